@@ -1,0 +1,67 @@
+# K-Means by MapReduce over gRPC. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+STUBS  := protos/mapreduce_pb2.py
+
+# Variables of run-local.
+M     ?= 2
+R     ?= 2
+K     ?= 2
+N     ?= 20
+INPUT ?= data/input/points.txt
+ARGS  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run-local test check lint types imports bench protos sample clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables of run-local: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
+
+# The environment: made once, and again when the dependencies change. Installing generates the stubs.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+# Generated again when the .proto file changes.
+$(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
+	$(BIN)/python -m scripts.protos 2>/dev/null
+	@touch $(STUBS)
+
+run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
+	$(BIN)/python -m master --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
+
+test: $(READY) $(STUBS) ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) $(STUBS)
+	$(BIN)/mypy
+
+imports: $(READY) $(STUBS)
+	$(BIN)/lint-imports
+
+check: lint types imports test ## everything that CI runs
+
+bench: $(READY) $(STUBS) ## measure, side by side, and print a table
+	$(BIN)/python -m scripts.bench $(ARGS)
+
+protos: $(READY) ## generate the code of the wire again
+	@touch protos/mapreduce.proto
+	@$(MAKE) --no-print-directory $(STUBS)
+
+sample: $(READY) $(STUBS) ## generate the larger sample again
+	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv
+
+clean: ## remove the environment, generated code, caches and what runs wrote
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/.lock
+	rm -rf data/mappers data/reducers
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,90 @@
+"""The input: what the master finds out about it, and the rows a mapper reads of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from common.errors import InputError
+from common.formats import npy, text
+from common.model import FloatArray, Input, InputFormat, Split
+
+
+class InputFile(Protocol):
+    """One opened input file of any format."""
+
+    input: Input
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
+
+
+def open_input(path: str | Path, columns: str | None = None) -> InputFile:
+    """Find out a file's format, columns and number of rows, without parsing its numbers.
+
+    Parameters
+    ----------
+    path
+        The suffix tells the format: .npy, .parquet or .pq; anything else is text.
+    columns
+        Names or positions (from 1) of the columns to use; None for all.
+
+    Raises
+    ------
+    InputError, UsageError
+        It can't be read or holds no rows, or has no such columns.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise InputError.at(str(path), "a folder, not a file")
+        if path.suffix == ".npy":
+            return npy.NpyFile(path, columns)
+        if path.suffix in (".parquet", ".pq"):
+            from common.formats import parquet
+
+            return parquet.ParquetFile(path, columns)
+        return text.TextFile(path, columns)
+    except OSError as error:
+        raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
+
+
+def plan_splits(file: InputFile, n: int) -> list[Split]:
+    """Cut the rows into n splits whose sizes differ by one row at most."""
+    rows = file.input.rows
+    return file.split([rows * i // n for i in range(n + 1)])
+
+
+def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+    """Read a split's rows, in blocks of shape (rows, columns), every number checked.
+
+    Raises
+    ------
+    InputError
+        The file has changed since the master saw it, can't be read, or holds what it must not.
+    """
+    try:
+        status = Path(source.path).stat()
+        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+            raise InputError.at(source.path, "the file changed while the run was using it")
+        yield from _reader(source.format)(source, split)
+    except OSError as error:
+        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
+
+
+def read_all(path: str | Path, columns: str | None = None) -> FloatArray:
+    """Read a whole small file, shape (rows, columns); centroids, say."""
+    file = open_input(path, columns)
+    (whole,) = plan_splits(file, 1)
+    return np.concatenate(list(read_blocks(file.input, whole)))
+
+
+def _reader(kind: InputFormat) -> Callable[[Input, Split], Iterator[FloatArray]]:
+    if kind is InputFormat.TEXT:
+        return text.read_blocks
+    if kind is InputFormat.NPY:
+        return npy.read_blocks
+    from common.formats import parquet
+
+    return parquet.read_blocks

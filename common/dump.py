@@ -1,0 +1,58 @@
+"""dump.txt: everything that happens in a run, one event a line."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from common.errors import UsageError
+from common.events import Event
+
+
+class EventLog:
+    """A log that hands each event of one process to a receiver, at most one at a time."""
+
+    def __init__(self, process: str, receive: Callable[[Event], None]) -> None:
+        self._process = process
+        self._receive = receive
+        self._lock = threading.Lock()
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Record that something happened now."""
+        with self._lock:
+            self._receive(Event(datetime.now(UTC), self._process, name, fields))
+
+
+class Dump:
+    """The file itself; safe to write to from several threads.
+
+    Raises
+    ------
+    UsageError
+        The file can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise UsageError(f"--dump {path}: {error.strerror}") from None
+        self._path = path
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        """Add one line, whoever made it; control characters are escaped."""
+        clean = "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in line])
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(f"{clean}\n")
+
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock:
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close and remove the file: the run never really began."""
+        self.close()
+        self._path.unlink(missing_ok=True)

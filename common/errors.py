@@ -1,0 +1,104 @@
+"""Every error this project raises, by who can mend it.
+
+MapReduceError                exit code 1
+├── UserError                 exit code 2: the user mends the command or the input
+│   ├── UsageError            an option's value makes no sense
+│   ├── InputError            the input file holds what it must not
+│   └── DataDirInUseError     another run holds the data directory
+├── RunFailedError            exit code 1: the cluster could not finish; the message says why
+├── InterruptedRunError       exit code 130 or 143: Ctrl-C or SIGTERM
+└── TaskError                 never reaches the user: the scheduler runs the task again
+    ├── InjectedFailureError  --fail-rate asked for it
+    ├── StaleAttemptError     a newer attempt or stage exists
+    ├── OutputLostError       a finished task's output is gone
+    └── FetchFailedError      a reducer could not fetch a map task's output
+"""
+
+from dataclasses import dataclass
+
+
+class MapReduceError(Exception):
+    """Base of all; its text is one line for a person."""
+
+    exit_code = 1
+
+
+class UserError(MapReduceError):
+    """The user can mend it."""
+
+    exit_code = 2
+
+
+class UsageError(UserError):
+    """An option's value makes no sense."""
+
+
+class InputError(UserError):
+    """The input holds what it must not; the text names file, line and column where it can."""
+
+    @classmethod
+    def at(cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int = 0) -> "InputError":
+        """Name the place: a line of a text file or a row of a binary one, all counted from 1."""
+        place = [path]
+        if line:
+            place.append(f"line {line}")
+        if row:
+            place.append(f"row {row}")
+        if column:
+            place.append(f"column {column}")
+        return cls(f"{', '.join(place)}: {what}")
+
+
+class DataDirInUseError(UserError):
+    """Another run holds the data directory."""
+
+
+class RunFailedError(MapReduceError):
+    """The cluster could not finish the run."""
+
+
+class InterruptedRunError(MapReduceError):
+    """The user stopped the run."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted: the workers are stopped and no result was written")
+        self.exit_code = 128 + signal_number
+
+
+class TaskError(MapReduceError):
+    """One attempt of one task failed."""
+
+
+class InjectedFailureError(TaskError):
+    """`--fail-rate` asked for it."""
+
+
+class StaleAttemptError(TaskError):
+    """A newer attempt or stage exists; nobody waits for this one."""
+
+
+class OutputLostError(TaskError):
+    """The output of a finished task is gone."""
+
+
+@dataclass(eq=False)
+class FetchFailedError(TaskError):
+    """A reducer could not fetch a map task's output.
+
+    Parameters
+    ----------
+    task, attempt
+        Whose output: the map task, from 0, and its attempt, from 1.
+    unreachable
+        The mapper did not answer at all, so it is presumably dead.
+    reason
+        For the log.
+    """
+
+    task: int
+    attempt: int
+    unreachable: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return f"could not fetch map task {self.task + 1}, attempt {self.attempt}: {self.reason}"

@@ -1,0 +1,51 @@
+"""What happens in a run, as values, and the form it has in dump.txt.
+
+    2026-01-31T12:00:00.123456Z master event=rpc_call method=Map to=M1 iteration=1 task=1 attempt=1
+
+A line is the UTC time, the process and `key=value` pairs; values with white space are quoted, and
+control characters are escaped, so that `grep event=` and `cut` work.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+_PLAIN = re.compile(r"[^\s\"\\\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    time: datetime
+    process: str
+    name: str
+    fields: dict[str, object]
+
+    def line(self) -> str:
+        """Return it as a line of dump.txt, without the line end."""
+        pairs = "".join([f" {key}={_quoted(_text(value))}" for key, value in self.fields.items()])
+        return f"{self.time:%Y-%m-%dT%H:%M:%S.%f}Z {self.process} event={self.name}{pairs}"
+
+
+class Log(Protocol):
+    """Where events go."""
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Record that something happened now."""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return str(value)
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'

@@ -1,0 +1,95 @@
+"""Parquet files: one column of the file a column of the points, read by pyarrow."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from common.errors import InputError
+from common.formats.columns import check_block, choose_columns
+from common.model import FloatArray, Input, InputFormat, Split
+
+_BLOCK_ROWS = 1 << 16
+
+
+class ParquetFile:
+    """An opened Parquet file."""
+
+    def __init__(self, path: Path, wanted_columns: str | None) -> None:
+        with _open(str(path)) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+        if not rows or not schema.names:
+            raise InputError.at(str(path), "the table is empty; it needs at least one row and one column")
+        columns = choose_columns(str(path), wanted_columns, schema.names, len(schema.names))
+        for column in columns:
+            kind = schema.field(column).type
+            if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+                what = (
+                    f"column '{schema.names[column]}' holds {kind}, not numbers; choose others with --columns"
+                )
+                raise InputError.at(str(path), what, column=column + 1)
+        status = path.stat()
+        self.input = Input(
+            path=str(path.resolve()),
+            format=InputFormat.PARQUET,
+            delimiter="",
+            fields=len(schema.names),
+            columns=columns,
+            rows=rows,
+            size_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+        )
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
+        return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+
+
+def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+    """Read a split's rows, as blocks of shape (rows, columns); only the row groups that hold them.
+
+    Raises
+    ------
+    InputError
+        A number is missing or cannot be used; the text names row and column.
+    """
+    with _open(source.path) as file:
+        names = [file.schema_arrow.names[column] for column in source.columns]
+        group_start = 0
+        for group in range(file.num_row_groups):
+            group_stop = group_start + file.metadata.row_group(group).num_rows
+            if group_start < split.row_stop and split.row_start < group_stop:
+                yield from _read_group(file, group, group_start, names, source, split)
+            group_start = group_stop
+
+
+def _read_group(
+    file: pyarrow.parquet.ParquetFile, group: int, start: int, names: list[str], source: Input, split: Split
+) -> Iterator[FloatArray]:
+    """Read the rows of one row group (its first row is `start`) that lie in the split."""
+    for batch in file.iter_batches(_BLOCK_ROWS, [group], names, use_threads=False):
+        low, high = max(split.row_start - start, 0), min(split.row_stop - start, len(batch))
+        if low < high:
+            part = batch.slice(low, high - low)
+            block = np.empty((len(part), len(names)))
+            for i, name in enumerate(names):
+                column = part.column(name)
+                if column.null_count:
+                    row = (
+                        start + low + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+                    )
+                    what = "the field is empty; every field needs a number"
+                    raise InputError.at(source.path, what, row=row + 1, column=source.columns[i] + 1)
+                block[:, i] = column.to_numpy(zero_copy_only=False)
+            yield check_block(source.path, block, start + low, source.columns)
+        start += len(batch)
+
+
+def _open(path: str) -> pyarrow.parquet.ParquetFile:
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowInvalid as error:
+        raise InputError.at(path, f"not a usable Parquet file ({str(error).splitlines()[0]})") from None

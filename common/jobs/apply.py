@@ -1,0 +1,41 @@
+"""Run a job's functions over rows and records; every engine does it with these."""
+
+import numpy as np
+
+from common.jobs.base import Job
+from common.kernels.grouping import groups
+from common.model import Block, FloatArray, Records, State
+
+_BLOCK_ROWS = 1 << 16
+
+
+def map_rows(job: Job, state: State, points: FloatArray, row_start: int, *, combine: bool) -> Records:
+    """Map rows, block by block.
+
+    Parameters
+    ----------
+    job, state
+        What to run.
+    points
+        Shape (rows, columns); may be memory-mapped.
+    row_start
+        The input row of `points[0]`.
+    combine
+        Merge the records of each key; jobs that aggregate always do.
+    """
+    combines = combine or job.aggregates
+    parts = []
+    for start in range(0, len(points), _BLOCK_ROWS):
+        records = job.map(Block(points[start : start + _BLOCK_ROWS], row_start + start), state)
+        parts.append(job.combine(records) if combines else records)
+    records = Records.concatenate(parts)
+    return job.combine(records) if combines and len(parts) > 1 else records
+
+
+def reduce_records(job: Job, records: Records) -> Records:
+    """Reduce each key of records sorted by key."""
+    parts = []
+    for key, values in groups(records):
+        result = job.reduce(key, values)
+        parts.append(Records(np.full(len(result), key, np.int32), result))
+    return Records.concatenate(parts)

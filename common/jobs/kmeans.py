@@ -1,0 +1,183 @@
+"""The jobs of K-Means; all take state["centroids"], float64, shape (k, d)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from common.jobs.base import Job, keyed_zero
+from common.kernels.distance import nearest
+from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
+from common.model import Block, FloatArray, LongArray, Records, State
+
+
+@dataclass(frozen=True)
+class LloydStep(Job):
+    """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
+
+    map: a point, under the index of its nearest centroid. combine: the points of one key become one
+    partial: their count and the limbs of their exact sums. reduce: the centroid, the exact sum of
+    the members rounded once, divided by their count.
+
+    state["moved_rows"], int64, and state["moved_keys"], int32, both optional: input rows that go to
+    a given cluster instead of the nearest, to fill clusters that have no member.
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "lloyd"
+    emits_rows: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Give each point its nearest centroid's index."""
+        labels, _ = nearest(block.points, _centroids(state))
+        if "moved_rows" in state:
+            offsets = state["moved_rows"].astype(np.int64) - block.row_start
+            inside = (offsets >= 0) & (offsets < len(labels))
+            labels[offsets[inside]] = state["moved_keys"][inside]
+        return Records(labels, block.points)
+
+    def combine(self, records: Records) -> Records:
+        """Turn the records of each key into one partial."""
+        if not len(records):
+            return records
+        keys, dense = np.unique(records.keys, return_inverse=True)
+        if self._are_partials(records.values):
+            return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
+        counts = np.bincount(dense).astype(np.float64)
+        limbs = self.grid.cut(records.values).reshape(-1, len(records))
+        return Records(keys, np.column_stack([counts, sum_by_key(dense, limbs, len(keys))]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Return the members' mean, shape (1, d)."""
+        if self._are_partials(values):
+            count, *limbs = sum_all(values.T).tolist()
+            sums = round_once(np.reshape(limbs, (self.grid.limbs, -1)))
+        else:
+            count, sums = len(values), round_once(sum_all(self.grid.cut(values)))
+        mean: FloatArray = sums / count
+        return mean[None]
+
+    def _are_partials(self, values: FloatArray) -> bool:
+        """Tell partials, (count, every column's first limb, second limb, ...), from points.
+
+        A partial is always wider than a point.
+        """
+        return bool(values.shape[1] > self.grid.columns)
+
+
+@dataclass(frozen=True)
+class Score(Job):
+    """Measure the clusters.
+
+    Result: per cluster with members one row: their number, then the limbs of the exact sum of their
+    squared distances; `grid` has one column.
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "score"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Sum up a block, by cluster."""
+        centroids = _centroids(state)
+        labels, squared = nearest(block.points, centroids)
+        counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
+        sums = sum_by_key(labels, counted, len(centroids))
+        members = np.flatnonzero(sums[:, 0])
+        return Records(members.astype(np.int32), sums[members])
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Add up; limbs add without rounding."""
+        return sum_all(values.T)[None]
+
+
+@dataclass(frozen=True)
+class FarthestRows(Job):
+    """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
+
+    Result: under key 0, rows of (squared distance, row index, point), farthest first.
+    """
+
+    limit: int
+
+    name: ClassVar[str] = "farthest"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Keep the block's farthest."""
+        _, squared = nearest(block.points, _centroids(state))
+        rows = block.row_start + np.arange(len(squared))
+        kept = self._farthest(squared, rows)
+        return keyed_zero(np.column_stack([squared[kept], rows[kept], block.points[kept]]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Keep the farthest over all."""
+        return values[self._farthest(values[:, 0], values[:, 1])]
+
+    def _farthest(self, squared: FloatArray, rows: FloatArray | LongArray) -> LongArray:
+        order: LongArray = np.lexsort((rows, -squared))
+        return order[: self.limit]
+
+
+@dataclass(frozen=True)
+class SampleRows(Job):
+    """One round of k-means||: draw each row with a probability proportional to its squared distance.
+
+    Bahmani et al., "Scalable k-means++" (PVLDB 5, 2012), step 4: row i is drawn, independently of
+    the others, with probability min(1, oversampling * d2(i) / cost). Each row's draw comes from a
+    counter-based generator keyed by (seed, round) at position i, so splits don't matter.
+
+    state["cost"], float64, shape (1,): the sum of all squared distances to state["centroids"].
+
+    Result: under key 0, rows of (row index, point), by row index.
+    """
+
+    seed: int
+    round: int
+    oversampling: float
+
+    name: ClassVar[str] = "sample"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Draw from a block."""
+        _, squared = nearest(block.points, _centroids(state))
+        draws = _uniforms(self.seed, self.round, block.row_start, len(squared))
+        drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
+        return keyed_zero(np.column_stack([block.row_start + drawn, block.points[drawn]]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Put the drawn rows in order."""
+        return values[np.argsort(values[:, 0])]
+
+
+@dataclass(frozen=True)
+class Label(Job):
+    """Name each row's nearest centroid. The map output, in input order, is the result."""
+
+    name: ClassVar[str] = "label"
+
+    def map(self, block: Block, state: State) -> Records:
+        """Give each row its cluster as the key, and no value."""
+        labels, _ = nearest(block.points, _centroids(state))
+        return Records(labels, np.empty((len(labels), 0)))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Return what it is given; nothing is reduced here."""
+        return values
+
+
+def _centroids(state: State) -> FloatArray:
+    return np.ascontiguousarray(state["centroids"], np.float64)
+
+
+def _uniforms(seed: int, round_number: int, start: int, n: int) -> FloatArray:
+    """Draw numbers `start` to `start + n` of the sequence keyed by (seed, round), in [0, 1).
+
+    Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) makes four
+    numbers from each value of its counter, which may be set at will.
+    """
+    bits = np.random.Philox(key=[seed, round_number], counter=[start // 4, 0, 0, 0])
+    return np.random.Generator(bits).random(start % 4 + n)[start % 4 :]

@@ -1,0 +1,90 @@
+"""Jobs about the input's rows, for any algorithm: ranges, distinct rows, rows by index."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from common.jobs.base import Job, keyed_zero
+from common.model import Block, FloatArray, LongArray, Records, State
+
+
+@dataclass(frozen=True)
+class Describe(Job):
+    """Find each column's range.
+
+    Result: per column (the key) one row: least value, greatest value, and the least magnitude that
+    is not zero (infinity if all are zero). Exact sums are built on these.
+    """
+
+    name: ClassVar[str] = "describe"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Describe a block."""
+        points = block.points
+        if not len(points):
+            return Records.empty()
+        magnitudes = np.abs(points)
+        smallest = np.where(magnitudes > 0, magnitudes, np.inf).min(axis=0)
+        values = np.column_stack([points.min(axis=0), points.max(axis=0), smallest])
+        return Records(np.arange(points.shape[1], dtype=np.int32), values)
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Merge ranges."""
+        return np.array([[values[:, 0].min(), values[:, 1].max(), values[:, 2].min()]])
+
+
+@dataclass(frozen=True)
+class FirstDistinctRows(Job):
+    """Find the first `limit` distinct rows of the input, fewer if there are not so many.
+
+    Result: under key 0, rows of (row index, point), by row index.
+    """
+
+    limit: int
+
+    name: ClassVar[str] = "distinct"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Look at ever longer beginnings of the block until there is enough."""
+        n = len(block.points)
+        if not n:
+            return Records.empty()
+        length = 4 * self.limit
+        found = self._first_distinct(block.points[:length])
+        while len(found) < self.limit and length < n:
+            length *= 8
+            found = self._first_distinct(block.points[:length])
+        return keyed_zero(np.column_stack([block.row_start + found, block.points[found]]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Keep the first ones over all."""
+        in_order = values[np.argsort(values[:, 0])]
+        return in_order[self._first_distinct(in_order[:, 1:])]
+
+    def _first_distinct(self, points: FloatArray) -> LongArray:
+        # Adding 0.0 makes -0.0 and 0.0, which are equal, the same row.
+        _, first = np.unique(points + 0.0, axis=0, return_index=True)
+        return np.sort(first)[: self.limit]
+
+
+@dataclass(frozen=True)
+class TakeRows(Job):
+    """Fetch rows by index: state["rows"], int64, shape (n,).
+
+    Result: under key i, the one row of points with index state["rows"][i].
+    """
+
+    name: ClassVar[str] = "take"
+
+    def map(self, block: Block, state: State) -> Records:
+        """Pick those that lie in the block."""
+        offsets = state["rows"].astype(np.int64) - block.row_start
+        inside = np.flatnonzero((offsets >= 0) & (offsets < len(block.points)))
+        return Records(inside.astype(np.int32), block.points[offsets[inside]])
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Every key has one value."""
+        return values

@@ -1,0 +1,117 @@
+"""Exact sums of float64 numbers, in float64 arithmetic.
+
+A float64 is an integer times a power of two. Cut the bits of a column at fixed places, the same for
+every row, and each number becomes a few *limbs*, each a small integer times its place's power of
+two. Choose the cuts so that as many limbs as there are rows add up to less than 2**53 units: then
+every partial sum is a float64 without rounding, addition is associative, and any order, grouping,
+split or machine gives the same limbs. One rounding at the end gives what `math.fsum` gives.
+
+The cut is made by adding and subtracting a large constant, as in Rump, Ogita and Oishi, "Accurate
+floating-point summation, part I: faithful rounding" (SIAM J. Sci. Comput. 31, 2008; there called
+ExtractVector) and in Demmel and Nguyen's reproducible sums (ARITH 2013).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.model import FloatArray, IntArray, LongArray
+
+LOWEST_EXPONENT = -1074
+"""Every float64 is a multiple of 2**LOWEST_EXPONENT."""
+
+LARGEST_MAGNITUDE = 2.0**500
+"""Inputs beyond this are refused: their squared distances could overflow."""
+
+
+def last_bit(value: float) -> int:
+    """Return q such that every float64 at least as large as `value` is a multiple of 2**q."""
+    # frexp gives m * 2**e with m in [0.5, 1), and a float64 has 53 bits.
+    return max(math.frexp(value)[1] - 53, LOWEST_EXPONENT)
+
+
+@dataclass(frozen=True)
+class SumGrid:
+    """Where the bits of each column are cut.
+
+    Parameters
+    ----------
+    top
+        Per column, an exponent such that every number is smaller in magnitude than 2**top.
+    bits
+        Width of a limb, at most 48.
+    limbs
+        How many limbs a number has, enough to reach its last bit.
+    """
+
+    top: tuple[int, ...]
+    bits: int
+    limbs: int
+
+    @classmethod
+    def covering(cls, largest: Sequence[float], smallest: Sequence[float], rows: int) -> "SumGrid":
+        """Choose the cuts for `rows` numbers a column.
+
+        Parameters
+        ----------
+        largest
+            Per column, a bound of the magnitudes.
+        smallest
+            Per column, a bound from below of the magnitudes that are not zero; 0 where all are.
+        rows
+            How many numbers are added at most.
+        """
+        bits = min(48, 53 - max(rows, 1).bit_length())
+        top = [math.frexp(value)[1] for value in largest]
+        low = [last_bit(value) if value else high for value, high in zip(smallest, top, strict=True)]
+        limbs = max(1, *(math.ceil((high - q) / bits) for high, q in zip(top, low, strict=True)))
+        return cls(tuple(top), bits, limbs)
+
+    def to_array(self) -> IntArray:
+        """Return it as one array, for the wire."""
+        return np.array([self.bits, self.limbs, *self.top], np.int32)
+
+    @classmethod
+    def from_array(cls, array: IntArray) -> "SumGrid":
+        """Undo `to_array`."""
+        bits, limbs, *top = array.tolist()
+        return cls(tuple(top), bits, limbs)
+
+    @property
+    def columns(self) -> int:
+        """How many columns it cuts."""
+        return len(self.top)
+
+    def cut(self, values: FloatArray) -> FloatArray:
+        """Cut numbers of shape (n, columns) into limbs of shape (limbs, columns, n)."""
+        rest = np.ascontiguousarray(values.T)
+        result = np.empty((self.limbs, *rest.shape))
+        for limb in range(self.limbs - 1):
+            exponents = np.maximum(np.array(self.top) - (limb + 1) * self.bits, LOWEST_EXPONENT)
+            # Adding 1.5 * 2**(e + 52) pushes every bit below 2**e off the end of the significand.
+            constant = np.ldexp(1.5, exponents + 52)[:, None]
+            high = (rest + constant) - constant
+            result[limb] = high
+            rest = rest - high
+        result[-1] = rest
+        return result
+
+
+def sum_by_key(keys: IntArray | LongArray, limbs: FloatArray, size: int) -> FloatArray:
+    """Add limbs of shape (w, n) by key, shape (n,), exactly, into shape (size, w)."""
+    sums = [np.bincount(keys, weights=limb, minlength=size) for limb in limbs]
+    return np.stack(sums, axis=1)
+
+
+def sum_all(limbs: FloatArray) -> FloatArray:
+    """Add limbs of shape (..., n), exactly, into shape (...)."""
+    # A product with ones is the fastest sum; in any order of addition it is exact.
+    total: FloatArray = limbs @ np.ones(limbs.shape[-1])
+    return total
+
+
+def round_once(limbs: FloatArray) -> FloatArray:
+    """Round sums held as limbs, shape (limbs, n), to the nearest float64, shape (n,)."""
+    return np.array([math.fsum(number) for number in limbs.T.tolist()])

@@ -1,0 +1,197 @@
+"""The words of the project as values: frozen, without behaviour, passed everywhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int32]
+LongArray: TypeAlias = npt.NDArray[np.int64]
+
+State: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""What changes between stages, by name; the centroids, say."""
+
+
+class Role(StrEnum):
+    """The kind of a worker process."""
+
+    MAPPER = "mapper"
+    REDUCER = "reducer"
+
+
+class InputFormat(StrEnum):
+    """How the input file is stored."""
+
+    TEXT = "text"
+    NPY = "npy"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The input file as the master found it.
+
+    Parameters
+    ----------
+    path
+        Absolute.
+    format
+        How it is stored.
+    delimiter
+        Text only: one character, or "" for white space.
+    fields
+        Columns in the file.
+    columns
+        Positions of the columns used, from 0, in the order used.
+    rows
+        Number of data rows; blank lines and the header do not count.
+    size_bytes, mtime_ns
+        A file that no longer has these has changed, and is refused.
+    """
+
+    path: str
+    format: InputFormat
+    delimiter: str
+    fields: int
+    columns: tuple[int, ...]
+    rows: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A piece of the input: rows `row_start` up to but not including `row_stop`.
+
+    For text, `byte_start` and `byte_stop` bound the same rows in the file, and `line_start` is the
+    line number (from 1) of the first byte, blank lines counted.
+    """
+
+    index: int
+    row_start: int
+    row_stop: int
+    byte_start: int = 0
+    byte_stop: int = 0
+    line_start: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.row_stop - self.row_start
+
+    def __str__(self) -> str:
+        return f"{self.row_start + 1}..{self.row_stop}" if self.rows else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A place in the algorithm's loop: its iteration and, with restarts, which start; both from 1."""
+
+    iteration: int
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One call of an engine: a job run over the whole input. `sequence` counts from 1 over the run."""
+
+    sequence: int
+    job: str
+    step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try, counted from 1, of one task, counted from 0, of a stage."""
+
+    stage: Stage
+    task: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedFile:
+    """A file as its writer vouches for it."""
+
+    size_bytes: int
+    records: int
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapOutput:
+    """Where one partition of a finished map task is, and what its mapper vouches for."""
+
+    task: int
+    attempt: int
+    worker: str
+    address: str
+    partition: CommittedFile
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """Options of the run that reach a worker with each task; see the command line's help."""
+
+    combine: bool = False
+    keep_iterations: bool = False
+    delay_s: float = 0.0
+    fail_rate: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some successive rows of the input, in memory.
+
+    Parameters
+    ----------
+    points
+        Shape (rows, columns), float64; never written to.
+    row_start
+        The input row of `points[0]`, from 0.
+    """
+
+    points: FloatArray
+    row_start: int
+
+
+@dataclass(frozen=True)
+class Records:
+    """Key-value pairs.
+
+    Parameters
+    ----------
+    keys
+        Shape (n,), int32, not negative.
+    values
+        Shape (n, w), float64.
+    """
+
+    keys: IntArray
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @classmethod
+    def empty(cls) -> "Records":
+        """No record; fits records of any width."""
+        return cls(np.empty(0, np.int32), np.empty((0, 0)))
+
+    @classmethod
+    def concatenate(cls, parts: "list[Records]") -> "Records":
+        """One after another; empty parts need not have the width of the others."""
+        filled = [part for part in parts if len(part)]
+        if not filled:
+            return parts[0] if parts else cls.empty()
+        if len(filled) == 1:
+            return filled[0]
+        return cls(
+            np.concatenate([part.keys for part in filled]),
+            np.concatenate([part.values for part in filled]),
+        )

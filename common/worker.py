@@ -1,0 +1,99 @@
+"""What a mapper and a reducer process have in common: start, join the master, log, end.
+
+The master starts a worker with its secret as the first line on standard input, and keeps that pipe
+open. The operating system closes it when the master ends, however it ends; then the worker does too.
+"""
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import grpc
+
+from common.dump import EventLog
+from common.errors import InjectedFailureError
+from common.events import Event, Log
+from common.model import Attempt, Role, TaskOptions
+from common.rpc import CONTROL_TIMEOUT_S, Server, connect
+from common.store import NodeStore, node_name
+from common.wire import pack_role
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MasterStub
+
+AddServicer = Callable[[grpc.Server, NodeStore, str, Log], None]
+"""Adds a role's service to a server, given the store, the secret and the log."""
+
+
+def worker_command(role: Role, add_servicer: AddServicer) -> click.Command:
+    """Make the command line of a worker process."""
+
+    @click.command(name=role, help=f"One {role} process. The master starts it; you need not.")
+    @click.option("--join", required=True, metavar="HOST:PORT", help="Where the master listens.")
+    @click.option("--index", required=True, type=click.IntRange(1), help="Which one it is, from 1.")
+    @click.option("--incarnation", default=1, type=click.IntRange(1), help="How often it was started.")
+    @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Its own folder.")
+    def command(join: str, index: int, incarnation: int, folder: Path) -> None:
+        secret = sys.stdin.buffer.readline().decode().strip()
+        channel = connect(join, secret)
+        log = _RemoteLog(node_name(role, index), MasterStub(channel))
+        server = Server(
+            secret, lambda number, error: log.event("internal_error", id=number, error=repr(error))
+        )
+        add_servicer(server.grpc, NodeStore(folder, index), secret, log)
+        server.start()
+        request = pb.JoinRequest(
+            role=pack_role(role), index=index, incarnation=incarnation, address=server.address
+        )
+        MasterStub(channel).Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=True)
+        sys.stdin.buffer.read()
+        os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
+
+    return command
+
+
+class _RemoteLog:
+    """Sends this process's events to the master, for dump.txt; a worker never waits for it."""
+
+    def __init__(self, process: str, master: MasterStub) -> None:
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._master = master
+        self.event = EventLog(process, self._receive).event
+        threading.Thread(target=self._send, name="log", daemon=True).start()
+
+    def _receive(self, event: Event) -> None:
+        self._lines.put(event.line())
+
+    def _send(self) -> None:
+        while True:
+            lines = [self._lines.get()]
+            while not self._lines.empty():
+                lines.append(self._lines.get())
+            try:
+                self._master.Log(pb.LogRequest(lines=lines), timeout=CONTROL_TIMEOUT_S)
+            except grpc.RpcError:
+                return  # the master is gone, and soon this process is
+
+
+def wait_for_person(options: TaskOptions) -> None:
+    """Sleep for `--task-delay`."""
+    if options.delay_s:
+        threading.Event().wait(options.delay_s)
+
+
+def fail_if_asked(role: Role, attempt: Attempt, options: TaskOptions) -> None:
+    """Raise InjectedFailureError with the probability of `--fail-rate`.
+
+    The draw depends on the seed and on which attempt this is, not on when or where it runs.
+    """
+    if not options.fail_rate:
+        return
+    import hashlib
+
+    name = f"{options.seed}/{role}/{attempt.stage.sequence}/{attempt.task}/{attempt.number}"
+    draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
+    if draw < options.fail_rate:
+        raise InjectedFailureError("injected by --fail-rate")

@@ -1,0 +1,1 @@
+"""A mapper process: runs map tasks and serves their partitions."""

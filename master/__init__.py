@@ -1,0 +1,1 @@
+"""The master: the command line, the algorithm's loop, the engines and the cluster."""

@@ -1,0 +1,77 @@
+"""What the user asked for: frozen, and validated once."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from common.errors import UsageError
+from common.model import FloatArray, TaskOptions
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise UsageError(f"{name} is {value:g}, but must be {least:g} or more")
+
+
+@dataclass(frozen=True)
+class KMeansConfig:
+    """What K-Means needs to know; the options' meaning is in the command line's help.
+
+    Raises
+    ------
+    UsageError
+        A value makes no sense.
+    """
+
+    k: int
+    iterations: int
+    tol: float = 1e-4
+    init: Literal["random", "k-means++"] = "random"
+    initial: FloatArray | None = None
+    n_init: int = 1
+    on_empty: Literal["farthest", "keep"] = "farthest"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least("--k", self.k, 1)
+        _at_least("--iters", self.iterations, 1)
+        _at_least("--tol", self.tol, 0)
+        _at_least("--n-init", self.n_init, 1)
+        _at_least("--seed", self.seed, 0)
+        if self.initial is not None and len(self.initial) != self.k:
+            raise UsageError(f"--init-centroids holds {len(self.initial)} centroids, but --k is {self.k}")
+        if self.initial is not None and self.n_init > 1:
+            raise UsageError("--n-init needs starts to choose from, but --init-centroids gives the one")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where and how to run.
+
+    Raises
+    ------
+    UsageError
+        A value makes no sense.
+    """
+
+    mappers: int
+    reducers: int
+    input: Path
+    columns: str | None
+    data_dir: Path
+    dump: Path
+    labels: Path | None
+    engine: Literal["grpc", "inline"]
+    tasks: TaskOptions = field(default_factory=TaskOptions)
+
+    def __post_init__(self) -> None:
+        _at_least("--mappers", self.mappers, 1)
+        _at_least("--reducers", self.reducers, 1)
+        _at_least("--task-delay", self.tasks.delay_s, 0)
+        if not 0 <= self.tasks.fail_rate < 1:
+            raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
+        for option, path in (("--labels", self.labels), ("--dump", self.dump)):
+            if path is not None and not path.resolve().parent.is_dir():
+                raise UsageError(f"{option} {path}: there is no folder {path.parent}")
+            if path is not None and path.resolve() == self.input.resolve():
+                raise UsageError(f"{option} {path} would overwrite the input")

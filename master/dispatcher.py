@@ -1,0 +1,310 @@
+"""Runs the scheduler's commands over gRPC and feeds what happens back to it."""
+
+import queue
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+
+from common.errors import MapReduceError, RunFailedError, TaskError
+from common.events import Log
+from common.jobs.base import Job
+from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
+from common.rpc import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, UnreachableError, error_of, read_stream
+from common.store import node_name
+from common.wire import (
+    pack_attempt,
+    pack_input,
+    pack_job,
+    pack_map_output,
+    pack_options,
+    pack_split,
+    unpack_file,
+)
+from master.cluster import Cluster
+from master.scheduler import (
+    Command,
+    Event,
+    Fail,
+    Finish,
+    Output,
+    Retire,
+    RunTask,
+    StageScheduler,
+    TaskFailed,
+    TaskId,
+    TaskSucceeded,
+    WorkerId,
+    WorkerJoined,
+    WorkerLost,
+)
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class StageOrder:
+    """What a stage does: a job over splits, with `partitions` reduce tasks."""
+
+    stage: Stage
+    job: Job
+    state: State
+    source: Input
+    splits: Sequence[Split]
+    partitions: int
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """The content of a map task's Output."""
+
+    map_output: CommittedFile
+    partitions: list[CommittedFile]
+
+
+class Dispatcher:
+    """Runs stages on a cluster, one after another.
+
+    Parameters
+    ----------
+    options
+        Sent along with each task.
+    log
+        Gets every call and every answer.
+    """
+
+    def __init__(self, options: TaskOptions, log: Log) -> None:
+        self._options = options
+        self._log = log
+        self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
+        self._workers: dict[tuple[Role, int], WorkerId | None] = {}
+        self._threads = ThreadPoolExecutor(256, thread_name_prefix="call")
+
+    def notify(self, event: WorkerJoined | WorkerLost) -> None:
+        """Take in, from any thread, that a worker joined or was lost."""
+        self._events.put((0, event))
+
+    def await_workers(self, count: int) -> None:
+        """Wait until that many workers have joined.
+
+        Raises
+        ------
+        RunFailedError
+            One of them can't be started.
+        """
+        while sum(worker is not None for worker in self._workers.values()) < count:
+            _, event = self._events.get()
+            self._track(event)
+            if isinstance(event, WorkerLost) and not event.returns:
+                raise RunFailedError(f"a worker does not start: {event.reason}")
+
+    def run(self, order: StageOrder, cluster: Cluster) -> tuple[Output, ...]:
+        """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
+
+        The content of a reduce task's output is its file's bytes; of a map task's, MapFiles.
+
+        Raises
+        ------
+        MapReduceError
+            The stage can't be done; the workers live on.
+        """
+        scheduler = StageScheduler(
+            [split.index for split in order.splits],
+            order.partitions,
+            [worker for worker in self._workers.values() if worker is not None],
+            [place for place, worker in self._workers.items() if worker is None],
+        )
+        commands = scheduler.start()
+        while True:
+            for command in commands:
+                match command:
+                    case Finish(outputs):
+                        return outputs
+                    case Fail(task, error):
+                        raise _final(task, error)
+                    case _:
+                        self._execute(command, order, cluster)
+            commands = self._next_commands(scheduler, order.stage.sequence)
+
+    def read_map_output(
+        self, order: StageOrder, output: Output, cluster: Cluster, offset: int
+    ) -> Iterator[bytes]:
+        """Stream a map output's bytes from `offset` on, as they come.
+
+        Raises
+        ------
+        TaskError
+            The stream broke, or the output is gone: its map task must run again.
+        """
+        channel, _ = cluster.channel(output.worker)
+        attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
+        request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
+        try:
+            for response in MapperStub(channel).ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
+                yield response.data
+        except grpc.RpcError as error:
+            raise error_of(error) from error
+
+    def close(self) -> None:
+        """Wait for no one; calls in flight end with their workers."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
+        stage, event = self._events.get()
+        self._track(event)
+        if isinstance(event, TaskSucceeded | TaskFailed):
+            task, attempt = (
+                (event.output.task, event.output.attempt)
+                if isinstance(event, TaskSucceeded)
+                else (event.task, event.attempt)
+            )
+            if stage != sequence or not scheduler.is_running(task, attempt):
+                self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
+                return []
+        return scheduler.handle(event)
+
+    def _track(self, event: Event) -> None:
+        match event:
+            case WorkerJoined(worker):
+                self._workers[worker.role, worker.index] = worker
+            case WorkerLost(worker, returns):
+                if returns:
+                    self._workers[worker.role, worker.index] = None
+                else:
+                    self._workers.pop((worker.role, worker.index), None)
+
+    def _execute(self, command: Command, order: StageOrder, cluster: Cluster) -> None:
+        match command:
+            case RunTask():
+                self._threads.submit(self._run_task, command, order, cluster)
+            case Retire(worker):
+                self._log.event("worker_retired", worker=node_name(worker.role, worker.index))
+                cluster.kill(worker)
+
+    def _run_task(self, command: RunTask, order: StageOrder, cluster: Cluster) -> None:
+        """Make an attempt's calls and report how it went; runs in a thread of its own."""
+        task, attempt = command.task, command.attempt
+        event: Event
+        try:
+            run = self._map if task.role is Role.MAPPER else self._reduce
+            content = run(command, order, cluster)
+            event = TaskSucceeded(Output(task, attempt, command.worker, content))
+        except MapReduceError as error:
+            event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
+        except Exception as error:
+            self._log.event("internal_error", error=repr(error))
+            event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
+        self._events.put((order.stage.sequence, event))
+
+    def _map(self, command: RunTask, order: StageOrder, cluster: Cluster) -> MapFiles:
+        channel, _ = cluster.channel(command.worker)
+        split = next(split for split in order.splits if split.index == command.task.index)
+        request = pb.MapRequest(
+            attempt=pack_attempt(Attempt(order.stage, split.index, command.attempt)),
+            job=pack_job(order.job, order.state),
+            input=pack_input(order.source),
+            split=pack_split(split),
+            partitions=order.partitions,
+            options=pack_options(self._options),
+        )
+        response = self._call(
+            "Map",
+            command,
+            order.stage,
+            lambda: MapperStub(channel).Map(request, timeout=TASK_TIMEOUT_S),
+            lambda answer: {"records": answer.map_output.records},
+            rows=split,
+        )
+        return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
+
+    def _reduce(self, command: RunTask, order: StageOrder, cluster: Cluster) -> bytes:
+        channel, _ = cluster.channel(command.worker)
+        stub = ReducerStub(channel)
+        attempt = pack_attempt(Attempt(order.stage, command.task.index, command.attempt))
+        request = pb.ReduceRequest(
+            attempt=attempt,
+            job=pack_job(order.job, {}),
+            sources=[_source(output, command.task.index, cluster) for output in command.sources],
+            options=pack_options(self._options),
+        )
+        response = self._call(
+            "Reduce",
+            command,
+            order.stage,
+            lambda: stub.Reduce(request, timeout=TASK_TIMEOUT_S),
+            lambda answer: {"records": answer.output.records},
+        )
+        file = unpack_file(response.output)
+        read = pb.ReadReduceOutputRequest(attempt=attempt)
+        return self._call(
+            "ReadReduceOutput",
+            command,
+            order.stage,
+            lambda: read_stream(stub.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S), file),
+            lambda data: {"bytes": len(data)},
+        )
+
+    def _call(
+        self,
+        method: str,
+        command: RunTask,
+        stage: Stage,
+        call: Callable[[], _Answer],
+        summary: Callable[[_Answer], dict[str, Any]],
+        **details: object,
+    ) -> _Answer:
+        """Make a call, logging it before and its answer after."""
+        worker = node_name(command.worker.role, command.worker.index)
+        identity: dict[str, object] = {"method": method, **_stage_fields(stage)}
+        identity |= {"task": command.task.index + 1, "attempt": command.attempt}
+        self._log.event("rpc_call", to=worker, **identity, **details)
+        began_s = time.monotonic()
+        try:
+            answer = call()
+        except (grpc.RpcError, TaskError) as failed:
+            error = error_of(failed) if isinstance(failed, grpc.RpcError) else failed
+            self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
+            raise error from failed
+        self._log_answer(worker, identity, began_s, "SUCCESS", summary(answer))
+        return answer
+
+    def _log_answer(
+        self, worker: str, identity: dict[str, object], began_s: float, status: str, more: dict[str, object]
+    ) -> None:
+        duration_ms = round((time.monotonic() - began_s) * 1000, 3)
+        fields = {"from": worker, **identity, "status": status, "duration_ms": duration_ms, **more}
+        self._log.event("rpc_response", **fields)
+
+
+def _source(output: Output, partition: int, cluster: Cluster) -> pb.MapOutput:
+    """Say where a map task's partition is."""
+    assert isinstance(output.content, MapFiles)
+    _, address = cluster.channel(output.worker)
+    name = node_name(output.worker.role, output.worker.index)
+    return pack_map_output(
+        MapOutput(output.task.index, output.attempt, name, address, output.content.partitions[partition])
+    )
+
+
+def _stage_fields(stage: Stage) -> dict[str, object]:
+    if stage.step is None:
+        return {"job": stage.job}
+    start = {"start": stage.step.start} if stage.step.start else {}
+    return {"job": stage.job, **start, "iteration": stage.step.iteration}
+
+
+def _describe(task: TaskId) -> str:
+    return f"{task.role}/{task.index + 1}"
+
+
+def _final(task: TaskId, error: MapReduceError) -> MapReduceError:
+    """Turn what ended a stage into an error for the user."""
+    if not isinstance(error, TaskError):
+        return error
+    phase = "map" if task.role is Role.MAPPER else "reduce"
+    return RunFailedError(f"{phase} task {task.index + 1} cannot be done: {error}")

@@ -1,0 +1,1 @@
+"""Where and how jobs run: one module an engine, all alike to the algorithm."""

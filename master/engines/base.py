@@ -1,0 +1,31 @@
+"""What an algorithm may ask of an engine."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from common.jobs.base import Job
+from common.model import FloatArray, State, Step
+from common.records import Buffer
+
+
+class Engine(Protocol):
+    """Runs jobs over the whole input; results do not depend on which engine it is."""
+
+    def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
+        """Run a job.
+
+        Parameters
+        ----------
+        job, state
+            What to run, and what it needs to know.
+        step
+            The place in the algorithm's loop, for jobs that belong to it.
+
+        Returns
+        -------
+        dict
+            For each key that has records, what the job's `reduce` returned, shape (m, w).
+        """
+
+    def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
+        """Run a job's map alone; yield its records as text, in input order, piece by piece."""

@@ -1,0 +1,43 @@
+"""The master's own process, no files: the engine that the others are held against."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.dataset import InputFile, plan_splits, read_blocks
+from common.jobs.apply import map_rows, reduce_records
+from common.jobs.base import Job
+from common.kernels.grouping import groups, sort_by_key
+from common.model import FloatArray, State, Step
+from common.records import Buffer, encode
+
+
+class InlineEngine:
+    """Holds the whole input in memory.
+
+    Parameters
+    ----------
+    file
+        The input.
+    combine
+        Merge the records of each key before the reduce.
+
+    Raises
+    ------
+    InputError
+        The input holds what it must not.
+    """
+
+    def __init__(self, file: InputFile, *, combine: bool) -> None:
+        (whole,) = plan_splits(file, 1)
+        self._points = np.concatenate(list(read_blocks(file.input, whole)))
+        self._combine = combine
+
+    def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
+        """Run a job; see `Engine`."""
+        records = map_rows(job, state, self._points, 0, combine=self._combine)
+        return dict(groups(reduce_records(job, sort_by_key(records))))
+
+    def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
+        """Run a job's map alone; see `Engine`."""
+        yield encode(map_rows(job, state, self._points, 0, combine=False)).joined()

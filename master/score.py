@@ -1,0 +1,75 @@
+"""What the input's ranges are, and how good centroids are; all sums exact."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.jobs.kmeans import Score
+from common.jobs.rows import Describe
+from common.kernels.exact import SumGrid, last_bit
+from common.model import FloatArray, LongArray
+from master.engines.base import Engine
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The input's rows and, per column, its range.
+
+    Parameters
+    ----------
+    rows
+        Number of rows.
+    lowest, highest
+        Per column, the least and the greatest value.
+    smallest
+        Per column, the least magnitude that is not zero; 0 where all are.
+    """
+
+    rows: int
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+    smallest: tuple[float, ...]
+
+    @property
+    def magnitudes(self) -> tuple[float, ...]:
+        """Per column, the greatest magnitude."""
+        return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
+
+    def column_grid(self) -> SumGrid:
+        """Return the cuts for exact sums of the columns."""
+        return SumGrid.covering(self.magnitudes, self.smallest, self.rows)
+
+    def distance_grid(self, centroids: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
+        largest = np.abs(centroids).max(axis=0) + self.magnitudes
+        # Points and centroids are multiples of 2**q, so differences are too, and a squared
+        # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
+        numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
+        q = min(map(last_bit, numbers), default=0)
+        smallest = math.ldexp(1.0, max(2 * q, -1074))
+        return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
+
+
+def describe(engine: Engine, rows: int) -> Ranges:
+    """Find the ranges of an input of that many rows."""
+    found = engine.map_reduce(Describe(), {})
+    lowest, highest, smallest = np.concatenate([found[column] for column in sorted(found)]).T.tolist()
+    return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
+
+
+def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> tuple[LongArray, float]:
+    """Measure centroids of shape (k, d).
+
+    Returns
+    -------
+    sizes
+        Shape (k,): rows nearest to each.
+    inertia
+        The sum of all rows' squared distances to their nearest centroids, rounded once.
+    """
+    found = engine.map_reduce(Score(ranges.distance_grid(centroids)), {"centroids": centroids})
+    sizes = np.zeros(len(centroids), np.int64)
+    for key, values in found.items():
+        sizes[key] = int(values[0, 0])
+    return sizes, math.fsum(limb for values in found.values() for limb in values[0, 1:].tolist())

@@ -1,0 +1,135 @@
+"""One run from the opened input to the published result, and what is left when it fails."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from common.dataset import InputFile, open_input
+from common.dump import Dump, EventLog
+from common.errors import InputError, MapReduceError, UsageError, UserError
+from common.events import Event, Log
+from common.jobs.kmeans import Label
+from common.model import FloatArray, LongArray
+from common.records import encode_vectors
+from common.store import DataDir, write_whole
+from master.config import KMeansConfig, RunConfig
+from master.engines.base import Engine
+from master.engines.inline import InlineEngine
+from master.kmeans import KMeansResult, fit
+from master.score import describe, score
+from master.screen import Screen
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run works with."""
+
+    engine: Engine
+    file: InputFile
+    data_dir: DataDir
+    log: Log
+
+
+def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMeansResult:
+    """Cluster the input; write centroids.txt and, if asked, the labels."""
+    file = open_input(config.input, config.columns)
+    if kmeans.initial is not None:
+        _check_columns(kmeans.initial, file, "--init-centroids")
+    with _session(config, file, screen) as session:
+        result = fit(session.engine, file.input.rows, kmeans, session.log)
+        with write_whole(session.data_dir.centroids, durable=True) as out:
+            out.write(encode_vectors(result.centroids))
+        _finish(config, session, result.centroids, result.sizes, result.inertia)
+        session.log.event("result", file=session.data_dir.centroids)
+        return result
+
+
+def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tuple[LongArray, float]:
+    """Label the input by given centroids; return the clusters' sizes and the inertia."""
+    file = open_input(config.input, config.columns)
+    _check_columns(centroids, file, "--centroids")
+    with _session(config, file, screen) as session:
+        sizes, inertia = score(session.engine, describe(session.engine, file.input.rows), centroids)
+        _finish(config, session, centroids, sizes, inertia)
+        return sizes, inertia
+
+
+def _finish(
+    config: RunConfig, session: Session, centroids: FloatArray, sizes: LongArray, inertia: float
+) -> None:
+    """Write the labels if asked, and log what was found."""
+    if config.labels is not None:
+        try:
+            with write_whole(config.labels, durable=True) as out:
+                for lines in session.engine.map_only(Label(), {"centroids": centroids}):
+                    out.write(lines)
+        except OSError as error:
+            raise UsageError(f"--labels {config.labels}: {error.strerror}") from None
+        session.log.event("labels", file=config.labels)
+    session.log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
+
+
+def _check_columns(centroids: FloatArray, file: InputFile, option: str) -> None:
+    columns = len(file.input.columns)
+    if centroids.shape[1] != columns:
+        raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
+
+
+@contextmanager
+def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Session]:
+    """Hold the data directory, open the dump and start the engine; end all of it in any case.
+
+    After an error that is the user's to mend, nothing of the run is left.
+    """
+    data_dir = DataDir(config.data_dir)
+    with data_dir.locked():
+        dump = Dump(config.dump)
+
+        def receive(event: Event) -> None:
+            dump.write(event.line())
+            screen.show(event)
+
+        log = EventLog("master", receive)
+        try:
+            data_dir.reset()
+            with ExitStack() as stack:
+                stack.callback(screen.close)
+                log.event("run_started", **_settings(config, file))
+                engine = _start_engine(config, file, data_dir, dump, log, stack)
+                yield Session(engine, file, data_dir, log)
+            log.event("run_finished")
+        except UserError:
+            data_dir.reset()
+            dump.discard()
+            raise
+        except BaseException as error:
+            reason = str(error) if isinstance(error, MapReduceError) else repr(error)
+            log.event("run_failed", reason=reason)
+            raise
+        finally:
+            dump.close()
+
+
+def _start_engine(
+    config: RunConfig, file: InputFile, data_dir: DataDir, dump: Dump, log: Log, stack: ExitStack
+) -> Engine:
+    if config.engine == "inline":
+        return InlineEngine(file, combine=config.tasks.combine)
+    from master.engines.grpc import GrpcEngine
+
+    return stack.enter_context(
+        GrpcEngine(file, config.mappers, config.reducers, config.tasks, data_dir, dump, log)
+    )
+
+
+def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
+    return {
+        "input": file.input.path,
+        "rows": file.input.rows,
+        "columns": len(file.input.columns),
+        "engine": config.engine,
+        "mappers": config.mappers,
+        "reducers": config.reducers,
+        "combine": config.tasks.combine,
+        "data_dir": config.data_dir,
+    }

@@ -1,0 +1,1 @@
+"""The wire: `mapreduce.proto` and the code that the set-up generates from it."""

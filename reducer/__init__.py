@@ -1,0 +1,1 @@
+"""A reducer process: fetches partitions, sorts, groups and reduces them."""

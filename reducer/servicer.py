@@ -1,0 +1,96 @@
+"""The Reducer service: requests in, work done by `reducer.task`, responses out."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import grpc
+
+from common.errors import FetchFailedError
+from common.events import Log
+from common.model import Attempt, MapOutput, Role
+from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
+from common.store import REDUCE_OUTPUT, NodeStore
+from common.wire import (
+    pack_attempt,
+    pack_file,
+    unpack_attempt,
+    unpack_job,
+    unpack_map_output,
+    unpack_options,
+)
+from common.worker import fail_if_asked, wait_for_person
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server
+from reducer.task import ReduceTask, run_reduce_task
+
+
+class Reducer(ReducerServicer):
+    """Serves one reducer process."""
+
+    def __init__(self, store: NodeStore, secret: str, log: Log) -> None:
+        self._store = store
+        self._secret = secret
+        self._log = log
+        self._mappers: dict[str, MapperStub] = {}
+        self._lock = threading.Lock()
+
+    def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
+        """Run a reduce task."""
+        job, _ = unpack_job(request.job)
+        sources = [unpack_map_output(source) for source in request.sources]
+        task = ReduceTask(unpack_attempt(request.attempt), job, sources, unpack_options(request.options))
+        identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
+        self._log.event("reduce_started", **identity, sources=len(sources))
+        wait_for_person(task.options)
+        output = run_reduce_task(task, self._fetch, self._store)
+        fail_if_asked(Role.REDUCER, task.attempt, task.options)
+        self._log.event("reduce_finished", **identity, records=output.records)
+        return pb.ReduceResponse(output=pack_file(output))
+
+    def ReadReduceOutput(  # noqa: N802
+        self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadReduceOutputResponse]:
+        """Stream a reduce output to the master."""
+        for chunk in self._store.read(unpack_attempt(request.attempt), REDUCE_OUTPUT):
+            yield pb.ReadReduceOutputResponse(data=chunk)
+
+    def _fetch(self, attempt: Attempt, source: MapOutput) -> bytes:
+        call: dict[str, object] = {
+            "method": "FetchPartition",
+            "task": source.task + 1,
+            "attempt": source.attempt,
+        }
+        self._log.event("rpc_call", **call, to=source.worker, partition=attempt.task + 1)
+        began_s = time.monotonic()
+        try:
+            wanted = Attempt(attempt.stage, source.task, source.attempt)
+            request = pb.FetchPartitionRequest(attempt=pack_attempt(wanted), partition=attempt.task)
+            responses = self._mapper(source.address).FetchPartition(request, timeout=STREAM_TIMEOUT_S)
+            data = read_stream(responses, source.partition)
+        except Exception as error:
+            failure = error_of(error) if isinstance(error, grpc.RpcError) else error
+            reason = f"{source.worker}: {failure}"
+            self._log_response(call, source, began_s, "FAILURE", reason=reason)
+            unreachable = isinstance(failure, UnreachableError)
+            raise FetchFailedError(source.task, source.attempt, unreachable, reason) from error
+        self._log_response(call, source, began_s, "SUCCESS", bytes=len(data))
+        return data
+
+    def _log_response(
+        self, call: dict[str, object], source: MapOutput, began_s: float, status: str, **more: object
+    ) -> None:
+        fields = call | {"from": source.worker, "status": status} | more
+        self._log.event("rpc_response", **fields, duration_ms=round((time.monotonic() - began_s) * 1000, 3))
+
+    def _mapper(self, address: str) -> MapperStub:
+        """Keep one channel for each address; a restarted mapper has a new one."""
+        with self._lock:
+            if address not in self._mappers:
+                self._mappers[address] = MapperStub(connect(address, self._secret))
+            return self._mappers[address]
+
+
+def add_reducer(server: grpc.Server, store: NodeStore, secret: str, log: Log) -> None:
+    """Serve a reducer."""
+    add_ReducerServicer_to_server(Reducer(store, secret, log), server)

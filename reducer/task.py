@@ -1,0 +1,62 @@
+"""The work of a reduce task: fetch the partition from every mapper, sort, group, reduce, write."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from common.errors import FetchFailedError
+from common.jobs.apply import reduce_records
+from common.jobs.base import Job
+from common.kernels.grouping import sort_by_key
+from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
+from common.records import decode, encode
+from common.store import REDUCE_OUTPUT, NodeStore
+
+_PARALLEL_FETCHES = 8
+
+Fetch = Callable[[Attempt, MapOutput], bytes]
+"""Gets the partition of a map output, checked; raises OutputLostError or UnreachableError."""
+
+
+@dataclass(frozen=True)
+class ReduceTask:
+    """What a reducer is asked to do; the partition is the attempt's task."""
+
+    attempt: Attempt
+    job: Job
+    sources: list[MapOutput]
+    options: TaskOptions
+
+
+def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore) -> CommittedFile:
+    """Run a reduce task from the mappers' partitions to the committed output.
+
+    Raises
+    ------
+    FetchFailedError
+        A map output can't be had; the text says whose.
+    StaleAttemptError
+        A newer attempt or stage has begun; nothing was committed.
+    """
+    records = shuffle(task, fetch)
+    output = reduce_records(task.job, records)
+    with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
+        return files.write(REDUCE_OUTPUT, encode(output).joined(), len(output))
+
+
+def shuffle(task: ReduceTask, fetch: Fetch) -> Records:
+    """Fetch the sorted runs of all map tasks and merge them into one, sorted by key."""
+
+    def run_of(source: MapOutput) -> Records:
+        try:
+            run = decode(fetch(task.attempt, source))
+        except ValueError as error:
+            raise FetchFailedError(
+                source.task, source.attempt, False, f"not a partition file: {error}"
+            ) from error
+        if len(run) != source.partition.records:
+            raise FetchFailedError(source.task, source.attempt, False, "records are missing")
+        return run
+
+    with ThreadPoolExecutor(min(_PARALLEL_FETCHES, max(1, len(task.sources)))) as pool:
+        return sort_by_key(Records.concatenate(list(pool.map(run_of, task.sources))))
