@@ -101,4 +101,4 @@ class FetchFailedError(TaskError):
     reason: str
 
     def __str__(self) -> str:
-        return f"could not fetch map task {self.task + 1}, attempt {self.attempt}: {self.reason}"
+        return f"map task {self.task + 1}, attempt {self.attempt} could not be fetched: {self.reason}"

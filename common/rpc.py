@@ -182,7 +182,7 @@ class _ServerGuard(grpc.ServerInterceptor):
         detail = pb.ErrorDetail(kind=fault.kind)
         if isinstance(error, FetchFailedError):
             detail.lost.task, detail.lost.attempt = error.task, error.attempt
-            detail.lost.unreachable = error.unreachable
+            detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason
         context.set_trailing_metadata(((_ERROR_METADATA, detail.SerializeToString()),))
         context.abort(fault.code, str(error))
 
@@ -207,7 +207,7 @@ def error_of(failed: grpc.RpcError) -> MapReduceError:
         detail = pb.ErrorDetail.FromString(trailing[_ERROR_METADATA])
         if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
             lost = detail.lost
-            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, text)
+            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
         for kind, fault in _FAULTS.items():
             if fault.kind == detail.kind:
                 return kind(text)

@@ -8,12 +8,11 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 
 from common import __version__
 from common.dataset import read_all
 from common.errors import InterruptedRunError, MapReduceError
-from common.model import FloatArray, TaskOptions
+from common.model import FloatArray, LongArray, TaskOptions
 from master.config import KMeansConfig, RunConfig
 from master.kmeans import KMeansResult
 from master.screen import open_screen
@@ -258,8 +257,9 @@ def _print_centroids(centroids: FloatArray, shown: int = 20) -> None:
         click.echo(f"... and {len(centroids) - shown} more")
 
 
-def _short(sizes: Any) -> str:
-    return np.array2string(sizes, threshold=20, separator=",")
+def _short(sizes: LongArray, shown: int = 20) -> str:
+    rest = ["..."] if len(sizes) > shown else []
+    return ", ".join([*map(str, sizes[:shown].tolist()), *rest])
 
 
 def _guarded(work: Callable[[], None], *, debug: bool) -> None:

@@ -84,6 +84,7 @@ class Dispatcher:
         self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._workers: dict[tuple[Role, int], WorkerId | None] = {}
         self._threads = ThreadPoolExecutor(256, thread_name_prefix="call")
+        self._closing = False
 
     def notify(self, event: WorkerJoined | WorkerLost) -> None:
         """Take in, from any thread, that a worker joined or was lost."""
@@ -151,7 +152,8 @@ class Dispatcher:
             raise error_of(error) from error
 
     def close(self) -> None:
-        """Wait for no one; calls in flight end with their workers."""
+        """Wait for no one; calls in flight end with their workers, and are no news any more."""
+        self._closing = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
@@ -276,6 +278,8 @@ class Dispatcher:
     def _log_answer(
         self, worker: str, identity: dict[str, object], began_s: float, status: str, more: dict[str, object]
     ) -> None:
+        if self._closing:
+            return
         duration_ms = round((time.monotonic() - began_s) * 1000, 3)
         fields = {"from": worker, **identity, "status": status, "duration_ms": duration_ms, **more}
         self._log.event("rpc_response", **fields)

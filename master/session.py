@@ -33,6 +33,8 @@ class Session:
 def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMeansResult:
     """Cluster the input; write centroids.txt and, if asked, the labels."""
     file = open_input(config.input, config.columns)
+    if kmeans.initial is None and kmeans.k > file.input.rows:
+        raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
     with _session(config, file, screen) as session:

@@ -65,8 +65,8 @@ class GrpcEngine:
 
     def __exit__(self, *_: object) -> None:
         """End the workers."""
-        self._cluster.close()
         self._dispatcher.close()
+        self._cluster.close()
 
     def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""

@@ -1,0 +1,99 @@
+"""Centroids are the same bytes for any number of mappers and reducers, combiner and engine."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from common.dataset import open_input
+from common.dump import Dump, EventLog
+from common.events import Event
+from common.model import TaskOptions
+from common.records import encode_vectors
+from common.store import DataDir
+from master.config import KMeansConfig
+from master.engines.base import Engine
+from master.engines.grpc import GrpcEngine
+from master.engines.inline import InlineEngine
+from master.kmeans import fit
+from tests.programs import ROOT, SAMPLE
+
+BLOBS = ROOT / "data" / "input" / "blobs.csv"
+
+
+def ignore(_event: Event) -> None:
+    pass
+
+
+def cluster(engine: Engine, path: Path, k: int, init: str = "random") -> bytes:
+    rows = open_input(path).input.rows
+    config = KMeansConfig(k, iterations=8, seed=3, init=init)  # type: ignore[arg-type]
+    return encode_vectors(fit(engine, rows, config, EventLog("master", ignore)).centroids)
+
+
+def expected(path: Path, k: int, init: str = "random") -> bytes:
+    return cluster(InlineEngine(open_input(path), combine=False), path, k, init)
+
+
+@contextmanager
+def grpc_engine(folder: Path, path: Path, m: int, r: int, combine: bool) -> Iterator[GrpcEngine]:
+    data_dir, log = DataDir(folder / "data"), EventLog("master", ignore)
+    with closing(Dump(folder / "dump.txt")) as dump:
+        options = TaskOptions(combine=combine)
+        with GrpcEngine(open_input(path), m, r, options, data_dir, dump, log) as engine:
+            yield engine
+
+
+def points_of(lines: list[str]) -> Counter[tuple[float, ...]]:
+    return Counter(tuple(map(float, line.split(",")))[1:] for line in lines)
+
+
+def check_partitions(folder: Path, path: Path, m: int, r: int) -> None:
+    """Each input row stands exactly once in all partition files, in the one of its key."""
+    rows = Counter(tuple(map(float, line.split(","))) for line in path.read_text().splitlines())
+    partitions = sorted(folder.glob("data/mappers/M*/partition_*.txt"))
+    assert len(partitions) == m * r
+    lines = []
+    for partition in partitions:
+        content = partition.read_text().splitlines()
+        keys = [int(line.split(",")[0]) for line in content]
+        assert keys == sorted(keys)
+        assert {key % r for key in keys} <= {int(partition.stem.split("_")[1]) - 1}
+        lines += content
+    assert points_of(lines) == rows
+    outputs = [path.read_text().splitlines() for path in folder.glob("data/mappers/M*/map_output.txt")]
+    assert points_of([line for output in outputs for line in output]) == rows
+
+
+@pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
+@pytest.mark.parametrize("r", range(1, 5))
+@pytest.mark.parametrize("m", range(1, 6))
+def test_sample(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    with grpc_engine(tmp_path, SAMPLE, m, r, combine) as engine:
+        for k in range(1, 7):
+            assert cluster(engine, SAMPLE, k) == expected(SAMPLE, k)
+            if not combine:
+                check_partitions(tmp_path, SAMPLE, m, r)
+
+
+@pytest.mark.parametrize("init", ["random", "k-means++"])
+@pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
+def test_larger_sample(tmp_path: Path, combine: bool, init: str) -> None:
+    with grpc_engine(tmp_path, BLOBS, 3, 2, combine) as engine:
+        assert cluster(engine, BLOBS, 5, init) == expected(BLOBS, 5, init)
+
+
+@pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
+def test_inline_with_and_without_combiner(combine: bool) -> None:
+    engine = InlineEngine(open_input(BLOBS), combine=combine)
+    assert cluster(engine, BLOBS, 7) == expected(BLOBS, 7)
+
+
+def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path) -> None:
+    path = tmp_path / "three.txt"
+    path.write_text("1,1\n2,2\n9,9\n")
+    with grpc_engine(tmp_path, path, 5, 4, combine=False) as engine:
+        assert cluster(engine, path, 2) == expected(path, 2)
+        check_partitions(tmp_path, path, 5, 4)

@@ -1,0 +1,76 @@
+"""However the master ends, its workers do too, and nothing half-written is left."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.programs import BackgroundRun, options, wait_until, worker_processes
+
+
+def workers_of(run: BackgroundRun) -> list[psutil.Process]:
+    run.wait_for("event=rpc_call .*method=Map job=lloyd")
+    workers = worker_processes(psutil.Process(run.process.pid))
+    assert len(workers) == 4
+    return workers
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
+        workers = workers_of(run)
+        run.process.send_signal(number)
+        assert run.end() == (code, "Error: interrupted: the workers are stopped and no result was written\n")
+        assert psutil.wait_procs(workers, timeout=2)[1] == []
+    assert not (tmp_path / "data" / "centroids.txt").exists()
+    assert not (tmp_path / "data" / ".lock").exists()
+
+
+def test_killed(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
+        workers = workers_of(run)
+        run.process.kill()
+        assert psutil.wait_procs(workers, timeout=2)[1] == []
+    assert not (tmp_path / "data" / "centroids.txt").exists()
+
+
+def test_a_stopped_worker_is_ended_too(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
+        workers = workers_of(run)
+        run.worker("M1").suspend()
+        run.process.send_signal(signal.SIGINT)
+        assert run.end()[0] == 130
+        assert psutil.wait_procs(workers, timeout=2)[1] == []
+
+
+def test_a_data_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 0.2) as first:
+        first.wait_for("event=iteration_started")
+        with BackgroundRun(tmp_path, *options(), "--dump", "other.txt") as second:
+            code, error = second.end()
+        assert code == 2
+        assert error == (
+            f"Error: {tmp_path / 'data'} is in use by process {first.process.pid}; "
+            "wait for it, or choose another --data-dir\n"
+        )
+        assert not (tmp_path / "other.txt").exists()
+        assert first.end() == (0, "")
+    assert (tmp_path / "data" / "centroids.txt").exists()
+
+
+def test_a_run_after_a_killed_one_works(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
+        workers = workers_of(run)
+        run.process.kill()
+        psutil.wait_procs(workers, timeout=2)
+    with BackgroundRun(tmp_path, *options()) as run:
+        assert run.end() == (0, "")
+    wait_until(lambda: (tmp_path / "data" / "centroids.txt").exists(), "result")
+    assert sorted(path.name for path in (tmp_path / "data" / "mappers" / "M1").iterdir()) == [
+        "map_output.txt",
+        "partition_1.txt",
+        "partition_2.txt",
+    ]

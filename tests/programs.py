@@ -1,0 +1,117 @@
+"""Run the command line as a user would, watch it, and look at what it leaves."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "data" / "input" / "points.txt"
+SAMPLE_CENTROIDS = "-0.17500000000000002,8.141666666666667\n9.547368421052632,1.0473684210526315\n"
+
+_Value = TypeVar("_Value")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "master", *map(str, arguments)]
+
+
+def options(m: int = 2, r: int = 2, k: int = 2, n: int = 20, input_path: Path = SAMPLE) -> list[str]:
+    """Return the options that every run needs."""
+    return [
+        *("--mappers", str(m), "--reducers", str(r), "--k", str(k), "--iters", str(n)),
+        *("--input", str(input_path)),
+    ]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def run_master(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder until it ends."""
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+    )
+
+
+def centroids_of(folder: Path) -> str:
+    return (folder / "data" / "centroids.txt").read_text()
+
+
+def wait_until(condition: Callable[[], _Value | None], what: str, timeout_s: float = 60) -> _Value:
+    """Return the condition's value once it has one."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"no {what} within {timeout_s} s")
+
+
+class BackgroundRun:
+    """A run of the command line in progress, in a folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self.folder = folder
+        self.dump_path = folder / "dump.txt"
+        self.process = subprocess.Popen(
+            command(*arguments, "--quiet"),
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "BackgroundRun":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait for a line of dump.txt."""
+
+        def found() -> re.Match[str] | None:
+            assert self.process.poll() is None, (
+                f"the run ended without {pattern!r}: {self.process.communicate()}"
+            )
+            return re.search(pattern, self.dump(), re.MULTILINE)
+
+        return wait_until(found, repr(pattern))
+
+    def worker(self, name: str) -> psutil.Process:
+        """Return the newest process of a worker."""
+        started = re.findall(rf"event=worker_started worker={name} pid=(\d+)", self.dump())
+        return psutil.Process(int(started[-1]))
+
+    def dump(self) -> str:
+        return self.dump_path.read_text() if self.dump_path.exists() else ""
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; return the exit code and what was said on standard error."""
+        _, error = self.process.communicate(timeout=120)
+        return self.process.returncode, error
+
+
+def worker_processes(ancestor: psutil.Process | None = None) -> list[psutil.Process]:
+    """Return the mapper and reducer processes below a process (by default this one)."""
+    found = []
+    for process in (ancestor or psutil.Process()).children(recursive=True):
+        try:
+            arguments = process.cmdline()
+        except psutil.Error:
+            continue
+        if "-m" in arguments and arguments[arguments.index("-m") + 1] in ("mapper", "reducer"):
+            found.append(process)
+    return found
