@@ -226,11 +226,13 @@ def read_stream(responses: Iterable[Any], expected: CommittedFile) -> bytes:
     OutputLostError
         It is not the same file.
     """
-    data = bytearray()
+    chunks, size_bytes = [], 0
     for response in responses:
-        data += response.data
-        if len(data) > expected.size_bytes:
+        chunks.append(response.data)
+        size_bytes += len(response.data)
+        if size_bytes > expected.size_bytes:
             break
+    data = b"".join(chunks)
     if len(data) != expected.size_bytes or checksum(data) != expected.crc32:
         raise OutputLostError("the file arrived damaged: its size or checksum is wrong")
-    return bytes(data)
+    return data

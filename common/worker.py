@@ -1,7 +1,8 @@
 """What a mapper and a reducer process have in common: start, join the master, log, end.
 
-The master starts a worker with its secret as the first line on standard input, and keeps that pipe
-open. The operating system closes it when the master ends, however it ends; then the worker does too.
+The master starts a worker, writes its own address and the run's secret as the first line to the
+worker's standard input, and keeps that pipe open. The operating system closes it when the master
+ends, however it ends; then the worker does too.
 """
 
 import os
@@ -32,12 +33,11 @@ def worker_command(role: Role, add_servicer: AddServicer) -> click.Command:
     """Make the command line of a worker process."""
 
     @click.command(name=role, help=f"One {role} process. The master starts it; you need not.")
-    @click.option("--join", required=True, metavar="HOST:PORT", help="Where the master listens.")
     @click.option("--index", required=True, type=click.IntRange(1), help="Which one it is, from 1.")
     @click.option("--incarnation", default=1, type=click.IntRange(1), help="How often it was started.")
     @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Its own folder.")
-    def command(join: str, index: int, incarnation: int, folder: Path) -> None:
-        secret = sys.stdin.buffer.readline().decode().strip()
+    def command(index: int, incarnation: int, folder: Path) -> None:
+        join, secret = sys.stdin.buffer.readline().decode().split()
         channel = connect(join, secret)
         log = _RemoteLog(node_name(role, index), MasterStub(channel))
         server = Server(

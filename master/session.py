@@ -16,6 +16,7 @@ from master.config import KMeansConfig, RunConfig
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
 from master.kmeans import KMeansResult, fit
+from master.processes import start_workers
 from master.score import describe, score
 from master.screen import Screen
 
@@ -117,11 +118,10 @@ def _start_engine(
 ) -> Engine:
     if config.engine == "inline":
         return InlineEngine(file, combine=config.tasks.combine)
-    from master.engines.grpc import GrpcEngine
+    processes = start_workers(config.mappers, config.reducers, data_dir)
+    from master.engines.grpc import GrpcEngine  # takes a while; the workers start meanwhile
 
-    return stack.enter_context(
-        GrpcEngine(file, config.mappers, config.reducers, config.tasks, data_dir, dump, log)
-    )
+    return stack.enter_context(GrpcEngine(file, processes, config.tasks, data_dir, dump, log))
 
 
 def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:

@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from common.errors import FetchFailedError
-from common.jobs.apply import reduce_records
+from common.jobs.apply import reduce_runs
 from common.jobs.base import Job
-from common.kernels.grouping import sort_by_key
 from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
 from common.records import decode, encode
 from common.store import REDUCE_OUTPUT, NodeStore
@@ -38,14 +37,13 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore) -> Committ
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """
-    records = shuffle(task, fetch)
-    output = reduce_records(task.job, records)
+    output = reduce_runs(task.job, shuffle(task, fetch))
     with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
         return files.write(REDUCE_OUTPUT, encode(output).joined(), len(output))
 
 
-def shuffle(task: ReduceTask, fetch: Fetch) -> Records:
-    """Fetch the sorted runs of all map tasks and merge them into one, sorted by key."""
+def shuffle(task: ReduceTask, fetch: Fetch) -> list[Records]:
+    """Fetch the runs of all map tasks, each sorted by key."""
 
     def run_of(source: MapOutput) -> Records:
         try:
@@ -59,4 +57,4 @@ def shuffle(task: ReduceTask, fetch: Fetch) -> Records:
         return run
 
     with ThreadPoolExecutor(min(_PARALLEL_FETCHES, max(1, len(task.sources)))) as pool:
-        return sort_by_key(Records.concatenate(list(pool.map(run_of, task.sources))))
+        return list(pool.map(run_of, task.sources))

@@ -1,9 +1,11 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.jobs.base import Job
-from common.kernels.grouping import groups
+from common.kernels.grouping import merge_groups
 from common.model import Block, FloatArray, Records, State
 
 _BLOCK_ROWS = 1 << 16
@@ -32,10 +34,10 @@ def map_rows(job: Job, state: State, points: FloatArray, row_start: int, *, comb
     return job.combine(records) if combines and len(parts) > 1 else records
 
 
-def reduce_records(job: Job, records: Records) -> Records:
-    """Reduce each key of records sorted by key."""
+def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
+    """Merge runs that are each sorted by key, and reduce each key."""
     parts = []
-    for key, values in groups(records):
+    for key, values in merge_groups(runs):
         result = job.reduce(key, values)
         parts.append(Records(np.full(len(result), key, np.int32), result))
     return Records.concatenate(parts)

@@ -1,6 +1,6 @@
 """Sort and group records by key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,9 +22,19 @@ def order_by_key(keys: IntArray) -> LongArray:
 
 def groups(records: Records) -> Iterator[tuple[int, FloatArray]]:
     """Yield each key of sorted records with its values, shape (members, w)."""
-    if not len(records):
-        return
-    starts = np.flatnonzero(np.diff(records.keys, prepend=records.keys[0] - 1))
-    stops = np.append(starts[1:], len(records))
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        yield int(records.keys[start]), records.values[start:stop]
+    return merge_groups([records])
+
+
+def merge_groups(runs: Sequence[Records]) -> Iterator[tuple[int, FloatArray]]:
+    """Merge runs that are each sorted by key: yield each key with its values from all runs, in order."""
+    bounds = [_bounds(run.keys) for run in runs]
+    for key in sorted(set().union(*bounds)):
+        parts = [run.values[slice(*of[key])] for run, of in zip(runs, bounds, strict=True) if key in of]
+        yield key, parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _bounds(keys: IntArray) -> dict[int, tuple[int, int]]:
+    """Return where each key of a sorted array starts and stops."""
+    known, starts = np.unique(keys, return_index=True)
+    stops = np.append(starts, len(keys))[1:]
+    return dict(zip(known.tolist(), zip(starts.tolist(), stops.tolist(), strict=True), strict=True))

@@ -10,11 +10,12 @@ from common.errors import RunFailedError, TaskError
 from common.events import Log
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, Records, Split, Stage, State, Step, TaskOptions
+from common.model import FloatArray, Records, Role, Split, Stage, State, Step, TaskOptions
 from common.records import Buffer, decode
 from common.store import DataDir
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
+from master.processes import WorkerProcess
 from master.scheduler import MAX_FAILURES, Output
 
 
@@ -25,8 +26,8 @@ class GrpcEngine:
     ----------
     file
         The input; cut in one split a mapper.
-    mappers, reducers
-        How many processes of each.
+    processes
+        The workers, started by `start_workers`.
     options
         Sent along with each task.
     data_dir
@@ -38,20 +39,20 @@ class GrpcEngine:
     def __init__(
         self,
         file: InputFile,
-        mappers: int,
-        reducers: int,
+        processes: Sequence[WorkerProcess],
         options: TaskOptions,
         data_dir: DataDir,
         dump: Dump,
         log: Log,
     ) -> None:
         self._input = file.input
-        self._splits = plan_splits(file, mappers)
-        self._partitions = reducers
+        roles = [process.role for process in processes]
+        self._splits = plan_splits(file, roles.count(Role.MAPPER))
+        self._partitions = roles.count(Role.REDUCER)
         self._sequence = 0
         self._dispatcher = Dispatcher(options, log)
-        self._cluster = Cluster(mappers, reducers, data_dir, dump, log, self._dispatcher.notify)
-        self._workers = mappers + reducers
+        self._cluster = Cluster(processes, data_dir, dump, log, self._dispatcher.notify)
+        self._workers = len(processes)
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.dataset import InputFile, plan_splits, read_blocks
-from common.jobs.apply import map_rows, reduce_records
+from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, State, Step
@@ -36,7 +36,7 @@ class InlineEngine:
     def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
         records = map_rows(job, state, self._points, 0, combine=self._combine)
-        return dict(groups(reduce_records(job, sort_by_key(records))))
+        return dict(groups(reduce_runs(job, [sort_by_key(records)])))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""

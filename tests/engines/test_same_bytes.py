@@ -18,6 +18,7 @@ from master.engines.base import Engine
 from master.engines.grpc import GrpcEngine
 from master.engines.inline import InlineEngine
 from master.kmeans import fit
+from master.processes import start_workers
 from tests.programs import ROOT, SAMPLE
 
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
@@ -42,7 +43,8 @@ def grpc_engine(folder: Path, path: Path, m: int, r: int, combine: bool) -> Iter
     data_dir, log = DataDir(folder / "data"), EventLog("master", ignore)
     with closing(Dump(folder / "dump.txt")) as dump:
         options = TaskOptions(combine=combine)
-        with GrpcEngine(open_input(path), m, r, options, data_dir, dump, log) as engine:
+        processes = start_workers(m, r, data_dir)
+        with GrpcEngine(open_input(path), processes, options, data_dir, dump, log) as engine:
             yield engine
 
 
