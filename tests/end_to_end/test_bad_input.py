@@ -1,0 +1,131 @@
+"""What the user can mend is one line and exit code 2, and leaves nothing behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.programs import SAMPLE, run_master
+
+GOOD = ["--mappers", 2, "--reducers", 2, "--k", 2, "--iters", 5, "--input", SAMPLE]
+
+
+def times_in(folder: Path) -> dict[Path, int]:
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def refuse(folder: Path, *arguments: object) -> str:
+    """Run; check the form of the refusal and that the folder is as before; return the line."""
+    before = times_in(folder)
+    result = run_master(folder, *arguments, "--quiet")
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.returncode == 2
+    assert times_in(folder) == before
+    return result.stderr.removeprefix("Error: ").rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mappers", 0], "--mappers is 0, but must be 1 or more"),
+        (["--reducers", 0], "--reducers is 0, but must be 1 or more"),
+        (["--k", 0], "--k is 0, but must be 1 or more"),
+        (["--iters", 0], "--iters is 0, but must be 1 or more"),
+        (["--k", -3], "--k is -3, but must be 1 or more"),
+        (["--tol", "nan"], "--tol is nan, but must be 0 or more"),
+        (["--n-init", 0], "--n-init is 0, but must be 1 or more"),
+        (["--seed", -1], "--seed is -1, but must be 0 or more"),
+        (["--fail-rate", 1], "--fail-rate is 1, but must be from 0 to below 1"),
+        (["--task-delay", -1], "--task-delay is -1, but must be 0 or more"),
+        (["--k", 32], "--k 32 is more than the input's 31 rows"),
+        (["--columns", "3"], f"--columns 3: {SAMPLE} has columns 1 to 2"),
+        (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
+        (["--input", "nowhere.txt"], "nowhere.txt: cannot be read: No such file or directory"),
+        (["--input", "/"], "/: a folder, not a file"),
+        (["--labels", "no/folder.txt"], "--labels no/folder.txt: there is no folder no"),
+        (["--labels", SAMPLE], f"--labels {SAMPLE} would overwrite the input"),
+        (["--dump", SAMPLE], f"--dump {SAMPLE} would overwrite the input"),
+        (
+            ["--init-centroids", SAMPLE],
+            "--init-centroids holds 31 centroids, but --k is 2",
+        ),
+        (["--k", "two"], "Invalid value for '--k': 'two' is not a valid integer. (--help lists the options)"),
+        (["--init", "best"], None),
+        (["--no-such-option"], None),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_options(tmp_path: Path, arguments: list[object], message: str | None) -> None:
+    line = refuse(tmp_path, *GOOD, *arguments)
+    assert message is None or line == message
+
+
+def test_a_missing_option_is_named(tmp_path: Path) -> None:
+    assert "'--k'" in refuse(tmp_path, "--mappers", 1, "--reducers", 1, "--iters", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty; it needs one row of numbers a line"),
+        ("x,y\n", "line 1: a header and no row of numbers"),
+        ("1,2\n3,nan\n", "line 2, column 2: 'nan' is not a number"),
+        ("1,2\n3,4\ninf,6\n", "line 3, column 1: 'inf' is not a number"),
+        ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
+        ("1,2\n\uff11,4\n", "line 2, column 1: '\uff11' is not a number"),
+        ("1,2\n3\n", "line 2, column 2: 1 columns where 2 are expected"),
+        ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
+        ("x,y\n1,2\n3,many\n", "line 3, column 2: 'many' is not a number"),
+        ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
+    ],
+    ids=lambda value: repr(value)[:30] if "\n" in value or not value else "",
+)
+@pytest.mark.parametrize("engine", ["grpc", "inline"])
+def test_input(tmp_path: Path, content: str, message: str, engine: str) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_text(content)
+    arguments = ["--mappers", 2, "--reducers", 1, "--k", 1, "--iters", 5, "--input", path]
+    line = refuse(tmp_path, *arguments, "--engine", engine)
+    assert line in (f"{path}, {message}", f"{path}: {message}")
+
+
+def test_fewer_distinct_rows_than_clusters(tmp_path: Path) -> None:
+    path = tmp_path / "copies.txt"
+    path.write_text("1,1\n" * 20 + "2,2\n" * 20)
+    for init in ("random", "k-means++"):
+        line = refuse(tmp_path, *GOOD, "--input", path, "--k", 3, "--init", init)
+        assert line == "--k 3 is more than the input's 2 distinct rows"
+
+
+def test_an_unreadable_file(tmp_path: Path) -> None:
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    line = refuse(tmp_path, *GOOD, "--input", "loop.txt")
+    assert line == "loop.txt: cannot be read: Too many levels of symbolic links"
+
+
+def test_earlier_results_survive_a_refused_run(tmp_path: Path) -> None:
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    refuse(tmp_path, *GOOD, "--k", 0)
+    refuse(tmp_path, *GOOD, "--input", "nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    ("centroids", "message"),
+    [
+        ("1,2,3\n", "--centroids has 3 columns, but the input has 2"),
+        ("1,x\n", "{path}, line 1, column 2: 'x' is not a number"),
+        ("", "{path}: the file is empty; it needs one row of numbers a line"),
+    ],
+    ids=["columns", "text", "empty"],
+)
+def test_predict(tmp_path: Path, centroids: str, message: str) -> None:
+    path = tmp_path / "centroids.txt"
+    path.write_text(centroids)
+    line = refuse(tmp_path, "predict", "--centroids", path, "--input", SAMPLE, "--labels", "labels.txt")
+    assert line == message.format(path=path)
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = run_master(tmp_path, *GOOD, "--k", 0, "--debug")
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr

@@ -1,0 +1,203 @@
+"""The command line from input to result, as a user sees it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, centroids_of, options, run_master
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def succeed(folder: Path, *arguments: object) -> str:
+    result = run_master(folder, *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_four_options_on_the_sample(tmp_path: Path) -> None:
+    (tmp_path / "data" / "input").mkdir(parents=True)
+    (tmp_path / "data" / "input" / "points.txt").write_bytes(SAMPLE.read_bytes())
+    shown = succeed(tmp_path, "--mappers", 2, "--reducers", 2, "--k", 2, "--iters", 20)
+    assert sorted(centroids_of(tmp_path).splitlines()) == SAMPLE_CENTROIDS.splitlines()
+    assert shown.endswith(f"data/centroids.txt\n{centroids_of(tmp_path)}")
+    for place in ("data/centroids.txt", "data/mappers", "data/reducers", "dump.txt"):
+        assert f"\n  {place} " in shown
+    assert files_in(tmp_path) == [
+        "data/centroids.txt",
+        "data/input/points.txt",
+        "data/mappers/M1/map_output.txt",
+        "data/mappers/M1/partition_1.txt",
+        "data/mappers/M1/partition_2.txt",
+        "data/mappers/M2/map_output.txt",
+        "data/mappers/M2/partition_1.txt",
+        "data/mappers/M2/partition_2.txt",
+        "data/reducers/R1/output.txt",
+        "data/reducers/R2/output.txt",
+        "dump.txt",
+    ]
+
+
+def test_the_files_tell_the_last_iteration(tmp_path: Path) -> None:
+    succeed(tmp_path, *options())
+    data = tmp_path / "data"
+    outputs = [(data / "reducers" / name / "output.txt").read_text().splitlines() for name in ("R1", "R2")]
+    keyed = sorted(line for output in outputs for line in output)
+    assert [line.split(",", 1)[1] for line in keyed] == centroids_of(tmp_path).splitlines()
+    first = (data / "mappers" / "M1" / "map_output.txt").read_text().splitlines()
+    points = [tuple(map(float, line.split(",")[1:])) for line in first]
+    rows = [tuple(map(float, line.split(","))) for line in SAMPLE.read_text().splitlines()]
+    assert points == rows[: len(points)]
+    assert len(points) == 15
+
+
+def test_dump_tells_the_whole_story(tmp_path: Path) -> None:
+    succeed(tmp_path, *options())
+    lines = (tmp_path / "dump.txt").read_text().splitlines()
+    form = re.compile(rf'{TIME} (master|[MR]\d) event=\w+( \w+=("([^"\\]|\\.)*"|[^\s"]+))*')
+    assert [line for line in lines if not form.fullmatch(line)] == []
+    master = [line.split(" ", 2)[2] for line in lines if line.split(" ")[1] == "master"]
+    first_call = next(i for i, line in enumerate(master) if "iteration=1 task=" in line)
+    initial = [line for line in master if line.startswith("event=centroid iteration=0")]
+    assert [re.findall(r"key=(\d)", line) for line in initial] == [["0"], ["1"]]
+    assert master.index(initial[0]) < first_call
+    last = int(re.findall(r"iterations=(\d+)", next(line for line in master if "event=stopped" in line))[0])
+    for iteration in range(1, last + 1):
+        here = [line for line in master if re.search(rf"iteration={iteration}\b", line)]
+        assert here[0] == f"event=iteration_started iteration={iteration} of=20"
+        assert re.fullmatch(rf"event=iteration_finished iteration={iteration} shift=\S+", here[-1])
+        for worker, method in (("M1", "Map"), ("M2", "Map"), ("R1", "Reduce"), ("R2", "Reduce")):
+            assert any(line.startswith(f"event=rpc_call to={worker} method={method} ") for line in here)
+            answers = [x for x in here if x.startswith(f"event=rpc_response from={worker} method={method} ")]
+            assert len(answers) == 1
+            assert re.search(r" status=SUCCESS duration_ms=[\d.]+", answers[0])
+        assert sum(line.startswith(f"event=centroid iteration={iteration} ") for line in here) == 2
+    assert any(line.startswith('event=stopped reason="converged: ') and "inertia=" in line for line in master)
+    assert any(line.startswith("event=clusters sizes=") for line in master)
+    for worker in ("M1", "M2", "R1", "R2"):
+        assert any(line.split(" ")[1] == worker for line in lines)
+    assert any(re.search(r" R1 event=rpc_call method=FetchPartition .*to=M2", line) for line in lines)
+
+
+def test_a_run_with_fewer_workers_leaves_nothing_of_the_earlier_one(tmp_path: Path) -> None:
+    succeed(tmp_path, *options(m=4, r=3))
+    succeed(tmp_path, *options(m=1, r=1))
+    data = tmp_path / "data"
+    assert [path.name for path in (data / "mappers").iterdir()] == ["M1"]
+    assert files_in(data) == [
+        "centroids.txt",
+        "mappers/M1/map_output.txt",
+        "mappers/M1/partition_1.txt",
+        "reducers/R1/output.txt",
+    ]
+
+
+def test_keep_iterations(tmp_path: Path) -> None:
+    succeed(tmp_path, *options(), "--tol", 0, "--keep-iterations")
+    mapper = tmp_path / "data" / "mappers" / "M1"
+    iterations = sorted(path.name for path in mapper.iterdir())
+    assert iterations == [f"iteration_{i}" for i in range(1, len(iterations) + 1)]
+    assert len(iterations) > 1
+    assert (mapper / "iteration_1" / "partition_2.txt").exists()
+    assert (tmp_path / "data" / "reducers" / "R2" / "iteration_1" / "output.txt").exists()
+
+
+@pytest.mark.parametrize("engine", ["grpc", "inline"])
+def test_labels_and_predict(tmp_path: Path, engine: str) -> None:
+    blobs = ROOT / "data" / "input" / "blobs.csv"
+    arguments = ["--engine", engine, "--labels", "labels.txt"]
+    succeed(tmp_path, *options(m=3, k=5, input_path=blobs), *arguments)
+    labels = np.loadtxt(tmp_path / "labels.txt", dtype=np.int64)
+    centroids = np.loadtxt(tmp_path / "data" / "centroids.txt", delimiter=",")
+    points = np.loadtxt(blobs, delimiter=",", skiprows=1)
+    distances = ((points[:, None] - centroids[None]) ** 2).sum(axis=2)
+    assert labels.tolist() == distances.argmin(axis=1).tolist()
+    centroids_path = tmp_path / "mine.csv"
+    centroids_path.write_bytes((tmp_path / "data" / "centroids.txt").read_bytes())
+    predict = ["--centroids", centroids_path, "--input", blobs, "--labels", "again.txt", "--engine", engine]
+    shown = succeed(tmp_path, "predict", *predict)
+    assert (tmp_path / "again.txt").read_bytes() == (tmp_path / "labels.txt").read_bytes()
+    sizes = ", ".join(map(str, np.bincount(labels).tolist()))
+    assert f"5000 rows labelled; cluster sizes {sizes}; inertia " in shown
+
+
+def test_given_start_columns_and_restarts(tmp_path: Path) -> None:
+    (tmp_path / "start.csv").write_text("0,7\n9,1\n")
+    (tmp_path / "named.csv").write_text(
+        "id;y;x\n" + "".join(f"a{i};{y};{x}\n" for i, (x, y) in enumerate(sample_rows()))
+    )
+    arguments = options(input_path=tmp_path / "named.csv")
+    succeed(tmp_path, *arguments, "--columns", "x,y", "--init-centroids", "start.csv")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+    succeed(tmp_path, *arguments, "--columns", "3,2", "--n-init", 3, "--init", "k-means++")
+    assert sorted(centroids_of(tmp_path).splitlines()) == SAMPLE_CENTROIDS.splitlines()
+
+
+def sample_rows() -> list[list[str]]:
+    return [line.split(",") for line in SAMPLE.read_text().splitlines()]
+
+
+def test_empty_clusters(tmp_path: Path) -> None:
+    (tmp_path / "points.txt").write_text("0\n1\n10\n")
+    (tmp_path / "start.txt").write_text("0\n100\n")
+    arguments = [*options(input_path=tmp_path / "points.txt"), "--init-centroids", "start.txt"]
+    shown = succeed(tmp_path, *arguments)
+    assert centroids_of(tmp_path) == "0.5\n10.0\n"
+    assert "cluster 1 is empty; it takes row 3, the farthest from its centroid" in shown
+    assert "event=empty_cluster iteration=1 key=1 action=move row=3" in (tmp_path / "dump.txt").read_text()
+    succeed(tmp_path, *arguments, "--on-empty", "keep")
+    assert centroids_of(tmp_path) == f"{11 / 3!r}\n100.0\n"
+
+
+def test_npy_and_parquet_give_what_text_gives(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    points = np.array(sample_rows(), np.float64)
+    np.save(tmp_path / "points.npy", points)
+    table = pyarrow.table({"x": points[:, 0], "y": points[:, 1]})
+    pyarrow.parquet.write_table(table, tmp_path / "points.parquet", row_group_size=10)
+    results = []
+    for path in (SAMPLE, tmp_path / "points.npy", tmp_path / "points.parquet"):
+        succeed(tmp_path, *options(m=3, k=4, input_path=path))
+        results.append(centroids_of(tmp_path))
+    assert results[1:] == results[:1] * 2
+
+
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
+    assert succeed(tmp_path, *options(), "--quiet") == ""
+
+
+def test_help_says_unit_default_and_what_zero_means(tmp_path: Path) -> None:
+    text = " ".join(succeed(tmp_path, "--help").split())
+    assert "[default: 0.0001]" in text
+    assert "0: when none moves at all" in text
+    assert "--task-delay SECONDS" in text
+    assert "predict" in text
+
+
+def test_long_centroid_lists_are_cut_on_the_screen_only(tmp_path: Path) -> None:
+    shown = succeed(tmp_path, *options(k=12, n=1))
+    assert "  ... the others are in dump.txt" in shown
+    assert "centroid 11:" not in shown
+    dump = (tmp_path / "dump.txt").read_text()
+    assert len(re.findall(r"event=centroid iteration=1 key=", dump)) == 12
+
+
+def test_one_million_points_pass_through_the_wire(tmp_path: Path) -> None:
+    """No message may be larger than gRPC allows, in points mode, text files and all."""
+    points = np.random.default_rng(0).normal(size=(1_000_000, 2))
+    np.save(tmp_path / "points.npy", points)
+    arguments = options(k=2, n=1, input_path=tmp_path / "points.npy")
+    succeed(tmp_path, *arguments, "--quiet")
+    pointwise = centroids_of(tmp_path)
+    partitions = tmp_path.glob("data/mappers/M*/partition_*.txt")
+    assert sum(path.read_bytes().count(b"\n") for path in partitions) == 1_000_000
+    succeed(tmp_path, *arguments, "--quiet", "--combine")
+    assert centroids_of(tmp_path) == pointwise
