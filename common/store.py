@@ -110,9 +110,8 @@ class DataDir:
                 with suppress(OSError):  # not empty: it holds results
                     folder.rmdir()
 
-    def reset(self) -> None:
-        """Remove the files of an earlier run."""
-        self.centroids.unlink(missing_ok=True)
+    def remove_nodes(self) -> None:
+        """Remove the workers' folders of an earlier run."""
         for role in Role:
             shutil.rmtree(self.root / f"{role}s", ignore_errors=True)
 

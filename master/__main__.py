@@ -21,6 +21,20 @@ from master.session import run_kmeans, run_predict
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
 
+_RUN_HELP = """Cluster the rows of a file by K-Means, on mapper and reducer processes.
+
+\b
+Example:
+  python -m master --mappers 2 --reducers 2 --k 2 --iters 10
+"""
+
+_PREDICT_HELP = """Write the index of the nearest centroid of each row, on mapper processes.
+
+\b
+Example:
+  python -m master predict --centroids data/centroids.txt --input new.csv --labels labels.txt
+"""
+
 _EPILOG = """\b
 Another command:
   python -m master predict --help    label a file by centroids that you have
@@ -41,18 +55,35 @@ def cli() -> None:
     """K-Means by MapReduce over gRPC."""
 
 
-def _shared_options(mappers: dict[str, Any], reducers: dict[str, Any]) -> Callable[[_Command], _Command]:
-    """Add the options that both commands have."""
-    options = [
-        click.option(
-            "--mappers",
-            type=int,
-            help="Mapper processes, from 1; each maps one split of the rows.",
-            **mappers,
-        ),
-        click.option(
-            "--reducers", type=int, help="Reducer processes, from 1; key % R chooses one.", **reducers
-        ),
+def _add(options: list[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
+    """Add options to a command, in this order."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _worker_options(mappers: dict[str, Any], reducers: dict[str, Any]) -> Callable[[_Command], _Command]:
+    return _add(
+        [
+            click.option(
+                "--mappers",
+                type=int,
+                help="Mapper processes, from 1; each maps one split of the rows.",
+                **mappers,
+            ),
+            click.option(
+                "--reducers", type=int, help="Reducer processes, from 1; key % R chooses one.", **reducers
+            ),
+        ]
+    )
+
+
+_run_options = _add(
+    [
         click.option(
             "--columns",
             metavar="LIST",
@@ -83,16 +114,11 @@ def _shared_options(mappers: dict[str, Any], reducers: dict[str, Any]) -> Callab
         click.option("--debug", is_flag=True, help="On an error, print the whole traceback."),
         click.version_option(__version__, prog_name="kmeans-mapreduce"),
     ]
-
-    def add(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+)
 
 
-@cli.command(epilog=_EPILOG, short_help="Cluster a file (what happens when no command is named).")
+@cli.command(help=_RUN_HELP, epilog=_EPILOG, short_help="Cluster a file (when no command is named).")
+@_worker_options({"required": True}, {"required": True})
 @click.option("--k", type=int, required=True, help="Clusters, from 1 to the number of distinct rows.")
 @click.option("--iters", type=int, required=True, help="Iterations at most, from 1.")
 @click.option(
@@ -153,7 +179,7 @@ def _shared_options(mappers: dict[str, Any], reducers: dict[str, Any]) -> Callab
 @click.option(
     "--keep-iterations", is_flag=True, help="Keep the workers' files of every iteration, not the newest only."
 )
-@_shared_options({"required": True}, {"required": True})
+@_run_options
 def run(
     k: int,
     iters: int,
@@ -178,11 +204,7 @@ def run(
     quiet: bool,
     debug: bool,
 ) -> None:
-    r"""Cluster the rows of a file by K-Means, on mapper and reducer processes.
-
-    \b
-    Example: python -m master --mappers 2 --reducers 2 --k 2 --iters 10
-    """
+    """Cluster a file."""
 
     def work() -> None:
         initial = None if init_centroids is None else read_all(init_centroids)
@@ -196,13 +218,14 @@ def run(
     _guarded(work, debug=debug)
 
 
-@cli.command(short_help="Label a file by given centroids.")
+@cli.command(help=_PREDICT_HELP, short_help="Label a file by given centroids.")
+@_worker_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
 @click.option("--centroids", type=_FILE, required=True, metavar="FILE", help="One centroid a row.")
 @click.option("--input", "input_path", type=_FILE, required=True, help="Rows of numbers, as for a run.")
 @click.option(
     "--labels", type=_FILE, required=True, metavar="FILE", help="Where each row's cluster goes, one a line."
 )
-@_shared_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
+@_run_options
 def predict(
     centroids: Path,
     input_path: Path,
@@ -216,11 +239,7 @@ def predict(
     quiet: bool,
     debug: bool,
 ) -> None:
-    r"""Write the index of the nearest centroid of each row, on mapper processes.
-
-    \b
-    Example: python -m master predict --centroids data/centroids.txt --input new.csv --labels labels.txt
-    """
+    """Label a file by given centroids."""
 
     def work() -> None:
         config = RunConfig(mappers, reducers, input_path, columns, data_dir, dump, labels, engine)

@@ -1,5 +1,6 @@
 """What the user asked for: frozen, and validated once."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -71,7 +72,7 @@ class RunConfig:
         if not 0 <= self.tasks.fail_rate < 1:
             raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
         for option, path in (("--labels", self.labels), ("--dump", self.dump)):
-            if path is not None and not path.resolve().parent.is_dir():
+            if path is not None and not path.parent.is_dir():
                 raise UsageError(f"{option} {path}: there is no folder {path.parent}")
-            if path is not None and path.resolve() == self.input.resolve():
+            if path is not None and os.path.realpath(path) == os.path.realpath(self.input):
                 raise UsageError(f"{option} {path} would overwrite the input")

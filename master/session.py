@@ -39,6 +39,7 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
     with _session(config, file, screen) as session:
+        session.data_dir.centroids.unlink(missing_ok=True)
         result = fit(session.engine, file.input.rows, kmeans, session.log)
         with write_whole(session.data_dir.centroids, durable=True) as out:
             out.write(encode_vectors(result.centroids))
@@ -94,7 +95,7 @@ def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Ses
 
         log = EventLog("master", receive)
         try:
-            data_dir.reset()
+            data_dir.remove_nodes()
             with ExitStack() as stack:
                 stack.callback(screen.close)
                 log.event("run_started", **_settings(config, file))
@@ -102,7 +103,7 @@ def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Ses
                 yield Session(engine, file, data_dir, log)
             log.event("run_finished")
         except UserError:
-            data_dir.reset()
+            data_dir.remove_nodes()
             dump.discard()
             raise
         except BaseException as error:

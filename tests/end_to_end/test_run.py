@@ -118,11 +118,19 @@ def test_labels_and_predict(tmp_path: Path, engine: str) -> None:
     points = np.loadtxt(blobs, delimiter=",", skiprows=1)
     distances = ((points[:, None] - centroids[None]) ** 2).sum(axis=2)
     assert labels.tolist() == distances.argmin(axis=1).tolist()
-    centroids_path = tmp_path / "mine.csv"
-    centroids_path.write_bytes((tmp_path / "data" / "centroids.txt").read_bytes())
-    predict = ["--centroids", centroids_path, "--input", blobs, "--labels", "again.txt", "--engine", engine]
+    predict = [
+        "--centroids",
+        "data/centroids.txt",
+        "--input",
+        blobs,
+        "--labels",
+        "again.txt",
+        "--engine",
+        engine,
+    ]
     shown = succeed(tmp_path, "predict", *predict)
     assert (tmp_path / "again.txt").read_bytes() == (tmp_path / "labels.txt").read_bytes()
+    assert np.loadtxt(tmp_path / "data" / "centroids.txt", delimiter=",").tolist() == centroids.tolist()
     sizes = ", ".join(map(str, np.bincount(labels).tolist()))
     assert f"5000 rows labelled; cluster sizes {sizes}; inertia " in shown
 
