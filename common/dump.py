@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.errors import UsageError
+from common.errors import UsageError, printable
 from common.events import Event
 
 
@@ -42,10 +42,9 @@ class Dump:
 
     def write(self, line: str) -> None:
         """Add one line, whoever made it; control characters are escaped."""
-        clean = "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in line])
         with self._lock:
             if not self._file.closed:
-                self._file.write(f"{clean}\n")
+                self._file.write(f"{printable(line)}\n")
 
     def close(self) -> None:
         """Write no more."""

@@ -23,10 +23,18 @@ class MapReduceError(Exception):
     exit_code = 1
 
 
+def printable(text: str) -> str:
+    """Escape what is not printable, line ends above all."""
+    return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text])
+
+
 class UserError(MapReduceError):
-    """The user can mend it."""
+    """The user can mend it; whatever the text quotes, it stays one line."""
 
     exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 class UsageError(UserError):

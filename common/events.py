@@ -2,8 +2,8 @@
 
     2026-01-31T12:00:00.123456Z master event=rpc_call method=Map to=M1 iteration=1 task=1 attempt=1
 
-A line is the UTC time, the process and `key=value` pairs; values with white space are quoted, and
-control characters are escaped, so that `grep event=` and `cut` work.
+A line is the UTC time, the process and `key=value` pairs; values with white space are quoted, so that
+`grep event=` and `cut` work.
 """
 
 import re

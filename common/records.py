@@ -122,7 +122,10 @@ def decode(text: Buffer) -> Records:
         return Records.empty()
     if len(text) < _SHORT_BYTES:
         rows = [line.split(b",") for line in bytes(text).splitlines()]
-        keys = np.array([int(row[0]) for row in rows], np.int32)
+        try:
+            keys = np.array([int(row[0]) for row in rows], np.int32)
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
         values = np.array([[float(field) for field in row[1:]] for row in rows], np.float64)
         return Records(keys, values.reshape(len(rows), -1))
     return _read_csv(text)
@@ -153,14 +156,17 @@ def _read_csv(text: Buffer) -> Records:
     import pyarrow
     import pyarrow.csv
 
-    width = next(iter(io.BytesIO(text))).count(b",")
+    first_line = next(iter(io.BytesIO(text)))
+    if not first_line[:1].isdigit():
+        raise ValueError("the text does not begin with a key")  # pyarrow would skip a byte order mark
+    width = first_line.count(b",")
     names = [str(i) for i in range(width + 1)]
     types = {name: pyarrow.float64() for name in names} | {"0": pyarrow.int32()}
     try:
         table = pyarrow.csv.read_csv(
             pyarrow.BufferReader(text),
             pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
-            pyarrow.csv.ParseOptions(quote_char=False),
+            pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
             pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
         )
     except pyarrow.ArrowInvalid as error:

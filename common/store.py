@@ -15,6 +15,7 @@ A file appears whole or not at all: it is written under a temporary name, then r
 """
 
 import fcntl
+import itertools
 import os
 import shutil
 import threading
@@ -94,8 +95,8 @@ class DataDir:
             The folder can't be made or written to.
         """
         lock = self.root / ".lock"
-        made = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
         try:
+            made = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
             self.root.mkdir(parents=True, exist_ok=True)
             file = _hold(lock)
         except OSError as error:
@@ -181,6 +182,7 @@ class NodeStore:
         self._newest: dict[int, int] = {}
         self._committed: dict[int, tuple[int, Path]] = {}
         self._lock = threading.Lock()
+        self._tags = itertools.count(1)
         (folder / _CACHE).mkdir(parents=True, exist_ok=True)
         for temporary in folder.rglob(f".*{_TEMPORARY}"):
             temporary.unlink(missing_ok=True)
@@ -198,7 +200,7 @@ class NodeStore:
             self._begin(attempt, keep_iterations)
             folder = self._task_folder(attempt, keep_iterations)
         folder.mkdir(parents=True, exist_ok=True)
-        files = AttemptFiles(folder, f"{attempt.stage.sequence}-{attempt.number}")
+        files = AttemptFiles(folder, f"{attempt.stage.sequence}-{attempt.number}-{next(self._tags)}")
         try:
             yield files
             with self._lock:
@@ -206,6 +208,10 @@ class NodeStore:
                 for name in files.names:
                     files.temporary(name).replace(folder / name)
                 self._committed[attempt.task] = (attempt.number, folder)
+        except OSError:
+            with self._lock:
+                self._refuse_stale(attempt)  # a newer stage has removed the folder
+            raise
         finally:
             for name in files.names:
                 files.temporary(name).unlink(missing_ok=True)

@@ -104,7 +104,10 @@ def _weighted_kmeans_plus_plus(
     chosen = [_draw(weights, rng)]
     while len(chosen) < k:
         _, squared = nearest(points, points[chosen])
-        chosen.append(_draw(weights * squared, rng))
+        pull = weights * squared
+        if not pull.any():  # the rest lies so near that its squared distances underflow
+            pull = np.where(np.isin(np.arange(len(points)), chosen), 0.0, 1.0)
+        chosen.append(_draw(pull, rng))
     return points[chosen]
 
 

@@ -50,6 +50,7 @@ def _positions(path: str, token: str, names: list[str], fields: int) -> list[int
 
 def problem_with(value: float) -> str | None:
     """Say what makes a number unusable, or None."""
+    value = float(value)  # a NumPy number would show its type
     if np.isnan(value):
         return "nan is not a number that can be clustered"
     if np.isinf(value):

@@ -57,9 +57,11 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
 
 def _open(path: str) -> npt.NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError.at(path, f"not a usable .npy file ({error})") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
+        array = np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:  # the header is a Python literal, which can be wrong in any way
+        raise InputError.at(path, f"not a usable .npy file ({str(error).splitlines()[0]})") from None
+    if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
         raise InputError.at(path, "not a vector or matrix of real numbers")
     return array if array.ndim == 2 else array[:, None]

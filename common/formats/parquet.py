@@ -1,6 +1,7 @@
 """Parquet files: one column of the file a column of the points, read by pyarrow."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class ParquetFile:
     """An opened Parquet file."""
 
     def __init__(self, path: Path, wanted_columns: str | None) -> None:
-        with _open(str(path)) as file:
+        with _opened(str(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
         if not rows or not schema.names:
             raise InputError.at(str(path), "the table is empty; it needs at least one row and one column")
@@ -56,40 +57,52 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
     InputError
         A number is missing or cannot be used; the text names row and column.
     """
-    with _open(source.path) as file:
-        names = [file.schema_arrow.names[column] for column in source.columns]
+    with _opened(source.path) as file:
         group_start = 0
         for group in range(file.num_row_groups):
             group_stop = group_start + file.metadata.row_group(group).num_rows
             if group_start < split.row_stop and split.row_start < group_stop:
-                yield from _read_group(file, group, group_start, names, source, split)
+                yield from _read_group(file, group, group_start, source, split)
             group_start = group_stop
 
 
 def _read_group(
-    file: pyarrow.parquet.ParquetFile, group: int, start: int, names: list[str], source: Input, split: Split
+    file: pyarrow.parquet.ParquetFile, group: int, start: int, source: Input, split: Split
 ) -> Iterator[FloatArray]:
     """Read the rows of one row group (its first row is `start`) that lie in the split."""
-    for batch in file.iter_batches(_BLOCK_ROWS, [group], names, use_threads=False):
+    names = file.schema_arrow.names
+    wanted = sorted({names[column] for column in source.columns})
+    for batch in file.iter_batches(_BLOCK_ROWS, [group], wanted, use_threads=False):
         low, high = max(split.row_start - start, 0), min(split.row_stop - start, len(batch))
         if low < high:
             part = batch.slice(low, high - low)
-            block = np.empty((len(part), len(names)))
-            for i, name in enumerate(names):
-                column = part.column(name)
+            block = np.empty((len(part), len(source.columns)))
+            for i, position in enumerate(source.columns):
+                column = part.column(_position_in(part.schema.names, names, position))
                 if column.null_count:
-                    row = (
-                        start + low + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                    )
+                    missing = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
                     what = "the field is empty; every field needs a number"
-                    raise InputError.at(source.path, what, row=row + 1, column=source.columns[i] + 1)
+                    row = start + low + int(missing[0]) + 1
+                    raise InputError.at(source.path, what, row=row, column=position + 1)
                 block[:, i] = column.to_numpy(zero_copy_only=False)
             yield check_block(source.path, block, start + low, source.columns)
         start += len(batch)
 
 
-def _open(path: str) -> pyarrow.parquet.ParquetFile:
+def _position_in(read: list[str], names: list[str], position: int) -> int:
+    """Find a column of the file among those read; several may have the same name."""
+    name = names[position]
+    which = names[:position].count(name)
+    return [i for i, other in enumerate(read) if other == name][which]
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """Open a file; whatever pyarrow has against it, then or later, is an error in the input."""
+    Path(path).stat()  # says more plainly than pyarrow that there is no such file
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
-        raise InputError.at(path, f"not a usable Parquet file ({str(error).splitlines()[0]})") from None
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield file
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError.at(path, f"not a usable Parquet file ({reason})") from None

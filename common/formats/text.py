@@ -55,7 +55,7 @@ class TextFile:
         delimiter = _sniff_delimiter([line for _, line in head])
         first_line, first = head[0]
         texts = [field.decode("utf-8", "replace") for field in _fields(first, delimiter)]
-        self._header_rows = int(not any(_looks_numeric(text) for text in texts))
+        self._header_rows = int(any(texts) and not any(map(_looks_numeric, texts)))
         if self._header_rows and len(head) == 1:
             raise InputError.at(str(path), "a header and no row of numbers", line=first_line)
         names = [text.strip("\"'") for text in texts] if self._header_rows else []
@@ -168,7 +168,7 @@ def _head(file: BinaryIO, pieces: list[_Piece]) -> list[tuple[int, bytes]]:
             io.BytesIO(file.read(piece.byte_stop - piece.byte_start)), piece.lines_before + 1
         ):
             if line.strip():
-                head.append((number, line.strip()))
+                head.append((number, line))
             if len(head) == 2:
                 return head
     return head
@@ -181,7 +181,10 @@ def _sniff_delimiter(lines: list[bytes]) -> str:
 
 
 def _fields(line: bytes, delimiter: str) -> list[bytes]:
-    return [field.strip() for field in line.split(delimiter.encode())] if delimiter else line.split()
+    if not delimiter:
+        return re.split(rb"[ \t\v\f]+", line.strip())
+    # A tab at an end of the line is a delimiter like any other, with an empty field beyond it.
+    return [field.strip() for field in line.rstrip(b"\r\n").split(delimiter.encode())]
 
 
 def _looks_numeric(text: str) -> bool:
@@ -189,7 +192,7 @@ def _looks_numeric(text: str) -> bool:
     try:
         float(text.replace(",", "."))
     except ValueError:
-        return not text
+        return False
     return True
 
 
@@ -208,6 +211,8 @@ def _parse_fast(text: bytes, source: Input) -> FloatArray | None:
 
     if not source.delimiter:
         text = re.sub(rb"[ \t\r\v\f]*\n[ \t\r\v\f]*", b"\n", re.sub(rb"[ \t\v\f]+", b" ", text)).strip()
+    if text.startswith(_BYTE_ORDER_MARK):  # pyarrow would skip it; only the file's first is one
+        return None
     names = [str(i) for i in range(source.fields)]
     used = [str(i) for i in source.columns]
     try:
@@ -233,8 +238,8 @@ def _parse_strictly(text: bytes, source: Input, line: int) -> FloatArray:
     """Parse line by line, naming what is wrong."""
     rows = []
     for number, content in enumerate(text.split(b"\n"), line):
-        if fields := _fields(content.strip(), source.delimiter) if content.strip() else None:
-            rows.append(_parse_row(fields, source, number))
+        if content.strip():
+            rows.append(_parse_row(_fields(content, source.delimiter), source, number))
     return np.array(rows, np.float64).reshape(-1, len(source.columns))
 
 

@@ -77,5 +77,6 @@ def _to_array(value: int | float | SumGrid) -> npt.NDArray[Any]:
 def _from_array(array: npt.NDArray[Any], kind: object) -> int | float | SumGrid:
     if kind is SumGrid:
         return SumGrid.from_array(array)
-    number: int | float = array[0].item()
+    if array.shape != (1,) or not isinstance(number := array[0].item(), int if kind is int else float):
+        raise ValueError(f"a parameter is {array!r} where one {kind} is expected")
     return number

@@ -22,8 +22,8 @@ from common.model import FloatArray, IntArray, LongArray
 LOWEST_EXPONENT = -1074
 """Every float64 is a multiple of 2**LOWEST_EXPONENT."""
 
-LARGEST_MAGNITUDE = 2.0**500
-"""Inputs beyond this are refused: their squared distances could overflow."""
+LARGEST_MAGNITUDE = 2.0**480
+"""Inputs beyond this are refused: their squared distances, or the cuts for their sums, could overflow."""
 
 
 def last_bit(value: float) -> int:
