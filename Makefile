@@ -29,7 +29,7 @@ $(READY): pyproject.toml
 
 # Generated again when the .proto file changes.
 $(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
-	$(BIN)/python -m scripts.protos 2>/dev/null
+	$(BIN)/python -m scripts.protos
 	@touch $(STUBS)
 
 run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations

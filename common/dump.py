@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class EventLog:
 class Dump:
     """The file itself; safe to write to from several threads.
 
+    If it can't be written to any more, as on a full disk, the run goes on without: `problem` says why.
+
     Raises
     ------
     UsageError
@@ -34,24 +37,30 @@ class Dump:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = path.open("w", encoding="utf-8", buffering=1)
+            self._file = path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
             raise UsageError(f"--dump {path}: {error.strerror}") from None
         self._path = path
         self._lock = threading.Lock()
+        self.problem: str | None = None
 
     def write(self, line: str) -> None:
         """Add one line, whoever made it; control characters are escaped."""
         with self._lock:
-            if not self._file.closed:
+            if self._file.closed or self.problem is not None:
+                return
+            try:
                 self._file.write(f"{printable(line)}\n")
+            except OSError as error:
+                self.problem = error.strerror or str(error)
 
     def close(self) -> None:
         """Write no more."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             self._file.close()
 
     def discard(self) -> None:
         """Close and remove the file: the run never really began."""
         self.close()
-        self._path.unlink(missing_ok=True)
+        if self._path.is_file() and not self._path.is_symlink():
+            self._path.unlink()

@@ -69,7 +69,7 @@ class InterruptedRunError(MapReduceError):
     """The user stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted: the workers are stopped and no result was written")
+        super().__init__("interrupted: the workers are stopped")
         self.exit_code = 128 + signal_number
 
 

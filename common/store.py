@@ -17,6 +17,7 @@ A file appears whole or not at all: it is written under a temporary name, then r
 import fcntl
 import itertools
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ REDUCE_OUTPUT = "output.txt"
 _CENTROIDS = "centroids.txt"
 _TEMPORARY = ".tmp"
 _CACHE = ".cache"
+_NODE = re.compile(r"[MR][1-9][0-9]*")
+_NUMBERS = itertools.count(1)
 _JOB = "job_"
 _CHUNK_BYTES = 1 << 20
 """The fastest size of a chunk in a gRPC stream, and well below its default limit of 4 MiB."""
@@ -60,7 +63,12 @@ def write_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     durable
         Also wait until it is on the disk: for results, not for what can be made again.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBERS)}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -76,12 +84,21 @@ class DataDir:
     """The run's folder, as the master sees it."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        self.centroids = self.root / _CENTROIDS
+        self.root = root
+        self.centroids = root / _CENTROIDS
+
+    def nodes(self, role: Role) -> Path:
+        """Return the folder of all workers of a role."""
+        return self.root / f"{role}s"
 
     def node(self, role: Role, index: int) -> Path:
         """Return a worker's folder."""
-        return self.root / f"{role}s" / node_name(role, index)
+        return self.nodes(role).resolve() / node_name(role, index)
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether a file lies in a worker's folder."""
+        real = Path(os.path.realpath(path))
+        return any(Path(os.path.realpath(node)) in real.parents for node in self._node_folders())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -96,7 +113,8 @@ class DataDir:
         """
         lock = self.root / ".lock"
         try:
-            made = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
+            root = self.root.resolve()
+            made = [folder for folder in (root, *root.parents) if not folder.exists()]
             self.root.mkdir(parents=True, exist_ok=True)
             file = _hold(lock)
         except OSError as error:
@@ -113,13 +131,20 @@ class DataDir:
 
     def remove_nodes(self) -> None:
         """Remove the workers' folders of an earlier run."""
+        for node in self._node_folders():
+            shutil.rmtree(node, ignore_errors=True)
         for role in Role:
-            shutil.rmtree(self.root / f"{role}s", ignore_errors=True)
+            with suppress(OSError):  # not there, or not empty: it holds what is not ours
+                self.nodes(role).rmdir()
 
     def _sweep(self) -> None:
         """Remove caches, temporary files and the folders of jobs outside the iterations."""
-        for node in self.root.glob("*ers/[MR]*"):
+        for node in self._node_folders():
             _sweep_node(node)
+
+    def _node_folders(self) -> list[Path]:
+        folders = [path for role in Role for path in self.nodes(role).glob("*")]
+        return [path for path in folders if _NODE.fullmatch(path.name) and path.is_dir()]
 
 
 def _hold(lock: Path) -> BinaryIO:

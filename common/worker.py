@@ -1,13 +1,10 @@
 """What a mapper and a reducer process have in common: start, join the master, log, end.
 
-The master starts a worker, writes its own address and the run's secret as the first line to the
-worker's standard input, and keeps that pipe open. The operating system closes it when the master
-ends, however it ends; then the worker does too.
+The master starts a worker and writes its own address and the run's secret as the first line to the
+worker's standard input, which it keeps open; see `common.lifeline`.
 """
 
-import os
 import queue
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +15,9 @@ import grpc
 from common.dump import EventLog
 from common.errors import InjectedFailureError
 from common.events import Event, Log
+from common.lifeline import Lifeline
 from common.model import Attempt, Role, TaskOptions
-from common.rpc import CONTROL_TIMEOUT_S, Server, connect
+from common.rpc import CONTROL_TIMEOUT_S, Server, UnreachableError, connect, error_of
 from common.store import NodeStore, node_name
 from common.wire import pack_role
 from protos import mapreduce_pb2 as pb
@@ -29,7 +27,7 @@ AddServicer = Callable[[grpc.Server, NodeStore, str, Log], None]
 """Adds a role's service to a server, given the store, the secret and the log."""
 
 
-def worker_command(role: Role, add_servicer: AddServicer) -> click.Command:
+def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline) -> click.Command:
     """Make the command line of a worker process."""
 
     @click.command(name=role, help=f"One {role} process. The master starts it; you need not.")
@@ -37,7 +35,7 @@ def worker_command(role: Role, add_servicer: AddServicer) -> click.Command:
     @click.option("--incarnation", default=1, type=click.IntRange(1), help="How often it was started.")
     @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Its own folder.")
     def command(index: int, incarnation: int, folder: Path) -> None:
-        join, secret = sys.stdin.buffer.readline().decode().split()
+        join, secret = lifeline.introduction()
         channel = connect(join, secret)
         log = _RemoteLog(node_name(role, index), MasterStub(channel))
         server = Server(
@@ -49,8 +47,7 @@ def worker_command(role: Role, add_servicer: AddServicer) -> click.Command:
             role=pack_role(role), index=index, incarnation=incarnation, address=server.address
         )
         MasterStub(channel).Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=True)
-        sys.stdin.buffer.read()
-        os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
+        threading.Event().wait()  # until the lifeline ends this process
 
     return command
 
@@ -74,8 +71,9 @@ class _RemoteLog:
                 lines.append(self._lines.get())
             try:
                 self._master.Log(pb.LogRequest(lines=lines), timeout=CONTROL_TIMEOUT_S)
-            except grpc.RpcError:
-                return  # the master is gone, and soon this process is
+            except grpc.RpcError as error:
+                if isinstance(error_of(error), UnreachableError):
+                    return  # the master is gone, and soon this process is
 
 
 def wait_for_person(options: TaskOptions) -> None:

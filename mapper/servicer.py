@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import grpc
 
 from common.events import Log
+from common.jobs.base import Memory
 from common.model import Role
 from common.store import MAP_OUTPUT, NodeStore, partition_name
 from common.wire import pack_file, unpack_attempt, unpack_input, unpack_job, unpack_options, unpack_split
@@ -20,6 +21,7 @@ class Mapper(MapperServicer):
     def __init__(self, store: NodeStore, log: Log) -> None:
         self._store = store
         self._log = log
+        self._memories: dict[int, Memory] = {}
 
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
@@ -36,7 +38,8 @@ class Mapper(MapperServicer):
         identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
         self._log.event("map_started", **identity, rows=task.split)
         wait_for_person(task.options)
-        result = run_map_task(task, self._store)
+        memory = self._memories.setdefault(task.split.index, {})
+        result = run_map_task(task, self._store, memory)
         fail_if_asked(Role.MAPPER, task.attempt, task.options)
         self._log.event(
             "map_finished",

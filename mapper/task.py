@@ -8,7 +8,7 @@ import numpy as np
 from common.dataset import read_blocks
 from common.errors import InputError
 from common.jobs.apply import map_rows
-from common.jobs.base import Job
+from common.jobs.base import Job, Memory
 from common.kernels.grouping import order_by_key
 from common.model import (
     Attempt,
@@ -46,8 +46,8 @@ class MapResult:
     partitions: list[CommittedFile]
 
 
-def run_map_task(task: MapTask, store: NodeStore) -> MapResult:
-    """Run a map task from the split to the committed files.
+def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
+    """Run a map task from the split to the committed files; `memory` is the split's.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def run_map_task(task: MapTask, store: NodeStore) -> MapResult:
     points = open_split(task.source, task.split, store)
     # Without partitions the map output itself is the result: every record counts.
     combine = task.options.combine and task.partitions > 0
-    records = map_rows(task.job, task.state, points, task.split.row_start, combine=combine)
+    records = map_rows(task.job, task.state, points, task.split.row_start, combine=combine, memory=memory)
     if task.job.emits_rows and not combine and len(points) >= SHORT_LINES:
         lines = prefix_keys(records.keys, _row_lines(points, task.split, store))
     else:

@@ -38,6 +38,7 @@ class _Place:
     process: WorkerProcess
     channel: grpc.Channel | None = None
     address: str = ""
+    ended: bool = False
     join_timer: threading.Timer | None = None
     ends_s: deque[float] = field(default_factory=deque)
 
@@ -137,14 +138,14 @@ class Cluster:
         """
         with self._lock:
             place = self._places.get((worker.role, worker.index))
-            if place is None or place.worker != worker:
-                raise StaleAttemptError("this master did not start that worker")
+            if place is None or place.worker != worker or place.ended:
+                raise StaleAttemptError("this master did not start that worker, or it has ended")
             if place.join_timer is not None:
                 place.join_timer.cancel()
             place.channel, place.address = connect(address, self._secret), address
             self._channels.append(place.channel)
-        self._log.event("worker_joined", worker=place.name, address=address)
-        self._notify(WorkerJoined(worker))
+            self._log.event("worker_joined", worker=place.name, address=address)
+            self._notify(WorkerJoined(worker))
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Put workers' own lines into the dump."""
@@ -171,16 +172,27 @@ class Cluster:
         returns = self._may_restart(place)
         last_words = f": {said[-1]}" if said else ""
         reason = f"{place.name} (process {process.pid}) {ending}{last_words}"
-        self._log.event("worker_lost", worker=place.name, pid=process.pid, reason=reason, returns=returns)
-        self._notify(WorkerLost(worker, returns, reason))
+        with self._lock:
+            place.ended = True
+            self._log.event("worker_lost", worker=place.name, pid=process.pid, reason=reason, returns=returns)
+            self._notify(WorkerLost(worker, returns, reason))
         if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(place.ends_s) - 1]):
             return
         with self._lock:
             if not self._closing.is_set():
-                folder = self._data_dir.node(place.role, place.index)
-                place.process = WorkerProcess(place.role, place.index, worker.incarnation + 1, folder)
-                place.channel = None
-                self._introduce(place)
+                self._restart(place)
+
+    def _restart(self, place: _Place) -> None:
+        folder = self._data_dir.node(place.role, place.index)
+        try:
+            process = WorkerProcess(place.role, place.index, place.worker.incarnation + 1, folder)
+        except OSError as error:
+            reason = f"{place.name} cannot be started again: {error.strerror}"
+            self._log.event("worker_lost", worker=place.name, reason=reason, returns=False)
+            self._notify(WorkerLost(place.worker, False, reason))
+            return
+        place.process, place.channel, place.ended = process, None, False
+        self._introduce(place)
 
     def _may_restart(self, place: _Place) -> bool:
         """Count an end; tell whether there were few of late."""

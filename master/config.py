@@ -1,6 +1,5 @@
 """What the user asked for: frozen, and validated once."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -8,10 +7,17 @@ from typing import Literal
 from common.errors import UsageError
 from common.model import FloatArray, TaskOptions
 
+LONGEST_DELAY_S = 600.0
+
 
 def _at_least(name: str, value: float, least: float) -> None:
     if not value >= least:
         raise UsageError(f"{name} is {value:g}, but must be {least:g} or more")
+
+
+def _at_most(name: str, value: float, most: float) -> None:
+    if not value <= most:
+        raise UsageError(f"{name} is {value:g}, but must be {most:g} or less")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class KMeansConfig:
         _at_least("--tol", self.tol, 0)
         _at_least("--n-init", self.n_init, 1)
         _at_least("--seed", self.seed, 0)
+        _at_most("--seed", self.seed, 2**63 - 1)
         if self.initial is not None and len(self.initial) != self.k:
             raise UsageError(f"--init-centroids holds {len(self.initial)} centroids, but --k is {self.k}")
         if self.initial is not None and self.n_init > 1:
@@ -63,16 +70,13 @@ class RunConfig:
     dump: Path
     labels: Path | None
     engine: Literal["grpc", "inline"]
+    given_centroids: Path | None = None
     tasks: TaskOptions = field(default_factory=TaskOptions)
 
     def __post_init__(self) -> None:
         _at_least("--mappers", self.mappers, 1)
         _at_least("--reducers", self.reducers, 1)
         _at_least("--task-delay", self.tasks.delay_s, 0)
+        _at_most("--task-delay", self.tasks.delay_s, LONGEST_DELAY_S)
         if not 0 <= self.tasks.fail_rate < 1:
             raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
-        for option, path in (("--labels", self.labels), ("--dump", self.dump)):
-            if path is not None and not path.parent.is_dir():
-                raise UsageError(f"{option} {path}: there is no folder {path.parent}")
-            if path is not None and os.path.realpath(path) == os.path.realpath(self.input):
-                raise UsageError(f"{option} {path} would overwrite the input")

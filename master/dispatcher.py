@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from common.errors import MapReduceError, RunFailedError, TaskError
+from common.errors import FetchFailedError, MapReduceError, RunFailedError, TaskError
 from common.events import Log
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
@@ -74,16 +74,18 @@ class Dispatcher:
     ----------
     options
         Sent along with each task.
+    workers
+        How many there are; each may have a call in progress and a stale one that has not ended yet.
     log
         Gets every call and every answer.
     """
 
-    def __init__(self, options: TaskOptions, log: Log) -> None:
+    def __init__(self, options: TaskOptions, workers: int, log: Log) -> None:
         self._options = options
         self._log = log
         self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._workers: dict[tuple[Role, int], WorkerId | None] = {}
-        self._threads = ThreadPoolExecutor(256, thread_name_prefix="call")
+        self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="call")
         self._closing = False
 
     def notify(self, event: WorkerJoined | WorkerLost) -> None:
@@ -145,11 +147,19 @@ class Dispatcher:
         channel, _ = cluster.channel(output.worker)
         attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
         request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
+        worker, identity = self._log_call(
+            "ReadMapOutput", RunTask(output.task, output.attempt, output.worker), order.stage, offset=offset
+        )
+        began_s, received = time.monotonic(), 0
         try:
             for response in MapperStub(channel).ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
+                received += len(response.data)
                 yield response.data
-        except grpc.RpcError as error:
-            raise error_of(error) from error
+        except grpc.RpcError as failed:
+            error = error_of(failed)
+            self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
+            raise error from failed
+        self._log_answer(worker, identity, began_s, "SUCCESS", {"bytes": received})
 
     def close(self) -> None:
         """Wait for no one; calls in flight end with their workers, and are no news any more."""
@@ -261,10 +271,7 @@ class Dispatcher:
         **details: object,
     ) -> _Answer:
         """Make a call, logging it before and its answer after."""
-        worker = node_name(command.worker.role, command.worker.index)
-        identity: dict[str, object] = {"method": method, **_stage_fields(stage)}
-        identity |= {"task": command.task.index + 1, "attempt": command.attempt}
-        self._log.event("rpc_call", to=worker, **identity, **details)
+        worker, identity = self._log_call(method, command, stage, **details)
         began_s = time.monotonic()
         try:
             answer = call()
@@ -274,6 +281,16 @@ class Dispatcher:
             raise error from failed
         self._log_answer(worker, identity, began_s, "SUCCESS", summary(answer))
         return answer
+
+    def _log_call(
+        self, method: str, command: RunTask, stage: Stage, **details: object
+    ) -> tuple[str, dict[str, object]]:
+        """Log a call; return the worker's name and what its answer is to be logged with."""
+        worker = node_name(command.worker.role, command.worker.index)
+        identity: dict[str, object] = {"method": method, **_stage_fields(stage)}
+        identity |= {"task": command.task.index + 1, "attempt": command.attempt}
+        self._log.event("rpc_call", to=worker, **identity, **details)
+        return worker, identity
 
     def _log_answer(
         self, worker: str, identity: dict[str, object], began_s: float, status: str, more: dict[str, object]
@@ -288,7 +305,10 @@ class Dispatcher:
 def _source(output: Output, partition: int, cluster: Cluster) -> pb.MapOutput:
     """Say where a map task's partition is."""
     assert isinstance(output.content, MapFiles)
-    _, address = cluster.channel(output.worker)
+    try:
+        _, address = cluster.channel(output.worker)
+    except UnreachableError as error:
+        raise FetchFailedError(output.task.index, output.attempt, True, str(error)) from error
     name = node_name(output.worker.role, output.worker.index)
     return pack_map_output(
         MapOutput(output.task.index, output.attempt, name, address, output.content.partitions[partition])

@@ -45,12 +45,15 @@ def fit(engine: Engine, rows: int, config: KMeansConfig, log: Log) -> KMeansResu
     log.event("input", rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
     rng = np.random.default_rng(config.seed)
     best: KMeansResult | None = None
+    best_start = 0
     for start in range(1, config.n_init + 1):
         initial = _initial(engine, ranges, config, rng, log)
         result = _lloyd(engine, ranges, initial, start if config.n_init > 1 else 0, config, log)
         if best is None or result.inertia < best.inertia:
-            best = result
+            best, best_start = result, start
     assert best is not None
+    if config.n_init > 1:
+        log.event("best_start", start=best_start, of=config.n_init, inertia=best.inertia)
     return best
 
 
@@ -68,16 +71,17 @@ def _lloyd(
     engine: Engine, ranges: Ranges, initial: FloatArray, start: int, config: KMeansConfig, log: Log
 ) -> KMeansResult:
     """Iterate from the initial centroids until nothing moves by more than the tolerance."""
-    place = {"start": start} if start else {}
+    initially = _place(Step(0, start))
     job = LloydStep(ranges.column_grid())
     centroids, n_iter, shift = initial, 0, np.inf
-    log.event("initial_centroids", **place, k=len(initial))
-    _log_centroids(log, place | {"iteration": 0}, centroids)
+    log.event("initial_centroids", **initially, k=len(initial))
+    _log_centroids(log, initially, centroids)
     while n_iter < config.iterations and not shift <= config.tol:
         n_iter += 1
-        here = place | {"iteration": n_iter}
+        step = Step(n_iter, start)
+        here = _place(step)
         log.event("iteration_started", **here, of=config.iterations)
-        found = _step(engine, job, centroids, Step(n_iter, start), config, log)
+        found = _step(engine, job, centroids, step, config, log)
         moved = centroids.copy()
         for key, value in found.items():
             moved[key] = value[0]
@@ -87,7 +91,8 @@ def _lloyd(
         log.event("iteration_finished", **here, shift=shift)
     sizes, inertia = score(engine, ranges, centroids)
     result = KMeansResult(centroids, sizes, inertia, n_iter, shift <= config.tol)
-    log.event("stopped", **place, reason=_why(result, config), iterations=n_iter, inertia=inertia)
+    which = {"start": start} if start else {}
+    log.event("stopped", **which, reason=_why(result, config), iterations=n_iter, inertia=inertia)
     return result
 
 
@@ -103,9 +108,10 @@ def _step(
     empty = [key for key in range(len(centroids)) if key not in found]
     if not empty:
         return found
+    place = _place(step)
     if config.on_empty == "keep":
         for key in empty:
-            log.event("empty_cluster", iteration=step.iteration, key=key, action="keep")
+            log.event("empty_cluster", **place, key=key, action="keep")
         return found
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
@@ -114,13 +120,18 @@ def _step(
         distance = float(np.sqrt(squared))
         log.event(
             "empty_cluster",
-            iteration=step.iteration,
+            **place,
             key=key,
             action="move",
             row=int(row) + 1,
             distance=distance,
         )
     return engine.map_reduce(job, {"centroids": centroids, "moved_rows": rows, "moved_keys": keys}, step)
+
+
+def _place(step: Step) -> dict[str, int]:
+    """Say in the log where in the loop something happened."""
+    return ({"start": step.start} if step.start else {}) | {"iteration": step.iteration}
 
 
 def _why(result: KMeansResult, config: KMeansConfig) -> str:

@@ -9,8 +9,9 @@ A stage has one map task for each split and one reduce task for each partition. 
       └──── failure ───────┘                            │
       └──── its output is lost (map tasks only) ────────┘
 
-and the stage ends when every task is DONE, or fails when a task has failed MAX_FAILURES times, when
-an error is the user's to mend, or when no worker of a role is left.
+and the stage ends when every task is DONE, or fails when a task has failed MAX_FAILURES times or its
+output was lost MAX_LOSSES times, when an error is the user's to mend, or when no worker of a role is
+left.
 
 Rules, each of which some failure makes necessary:
 
@@ -33,6 +34,7 @@ from common.errors import FetchFailedError, InjectedFailureError, MapReduceError
 from common.model import Role
 
 MAX_FAILURES = 4
+MAX_LOSSES = 8
 _FAILURES_AT_HOME = 2
 
 
@@ -152,9 +154,15 @@ class _Task:
     attempts: int = 0
     failures: int = 0
     failures_at_home: int = 0
+    losses: int = 0
     worker: WorkerId | None = None
     output: Output | None = None
     error: MapReduceError | None = None
+
+
+def _exhausted(task: _Task) -> bool:
+    tried = task.failures >= MAX_FAILURES or task.losses >= MAX_LOSSES
+    return tried or not isinstance(task.error, TaskError)
 
 
 @dataclass
@@ -236,6 +244,8 @@ class StageScheduler:
                 self._charge(task, TaskError(event.reason))
             elif task.worker == worker and task.state is _State.DONE and task.id.role is Role.MAPPER:
                 task.state, task.output = _State.IDLE, None
+                task.losses += 1
+                task.error = TaskError(f"its output was lost {task.losses} times; lastly, {event.reason}")
 
     def _task_succeeded(self, output: Output) -> None:
         if self.is_running(output.task, output.attempt):
@@ -284,9 +294,7 @@ class StageScheduler:
 
     def _decide(self) -> list[Command]:
         for task in self._tasks.values():
-            if task.error is not None and (
-                task.failures >= MAX_FAILURES or not isinstance(task.error, TaskError)
-            ):
+            if task.error is not None and _exhausted(task):
                 return self._end(Fail(task.id, task.error))
         maps_done = all(task.state is _State.DONE for task in self._maps)
         last = self._reduces or self._maps

@@ -1,7 +1,8 @@
 """What a person sees while a run goes on: the events of dump.txt, shorter, and a progress bar."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from common.events import Event
@@ -19,6 +20,9 @@ class Screen(Protocol):
     def show(self, event: Event) -> None:
         """Show an event, or not."""
 
+    def say(self, lines: Sequence[str]) -> None:
+        """Show lines that are no events."""
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -26,6 +30,8 @@ class Screen(Protocol):
 def open_screen(*, quiet: bool) -> Screen:
     """Choose by where standard output goes: a live bar for a terminal, plain lines otherwise."""
     if quiet:
+        return Silent()
+    if sys.stdout is None:  # closed before we started
         return Silent()
     return LiveScreen() if sys.stdout.isatty() else PlainScreen()
 
@@ -35,6 +41,9 @@ class Silent:
 
     def show(self, event: Event) -> None:
         """Show nothing."""
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Say nothing."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -47,7 +56,11 @@ class PlainScreen:
         """Print the event."""
         text = describe(event)
         if text is not None:
-            print(text, flush=True)  # noqa: T201
+            _print(text)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Print lines."""
+        _print("\n".join(lines))
 
     def close(self) -> None:
         """Do nothing."""
@@ -67,12 +80,16 @@ class LiveScreen:
         if event.name == "iteration_started":
             self._begin(event)
         if text is not None and self._progress is None:
-            print(text, flush=True)  # noqa: T201
+            _print(text)
         elif text is not None:
             assert self._progress is not None
             style = "red" if "FAILURE" in text else None
             self._progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         self._move(event)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Print lines."""
+        _print("\n".join(lines))
 
     def close(self) -> None:
         """Take the bar away."""
@@ -106,6 +123,14 @@ class LiveScreen:
             self._progress.update(self._bar, completed=_number(event, "iteration"), shift=shift)
         elif event.name == "stopped":
             self.close()
+
+
+def _print(text: str) -> None:
+    """Print; if nobody reads any more, as behind `| head`, the run goes on in silence."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _number(event: Event, name: str) -> int:

@@ -1,12 +1,14 @@
 """One run from the opened input to the published result, and what is left when it fails."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from common.dataset import InputFile, open_input
 from common.dump import Dump, EventLog
-from common.errors import InputError, MapReduceError, UsageError, UserError
+from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError
 from common.events import Event, Log
 from common.jobs.kmeans import Label
 from common.model import FloatArray, LongArray
@@ -41,9 +43,9 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
     with _session(config, file, screen) as session:
         session.data_dir.centroids.unlink(missing_ok=True)
         result = fit(session.engine, file.input.rows, kmeans, session.log)
+        _finish(config, session, result.centroids, result.sizes, result.inertia)
         with write_whole(session.data_dir.centroids, durable=True) as out:
             out.write(encode_vectors(result.centroids))
-        _finish(config, session, result.centroids, result.sizes, result.inertia)
         session.log.event("result", file=session.data_dir.centroids)
         return result
 
@@ -68,7 +70,7 @@ def _finish(
                 for lines in session.engine.map_only(Label(), {"centroids": centroids}):
                     out.write(lines)
         except OSError as error:
-            raise UsageError(f"--labels {config.labels}: {error.strerror}") from None
+            raise RunFailedError(f"--labels {config.labels}: {error.strerror}") from None
         session.log.event("labels", file=config.labels)
     session.log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
 
@@ -79,12 +81,36 @@ def _check_columns(centroids: FloatArray, file: InputFile, option: str) -> None:
         raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
 
 
+def _check_paths(config: RunConfig) -> None:
+    """Refuse, before anything is touched, what would overwrite something or cannot be written."""
+    data_dir = DataDir(config.data_dir)
+    if data_dir.holds(config.input):
+        raise UsageError(
+            f"--input {config.input} lies in a worker's folder, which the run replaces; copy it first"
+        )
+    written = {"--dump": config.dump} | ({} if config.labels is None else {"--labels": config.labels})
+    taken = {"the input": config.input, "the result": data_dir.centroids}
+    taken |= {} if config.given_centroids is None else {"the given centroids": config.given_centroids}
+    for option, path in written.items():
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: a folder, not a file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError(f"{option} {path}: no permission to write there")
+        for what, other in taken.items():
+            if os.path.realpath(path) == os.path.realpath(other):
+                raise UsageError(f"{option} {path} would overwrite {what}")
+        taken[f"what {option} writes"] = path
+
+
 @contextmanager
 def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Session]:
     """Hold the data directory, open the dump and start the engine; end all of it in any case.
 
     After an error that is the user's to mend, nothing of the run is left.
     """
+    _check_paths(config)
     data_dir = DataDir(config.data_dir)
     with data_dir.locked():
         dump = Dump(config.dump)
@@ -112,6 +138,8 @@ def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Ses
             raise
         finally:
             dump.close()
+            if dump.problem is not None:
+                print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
 
 
 def _start_engine(

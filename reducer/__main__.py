@@ -1,8 +1,17 @@
 """Start a reducer: `python -m reducer`. The master does it."""
 
-from common.model import Role
-from common.worker import worker_command
-from reducer.servicer import add_reducer
+from common.lifeline import Lifeline
+
+
+def main() -> None:
+    """Watch the master from the first moment on, then import what takes a while, and serve."""
+    lifeline = Lifeline()
+    from common.model import Role
+    from common.worker import worker_command
+    from reducer.servicer import add_reducer
+
+    worker_command(Role.REDUCER, add_reducer, lifeline)()
+
 
 if __name__ == "__main__":
-    worker_command(Role.REDUCER, add_reducer)()
+    main()

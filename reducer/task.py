@@ -14,7 +14,7 @@ from common.store import REDUCE_OUTPUT, NodeStore
 _PARALLEL_FETCHES = 8
 
 Fetch = Callable[[Attempt, MapOutput], bytes]
-"""Gets the partition of a map output, checked; raises OutputLostError or UnreachableError."""
+"""Gets the partition of a map output, checked; raises FetchFailedError."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def generate(root: Path = ROOT) -> None:
         The compiler refused the .proto file; it has printed why.
     """
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    outputs = [f"--{kind}_out={root}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    outputs = [f"--{kind}_out={root}" for kind in ("python", "grpc_python")]
+    outputs += [f"--{kind}_out=quiet:{root}" for kind in ("mypy", "mypy_grpc")]
     # protoc finds its plug-ins on PATH; they stand beside the interpreter, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     arguments = ["protoc", f"-I{root}", f"-I{well_known}", *outputs, "protos/mapreduce.proto"]

@@ -4,15 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.jobs.base import Job
+from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
 from common.model import Block, FloatArray, Records, State
 
 _BLOCK_ROWS = 1 << 16
 
 
-def map_rows(job: Job, state: State, points: FloatArray, row_start: int, *, combine: bool) -> Records:
-    """Map rows, block by block.
+def map_rows(
+    job: Job,
+    state: State,
+    points: FloatArray,
+    row_start: int,
+    *,
+    combine: bool,
+    memory: Memory | None = None,
+) -> Records:
+    """Map a split's rows, block by block or all at once.
 
     Parameters
     ----------
@@ -24,8 +32,14 @@ def map_rows(job: Job, state: State, points: FloatArray, row_start: int, *, comb
         The input row of `points[0]`.
     combine
         Merge the records of each key; jobs that aggregate always do.
+    memory
+        What earlier calls for these rows have left; see `Job.summarize`.
     """
     combines = combine or job.aggregates
+    if combines:
+        summary = job.summarize(Block(points, row_start), state, {} if memory is None else memory)
+        if summary is not None:
+            return summary
     parts = []
     for start in range(0, len(points), _BLOCK_ROWS):
         records = job.map(Block(points[start : start + _BLOCK_ROWS], row_start + start), state)

@@ -3,7 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Block, FloatArray, Records, State
+
+Memory: TypeAlias = dict[str, Any]
 
 
 class Job(ABC):
@@ -44,6 +46,26 @@ class Job(ABC):
             keys.append(np.full(len(merged), key, np.int32))
             values.append(merged)
         return Records(np.concatenate(keys), np.concatenate(values)) if keys else records
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Map and combine a whole split at once, if there is a faster way than one after the other.
+
+        Parameters
+        ----------
+        rows
+            The split's rows.
+        state
+            As for `map`.
+        memory
+            Kept beside the split from call to call, for whatever makes the next one faster. It may be
+            lost at any time, and never changes the result.
+
+        Returns
+        -------
+        Records or None
+            What `combine` makes of what `map` returns; None to have just that done.
+        """
+        return None
 
     @abstractmethod
     def reduce(self, key: int, values: FloatArray) -> FloatArray:

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job, keyed_zero
-from common.kernels.distance import nearest
+from common.jobs.base import Job, Memory, keyed_zero
+from common.kernels.distance import nearest, worth_compiled_code
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
+from common.kernels.index import build_index
 from common.model import Block, FloatArray, LongArray, Records, State
 
 
@@ -47,6 +48,19 @@ class LloydStep(Job):
         counts = np.bincount(dense).astype(np.float64)
         limbs = self.grid.cut(records.values).reshape(-1, len(records))
         return Records(keys, np.column_stack([counts, sum_by_key(dense, limbs, len(keys))]))
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Find the partials without a look at every row, if the rows are many."""
+        centroids = _centroids(state)
+        if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids)):
+            return None
+        index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
+        if index is None or index.grid != self.grid or index.k not in (None, len(centroids)):
+            index = build_index(rows.points, self.grid, len(centroids))
+        counts, sums = index.cluster_sums(centroids)
+        memory["lloyd"] = index
+        keys = np.flatnonzero(counts)
+        return Records(keys.astype(np.int32), np.column_stack([counts, sums])[keys])
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Return the members' mean, shape (1, d)."""

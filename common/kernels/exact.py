@@ -84,15 +84,23 @@ class SumGrid:
         """How many columns it cuts."""
         return len(self.top)
 
+    @property
+    def constants(self) -> FloatArray:
+        """What cuts off each limb but the last, shape (limbs - 1, columns).
+
+        Adding 1.5 * 2**(e + 52) pushes every bit below 2**e off the end of the significand.
+        """
+        limbs = np.arange(1, self.limbs)[:, None]
+        exponents = np.maximum(np.array(self.top) - limbs * self.bits, LOWEST_EXPONENT)
+        constants: FloatArray = np.ldexp(1.5, exponents + 52)
+        return constants
+
     def cut(self, values: FloatArray) -> FloatArray:
         """Cut numbers of shape (n, columns) into limbs of shape (limbs, columns, n)."""
         rest = np.ascontiguousarray(values.T)
         result = np.empty((self.limbs, *rest.shape))
-        for limb in range(self.limbs - 1):
-            exponents = np.maximum(np.array(self.top) - (limb + 1) * self.bits, LOWEST_EXPONENT)
-            # Adding 1.5 * 2**(e + 52) pushes every bit below 2**e off the end of the significand.
-            constant = np.ldexp(1.5, exponents + 52)[:, None]
-            high = (rest + constant) - constant
+        for limb, constant in enumerate(self.constants):
+            high = (rest + constant[:, None]) - constant[:, None]
             result[limb] = high
             rest = rest - high
         result[-1] = rest

@@ -50,7 +50,7 @@ class GrpcEngine:
         self._splits = plan_splits(file, roles.count(Role.MAPPER))
         self._partitions = roles.count(Role.REDUCER)
         self._sequence = 0
-        self._dispatcher = Dispatcher(options, log)
+        self._dispatcher = Dispatcher(options, len(processes), log)
         self._cluster = Cluster(processes, data_dir, dump, log, self._dispatcher.notify)
         self._workers = len(processes)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.dataset import InputFile, plan_splits, read_blocks
 from common.jobs.apply import map_rows, reduce_runs
-from common.jobs.base import Job
+from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, State, Step
 from common.records import Buffer, encode
@@ -32,10 +32,11 @@ class InlineEngine:
         (whole,) = plan_splits(file, 1)
         self._points = np.concatenate(list(read_blocks(file.input, whole)))
         self._combine = combine
+        self._memory: Memory = {}
 
     def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        records = map_rows(job, state, self._points, 0, combine=self._combine)
+        records = map_rows(job, state, self._points, 0, combine=self._combine, memory=self._memory)
         return dict(groups(reduce_runs(job, [sort_by_key(records)])))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -45,6 +45,15 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--labels", "no/folder.txt"], "--labels no/folder.txt: there is no folder no"),
         (["--labels", SAMPLE], f"--labels {SAMPLE} would overwrite the input"),
         (["--dump", SAMPLE], f"--dump {SAMPLE} would overwrite the input"),
+        (["--labels", "dump.txt"], "--labels dump.txt would overwrite what --dump writes"),
+        (["--labels", "data/../data/centroids.txt", "--data-dir", "."], None),
+        (
+            ["--labels", "centroids.txt", "--data-dir", "."],
+            "--labels centroids.txt would overwrite the result",
+        ),
+        (["--labels", "/"], "--labels /: a folder, not a file"),
+        (["--seed", 10**20], "--seed is 1e+20, but must be 9.22337e+18 or less"),
+        (["--task-delay", "inf"], "--task-delay is inf, but must be 600 or less"),
         (
             ["--init-centroids", SAMPLE],
             "--init-centroids holds 31 centroids, but --k is 2",
@@ -125,7 +134,27 @@ def test_predict(tmp_path: Path, centroids: str, message: str) -> None:
     assert line == message.format(path=path)
 
 
+def test_input_in_a_workers_folder(tmp_path: Path) -> None:
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    path = "data/mappers/M1/map_output.txt"
+    line = refuse(tmp_path, *GOOD, "--input", path)
+    assert line == f"--input {path} lies in a worker's folder, which the run replaces; copy it first"
+
+
+def test_folders_that_are_not_the_runs_stay(tmp_path: Path) -> None:
+    mine = [
+        tmp_path / "data" / "mappers" / "precious" / "thesis.txt",
+        tmp_path / "data" / "users" / "Mike" / "job_search" / "letter.txt",
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     result = run_master(tmp_path, *GOOD, "--k", 0, "--debug")
-    assert result.returncode != 0
+    assert result.returncode == 2
     assert "Traceback" in result.stderr

@@ -23,7 +23,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
         workers = workers_of(run)
         run.process.send_signal(number)
-        assert run.end() == (code, "Error: interrupted: the workers are stopped and no result was written\n")
+        assert run.end() == (code, "Error: interrupted: the workers are stopped\n")
         assert psutil.wait_procs(workers, timeout=2)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
     assert not (tmp_path / "data" / ".lock").exists()
@@ -35,6 +35,30 @@ def test_killed(tmp_path: Path) -> None:
         run.process.kill()
         assert psutil.wait_procs(workers, timeout=2)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
+
+
+@pytest.mark.parametrize("worker", ["M1", "R2"])
+def test_killed_while_its_workers_start(tmp_path: Path, worker: str) -> None:
+    with BackgroundRun(tmp_path, *options(m=6, r=6)) as run:
+        run.wait_for(f"event=worker_started worker={worker} ")
+        workers = worker_processes(psutil.Process(run.process.pid))
+        run.process.kill()
+        assert psutil.wait_procs(workers, timeout=2)[1] == []
+
+
+def test_interrupted_in_the_first_moment(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options()) as run:
+        wait_until(lambda: handles_interrupts(run.process.pid), "handler")
+        run.process.send_signal(signal.SIGINT)
+        assert run.end() == (130, "Error: interrupted: the workers are stopped\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == []
+
+
+def handles_interrupts(pid: int) -> bool:
+    """Tell whether SIGTERM, which Python leaves alone by itself, is handled."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_stopped_worker_is_ended_too(tmp_path: Path) -> None:
@@ -53,7 +77,7 @@ def test_a_data_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> No
             code, error = second.end()
         assert code == 2
         assert error == (
-            f"Error: {tmp_path / 'data'} is in use by process {first.process.pid}; "
+            f"Error: data is in use by process {first.process.pid}; "
             "wait for it, or choose another --data-dir\n"
         )
         assert not (tmp_path / "other.txt").exists()

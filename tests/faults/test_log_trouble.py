@@ -1,0 +1,55 @@
+"""A log that cannot be written, or a reader that goes away, never stops a run."""
+
+import stat
+import subprocess
+from pathlib import Path
+
+from tests.programs import SAMPLE_CENTROIDS, centroids_of, command, environment, options, run_master
+
+
+def test_dump_on_a_full_disk(tmp_path: Path) -> None:
+    result = run_master(tmp_path, *options(), "--dump", "/dev/full", "--quiet")
+    assert result.returncode == 0
+    assert result.stderr == "Warning: /dev/full is not complete: No space left on device\n"
+    assert sorted(centroids_of(tmp_path).splitlines()) == SAMPLE_CENTROIDS.splitlines()
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_reader_of_the_screen_goes_away(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command(*options()),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
+    assert "event=run_finished" in (tmp_path / "dump.txt").read_text()
+
+
+def test_no_standard_output_at_all(tmp_path: Path) -> None:
+    arguments = " ".join(f"'{argument}'" for argument in command(*options()))
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"exec {arguments} >&-"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_labels_and_dump_may_be_devices(tmp_path: Path) -> None:
+    result = run_master(tmp_path, *options(), "--labels", "/dev/null", "--dump", "/dev/null", "--quiet")
+    assert result.returncode == 2
+    assert result.stderr == "Error: --labels /dev/null would overwrite what --dump writes\n"
+    result = run_master(tmp_path, *options(), "--labels", "/dev/null", "--quiet")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
