@@ -1,0 +1,122 @@
+"""Every fast way gives the labels and the exact sums of the plain formula, ties and near-ties too."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.kernels import distance
+from common.kernels.bounds import BoundsIndex
+from common.kernels.boxes import BoxIndex
+from common.kernels.exact import SumGrid, sum_by_key
+from common.kernels.index import ClusterIndex
+from common.model import FloatArray
+
+Build = Callable[[FloatArray, SumGrid, int], ClusterIndex]
+BUILDS: dict[str, Build] = {
+    "boxes": lambda points, grid, _k: BoxIndex(points, grid),
+    "bounds": BoundsIndex,
+}
+
+
+def grid_of(points: FloatArray) -> SumGrid:
+    magnitudes = np.abs(points)
+    smallest = np.where(magnitudes > 0, magnitudes, np.inf).min(axis=0)
+    return SumGrid.covering(
+        magnitudes.max(axis=0).tolist(), [0.0 if np.isinf(x) else x for x in smallest.tolist()], len(points)
+    )
+
+
+def plain_sums(points: FloatArray, grid: SumGrid, centroids: FloatArray) -> tuple[list[int], FloatArray]:
+    labels, _ = distance.nearest(points, centroids)  # too little work for compiled code
+    limbs = grid.cut(points).reshape(-1, len(points))
+    sums = sum_by_key(labels, limbs, len(centroids))
+    return np.bincount(labels, minlength=len(centroids)).tolist(), sums
+
+
+def check(build: Build, points: FloatArray, steps: list[FloatArray]) -> None:
+    grid = grid_of(points)
+    points.flags.writeable = False
+    index = build(points, grid, len(steps[0]))
+    for centroids in steps:
+        counts, sums = index.cluster_sums(centroids)
+        expected_counts, expected_sums = plain_sums(points, grid, centroids)
+        assert counts.tolist() == expected_counts
+        assert np.array_equal(sums, expected_sums)
+
+
+def walk(points: FloatArray, k: int, seed: int, steps: int = 6) -> list[FloatArray]:
+    """Return centroids as Lloyd's loop meets them, with a jump at the end."""
+    rng = np.random.default_rng(seed)
+    centroids = points[rng.integers(len(points), size=k)].copy()
+    path = [centroids]
+    for _ in range(steps):
+        labels, _ = distance.nearest(points, centroids)
+        centroids = centroids.copy()
+        for key in np.unique(labels):
+            centroids[key] = points[labels == key].mean(axis=0)
+        path.append(centroids)
+    return [*path, points[rng.integers(len(points), size=k)].copy()]
+
+
+@st.composite
+def data(draw: st.DrawFn) -> tuple[FloatArray, int, int]:
+    """Draw points of a hard kind, a number of centroids and a seed."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    n, d = draw(st.integers(1, 700)), draw(st.integers(1, 6))
+    k = draw(st.integers(1, 12))
+    kind = draw(
+        st.sampled_from(["blobs", "lattice", "nearly lattice", "far", "tiny", "huge", "copies", "line"])
+    )
+    points = rng.normal(size=(n, d)) + 6 * rng.integers(0, 4, size=(n, 1))
+    if kind in ("lattice", "nearly lattice", "copies"):
+        points = rng.integers(0, 2 if kind == "copies" else 5, size=(n, d)).astype(np.float64)
+    if kind == "nearly lattice":
+        points = np.nextafter(points, rng.choice([-np.inf, np.inf], size=points.shape))
+    scale = {"far": 1e-6, "tiny": 5e-320, "huge": 1e143}.get(kind, 1.0)
+    points = points * scale + (1e9 if kind == "far" else 0.0)
+    if kind == "line":
+        points[:, 1:] = 0.0
+    return points, k, seed
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+@given(drawn=data())
+@settings(max_examples=150, deadline=None)
+def test_sums_are_those_of_the_plain_formula(build: Build, drawn: tuple[FloatArray, int, int]) -> None:
+    points, k, seed = drawn
+    check(build, points, walk(points, k, seed))
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_points_half_way_between_centroids(build: Build) -> None:
+    """Ties go to the lowest index; one unit in the last place decides."""
+    x = np.array([1.0, np.nextafter(1.0, 0), np.nextafter(1.0, 2)])
+    points = np.stack(np.meshgrid(x, x), axis=-1).reshape(-1, 2).repeat(40, axis=0)
+    corners = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    check(build, points, [corners, corners[::-1].copy(), corners[[3, 0, 0, 1]].copy()])
+
+
+@given(drawn=data())
+@settings(max_examples=150, deadline=None)
+def test_products_give_the_labels_and_distances_of_the_plain_formula(
+    drawn: tuple[FloatArray, int, int],
+) -> None:
+    points, k, seed = drawn
+    for centroids in walk(points, k, seed, steps=2):
+        labels, squared = distance.nearest(points, centroids)
+        by_products = distance._nearest_by_products(points, centroids)
+        assert np.array_equal(by_products[0], labels)
+        assert np.array_equal(by_products[1], squared)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 8, 40])
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_many_rows(build: Build, columns: int) -> None:
+    """Several blocks, groups and gathers."""
+    rng = np.random.default_rng(columns)
+    points = rng.normal(size=(6000, columns)) + 4 * rng.integers(0, 3, size=(6000, 1))
+    check(build, points, walk(points, 20, seed=columns))
