@@ -21,10 +21,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables of run-local: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
-# The environment: made once, and again when the dependencies change. Installing generates the stubs.
+# The environment: made once, and again when the dependencies change. Installing generates the stubs;
+# compiling the kernels now spares the first large run the wait.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m common.kernels
 	@touch $(READY)
 
 # Generated again when the .proto file changes.

@@ -7,17 +7,17 @@ from typing import Literal
 from common.errors import UsageError
 from common.model import FloatArray, TaskOptions
 
-LONGEST_DELAY_S = 600.0
+LONGEST_DELAY_S = 600
 
 
 def _at_least(name: str, value: float, least: float) -> None:
     if not value >= least:
-        raise UsageError(f"{name} is {value:g}, but must be {least:g} or more")
+        raise UsageError(f"{name} is {value}, but must be {least} or more")
 
 
 def _at_most(name: str, value: float, most: float) -> None:
     if not value <= most:
-        raise UsageError(f"{name} is {value:g}, but must be {most:g} or less")
+        raise UsageError(f"{name} is {value}, but must be {most} or less")
 
 
 @dataclass(frozen=True)

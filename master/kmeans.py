@@ -76,7 +76,7 @@ def _lloyd(
     centroids, n_iter, shift = initial, 0, np.inf
     log.event("initial_centroids", **initially, k=len(initial))
     _log_centroids(log, initially, centroids)
-    while n_iter < config.iterations and not shift <= config.tol:
+    while n_iter == 0 or (n_iter < config.iterations and shift > config.tol):
         n_iter += 1
         step = Step(n_iter, start)
         here = _place(step)

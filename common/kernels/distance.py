@@ -40,7 +40,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
         Shape (n,): squared distance to it, in the square of the points' unit.
     """
     if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
-        return _nearest_by_products(points, centroids)
+        return nearest_by_products(points, centroids)
     n = len(points)
     labels = np.empty(n, np.int32)
     squared = np.empty(n)
@@ -59,7 +59,8 @@ def worth_compiled_code(points: FloatArray, k: int) -> bool:
     return points.size * k >= _MUCH_WORK
 
 
-def _nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds, by compiled code and matrix products."""
     from common.kernels.products import Products, squared_to
 
     n = len(points)

@@ -27,7 +27,7 @@ class Products:
     rows = _BLOCK_ROWS
 
     def __init__(self, columns: int, k: int) -> None:
-        self.points = np.empty((_BLOCK_ROWS, columns))
+        self.points = np.zeros((_BLOCK_ROWS, columns))  # all of it is multiplied, used or not
         self.squares = np.empty(_BLOCK_ROWS)
         self.products = np.empty((k, _BLOCK_ROWS))
         self.labels = np.empty(_BLOCK_ROWS, np.int32)

@@ -36,7 +36,7 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--n-init", 0], "--n-init is 0, but must be 1 or more"),
         (["--seed", -1], "--seed is -1, but must be 0 or more"),
         (["--fail-rate", 1], "--fail-rate is 1, but must be from 0 to below 1"),
-        (["--task-delay", -1], "--task-delay is -1, but must be 0 or more"),
+        (["--task-delay", -1], "--task-delay is -1.0, but must be 0 or more"),
         (["--k", 32], "--k 32 is more than the input's 31 rows"),
         (["--columns", "3"], f"--columns 3: {SAMPLE} has columns 1 to 2"),
         (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
@@ -52,7 +52,7 @@ def refuse(folder: Path, *arguments: object) -> str:
             "--labels centroids.txt would overwrite the result",
         ),
         (["--labels", "/"], "--labels /: a folder, not a file"),
-        (["--seed", 10**20], "--seed is 1e+20, but must be 9.22337e+18 or less"),
+        (["--seed", 10**20], "--seed is 100000000000000000000, but must be 9223372036854775807 or less"),
         (["--task-delay", "inf"], "--task-delay is inf, but must be 600 or less"),
         (
             ["--init-centroids", SAMPLE],

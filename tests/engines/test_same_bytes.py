@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.dataset import open_input
 from common.dump import Dump, EventLog
 from common.events import Event
+from common.kernels.distance import _MUCH_WORK
 from common.model import TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
@@ -91,6 +93,22 @@ def test_larger_sample(tmp_path: Path, combine: bool, init: str) -> None:
 def test_inline_with_and_without_combiner(combine: bool) -> None:
     engine = InlineEngine(open_input(BLOBS), combine=combine)
     assert cluster(engine, BLOBS, 7) == expected(BLOBS, 7)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(300_000, 3), (60_000, 16)], ids=["boxes", "bounds"])
+def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
+    """One mapper has enough to do for compiled code, four have not, nor has the inline engine's map."""
+    rng = np.random.default_rng(columns)
+    path = tmp_path / "points.npy"
+    np.save(path, rng.normal(size=(rows, columns)) + 4 * rng.integers(0, 5, size=(rows, 1)))
+    results = {}
+    for m, combine in ((1, True), (1, False), (5, True)):
+        folder = tmp_path / f"{m}-{combine}"
+        folder.mkdir()
+        with grpc_engine(folder, path, m, 2, combine) as engine:
+            results[m, combine] = cluster(engine, path, 30)
+    assert rows * columns * 30 > _MUCH_WORK > rows * columns * 30 / 5
+    assert set(results.values()) == {expected(path, 30)}
 
 
 def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_products_give_the_labels_and_distances_of_the_plain_formula(
     points, k, seed = drawn
     for centroids in walk(points, k, seed, steps=2):
         labels, squared = distance.nearest(points, centroids)
-        by_products = distance._nearest_by_products(points, centroids)
+        by_products = distance.nearest_by_products(points, centroids)
         assert np.array_equal(by_products[0], labels)
         assert np.array_equal(by_products[1], squared)
 

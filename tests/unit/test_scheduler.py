@@ -336,3 +336,14 @@ def test_a_map_output_that_is_lost_four_times_fails_the_stage_naming_the_map_tas
         succeed(scheduler, MAP1, attempt, worker)
     last = FetchFailedError(0, 4, False, "gone")
     assert fail(scheduler, REDUCE1, 4, last) == [Fail(MAP1, last)]
+
+
+def test_a_map_output_that_goes_with_its_worker_eight_times_fails_the_stage() -> None:
+    scheduler = started(1, 1, [M1, R1])
+    for n in range(1, 8):
+        succeed(scheduler, MAP1, n, mapper(1, n))
+        assert lose(scheduler, mapper(1, n), returns=True) == NO_COMMANDS
+        assert join(scheduler, mapper(1, n + 1)) == [RunTask(MAP1, n + 1, mapper(1, n + 1))]
+    succeed(scheduler, MAP1, 8, mapper(1, 8))
+    words = "its output was lost 8 times; lastly, mapper 1 was killed"
+    assert failure(lose(scheduler, mapper(1, 8), returns=True)) == (MAP1, words)

@@ -1,0 +1,27 @@
+"""Compile the kernels now, so that the first large run need not wait: `python -m common.kernels`.
+
+numba keeps what it compiled beside the source, or in the user's cache folder if that can't be written.
+"""
+
+import numpy as np
+
+from common.kernels.bounds import BoundsIndex
+from common.kernels.boxes import BoxIndex
+from common.kernels.distance import nearest_by_products
+from common.kernels.exact import SumGrid
+
+
+def main() -> None:
+    """Use each kernel once, on arrays of the kinds that a run has."""
+    points = np.arange(60.0).reshape(20, 3)
+    points.flags.writeable = False  # as a memory-mapped split is
+    grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
+    centroids = points[:2].copy()
+    nearest_by_products(points, centroids)
+    for index in (BoxIndex(points, grid), BoundsIndex(points, grid, 2)):
+        for step in range(2):
+            index.cluster_sums(centroids + step)
+
+
+if __name__ == "__main__":
+    main()
