@@ -7,6 +7,7 @@ worker's standard input, which it keeps open; see `common.lifeline`.
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,6 +24,8 @@ from common.wire import pack_role
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
 
+_LOG_DELAY_S = 0.02
+
 AddServicer = Callable[[grpc.Server, NodeStore, str, Log], None]
 """Adds a role's service to a server, given the store, the secret and the log."""
 
@@ -38,6 +41,7 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline) ->
         join, secret = lifeline.introduction()
         channel = connect(join, secret)
         log = _RemoteLog(node_name(role, index), MasterStub(channel))
+        lifeline.at_end = log.flush
         server = Server(
             secret, lambda number, error: log.event("internal_error", id=number, error=repr(error))
         )
@@ -57,6 +61,7 @@ class _RemoteLog:
 
     def __init__(self, process: str, master: MasterStub) -> None:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._pause = threading.Event()
         self._master = master
         self.event = EventLog(process, self._receive).event
         threading.Thread(target=self._send, name="log", daemon=True).start()
@@ -64,16 +69,27 @@ class _RemoteLog:
     def _receive(self, event: Event) -> None:
         self._lines.put(event.line())
 
+    def flush(self) -> None:
+        """Send what is left, before the process ends; if the master is gone, that fails at once."""
+        with suppress(grpc.RpcError):
+            self._send_waiting([], timeout_s=0.5)
+
     def _send(self) -> None:
         while True:
-            lines = [self._lines.get()]
-            while not self._lines.empty():
-                lines.append(self._lines.get())
+            first = self._lines.get()
+            # Lines come in bursts; one call for each of them would keep the master busy.
+            self._pause.wait(_LOG_DELAY_S)
             try:
-                self._master.Log(pb.LogRequest(lines=lines), timeout=CONTROL_TIMEOUT_S)
+                self._send_waiting([first], timeout_s=CONTROL_TIMEOUT_S)
             except grpc.RpcError as error:
                 if isinstance(error_of(error), UnreachableError):
                     return  # the master is gone, and soon this process is
+
+    def _send_waiting(self, lines: list[str], timeout_s: float) -> None:
+        while not self._lines.empty():
+            lines.append(self._lines.get())
+        if lines:
+            self._master.Log(pb.LogRequest(lines=lines), timeout=timeout_s)
 
 
 def wait_for_person(options: TaskOptions) -> None:
