@@ -39,6 +39,10 @@ def open_input(path: str | Path, columns: str | None = None) -> InputFile:
     try:
         if path.is_dir():
             raise InputError.at(str(path), "a folder, not a file")
+        if not path.is_file() and path.exists():
+            raise InputError.at(
+                str(path), "a pipe or a device; the mappers need a file that they can read at any place"
+            )
         if path.suffix == ".npy":
             return npy.NpyFile(path, columns)
         if path.suffix in (".parquet", ".pq"):

@@ -1,5 +1,6 @@
 """What the user can mend is one line and exit code 2, and leaves nothing behind."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,12 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "loop.txt").symlink_to("loop.txt")
     line = refuse(tmp_path, *GOOD, "--input", "loop.txt")
     assert line == "loop.txt: cannot be read: Too many levels of symbolic links"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    line = refuse(tmp_path, *GOOD, "--input", "pipe")
+    assert line == "pipe: a pipe or a device; the mappers need a file that they can read at any place"
 
 
 def test_earlier_results_survive_a_refused_run(tmp_path: Path) -> None:
