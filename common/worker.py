@@ -24,7 +24,7 @@ from common.wire import pack_role
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
 
-_LOG_DELAY_S = 0.02
+_LOG_DELAY_S = 0.1
 
 AddServicer = Callable[[grpc.Server, NodeStore, str, Log], None]
 """Adds a role's service to a server, given the store, the secret and the log."""

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import grpc
 
@@ -18,7 +19,12 @@ from common.wire import unpack_role
 from master.processes import WorkerProcess
 from master.scheduler import WorkerId, WorkerJoined, WorkerLost
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MasterServicer, add_MasterServicer_to_server
+from protos.mapreduce_pb2_grpc import (
+    MapperStub,
+    MasterServicer,
+    ReducerStub,
+    add_MasterServicer_to_server,
+)
 
 JOIN_TIMEOUT_S = 60.0
 _RESTARTS = 3
@@ -36,7 +42,7 @@ class _Place:
     role: Role
     index: int
     process: WorkerProcess
-    channel: grpc.Channel | None = None
+    stub: MapperStub | ReducerStub | None = None
     address: str = ""
     ended: bool = False
     join_timer: threading.Timer | None = None
@@ -92,19 +98,24 @@ class Cluster:
         for place in self._places.values():
             self._introduce(place)
 
-    def channel(self, worker: WorkerId) -> tuple[grpc.Channel, str]:
-        """Return the channel to a worker that joined, and its address.
+    def mapper(self, worker: WorkerId) -> MapperStub:
+        """Return a mapper that joined; UnreachableError if it has ended."""
+        return cast("MapperStub", self._joined(worker).stub)
 
-        Raises
-        ------
-        UnreachableError
-            It has ended; perhaps another was started in its place.
-        """
+    def reducer(self, worker: WorkerId) -> ReducerStub:
+        """Return a reducer that joined; UnreachableError if it has ended."""
+        return cast("ReducerStub", self._joined(worker).stub)
+
+    def address(self, worker: WorkerId) -> str:
+        """Return where a worker serves; UnreachableError if it has ended."""
+        return self._joined(worker).address
+
+    def _joined(self, worker: WorkerId) -> _Place:
         with self._lock:
             place = self._places[worker.role, worker.index]
-            if place.worker != worker or place.channel is None:
+            if place.worker != worker or place.stub is None:
                 raise UnreachableError(f"{place.name} has ended")
-            return place.channel, place.address
+            return place
 
     def kill(self, worker: WorkerId) -> None:
         """Make sure that a worker process is dead; its end is notified as any other."""
@@ -142,8 +153,10 @@ class Cluster:
                 raise StaleAttemptError("this master did not start that worker, or it has ended")
             if place.join_timer is not None:
                 place.join_timer.cancel()
-            place.channel, place.address = connect(address, self._secret), address
-            self._channels.append(place.channel)
+            channel = connect(address, self._secret)
+            self._channels.append(channel)
+            place.stub = MapperStub(channel) if place.role is Role.MAPPER else ReducerStub(channel)
+            place.address = address
             self._log.event("worker_joined", worker=place.name, address=address)
             self._notify(WorkerJoined(worker))
 
@@ -191,7 +204,7 @@ class Cluster:
             self._log.event("worker_lost", worker=place.name, reason=reason, returns=False)
             self._notify(WorkerLost(place.worker, False, reason))
             return
-        place.process, place.channel, place.ended = process, None, False
+        place.process, place.stub, place.ended = process, None, False
         self._introduce(place)
 
     def _may_restart(self, place: _Place) -> bool:

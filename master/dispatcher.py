@@ -42,7 +42,6 @@ from master.scheduler import (
     WorkerLost,
 )
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub
 
 _Answer = TypeVar("_Answer")
 
@@ -144,7 +143,7 @@ class Dispatcher:
         TaskError
             The stream broke, or the output is gone: its map task must run again.
         """
-        channel, _ = cluster.channel(output.worker)
+        mapper = cluster.mapper(output.worker)
         attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
         request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
         worker, identity = self._log_call(
@@ -152,7 +151,7 @@ class Dispatcher:
         )
         began_s, received = time.monotonic(), 0
         try:
-            for response in MapperStub(channel).ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
+            for response in mapper.ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
                 received += len(response.data)
                 yield response.data
         except grpc.RpcError as failed:
@@ -214,7 +213,7 @@ class Dispatcher:
         self._events.put((order.stage.sequence, event))
 
     def _map(self, command: RunTask, order: StageOrder, cluster: Cluster) -> MapFiles:
-        channel, _ = cluster.channel(command.worker)
+        mapper = cluster.mapper(command.worker)
         split = next(split for split in order.splits if split.index == command.task.index)
         request = pb.MapRequest(
             attempt=pack_attempt(Attempt(order.stage, split.index, command.attempt)),
@@ -228,15 +227,14 @@ class Dispatcher:
             "Map",
             command,
             order.stage,
-            lambda: MapperStub(channel).Map(request, timeout=TASK_TIMEOUT_S),
+            lambda: mapper.Map(request, timeout=TASK_TIMEOUT_S),
             lambda answer: {"records": answer.map_output.records},
             rows=split,
         )
         return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
 
     def _reduce(self, command: RunTask, order: StageOrder, cluster: Cluster) -> bytes:
-        channel, _ = cluster.channel(command.worker)
-        stub = ReducerStub(channel)
+        reducer = cluster.reducer(command.worker)
         attempt = pack_attempt(Attempt(order.stage, command.task.index, command.attempt))
         request = pb.ReduceRequest(
             attempt=attempt,
@@ -248,7 +246,7 @@ class Dispatcher:
             "Reduce",
             command,
             order.stage,
-            lambda: stub.Reduce(request, timeout=TASK_TIMEOUT_S),
+            lambda: reducer.Reduce(request, timeout=TASK_TIMEOUT_S),
             lambda answer: {"records": answer.output.records},
         )
         file = unpack_file(response.output)
@@ -257,7 +255,7 @@ class Dispatcher:
             "ReadReduceOutput",
             command,
             order.stage,
-            lambda: read_stream(stub.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S), file),
+            lambda: read_stream(reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S), file),
             lambda data: {"bytes": len(data)},
         )
 
@@ -306,7 +304,7 @@ def _source(output: Output, partition: int, cluster: Cluster) -> pb.MapOutput:
     """Say where a map task's partition is."""
     assert isinstance(output.content, MapFiles)
     try:
-        _, address = cluster.channel(output.worker)
+        address = cluster.address(output.worker)
     except UnreachableError as error:
         raise FetchFailedError(output.task.index, output.attempt, True, str(error)) from error
     name = node_name(output.worker.role, output.worker.index)
