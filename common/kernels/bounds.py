@@ -8,15 +8,22 @@ assigned anew by matrix products. Sums are exact, so taking a row out of a clust
 another's leaves nothing behind, and only the rows that moved are touched.
 
 All bounds are widened by more than rounding can take away, so labels are those of the plain formula.
+They are kept in float32, in units of the data's range: 16 bytes a row with the label and the list.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_row
-from common.kernels.products import Products
+from common.kernels.products import ANY_ORDER, Products
 from common.model import FloatArray, LongArray
+
+_DOWN, _UP = np.float32(1 - 2**-22), np.float32(1 + 2**-22)
+_LARGEST = np.float32(3e38)
 
 
 class BoundsIndex:
@@ -25,55 +32,66 @@ class BoundsIndex:
     Parameters
     ----------
     points
-        Shape (n, d), n at least 1; kept, not copied.
+        Shape (n, d), n at least 1, float32 or float64; kept, not copied.
     grid
         How exact sums are cut.
     k
         Number of centroids.
     """
 
-    def __init__(self, points: FloatArray, grid: SumGrid, k: int) -> None:
+    def __init__(self, points: npt.NDArray[Any], grid: SumGrid, k: int) -> None:
         self.grid = grid
         self.k: int | None = k
         n, d = points.shape
         self._points = points
         self._constants = grid.constants
-        self._offset = points[: 1 << 10].mean(axis=0)
         self._labels = np.full(n, -1, np.int32)
-        self._upper, self._lower = np.empty(n), np.empty(n)
+        self._upper, self._lower = np.empty(n, np.float32), np.empty(n, np.float32)
         self._counts, self._sums = np.zeros(k, np.int64), np.zeros((k, grid.limbs * d))
         self._last: FloatArray | None = None
         self._open = np.empty(n, np.int32)
-        self._room = Products(d, k)
+        offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
+        self._products = Products(d, k, max(grid.top), offset)
 
     def cluster_sums(self, centroids: FloatArray) -> tuple[LongArray, FloatArray]:
         """Return counts, shape (k,), and limbs of the sums, shape (k, limbs * d), for (k, d) centroids."""
-        d = centroids.shape[1]
         # Distances found in float64 are off by less than this, relatively.
-        slack = (d + 8) * np.finfo(np.float64).eps
-        n = len(self._points)
-        if self._last is None:
-            self._open[:] = np.arange(n)
-            left = n
-        else:
-            drift = _distances(centroids, self._last) * (1 + slack)
-            moved_most = int(drift.argmax())
-            others = np.delete(drift, moved_most).max(initial=0.0)
-            left = _still_open(
-                *(self._points, self._labels, self._upper, self._lower, centroids),
-                *(drift, moved_most, others, _half_gaps(centroids) * (1 - slack), slack, self._open),
-            )
-        self._room.set_centroids(centroids, self._offset)
-        for start in range(0, left, Products.rows):
-            rows = self._open[start : min(left, start + Products.rows)]
-            self._room.assign(self._points, rows, len(rows))
+        slack = (centroids.shape[1] + 8) * float(np.finfo(np.float64).eps)
+        open_rows = self._rows_in_doubt(centroids, slack)
+        products = self._products
+        products.set_centroids(centroids)
+        row = np.empty(centroids.shape[1])
+        for start in range(0, len(open_rows), products.rows):
+            rows = open_rows[start : start + products.rows]
+            products.assign(self._points, rows)
             _take_over(
-                *(self._points, rows, self._room.labels, self._room.nearest, self._room.second),
-                *(slack, self._labels, self._upper, self._lower),
-                *(self._constants, self._counts, self._sums),
+                *(self._points, rows, products.labels, products.nearest, products.second),
+                *(self._labels, self._upper, self._lower, self._constants, self._counts, self._sums, row),
             )
         self._last = centroids.copy()
         return self._counts.copy(), self._sums.copy()
+
+    def _rows_in_doubt(self, centroids: FloatArray, slack: float) -> npt.NDArray[np.int32]:
+        if self._last is None:
+            self._open[:] = np.arange(len(self._open))
+            return self._open
+        scale = self._products.scale
+        with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
+            drift = _distances(centroids, self._last) * scale * (1 + slack)
+            half_gaps = _half_gaps(centroids) * scale * (1 - slack)
+        most = int(drift.argmax())
+        drops = np.full(len(drift), drift[most])
+        drops[most] = np.delete(drift, most).max(initial=0.0)
+        # Below this, the plain formula's squares underflow, and it may see no difference.
+        tiny = 1e-140 * scale
+        unsettled = _unsettled(
+            *(self._labels, self._upper, self._lower, drift, drops, half_gaps, tiny, self._open)
+        )
+        found = _still_unsettled(
+            *(self._points, self._labels, self._upper, self._lower, centroids),
+            *(half_gaps, tiny, scale, slack, self._open[:unsettled]),
+        )
+        return self._open[:found]
 
 
 def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -91,50 +109,65 @@ def _half_gaps(centroids: FloatArray) -> FloatArray:
     return gaps / 2
 
 
-@njit(cache=True)
-def _still_open(  # type: ignore[no-untyped-def]
-    points, labels, upper, lower, centroids, drift, moved_most, others, half_gaps, slack, out
-):
-    """Move the bounds with the centroids; list the rows that they no longer settle."""
+@njit(cache=True, nogil=True)
+def _round_up(x):  # type: ignore[no-untyped-def]
+    return np.float32(x) * _UP
+
+
+@njit(cache=True, nogil=True)
+def _round_down(x):  # type: ignore[no-untyped-def]
+    return min(np.float32(x) * _DOWN, _LARGEST) if x > 0.0 else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
+def _unsettled(labels, upper, lower, drift, drops, half_gaps, tiny, out):  # type: ignore[no-untyped-def]
+    """Move the bounds with the centroids; list the rows that they do not settle."""
     found = 0
     for i in range(len(labels)):
         label = labels[i]
-        drop = others if label == moved_most else drift[moved_most]
-        lower[i] = lower[i] - drop - slack * (abs(lower[i]) + drop)
-        upper[i] = (upper[i] + drift[label]) * (1.0 + slack)
-        limit = max(lower[i], half_gaps[label])
-        if _settled(upper[i], limit, slack):
-            continue
+        lower[i] = _round_down(lower[i] - drops[label])
+        upper[i] = _round_up(upper[i] + drift[label])
+        limit = max(np.float64(lower[i]), half_gaps[label])
+        out[found] = i
+        found += not (upper[i] < limit and limit > tiny)
+    return found
+
+
+@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+def _still_unsettled(  # type: ignore[no-untyped-def]
+    points, labels, upper, lower, centroids, half_gaps, tiny, scale, slack, rows
+):
+    """Measure the rows' distances to their centroids; keep, in place, those that this doesn't settle."""
+    found = 0
+    for r in range(len(rows)):
+        i = rows[r]
+        label = labels[i]
         total = 0.0
         for c in range(points.shape[1]):
             difference = points[i, c] - centroids[label, c]
             total += difference * difference
-        upper[i] = np.sqrt(total) * (1.0 + slack)
-        if not _settled(upper[i], limit, slack):
-            out[found] = i
-            found += 1
+        upper[i] = _round_up(np.sqrt(total) * scale * (1.0 + slack))
+        limit = max(np.float64(lower[i]), half_gaps[label])
+        rows[found] = i
+        found += not (upper[i] < limit and limit > tiny)
     return found
 
 
-@njit(cache=True)
-def _settled(upper, limit, slack):  # type: ignore[no-untyped-def]
-    """Tell whether a row's own centroid is nearest beyond rounding; never where squares underflow."""
-    return upper * (1.0 + 4.0 * slack) < limit and limit > 1e-140
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _take_over(  # type: ignore[no-untyped-def]
-    points, rows, found, nearest, second, slack, labels, upper, lower, constants, counts, sums
+    points, rows, found, nearest, second, labels, upper, lower, constants, counts, sums, row
 ):
     """Keep the rows' new labels and bounds; move those that changed from sum to sum."""
     for r in range(len(rows)):
         i, old, new = rows[r], labels[rows[r]], found[r]
-        upper[i] = np.sqrt(max(nearest[r], 0.0)) * (1.0 + slack)
-        lower[i] = np.sqrt(max(second[r], 0.0)) * (1.0 - slack)
+        upper[i] = _round_up(np.sqrt(nearest[r]))
+        lower[i] = _round_down(np.sqrt(second[r]))
         if old != new:
             if old >= 0:
                 counts[old] -= 1
-                add_row(points[i], constants, -1.0, sums[old])
+                row[:] = points[i]
+                add_row(row, constants, -1.0, sums[old])
             counts[new] += 1
-            add_row(points[i], constants, 1.0, sums[new])
+            row[:] = points[i]
+            add_row(row, constants, 1.0, sums[new])
             labels[i] = new

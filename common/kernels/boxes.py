@@ -7,12 +7,16 @@ distances is linear in the point, so its least value over the box is at a corner
 "Accelerating exact k-means algorithms with geometric reasoning", KDD 1999; Kanungo et al., "An
 efficient k-means clustering algorithm", PAMI 24, 2002). A block that one centroid owns adds its
 ready sums; the rows of the others look at the centroids in question only. Blocks are grouped, and
-groups are looked at first.
+groups are looked at first. From iteration to iteration only what changes its owner is added and
+taken away; sums are exact, so that leaves nothing behind.
 
 A margin covers every rounding error, so the sums are exactly those of the plain formula.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
@@ -20,167 +24,240 @@ from common.kernels.limbs import add_row
 from common.model import FloatArray, LongArray
 
 _BLOCK_ROWS = 64
-_GROUP_BLOCKS = 32
-_CODE_BITS = 62
+_GROUP_BLOCKS = 16
+_CURVE_BITS = 20
+_SAMPLE = 1 << 12
 _TINY = 1e-280
 """Far above what underflow can take away from a sum of squares."""
+_MIXED, _NEW = -1, -2
+"""Owners of a block that no single centroid owns, and of one that nobody has looked at yet."""
 
 
 class BoxIndex:
-    """Finds the sums of every cluster's members, for any centroids.
+    """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
     Parameters
     ----------
     points
-        Shape (n, d), n at least 1; copied, in another order.
+        Shape (n, d), n at least 1, float32 or float64; copied, in another order.
     grid
         How exact sums are cut.
+    k
+        Number of centroids.
     """
 
-    def __init__(self, points: FloatArray, grid: SumGrid) -> None:
+    def __init__(self, points: npt.NDArray[Any], grid: SumGrid, k: int) -> None:
         self.grid = grid
-        self.k: int | None = None
+        self.k: int | None = k
         n, d = points.shape
-        bits = _CODE_BITS // d
-        lowest, highest = points.min(axis=0), points.max(axis=0)
-        with np.errstate(divide="ignore", over="ignore"):
-            scale = (2.0**bits - 1) / (highest - lowest)
-        scale[~np.isfinite(scale)] = 0.0
-        order = np.argsort(_curve_positions(points, lowest, scale, bits))
-        self._starts = np.append(np.arange(0, n, _BLOCK_ROWS), n)
         self._constants = grid.constants
-        width = grid.limbs * d
-        blocks = len(self._starts) - 1
-        self._points = np.empty((n, d))
-        self._low, self._high = np.empty((blocks, d)), np.empty((blocks, d))
-        self._sums = np.zeros((blocks, width))
-        _build(points, order, self._starts, self._constants, self._points, self._low, self._high, self._sums)
-        edges = np.append(np.arange(0, blocks, _GROUP_BLOCKS), blocks)
-        self._edges = edges
-        self._group_low = np.minimum.reduceat(self._low, edges[:-1])
-        self._group_high = np.maximum.reduceat(self._high, edges[:-1])
+        self._points = _along_curve(points)
+        blocks, width = len(self._points), grid.limbs * d
+        self._sizes = np.full(blocks, _BLOCK_ROWS)
+        self._sizes[-1] = n - _BLOCK_ROWS * (blocks - 1)
+        low, high, self._block_sums = np.empty((blocks, d)), np.empty((blocks, d)), np.zeros((blocks, width))
+        _summarize(self._points, self._sizes, self._constants, low, high, self._block_sums)
+        self._boxes = _boxes(low, high)
+        self._edges = np.append(np.arange(0, blocks, _GROUP_BLOCKS), blocks)
+        first = self._edges[:-1]
+        self._groups = _boxes(np.minimum.reduceat(low, first), np.maximum.reduceat(high, first))
+        self._owners = np.full(blocks, _NEW, np.int32)
+        self._labels = np.empty((blocks, _BLOCK_ROWS), np.int32)
+        self._counts, self._sums = np.zeros(k, np.int64), np.zeros((k, width))
 
     def cluster_sums(self, centroids: FloatArray) -> tuple[LongArray, FloatArray]:
         """Return counts, shape (k,), and limbs of the sums, shape (k, limbs * d), for (k, d) centroids."""
-        k, d = centroids.shape
-        counts, sums = np.zeros(k, np.int64), np.zeros((k, self._sums.shape[1]))
-        margin = (2 * d + 16) * np.finfo(np.float64).eps
         _step(
-            *(self._points, self._starts, self._low, self._high, self._sums),
-            *(self._edges, self._group_low, self._group_high),
-            *(self._constants, centroids, margin, counts, sums),
+            *(self._points, self._sizes, self._boxes, self._block_sums, self._edges, self._groups),
+            *(self._constants, centroids, self._owners, self._labels, self._counts, self._sums),
         )
-        return counts, sums
+        return self._counts.copy(), self._sums.copy()
 
 
-@njit(cache=True)
-def _curve_positions(points, lowest, scale, bits):  # type: ignore[no-untyped-def]
-    """Return each point's place on the Z-order curve: the bits of its columns, interleaved."""
+def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return boxes, shape (n, 2, d): the middle, and at least half the width, of each column."""
+    middle = 0.5 * low + 0.5 * high
+    half = np.maximum(high - middle, middle - low) * (1 + 4 * np.finfo(np.float64).eps)
+    return np.stack([middle, half], axis=1)
+
+
+def _along_curve(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the points in the order of the Z-order curve, through cells of a grid, in blocks.
+
+    The blocks have shape (columns, rows), so that loops over rows become vector code. The grid spans
+    the middle 99 % of each column, so that outliers do not make it coarse.
+    """
     n, d = points.shape
-    positions = np.empty(n, np.uint64)
-    cell = np.empty(d, np.uint64)
+    bits = min(_CURVE_BITS, n.bit_length() + 1) // d
+    sample = np.asarray(points[:: max(1, n // _SAMPLE)], np.float64)
+    lowest, highest = np.quantile(sample, [0.005, 0.995], axis=0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        scale = 2.0**bits / (highest - lowest)
+    scale[~np.isfinite(scale)] = 0.0
+    # spread[c, x] has the bits of x, d places apart, from place d - 1 - c on.
+    cells = np.arange(1 << bits)
+    spread = np.zeros((d, 1 << bits), np.int32)
+    for bit in range(bits):
+        for c in range(d):
+            spread[c] |= ((cells >> bit & 1) << (bit * d + d - 1 - c)).astype(np.int32)
+    ordered = np.empty((-(-n // _BLOCK_ROWS), d, _BLOCK_ROWS), points.dtype)
+    _sort_by_cell(points, lowest, scale, spread, np.empty(n, np.int32), ordered)
+    return ordered
+
+
+@njit(cache=True, nogil=True)
+def _sort_by_cell(points, lowest, scale, spread, places, ordered):  # type: ignore[no-untyped-def]
+    """Order points by their cells' places on the curve: a counting sort."""
+    n, d = points.shape
+    cells = spread.shape[1]
+    starts = np.zeros(cells**d + 1, np.int32)
     for i in range(n):
+        place = 0
         for c in range(d):
-            cell[c] = np.uint64((points[i, c] - lowest[c]) * scale[c])
-        position = np.uint64(0)
-        for bit in range(bits - 1, -1, -1):
-            for c in range(d):
-                position = (position << np.uint64(1)) | ((cell[c] >> np.uint64(bit)) & np.uint64(1))
-        positions[i] = position
-    return positions
-
-
-@njit(cache=True)
-def _build(points, order, starts, constants, ordered, low, high, sums):  # type: ignore[no-untyped-def]
-    """Fill in the blocks: their points, boxes and sums."""
-    d = points.shape[1]
-    for block in range(len(starts) - 1):
+            cell = (points[i, c] - lowest[c]) * scale[c]
+            place |= spread[c, int(min(max(cell, 0.0), cells - 1.0))]
+        places[i] = place
+        starts[place + 1] += 1
+    for place in range(len(starts) - 1):
+        starts[place + 1] += starts[place]
+    for i in range(n):
+        at = starts[places[i]]
+        starts[places[i]] += 1
         for c in range(d):
-            low[block, c], high[block, c] = np.inf, -np.inf
-        for j in range(starts[block], starts[block + 1]):
-            for c in range(d):
-                x = points[order[j], c]
-                ordered[j, c] = x
-                low[block, c] = min(low[block, c], x)
-                high[block, c] = max(high[block, c], x)
-            add_row(ordered[j], constants, 1.0, sums[block])
+            ordered[at // _BLOCK_ROWS, c, at % _BLOCK_ROWS] = points[i, c]
 
 
-@njit(cache=True)
-def _in_question(low, high, centroids, among, n, margin, out):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-untyped-def]
+    """Find the blocks' boxes and sums."""
+    blocks, d, _ = points.shape
+    row = np.empty(d)
+    for block in range(blocks):
+        for c in range(d):
+            low[block, c] = points[block, c, : sizes[block]].min()
+            high[block, c] = points[block, c, : sizes[block]].max()
+        for r in range(sizes[block]):
+            row[:] = points[block, :, r]
+            add_row(row, constants, 1.0, sums[block])
+
+
+@njit(cache=True, nogil=True)
+def _in_question(box, centroids, among, n, room, out):  # type: ignore[no-untyped-def]
     """Write to `out`, in order, the centroids among n that may be nearest to a point of the box."""
     d = centroids.shape[1]
     best, least = among[0], np.inf
     for e in range(n):
         distance = 0.0
         for c in range(d):
-            difference = 0.5 * low[c] + 0.5 * high[c] - centroids[among[e], c]
+            difference = box[0, c] - centroids[among[e], c]
             distance += difference * difference
+        room[e] = distance
         if distance < least:
             best, least = among[e], distance
+    radius = 0.0
+    for c in range(d):
+        radius += box[1, c] * box[1, c]
+    # Every rounding error, here and in the plain formula, is below this times the squares involved.
+    relative = (8 * d + 64) * 2.0**-52
+    # A centroid farther away than this is out of the question wherever in the box the point is.
+    far = (np.sqrt(least) + 2.0 * np.sqrt(radius)) ** 2 * (1.0 + 4.0 * relative) + _TINY
     found = 0
     for e in range(n):
+        if room[e] > far:
+            continue
         k = among[e]
-        advantage, size = 0.0, 0.0
+        advantage = room[e] - least
         for c in range(d):
-            corner = low[c] if centroids[k, c] < centroids[best, c] else high[c]
-            mine, other = corner - centroids[k, c], corner - centroids[best, c]
-            advantage += mine * mine - other * other
-            far = max(abs(low[c] - centroids[k, c]), abs(high[c] - centroids[k, c]))
-            far_best = max(abs(low[c] - centroids[best, c]), abs(high[c] - centroids[best, c]))
-            size += far * far + far_best * far_best
-        if k == best or not advantage > margin * size + _TINY:
+            advantage -= 2.0 * abs(centroids[k, c] - centroids[best, c]) * box[1, c]
+        if k == best or not advantage > relative * (room[e] + least + radius) + _TINY:
             out[found] = k
             found += 1
     return found
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _step(  # type: ignore[no-untyped-def]
-    points,
-    starts,
-    low,
-    high,
-    block_sums,
-    edges,
-    group_low,
-    group_high,
-    constants,
-    centroids,
-    margin,
-    counts,
-    sums,
+    points, sizes, boxes, block_sums, edges, groups, constants, centroids, owners, labels, counts, sums
 ):
-    """Add up every cluster's rows."""
+    """Find each block's owner, or its rows' labels; keep the sums of every cluster's rows up to date."""
     k = len(centroids)
-    everyone, in_group, in_block = np.arange(k), np.empty(k, np.int64), np.empty(k, np.int64)
+    everyone, in_group, in_block = np.arange(k, dtype=np.int32), np.empty(k, np.int32), np.empty(k, np.int32)
+    room = np.empty(k)
+    found, lanes = np.empty(_BLOCK_ROWS, np.int32), np.empty((2, _BLOCK_ROWS))
     for group in range(len(edges) - 1):
-        few = _in_question(group_low[group], group_high[group], centroids, everyone, k, margin, in_group)
+        few = _in_question(groups[group], centroids, everyone, k, room, in_group)
         for block in range(edges[group], edges[group + 1]):
             left = few
             if few > 1:
-                left = _in_question(low[block], high[block], centroids, in_group, few, margin, in_block)
+                left = _in_question(boxes[block], centroids, in_group, few, room, in_block)
             else:
                 in_block[0] = in_group[0]
-            if left == 1:
-                counts[in_block[0]] += starts[block + 1] - starts[block]
-                sums[in_block[0]] += block_sums[block]
+            old, size = owners[block], sizes[block]
+            owners[block] = new = in_block[0] if left == 1 else _MIXED
+            if new != _MIXED and old != _MIXED:
+                if new != old:
+                    _move_block(block_sums[block], size, old, new, counts, sums)
                 continue
-            for j in range(starts[block], starts[block + 1]):
-                label = _nearest_of(points[j], centroids, in_block, left)
-                counts[label] += 1
-                add_row(points[j], constants, 1.0, sums[label])
+            if old != _MIXED:
+                labels[block] = old
+            if new != _MIXED:
+                found[:] = new
+            else:
+                _nearest_of(points[block], size, centroids, in_block, left, lanes, found)
+            _move_rows(points[block], size, constants, labels[block], found, counts, sums)
 
 
-@njit(cache=True)
-def _nearest_of(point, centroids, among, n):  # type: ignore[no-untyped-def]
-    """Return the nearest of some centroids, in ascending order, by the plain formula."""
-    label, least = among[0], np.inf
+@njit(cache=True, nogil=True)
+def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-untyped-def]
+    """Take a block out of one cluster's sum and into another's."""
+    if old != _NEW:
+        counts[old] -= size
+        sums[old] -= block_sums
+    counts[new] += size
+    sums[new] += block_sums
+
+
+@njit(cache=True, nogil=True)
+def _move_rows(points, size, constants, labels, found, counts, sums):  # type: ignore[no-untyped-def]
+    """Take the rows whose labels changed out of one cluster's sum and into another's."""
+    changed = 0
+    for r in range(size):
+        changed += labels[r] != found[r]
+    if not changed:
+        return
+    row = np.empty(len(points))
+    for r in range(size):
+        old, new = labels[r], found[r]
+        if old == new:
+            continue
+        if old != _NEW:
+            counts[old] -= 1
+            row[:] = points[:, r]
+            add_row(row, constants, -1.0, sums[old])
+        counts[new] += 1
+        row[:] = points[:, r]
+        add_row(row, constants, 1.0, sums[new])
+        labels[r] = new
+
+
+@njit(cache=True, nogil=True)
+def _nearest_of(points, size, centroids, among, n, lanes, found):  # type: ignore[no-untyped-def]
+    """Find each row's nearest of some centroids, given in ascending order, by the plain formula."""
+    least, distance = lanes
+    least[:] = np.inf
     for e in range(n):
-        distance = 0.0
-        for c in range(len(point)):
-            difference = point[c] - centroids[among[e], c]
-            distance += difference * difference
-        if distance < least:
-            label, least = among[e], distance
-    return label
+        k = among[e]
+        for c in range(len(points)):
+            x, column = centroids[k, c], points[c]
+            if c == 0:
+                for r in range(size):
+                    difference = column[r] - x
+                    distance[r] = difference * difference
+            else:
+                for r in range(size):
+                    difference = column[r] - x
+                    distance[r] += difference * difference
+        for r in range(size):
+            new, old, label = distance[r], least[r], found[r]
+            found[r] = k if new < old else label
+            least[r] = new if new < old else old

@@ -64,15 +64,15 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
     from common.kernels.products import Products, squared_to
 
     n = len(points)
-    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n)
-    room = Products(*centroids.shape[::-1])
-    room.set_centroids(centroids, points[: 1 << 10].mean(axis=0))
-    for start in range(0, n, Products.rows):
-        block = slice(start, min(n, start + Products.rows))
-        size = block.stop - start
-        room.assign(points, rows[block], size)
-        labels[block] = room.labels[:size]
-        squared_to(points, rows[block], size, centroids, labels[block], squared[block])
+    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.int32)
+    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
+    products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
+    products.set_centroids(centroids)
+    for start in range(0, n, products.rows):
+        block = slice(start, min(n, start + products.rows))
+        products.assign(points, rows[block])
+        labels[block] = products.labels[: block.stop - start]
+        squared_to(points, rows[block], centroids, labels[block], squared[block])
     return labels, squared
 
 

@@ -33,7 +33,7 @@ def build_index(points: FloatArray, grid: SumGrid, k: int) -> ClusterIndex:
     if points.shape[1] <= _FEW_COLUMNS:
         from common.kernels.boxes import BoxIndex
 
-        return BoxIndex(points, grid)
+        return BoxIndex(points, grid, k)
     from common.kernels.bounds import BoundsIndex
 
     return BoundsIndex(points, grid, k)

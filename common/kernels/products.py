@@ -1,129 +1,171 @@
 """Nearest centroids by matrix products, where rows, columns or centroids are many.
 
 The squared distance is |x|² + |c|² - 2 x·c, and x·c for many x and c is one matrix product, at which
-BLAS is many times faster than the plain formula; but it rounds differently. Where the nearest two
-centroids are nearer to each other than both roundings together, the plain formula decides: labels
-are those of `distance.nearest`, always. A common offset is taken away first, so that data far from
-the origin do not leave everything in doubt.
+BLAS is many times faster than the plain formula; in float32 twice as fast again. But it rounds
+differently. Where the nearest two centroids are nearer to each other than both roundings together,
+the plain formula decides: labels are those of `distance.nearest`, always. A common offset is taken
+away first, so that data far from the origin do not leave everything in doubt, and a power of two
+brings all numbers near 1, so that nothing overflows. Where float32 leaves much in doubt, float64 takes over.
 """
 
+import math
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from common.model import FloatArray
+from common.model import FloatArray, IntArray
 
-_BLOCK_ROWS = 512
+_ELEMENTS = 1 << 16
+"""Of a block's products: 256 KiB in float32, which stay in a core's cache."""
+ANY_ORDER = {"reassoc", "contract"}
+"""What the compiler may do to sums that bounds are made of, so that it finds vector code."""
+_FAR = 2.0**20
+"""Centroids farther out than this, in units of the data's range, need float64's range."""
 
 
 class Products:
-    """Room for one block of rows and its products with k centroids.
+    """Assigns blocks of rows to k centroids.
 
     Parameters
     ----------
     columns, k
         The shape of the centroids, turned.
+    exponent
+        Every number of the data is smaller in magnitude than 2**exponent.
+    offset
+        Shape (columns,): a point amid the data.
     """
 
-    rows = _BLOCK_ROWS
-
-    def __init__(self, columns: int, k: int) -> None:
-        self.points = np.zeros((_BLOCK_ROWS, columns))  # all of it is multiplied, used or not
-        self.squares = np.empty(_BLOCK_ROWS)
-        self.products = np.empty((k, _BLOCK_ROWS))
-        self.labels = np.empty(_BLOCK_ROWS, np.int32)
-        self.nearest = np.empty(_BLOCK_ROWS)
-        self.second = np.empty(_BLOCK_ROWS)
-
-    def set_centroids(self, centroids: FloatArray, offset: FloatArray) -> None:
-        """Take the centroids, shape (k, d), relative to an offset, shape (d,)."""
-        self._exact = centroids
+    def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
+        self.rows = min(2048, max(256, _ELEMENTS // k))
+        self.scale = math.ldexp(1.0, -max(exponent, -1000) - 1)
+        self.labels = np.empty(self.rows, np.int32)
+        self.nearest, self.second = np.empty(self.rows), np.empty(self.rows)
         self._offset = offset
-        self._centroids = centroids - offset
-        self._squares = (self._centroids**2).sum(axis=1)
-        self._reach = float(np.sqrt(self._squares.max()))
-        d = centroids.shape[1]
-        # The product of n terms is off by n * eps / 2 times the terms' magnitudes, the plain formula
-        # by less; factors are rounded once when the offset is taken away. 4d + 32 covers all of it.
-        self._margin = (4 * d + 32) * np.finfo(np.float64).eps / 2
+        self._shape = (columns, k)
+        self._in_single = True
+        self._make_room(np.float32)
 
-    def assign(self, points: FloatArray, rows: np.ndarray, n: int) -> None:
-        """Find labels, squared distance to the nearest and a lower bound of that to the second.
+    def _make_room(self, dtype: Any) -> None:
+        columns, k = self._shape
+        # All of it is multiplied, used or not: no garbage that overflows may stand there.
+        self._points = np.zeros((self.rows, columns), dtype)
+        self._products = np.empty((k, self.rows), dtype)
+        self._found = np.empty((3, self.rows), dtype)
+
+    def set_centroids(self, centroids: FloatArray) -> None:
+        """Take centroids of shape (k, d)."""
+        self._exact = centroids
+        with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
+            moved = (centroids - self._offset) * self.scale
+            if self._in_single and np.abs(moved).max() > _FAR:
+                self._use_double()
+            dtype = self._points.dtype
+            self._centroids = (2.0 * moved).astype(dtype)
+            squares = (moved**2).sum(axis=1)
+            self._squares = squares.astype(dtype)
+            self._reach = float(np.sqrt(squares.max()))
+        # With the unit roundoff u, the factors' rounding, the product's and that of |c|² make the
+        # difference of two centroids wrong by at most (d + 8) u (|x| + |c|)²; the plain formula, by
+        # 2 (d + 2) u (|x| + |c|)². And products may underflow: here, or in the plain formula.
+        d, precision = centroids.shape[1], np.finfo(dtype)
+        self._relative = (3 * d + 16) * float(precision.eps) / 2
+        self._absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
+
+    def _use_double(self) -> None:
+        self._in_single = False
+        self._make_room(np.float64)
+
+    def assign(self, points: npt.NDArray[Any], rows: IntArray) -> None:
+        """Find labels, a bound of the squared distance to the nearest, and one to the second.
 
         Parameters
         ----------
         points
-            Shape (all, d).
+            Shape (all, d), float32 or float64.
         rows
-            Which of them, the first n; at most `Products.rows`.
+            Which of them; at most `self.rows`.
 
-        The results stand in `labels`, `nearest` (an upper bound) and `second` (a lower bound).
+        The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
+        units of `scale`: squared distances times scale².
         """
-        _gather(points, rows, n, self._offset, self.points, self.squares)
-        np.matmul(self._centroids, self.points.T, out=self.products)
-        _nearest_two(self.products, self._squares, n, self.nearest, self.second, self.labels)
-        _settle(
-            *(points, rows, n, self._exact, self.products, self._squares),
-            *(self.squares, self._reach, self._margin, self.nearest, self.second, self.labels),
+        _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(self._centroids, self._points.T, out=self._products)
+        _nearest_two(self._products, self._squares, self._found[0], self._found[1], self.labels)
+        doubtful = _settle(
+            *(points, rows, self._exact, self._products, self._squares, self._found),
+            *(self._reach, self._relative, self._absolute, self.nearest, self.second, self.labels),
         )
+        if self._in_single and doubtful > len(rows) // 8:
+            self._use_double()
+            self.set_centroids(self._exact)
 
 
-@njit(cache=True)
-def _gather(points, rows, n, offset, out, squares):  # type: ignore[no-untyped-def]
-    """Copy rows, less the offset, and find their squares."""
-    for r in range(n):
-        total = 0.0
+@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+def _gather(points, rows, offset, scale, out, squares):  # type: ignore[no-untyped-def]
+    """Copy rows, less the offset and scaled, and find their squares."""
+    for r in range(len(rows)):
+        i, total = rows[r], out[0, 0] * 0
         for c in range(points.shape[1]):
-            x = points[rows[r], c] - offset[c]
-            out[r, c] = x
-            total += x * x
+            out[r, c] = (points[i, c] - offset[c]) * scale
+        for c in range(points.shape[1]):
+            total += out[r, c] * out[r, c]
         squares[r] = total
 
 
-@njit(cache=True)
-def _nearest_two(products, squares, n, nearest, second, labels):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _nearest_two(products, squares, nearest, second, labels):  # type: ignore[no-untyped-def]
     """Find the least two of |c|² - 2 x·c over the centroids, and the label of the least.
 
     The inner loop runs over rows and has no branch, so that the compiler makes vector code of it.
     """
-    for r in range(n):
-        nearest[r], second[r], labels[r] = np.inf, np.inf, 0
+    n = products.shape[1]
+    nearest[:], second[:], labels[:] = np.inf, np.inf, 0
     for k in range(len(squares)):
         square = squares[k]
         for r in range(n):
-            s = square - 2.0 * products[k, r]
+            s = square - products[k, r]
             least = nearest[r]
             second[r] = min(second[r], max(least, s))
             labels[r] = k if s < least else labels[r]
             nearest[r] = min(least, s)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _settle(  # type: ignore[no-untyped-def]
-    points, rows, n, centroids, products, squares, own_squares, reach, relative, nearest, second, labels
+    points, rows, centroids, products, squares, found, reach, relative, absolute, nearest, second, labels
 ):
-    """Decide doubtful rows by the plain formula; turn what was found into bounds of squared distances."""
+    """Decide doubtful rows by the plain formula, and count them; turn what was found into bounds."""
     k, d = centroids.shape
-    for r in range(n):
-        margin = relative * (np.sqrt(own_squares[r]) + reach) ** 2 + 1e-280
-        if not second[r] - nearest[r] > margin:
-            limit, least = nearest[r] + margin, np.inf
+    doubtful = 0
+    for r in range(len(rows)):
+        own = np.float64(found[2, r])
+        least, other = np.float64(found[0, r]), np.float64(found[1, r])
+        margin = relative * (np.sqrt(own) + reach) ** 2 + absolute
+        if not other - least > margin:
+            doubtful += 1
+            limit, shortest = least + margin, np.inf
             for candidate in range(k):
-                if squares[candidate] - 2.0 * products[candidate, r] <= limit:
+                if not squares[candidate] - products[candidate, r] > limit:
                     distance = 0.0
                     for c in range(d):
                         difference = points[rows[r], c] - centroids[candidate, c]
                         distance += difference * difference
-                    if distance < least:
-                        least, labels[r] = distance, candidate
-            second[r] = nearest[r]
-        nearest[r] += own_squares[r] + margin
-        second[r] += own_squares[r] - margin
+                    if distance < shortest:
+                        shortest, labels[r] = distance, candidate
+            other = least
+        nearest[r] = least + own + margin
+        second[r] = other + own - margin
+    return doubtful
 
 
-@njit(cache=True)
-def squared_to(points, rows, n, centroids, labels, out):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def squared_to(points, rows, centroids, labels, out):  # type: ignore[no-untyped-def]
     """Find the squared distance of each row to its centroid, by the plain formula."""
-    for r in range(n):
+    for r in range(len(rows)):
         total = 0.0
         for c in range(points.shape[1]):
             difference = points[rows[r], c] - centroids[labels[r], c]

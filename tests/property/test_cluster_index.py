@@ -16,7 +16,7 @@ from common.model import FloatArray
 
 Build = Callable[[FloatArray, SumGrid, int], ClusterIndex]
 BUILDS: dict[str, Build] = {
-    "boxes": lambda points, grid, _k: BoxIndex(points, grid),
+    "boxes": BoxIndex,
     "bounds": BoundsIndex,
 }
 
