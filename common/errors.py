@@ -25,6 +25,8 @@ class MapReduceError(Exception):
 
 def printable(text: str) -> str:
     """Escape what is not printable, line ends above all."""
+    if text.isprintable():
+        return text
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text])
 
 

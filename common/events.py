@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-_PLAIN = re.compile(r"[^\s\"\\\x00-\x1f\x7f]+")
+_PLAIN = re.compile(r"[^\s\"\\\x00-\x1f\x7f]+").fullmatch
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Event:
 
     def line(self) -> str:
         """Return it as a line of dump.txt, without the line end."""
-        pairs = "".join([f" {key}={_quoted(_text(value))}" for key, value in self.fields.items()])
+        pairs = "".join([f" {key}={_text(value)}" for key, value in self.fields.items()])
         return f"{self.time:%Y-%m-%dT%H:%M:%S.%f}Z {self.process} event={self.name}{pairs}"
 
 
@@ -37,15 +37,20 @@ class Log(Protocol):
 
 
 def _text(value: object) -> str:
+    """Put a value into one word; most are numbers and names, which are done first."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return _quoted(value)
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, list | tuple):
-        return ",".join(map(_text, value))
-    return str(value)
+        return _quoted(",".join(map(str, value)))
+    return _quoted(str(value))
 
 
 def _quoted(text: str) -> str:
-    if _PLAIN.fullmatch(text):
+    if _PLAIN(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{escaped}"'
