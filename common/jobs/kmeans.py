@@ -55,8 +55,8 @@ class LloydStep(Job):
         if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids)):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
-        if index is None or index.grid != self.grid or index.k not in (None, len(centroids)):
-            index = build_index(rows.points, self.grid, len(centroids))
+        if index is None or index.grid != self.grid:
+            index = build_index(rows.points, self.grid)
         counts, sums = index.cluster_sums(centroids)
         memory["lloyd"] = index
         keys = np.flatnonzero(counts)

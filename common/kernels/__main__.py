@@ -18,7 +18,7 @@ def main() -> None:
     grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
     centroids = points[:2].copy()
     nearest_by_products(points, centroids)
-    for index in (BoxIndex(points, grid, 2), BoundsIndex(points, grid, 2)):
+    for index in (BoxIndex(points, grid), BoundsIndex(points, grid)):
         for step in range(2):
             index.cluster_sums(centroids + step)
 

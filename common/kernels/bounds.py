@@ -35,63 +35,70 @@ class BoundsIndex:
         Shape (n, d), n at least 1, float32 or float64; kept, not copied.
     grid
         How exact sums are cut.
-    k
-        Number of centroids.
     """
 
-    def __init__(self, points: npt.NDArray[Any], grid: SumGrid, k: int) -> None:
+    def __init__(self, points: npt.NDArray[Any], grid: SumGrid) -> None:
         self.grid = grid
-        self.k: int | None = k
-        n, d = points.shape
         self._points = points
         self._constants = grid.constants
-        self._labels = np.full(n, -1, np.int32)
-        self._upper, self._lower = np.empty(n, np.float32), np.empty(n, np.float32)
-        self._counts, self._sums = np.zeros(k, np.int64), np.zeros((k, grid.limbs * d))
-        self._last: FloatArray | None = None
-        self._open = np.empty(n, np.int32)
-        offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        self._products = Products(d, k, max(grid.top), offset)
+        self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
+        self._open = np.empty(len(points), np.int32)
+        self._starts: dict[int, _Members] = {}
 
-    def cluster_sums(self, centroids: FloatArray) -> tuple[LongArray, FloatArray]:
-        """Return counts, shape (k,), and limbs of the sums, shape (k, limbs * d), for (k, d) centroids."""
-        # Distances found in float64 are off by less than this, relatively.
-        slack = (centroids.shape[1] + 8) * float(np.finfo(np.float64).eps)
-        open_rows = self._rows_in_doubt(centroids, slack)
-        products = self._products
+    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
+        """See `ClusterIndex`."""
+        k, d = centroids.shape
+        members = self._starts.get(start)
+        if members is None or len(members.counts) != k:
+            products = Products(d, k, max(self.grid.top), self._offset)
+            members = self._starts[start] = _Members(len(self._points), k, self.grid.limbs * d, products)
+        open_rows = self._rows_in_doubt(members, centroids)
+        products = members.products
         products.set_centroids(centroids)
-        row = np.empty(centroids.shape[1])
-        for start in range(0, len(open_rows), products.rows):
-            rows = open_rows[start : start + products.rows]
+        row = np.empty(d)
+        for at in range(0, len(open_rows), products.rows):
+            rows = open_rows[at : at + products.rows]
             products.assign(self._points, rows)
             _take_over(
                 *(self._points, rows, products.labels, products.nearest, products.second),
-                *(self._labels, self._upper, self._lower, self._constants, self._counts, self._sums, row),
+                *(members.labels, members.upper, members.lower),
+                *(self._constants, members.counts, members.sums, row),
             )
-        self._last = centroids.copy()
-        return self._counts.copy(), self._sums.copy()
+        members.centroids = centroids.copy()
+        return members.counts.copy(), members.sums.copy()
 
-    def _rows_in_doubt(self, centroids: FloatArray, slack: float) -> npt.NDArray[np.int32]:
-        if self._last is None:
+    def _rows_in_doubt(self, members: "_Members", centroids: FloatArray) -> npt.NDArray[np.int32]:
+        if members.centroids is None:
             self._open[:] = np.arange(len(self._open))
             return self._open
-        scale = self._products.scale
+        scale = members.products.scale
+        # Distances found in float64 are off by less than this, relatively.
+        slack = (centroids.shape[1] + 8) * float(np.finfo(np.float64).eps)
         with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
-            drift = _distances(centroids, self._last) * scale * (1 + slack)
+            drift = _distances(centroids, members.centroids) * scale * (1 + slack)
             half_gaps = _half_gaps(centroids) * scale * (1 - slack)
         most = int(drift.argmax())
         drops = np.full(len(drift), drift[most])
         drops[most] = np.delete(drift, most).max(initial=0.0)
         # Below this, the plain formula's squares underflow, and it may see no difference.
         tiny = 1e-140 * scale
-        unsettled = _unsettled(
-            *(self._labels, self._upper, self._lower, drift, drops, half_gaps, tiny, self._open)
-        )
+        bounds = members.labels, members.upper, members.lower
+        unsettled = _unsettled(*bounds, drift, drops, half_gaps, tiny, self._open)
         found = _still_unsettled(
-            *(self._points, self._labels, self._upper, self._lower, centroids),
-            *(half_gaps, tiny, scale, slack, self._open[:unsettled]),
+            *(self._points, *bounds, centroids, half_gaps, tiny, scale, slack, self._open[:unsettled])
         )
         return self._open[:found]
+
+
+class _Members:
+    """Every row's label and bounds, for the centroids given last, and every cluster's sums."""
+
+    def __init__(self, n: int, k: int, width: int, products: Products) -> None:
+        self.labels = np.full(n, -1, np.int32)
+        self.upper, self.lower = np.empty(n, np.float32), np.empty(n, np.float32)
+        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
+        self.centroids: FloatArray | None = None
+        self.products = products
 
 
 def _distances(a: FloatArray, b: FloatArray) -> FloatArray:

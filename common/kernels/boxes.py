@@ -42,13 +42,10 @@ class BoxIndex:
         Shape (n, d), n at least 1, float32 or float64; copied, in another order.
     grid
         How exact sums are cut.
-    k
-        Number of centroids.
     """
 
-    def __init__(self, points: npt.NDArray[Any], grid: SumGrid, k: int) -> None:
+    def __init__(self, points: npt.NDArray[Any], grid: SumGrid) -> None:
         self.grid = grid
-        self.k: int | None = k
         n, d = points.shape
         self._constants = grid.constants
         self._points = _along_curve(points)
@@ -61,17 +58,28 @@ class BoxIndex:
         self._edges = np.append(np.arange(0, blocks, _GROUP_BLOCKS), blocks)
         first = self._edges[:-1]
         self._groups = _boxes(np.minimum.reduceat(low, first), np.maximum.reduceat(high, first))
-        self._owners = np.full(blocks, _NEW, np.int32)
-        self._labels = np.empty((blocks, _BLOCK_ROWS), np.int32)
-        self._counts, self._sums = np.zeros(k, np.int64), np.zeros((k, width))
+        self._starts: dict[int, _Members] = {}
 
-    def cluster_sums(self, centroids: FloatArray) -> tuple[LongArray, FloatArray]:
-        """Return counts, shape (k,), and limbs of the sums, shape (k, limbs * d), for (k, d) centroids."""
+    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
+        """See `ClusterIndex`."""
+        members = self._starts.get(start)
+        if members is None or len(members.counts) != len(centroids):
+            members = self._starts[start] = _Members(len(centroids), self._block_sums)
         _step(
             *(self._points, self._sizes, self._boxes, self._block_sums, self._edges, self._groups),
-            *(self._constants, centroids, self._owners, self._labels, self._counts, self._sums),
+            *(self._constants, centroids, *vars(members).values()),
         )
-        return self._counts.copy(), self._sums.copy()
+        return members.counts.copy(), members.sums.copy()
+
+
+class _Members:
+    """Whose each block, or each of its rows, is, and every cluster's sums."""
+
+    def __init__(self, k: int, block_sums: FloatArray) -> None:
+        blocks, width = block_sums.shape
+        self.owners = np.full(blocks, _NEW, np.int32)
+        self.labels = np.empty((blocks, _BLOCK_ROWS), np.uint16 if k < 1 << 16 else np.uint32)
+        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
 
 
 def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
@@ -198,13 +206,11 @@ def _step(  # type: ignore[no-untyped-def]
                 if new != old:
                     _move_block(block_sums[block], size, old, new, counts, sums)
                 continue
-            if old != _MIXED:
-                labels[block] = old
             if new != _MIXED:
                 found[:] = new
             else:
                 _nearest_of(points[block], size, centroids, in_block, left, lanes, found)
-            _move_rows(points[block], size, constants, labels[block], found, counts, sums)
+            _move_rows(points[block], size, constants, old, labels[block], found, counts, sums)
 
 
 @njit(cache=True, nogil=True)
@@ -218,16 +224,16 @@ def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _move_rows(points, size, constants, labels, found, counts, sums):  # type: ignore[no-untyped-def]
+def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # type: ignore[no-untyped-def]
     """Take the rows whose labels changed out of one cluster's sum and into another's."""
     changed = 0
     for r in range(size):
         changed += labels[r] != found[r]
-    if not changed:
+    if owner == _MIXED and not changed:
         return
     row = np.empty(len(points))
     for r in range(size):
-        old, new = labels[r], found[r]
+        old, new = np.int64(labels[r]) if owner == _MIXED else owner, found[r]
         if old == new:
             continue
         if old != _NEW:
@@ -237,7 +243,7 @@ def _move_rows(points, size, constants, labels, found, counts, sums):  # type: i
         counts[new] += 1
         row[:] = points[:, r]
         add_row(row, constants, 1.0, sums[new])
-        labels[r] = new
+    labels[:] = found
 
 
 @njit(cache=True, nogil=True)

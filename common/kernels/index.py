@@ -1,6 +1,8 @@
 """Which way of finding the clusters' sums suits which data."""
 
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from common.kernels.exact import SumGrid
 from common.model import FloatArray, LongArray
@@ -10,30 +12,33 @@ _FEW_COLUMNS = 4
 
 
 class ClusterIndex(Protocol):
-    """Finds the sums of every cluster's members, fast from the second call on.
-
-    Parameters
-    ----------
-    grid
-        How exact sums are cut.
-    k
-        For how many centroids; None for any.
-    """
+    """Finds the sums of every cluster's members, fast from the second call on."""
 
     grid: SumGrid
-    k: int | None
+    """How exact sums are cut."""
 
-    def cluster_sums(self, centroids: FloatArray) -> tuple[LongArray, FloatArray]:
-        """Return counts, shape (k,), and limbs of the sums, shape (k, limbs * d), for (k, d) centroids."""
+    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
+        """Find the sums for centroids of shape (k, d).
+
+        `start` tells several ways through the same points apart: what is kept of the last call is
+        that of the last call with the same start, whose centroids are presumably near.
+
+        Returns
+        -------
+        counts
+            Shape (k,).
+        sums
+            Shape (k, limbs * d): the limbs of the exact sums.
+        """
 
 
-def build_index(points: FloatArray, grid: SumGrid, k: int) -> ClusterIndex:
-    """Choose and build the index for points of shape (n, d) and k centroids."""
+def build_index(points: npt.NDArray[Any], grid: SumGrid) -> ClusterIndex:
+    """Choose and build the index for points of shape (n, d)."""
     # Imported here: compiled code takes half a second to import, and small data do without.
     if points.shape[1] <= _FEW_COLUMNS:
         from common.kernels.boxes import BoxIndex
 
-        return BoxIndex(points, grid, k)
+        return BoxIndex(points, grid)
     from common.kernels.bounds import BoundsIndex
 
-    return BoundsIndex(points, grid, k)
+    return BoundsIndex(points, grid)

@@ -14,7 +14,7 @@ from common.kernels.exact import SumGrid, sum_by_key
 from common.kernels.index import ClusterIndex
 from common.model import FloatArray
 
-Build = Callable[[FloatArray, SumGrid, int], ClusterIndex]
+Build = Callable[[FloatArray, SumGrid], ClusterIndex]
 BUILDS: dict[str, Build] = {
     "boxes": BoxIndex,
     "bounds": BoundsIndex,
@@ -36,12 +36,13 @@ def plain_sums(points: FloatArray, grid: SumGrid, centroids: FloatArray) -> tupl
     return np.bincount(labels, minlength=len(centroids)).tolist(), sums
 
 
-def check(build: Build, points: FloatArray, steps: list[FloatArray]) -> None:
+def check(build: Build, points: FloatArray, *paths: list[FloatArray]) -> None:
+    """Walk along paths of centroids, side by side."""
     grid = grid_of(points)
     points.flags.writeable = False
-    index = build(points, grid, len(steps[0]))
-    for centroids in steps:
-        counts, sums = index.cluster_sums(centroids)
+    index = build(points, grid)
+    for start, centroids in (step for steps in zip(*paths, strict=True) for step in enumerate(steps)):
+        counts, sums = index.cluster_sums(centroids, start)
         expected_counts, expected_sums = plain_sums(points, grid, centroids)
         assert counts.tolist() == expected_counts
         assert np.array_equal(sums, expected_sums)
@@ -120,3 +121,9 @@ def test_many_rows(build: Build, columns: int) -> None:
     rng = np.random.default_rng(columns)
     points = rng.normal(size=(6000, columns)) + 4 * rng.integers(0, 3, size=(6000, 1))
     check(build, points, walk(points, 20, seed=columns))
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_several_starts_side_by_side(build: Build) -> None:
+    points = np.random.default_rng(0).normal(size=(3000, 2))
+    check(build, points, *(walk(points, k, seed) for seed, k in enumerate([3, 7, 300])))
