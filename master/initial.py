@@ -58,7 +58,7 @@ def scalable_kmeans_plus_plus(
     distinct = _first_distinct(engine, k)
     seed = int(rng.integers(2**63))
     candidates = take_rows(engine, rng.integers(ranges.rows, size=1))
-    sizes, cost = score(engine, ranges, candidates)
+    ((sizes, cost),) = score(engine, ranges, candidates[None])
     for number in range(1, _ROUNDS + 1):
         if cost == 0:
             break
@@ -66,11 +66,11 @@ def scalable_kmeans_plus_plus(
         drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
         if 0 in drawn:
             candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
-            sizes, cost = score(engine, ranges, candidates)
+            ((sizes, cost),) = score(engine, ranges, candidates[None])
         log.event("init_round", round=number, candidates=len(candidates), cost=cost)
     if len(candidates) < k:
         candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
-        sizes, _ = score(engine, ranges, candidates)
+        ((sizes, _),) = score(engine, ranges, candidates[None])
     return _weighted_kmeans_plus_plus(candidates, sizes.astype(np.float64), k, rng)
 
 

@@ -39,22 +39,37 @@ class KMeansResult:
     converged: bool
 
 
+@dataclass
+class _Start:
+    """One of several ways from initial centroids; `number` counts from 0."""
+
+    number: int
+    name: dict[str, int]
+    centroids: FloatArray
+    n_iter: int = 0
+    shift: float = np.inf
+
+    def goes_on(self, config: KMeansConfig) -> bool:
+        return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
+
+
 def fit(engine: Engine, rows: int, config: KMeansConfig, log: Log) -> KMeansResult:
-    """Cluster an input of that many rows; of several starts, return the one of least inertia."""
+    """Cluster an input of that many rows; of several starts, return the one of least inertia.
+
+    The starts go side by side, each iteration one job for all of them.
+    """
     ranges = describe(engine, rows)
     log.event("input", rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
     rng = np.random.default_rng(config.seed)
-    best: KMeansResult | None = None
-    best_start = 0
-    for start in range(1, config.n_init + 1):
-        initial = _initial(engine, ranges, config, rng, log)
-        result = _lloyd(engine, ranges, initial, start if config.n_init > 1 else 0, config, log)
-        if best is None or result.inertia < best.inertia:
-            best, best_start = result, start
-    assert best is not None
-    if config.n_init > 1:
-        log.event("best_start", start=best_start, of=config.n_init, inertia=best.inertia)
-    return best
+    starts = []
+    for number in range(config.n_init):
+        name = {"start": number + 1} if config.n_init > 1 else {}
+        start = _Start(number, name, _initial(engine, ranges, config, rng, log))
+        log.event("initial_centroids", **name, iteration=0, k=config.k)
+        _log_centroids(log, start)
+        starts.append(start)
+    _lloyd(engine, ranges, starts, config, log)
+    return _best(engine, ranges, starts, config, log)
 
 
 def _initial(
@@ -67,71 +82,86 @@ def _initial(
     return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
 
 
-def _lloyd(
-    engine: Engine, ranges: Ranges, initial: FloatArray, start: int, config: KMeansConfig, log: Log
-) -> KMeansResult:
-    """Iterate from the initial centroids until nothing moves by more than the tolerance."""
-    initially = _place(Step(0, start))
+def _lloyd(engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansConfig, log: Log) -> None:
+    """Iterate from the initial centroids until none moves by more than the tolerance."""
     job = LloydStep(ranges.column_grid())
-    centroids, n_iter, shift = initial, 0, np.inf
-    log.event("initial_centroids", **initially, k=len(initial))
-    _log_centroids(log, initially, centroids)
-    while n_iter == 0 or (n_iter < config.iterations and shift > config.tol):
-        n_iter += 1
-        step = Step(n_iter, start)
-        here = _place(step)
-        log.event("iteration_started", **here, of=config.iterations)
-        found = _step(engine, job, centroids, step, config, log)
-        moved = centroids.copy()
-        for key, value in found.items():
-            moved[key] = value[0]
-        shift = largest_shift(centroids, moved)
-        centroids = moved
-        _log_centroids(log, here, centroids)
-        log.event("iteration_finished", **here, shift=shift)
-    sizes, inertia = score(engine, ranges, centroids)
-    result = KMeansResult(centroids, sizes, inertia, n_iter, shift <= config.tol)
-    which = {"start": start} if start else {}
-    log.event("stopped", **which, reason=_why(result, config), iterations=n_iter, inertia=inertia)
-    return result
+    for iteration in range(1, config.iterations + 1):
+        going = [start for start in starts if start.goes_on(config)]
+        if not going:
+            return
+        log.event("iteration_started", iteration=iteration, of=config.iterations)
+        found = _step(engine, job, going, Step(iteration), config, log)
+        for start in going:
+            moved = start.centroids.copy()
+            for key in range(config.k):
+                if (value := found.get(start.number * config.k + key)) is not None:
+                    moved[key] = value[0]
+            start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
+            start.centroids = moved
+            _log_centroids(log, start)
+            log.event("iteration_finished", **_place(start), shift=start.shift)
+
+
+def _best(
+    engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansConfig, log: Log
+) -> KMeansResult:
+    """Measure where the starts led to, and choose."""
+    results = []
+    scores = score(engine, ranges, np.stack([start.centroids for start in starts]))
+    for start, (sizes, inertia) in zip(starts, scores, strict=True):
+        converged = start.shift <= config.tol
+        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged)
+        why = _why(result, config)
+        log.event("stopped", **start.name, reason=why, iterations=start.n_iter, inertia=inertia)
+        results.append(result)
+    best = min(range(len(starts)), key=lambda number: results[number].inertia)
+    if len(starts) > 1:
+        log.event("best_start", start=best + 1, of=len(starts), inertia=results[best].inertia)
+    return results[best]
 
 
 def _step(
-    engine: Engine, job: LloydStep, centroids: FloatArray, step: Step, config: KMeansConfig, log: Log
+    engine: Engine, job: LloydStep, starts: list[_Start], step: Step, config: KMeansConfig, log: Log
 ) -> dict[int, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
     The points farthest from their centroids leave their clusters for the empty ones, and the job
     runs again with them there, so that every centroid is the mean of its members.
     """
-    found = engine.map_reduce(job, {"centroids": centroids}, step)
-    empty = [key for key in range(len(centroids)) if key not in found]
-    if not empty:
+    state = {
+        "centroids": np.stack([start.centroids for start in starts]),
+        "starts": np.array([start.number for start in starts]),
+    }
+    found = engine.map_reduce(job, state, step)
+    moves = []
+    for start in starts:
+        first = start.number * config.k
+        empty = [key for key in range(config.k) if first + key not in found]
+        if empty and config.on_empty == "keep":
+            for key in empty:
+                log.event("empty_cluster", **start.name, iteration=step.iteration, key=key, action="keep")
+        elif empty:
+            moves.append(_fill(engine, start, empty, step, log))
+    if not moves:
         return found
-    place = _place(step)
-    if config.on_empty == "keep":
-        for key in empty:
-            log.event("empty_cluster", **place, key=key, action="keep")
-        return found
-    farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": centroids})[0]
+    rows, keys = np.concatenate(moves, axis=1)
+    return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, step)
+
+
+def _fill(engine: Engine, start: _Start, empty: list[int], step: Step, log: Log) -> LongArray:
+    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
+    farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
-    keys = np.array(empty[: len(rows)], np.int32)
-    for key, (squared, row) in zip(keys.tolist(), farthest[:, :2].tolist(), strict=True):
+    place = start.name | {"iteration": step.iteration}
+    for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
         distance = float(np.sqrt(squared))
-        log.event(
-            "empty_cluster",
-            **place,
-            key=key,
-            action="move",
-            row=int(row) + 1,
-            distance=distance,
-        )
-    return engine.map_reduce(job, {"centroids": centroids, "moved_rows": rows, "moved_keys": keys}, step)
+        log.event("empty_cluster", **place, key=key, action="move", row=int(row) + 1, distance=distance)
+    return np.array([rows, np.array(empty[: len(rows)]) + start.number * len(start.centroids)])
 
 
-def _place(step: Step) -> dict[str, int]:
+def _place(start: _Start) -> dict[str, int]:
     """Say in the log where in the loop something happened."""
-    return ({"start": step.start} if step.start else {}) | {"iteration": step.iteration}
+    return start.name | {"iteration": start.n_iter}
 
 
 def _why(result: KMeansResult, config: KMeansConfig) -> str:
@@ -140,6 +170,6 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
     return f"all {config.iterations} iterations done"
 
 
-def _log_centroids(log: Log, place: dict[str, int], centroids: FloatArray) -> None:
-    for key, centroid in enumerate(centroids.tolist()):
-        log.event("centroid", **place, key=key, value=centroid)
+def _log_centroids(log: Log, start: _Start) -> None:
+    for key, centroid in enumerate(start.centroids.tolist()):
+        log.event("centroid", **_place(start), key=key, value=centroid)

@@ -58,18 +58,23 @@ def describe(engine: Engine, rows: int) -> Ranges:
     return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
 
 
-def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> tuple[LongArray, float]:
-    """Measure centroids of shape (k, d).
+def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> list[tuple[LongArray, float]]:
+    """Measure centroids of several starts, shape (starts, k, d).
 
     Returns
     -------
-    sizes
-        Shape (k,): rows nearest to each.
-    inertia
-        The sum of all rows' squared distances to their nearest centroids, rounded once.
+    list of (sizes, inertia), one a start
+        Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
+        centroids, rounded once.
     """
-    found = engine.map_reduce(Score(ranges.distance_grid(centroids)), {"centroids": centroids})
-    sizes = np.zeros(len(centroids), np.int64)
-    for key, values in found.items():
-        sizes[key] = int(values[0, 0])
-    return sizes, math.fsum(limb for values in found.values() for limb in values[0, 1:].tolist())
+    starts, k, d = centroids.shape
+    job = Score(ranges.distance_grid(centroids.reshape(-1, d)))
+    found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
+    scores = []
+    for start in range(starts):
+        here = {key % k: values[0] for key, values in found.items() if key // k == start}
+        sizes = np.zeros(k, np.int64)
+        for key, values in here.items():
+            sizes[key] = int(values[0])
+        scores.append((sizes, math.fsum(limb for values in here.values() for limb in values[1:].tolist())))
+    return scores

@@ -55,7 +55,8 @@ def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tup
     file = open_input(config.input, config.columns)
     _check_columns(centroids, file, "--centroids")
     with _session(config, file, screen) as session:
-        sizes, inertia = score(session.engine, describe(session.engine, file.input.rows), centroids)
+        ranges = describe(session.engine, file.input.rows)
+        ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
         _finish(config, session, centroids, sizes, inertia)
         return sizes, inertia
 

@@ -1,5 +1,10 @@
-"""The jobs of K-Means; all take state["centroids"], float64, shape (k, d)."""
+"""The jobs of K-Means; all take state["centroids"], float64, shape (k, d).
 
+LloydStep and Score also serve several starts at once: centroids of shape (starts, k, d), and
+state["starts"], int64: which starts they are. Their keys are start * k + index of the centroid.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,19 +14,19 @@ from common.jobs.base import Job, Memory, keyed_zero
 from common.kernels.distance import nearest, worth_compiled_code
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.index import build_index
-from common.model import Block, FloatArray, LongArray, Records, State
+from common.model import Block, FloatArray, IntArray, LongArray, Records, State
 
 
 @dataclass(frozen=True)
 class LloydStep(Job):
     """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
 
-    map: a point, under the index of its nearest centroid. combine: the points of one key become one
-    partial: their count and the limbs of their exact sums. reduce: the centroid, the exact sum of
-    the members rounded once, divided by their count.
+    map: a point, under the key of its nearest centroid, for each start. combine: the points of one
+    key become one partial: their count and the limbs of their exact sums. reduce: the centroid, the
+    exact sum of the members rounded once, divided by their count.
 
-    state["moved_rows"], int64, and state["moved_keys"], int32, both optional: input rows that go to
-    a given cluster instead of the nearest, to fill clusters that have no member.
+    state["moved_rows"] and state["moved_keys"], both int64 and optional: input rows that go
+    under a given key instead of the nearest centroid's, to fill clusters that have no member.
     """
 
     grid: SumGrid
@@ -30,13 +35,22 @@ class LloydStep(Job):
     emits_rows: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
-        """Give each point its nearest centroid's index."""
-        labels, _ = nearest(block.points, _centroids(state))
-        if "moved_rows" in state:
-            offsets = state["moved_rows"].astype(np.int64) - block.row_start
-            inside = (offsets >= 0) & (offsets < len(labels))
-            labels[offsets[inside]] = state["moved_keys"][inside]
-        return Records(labels, block.points)
+        """Give each point the key of its nearest centroid, once for each start."""
+        parts = []
+        for start, centroids in _starts(state):
+            labels, _ = nearest(block.points, centroids)
+            keys = labels + np.int32(start * len(centroids))
+            if "moved_rows" in state:
+                self._move(keys, block.row_start, state, start * len(centroids), len(centroids))
+            parts.append(Records(keys, block.points))
+        return Records.concatenate(parts)
+
+    def _move(self, keys: IntArray, row_start: int, state: State, first_key: int, k: int) -> None:
+        """Give moved rows of a block their keys, if these are among the k from `first_key` on."""
+        moved_keys = state["moved_keys"]
+        offsets = state["moved_rows"] - row_start
+        mine = (offsets >= 0) & (offsets < len(keys)) & (moved_keys // k == first_key // k)
+        keys[offsets[mine]] = moved_keys[mine]
 
     def combine(self, records: Records) -> Records:
         """Turn the records of each key into one partial."""
@@ -51,16 +65,19 @@ class LloydStep(Job):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
-        centroids = _centroids(state)
-        if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids)):
+        if "moved_rows" in state or not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
         if index is None or index.grid != self.grid:
             index = build_index(rows.points, self.grid)
-        counts, sums = index.cluster_sums(centroids)
+        parts = []
+        for start, centroids in _starts(state):
+            counts, sums = index.cluster_sums(centroids, start)
+            members = np.flatnonzero(counts)
+            keys = (members + start * len(centroids)).astype(np.int32)
+            parts.append(Records(keys, np.column_stack([counts, sums])[members]))
         memory["lloyd"] = index
-        keys = np.flatnonzero(counts)
-        return Records(keys.astype(np.int32), np.column_stack([counts, sums])[keys])
+        return Records.concatenate(parts)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Return the members' mean, shape (1, d)."""
@@ -95,12 +112,14 @@ class Score(Job):
 
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
-        centroids = _centroids(state)
-        labels, squared = nearest(block.points, centroids)
-        counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
-        sums = sum_by_key(labels, counted, len(centroids))
-        members = np.flatnonzero(sums[:, 0])
-        return Records(members.astype(np.int32), sums[members])
+        parts = []
+        for start, centroids in _starts(state):
+            labels, squared = nearest(block.points, centroids)
+            counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
+            sums = sum_by_key(labels, counted, len(centroids))
+            members = np.flatnonzero(sums[:, 0])
+            parts.append(Records((members + start * len(centroids)).astype(np.int32), sums[members]))
+        return Records.concatenate(parts)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
@@ -181,6 +200,14 @@ class Label(Job):
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Return what it is given; nothing is reduced here."""
         return values
+
+
+def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:
+    """Yield each start's number and its centroids, shape (k, d)."""
+    centroids = _centroids(state)
+    if centroids.ndim == 2:
+        return iter([(0, centroids)])
+    return zip(state["starts"].tolist(), centroids, strict=True)
 
 
 def _centroids(state: State) -> FloatArray:

@@ -257,6 +257,28 @@ def test_of_several_starts_the_least_inertia_wins(run: Run) -> None:
     assert first.inertia == inertias[0]
 
 
+@given(
+    points=lists(lists(integers(0, 6), min_size=2, max_size=2), min_size=8, max_size=30),
+    combine=sampled_from([False, True]),
+    seed=integers(0, 10),
+)
+@settings(max_examples=60, deadline=None)
+def test_starts_side_by_side_are_the_starts_one_by_one(
+    run: Run, points: Rows, combine: bool, seed: int
+) -> None:
+    """Empty clusters too: on a small lattice there are many."""
+    k = min(4, len({tuple(point) for point in points}))
+    _, log = run(np.array(points, np.float64), k, n_init=3, seed=seed, tol=0, combine=combine)
+    for start in (1, 2, 3):
+        path = [fields for fields in log.of("centroid") if fields["start"] == start]
+        initial = np.array([fields["value"] for fields in path[:k]])
+        alone, its_log = run(np.array(points, np.float64), k, initial=initial, tol=0, combine=combine)
+        assert [fields | {"start": start} for fields in its_log.of("centroid")] == path
+        (stopped,) = [fields for fields in log.of("stopped") if fields["start"] == start]
+        assert stopped["inertia"] == alone.inertia
+        assert stopped["iterations"] == alone.n_iter
+
+
 # Few rows
 
 
