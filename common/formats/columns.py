@@ -60,10 +60,17 @@ def problem_with(value: float) -> str | None:
     return None
 
 
+def are_usable(points: FloatArray) -> bool:
+    """Tell whether all numbers can be clustered."""
+    # Written so that nan fails the comparison too.
+    return not points.size or bool(
+        points.max() <= LARGEST_MAGNITUDE and points.min() >= -LARGEST_MAGNITUDE
+    )
+
+
 def check_block(path: str, points: FloatArray, row_start: int, columns: tuple[int, ...]) -> FloatArray:
     """Return the points if all are usable; else name the first row and column that is not."""
-    # Written so that nan fails the comparison too.
-    if not bool((np.abs(points) <= LARGEST_MAGNITUDE).all()):
+    if not are_usable(points):
         row, column = np.argwhere(~(np.abs(points) <= LARGEST_MAGNITUDE))[0].tolist()
         what = problem_with(points[row, column]) or ""
         raise InputError.at(path, what, row=row_start + row + 1, column=columns[column] + 1)
