@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from common.errors import InputError
 from common.formats.columns import are_usable, choose_columns, problem_with
-from common.model import FloatArray, Input, InputFormat, LongArray, Split
+from common.model import FloatArray, FloatType, Input, InputFormat, LongArray, PointArray, Split
 
 _PIECE_BYTES = 2 << 20
 """What is made of a piece stays in the core's cache, and its memory serves the next piece again."""
@@ -28,7 +28,7 @@ _SHORT_BYTES = 1 << 18
 """Below this, plain Python is done before pyarrow is imported."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NEWLINE, _RETURN, _SPACE = b"\n\r "
+_TAB, _NEWLINE, _RETURN, _SPACE = b"\t\n\r "
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
@@ -52,7 +52,7 @@ class _Piece:
 class TextFile:
     """An opened text file, its rows counted."""
 
-    def __init__(self, path: Path, wanted_columns: str | None) -> None:
+    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
         self._path = path
         with path.open("rb") as file:
             self._pieces, lines_with_text = _index(file, str(path))
@@ -82,6 +82,7 @@ class TextFile:
             rows=lines_with_text - self._header_rows,
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
+            dtype=dtype,
         )
 
     def split(self, bounds: list[int]) -> list[Split]:
@@ -105,7 +106,7 @@ class TextFile:
         return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, as blocks of shape (rows, columns).
 
     Raises
@@ -116,7 +117,7 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
     line = split.line_start
     with Path(source.path).open("rb") as file:
         for piece in _whole_lines(file, split.byte_start, split.byte_stop, source.path):
-            yield _parse(piece, source, line)
+            yield _parse(piece, source, line).astype(source.dtype, copy=False)
             line += _count_line_ends(piece)
 
 
@@ -262,7 +263,7 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     points = np.empty((table.num_rows, len(used)))
     for i in range(len(used)):
         points[:, i] = table.column(i).to_numpy()
-    return points if are_usable(points) else None
+    return points if are_usable(points, source.dtype) else None
 
 
 def _holds_lone_return(codes: CodeArray) -> bool:
@@ -285,7 +286,8 @@ def _single_spaces(codes: CodeArray) -> bytes:
 
 def _is_white(codes: CodeArray) -> npt.NDArray[np.bool_]:
     # In uint8, what is below a tab wraps around to large numbers.
-    return (codes == _SPACE) | (codes - ord("\t") <= ord("\r") - ord("\t"))
+    white: npt.NDArray[np.bool_] = (codes == _SPACE) | (codes - _TAB <= _RETURN - _TAB)
+    return white
 
 
 def _scans(codes: CodeArray) -> Iterator[tuple[CodeArray, CodeArray]]:
@@ -313,7 +315,7 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
         if not _NUMBER.fullmatch(text):
             raise InputError.at(source.path, _not_a_number(text), line=line, column=column + 1)
         row.append(float(text))
-        if problem := problem_with(row[-1]):
+        if problem := problem_with(row[-1], source.dtype):
             if np.isinf(row[-1]):
                 problem = f"{text.decode()} does not fit a float64"
             raise InputError.at(source.path, problem, line=line, column=column + 1)

@@ -51,6 +51,8 @@ class LloydStep(Job):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
+        if rows.points.dtype != np.float64:
+            return None
         centroids = _centroids(state)
         if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids)):
             return None
