@@ -100,7 +100,8 @@ def _opened(path: str) -> Iterator[pyarrow.parquet.ParquetFile]:
     """Open a file; whatever pyarrow has against it, then or later, is an error in the input."""
     Path(path).stat()  # says more plainly than pyarrow that there is no such file
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # Mapped, so that no more of a row group is in memory than the pages at work.
+        with pyarrow.parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
             yield file
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = str(error).splitlines()[0]
