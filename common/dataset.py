@@ -1,6 +1,7 @@
 """The input: what the master finds out about it, and the rows a mapper reads of it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from common.errors import InputError
 from common.formats import npy, text
-from common.model import FloatArray, Input, InputFormat, Split
+from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
+
+_CHANGED = "the file changed while the run was using it"
 
 
 class InputFile(Protocol):
@@ -20,7 +23,9 @@ class InputFile(Protocol):
         """Make splits between successive row numbers of `bounds`."""
 
 
-def open_input(path: str | Path, columns: str | None = None) -> InputFile:
+def open_input(
+    path: str | Path, columns: str | None = None, dtype: FloatType = FloatType.FLOAT64
+) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
     Parameters
@@ -29,6 +34,8 @@ def open_input(path: str | Path, columns: str | None = None) -> InputFile:
         The suffix tells the format: .npy, .parquet or .pq; anything else is text.
     columns
         Names or positions (from 1) of the columns to use; None for all.
+    dtype
+        What the numbers are rounded to when they are read.
 
     Raises
     ------
@@ -44,12 +51,12 @@ def open_input(path: str | Path, columns: str | None = None) -> InputFile:
                 str(path), "a pipe or a device; the mappers need a file that they can read at any place"
             )
         if path.suffix == ".npy":
-            return npy.NpyFile(path, columns)
+            return npy.NpyFile(path, columns, dtype)
         if path.suffix in (".parquet", ".pq"):
             from common.formats import parquet
 
-            return parquet.ParquetFile(path, columns)
-        return text.TextFile(path, columns)
+            return parquet.ParquetFile(path, columns, dtype)
+        return text.TextFile(path, columns, dtype)
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
 
@@ -60,7 +67,23 @@ def plan_splits(file: InputFile, n: int) -> list[Split]:
     return file.split([rows * i // n for i in range(n + 1)])
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+def stored_rows(source: Input, split: Split) -> PointArray | None:
+    """Return a split's rows, memory-mapped, if the file holds them just as they are to be used.
+
+    Their numbers are not checked: `read_blocks` does that.
+
+    Raises
+    ------
+    InputError
+        The file has changed since the master saw it, or can't be read.
+    """
+    if source.format is not InputFormat.NPY:
+        return None
+    with _reading(source):
+        return npy.view(source, split)
+
+
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 
     Raises
@@ -68,11 +91,51 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
     InputError
         The file has changed since the master saw it, can't be read, or holds what it must not.
     """
+    with _reading(source):
+        yield from _reader(source.format)(source, split)
+
+
+def check_split(source: Input, split: Split) -> None:
+    """Raise what `read_blocks` raises; for rows that need no reading, since they are stored as wanted."""
+    for _ in read_blocks(source, split):
+        pass
+
+
+def load_split(source: Input, split: Split) -> PointArray:
+    """Return a split's rows, shape (rows, columns), checked: in memory, or mapped from the file.
+
+    Raises
+    ------
+    InputError
+        As `read_blocks`.
+    """
+    stored = stored_rows(source, split)
+    if stored is not None:
+        check_split(source, split)
+        return stored
+    points: PointArray = np.empty((split.rows, len(source.columns)), source.dtype)
+    rows = 0
+    for block in read_blocks(source, split):
+        points[rows : rows + len(block)] = block[: max(0, split.rows - rows)]
+        rows += len(block)
+    check_rows(source, split, rows)
+    return points
+
+
+def check_rows(source: Input, split: Split, rows: int) -> None:
+    """Raise InputError if that many rows were read and not as many as the split has."""
+    if rows != split.rows:
+        raise InputError.at(source.path, _CHANGED)
+
+
+@contextmanager
+def _reading(source: Input) -> Iterator[None]:
+    """Refuse a file that has changed; whatever the system has against it is an error in the input."""
     try:
         status = Path(source.path).stat()
         if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
-            raise InputError.at(source.path, "the file changed while the run was using it")
-        yield from _reader(source.format)(source, split)
+            raise InputError.at(source.path, _CHANGED)
+        yield
     except OSError as error:
         raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
 
@@ -84,7 +147,7 @@ def read_all(path: str | Path, columns: str | None = None) -> FloatArray:
     return np.concatenate(list(read_blocks(file.input, whole)))
 
 
-def _reader(kind: InputFormat) -> Callable[[Input, Split], Iterator[FloatArray]]:
+def _reader(kind: InputFormat) -> Callable[[Input, Split], Iterator[PointArray]]:
     if kind is InputFormat.TEXT:
         return text.read_blocks
     if kind is InputFormat.NPY:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
+PointArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+"""Rows of the input as they are kept; see `Input.dtype`."""
 
 State: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """What changes between stages, by name; the centroids, say."""
@@ -29,6 +31,13 @@ class InputFormat(StrEnum):
     TEXT = "text"
     NPY = "npy"
     PARQUET = "parquet"
+
+
+class FloatType(StrEnum):
+    """What the input's numbers are rounded to when they are read, and kept as."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class Input:
         Number of data rows; blank lines and the header do not count.
     size_bytes, mtime_ns
         A file that no longer has these has changed, and is refused.
+    dtype
+        What its numbers are rounded to.
     """
 
     path: str
@@ -61,6 +72,7 @@ class Input:
     rows: int
     size_bytes: int
     mtime_ns: int
+    dtype: FloatType = FloatType.FLOAT64
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +163,8 @@ class Block:
     Parameters
     ----------
     points
-        Shape (rows, columns), float64; never written to.
+        Shape (rows, columns), float64; never written to. `Job.summarize` gets them as the input is
+        kept, which may be in float32.
     row_start
         The input row of `points[0]`, from 0.
     """

@@ -15,6 +15,7 @@ from common.jobs.base import Job
 from common.model import (
     Attempt,
     CommittedFile,
+    FloatType,
     Input,
     InputFormat,
     MapOutput,
@@ -37,6 +38,10 @@ _FORMATS = {
     pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
     pb.INPUT_FORMAT_NPY: InputFormat.NPY,
     pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
+}
+_FLOAT_TYPES = {
+    pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32,
+    pb.ELEMENT_TYPE_FLOAT64: FloatType.FLOAT64,
 }
 
 
@@ -125,6 +130,7 @@ def pack_input(source: Input) -> pb.Input:
         rows=source.rows,
         size_bytes=source.size_bytes,
         mtime_ns=source.mtime_ns,
+        dtype=_inverse(_FLOAT_TYPES, source.dtype),
     )
 
 
@@ -139,6 +145,7 @@ def unpack_input(message: pb.Input) -> Input:
         rows=message.rows,
         size_bytes=message.size_bytes,
         mtime_ns=message.mtime_ns,
+        dtype=_known(_FLOAT_TYPES, message.dtype, "float type"),
     )
 
 

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
-from common.dataset import read_blocks
-from common.errors import InputError
+from common.dataset import check_rows, check_split, read_blocks, stored_rows
 from common.jobs.apply import map_rows
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import order_by_key
 from common.model import (
     Attempt,
     CommittedFile,
-    FloatArray,
     Input,
     IntArray,
     LongArray,
+    PointArray,
     Split,
     State,
     TaskOptions,
@@ -73,24 +73,37 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
         return MapResult(map_output, partitions)
 
 
-def open_split(source: Input, split: Split, store: NodeStore) -> FloatArray:
-    """Return a split's rows, shape (rows, columns), memory-mapped; parsed only the first time."""
-    columns = len(source.columns)
-    if split.rows == 0:
-        return np.empty((0, columns))
+def open_split(source: Input, split: Split, store: NodeStore) -> PointArray:
+    """Return a split's rows, shape (rows, columns), memory-mapped; read only the first time.
+
+    They are mapped from the input itself, once checked, if it holds them just as they are wanted.
+    """
+    if not split.rows:
+        return np.empty((0, len(source.columns)), source.dtype)
+    stored = stored_rows(source, split)
+    if stored is not None:
+        checked = store.cached(split.index, "checked")
+        if not checked.exists():
+            check_split(source, split)
+            checked.touch()
+        return stored
     path = store.cached(split.index, "points.npy")
     if not path.exists():
         with write_whole(path) as file:
-            header = {"descr": "<f8", "fortran_order": False, "shape": (split.rows, columns)}
-            np.lib.format.write_array_header_1_0(file, header)
-            rows = 0
-            for block in read_blocks(source, split):
-                file.write(np.ascontiguousarray(block, "<f8").data)
-                rows += len(block)
-            if rows != split.rows:
-                raise InputError.at(source.path, "the file changed while the run was using it")
-    points: FloatArray = np.load(path, mmap_mode="r")
+            _write_points(source, split, file)
+    points: PointArray = np.load(path, mmap_mode="r")
     return points
+
+
+def _write_points(source: Input, split: Split, file: BinaryIO) -> None:
+    kind = np.dtype(source.dtype).newbyteorder("<")
+    header = {"descr": kind.str, "fortran_order": False, "shape": (split.rows, len(source.columns))}
+    np.lib.format.write_array_header_1_0(file, header)
+    rows = 0
+    for block in read_blocks(source, split):
+        file.write(np.ascontiguousarray(block, kind).data)
+        rows += len(block)
+    check_rows(source, split, rows)
 
 
 def partition_orders(keys: IntArray, partitions: int) -> Iterator[LongArray]:
@@ -100,11 +113,11 @@ def partition_orders(keys: IntArray, partitions: int) -> Iterator[LongArray]:
         yield members[order_by_key(keys[members])]
 
 
-def _row_lines(points: FloatArray, split: Split, store: NodeStore) -> LongLines:
+def _row_lines(points: PointArray, split: Split, store: NodeStore) -> LongLines:
     """Return the rows as text, memory-mapped; written only the first time."""
     text_path, offsets_path = store.cached(split.index, "rows.txt"), store.cached(split.index, "rows.npy")
     if not offsets_path.exists():
-        text = encode_values(points)
+        text = encode_values(points.astype(np.float64, copy=False))
         with write_whole(text_path) as file:
             file.write(text)
         with write_whole(offsets_path) as file:

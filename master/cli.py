@@ -12,7 +12,7 @@ import click
 from common import __version__
 from common.dataset import read_all
 from common.errors import MapReduceError, printable
-from common.model import LongArray, Role, TaskOptions
+from common.model import FloatType, LongArray, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig, RunConfig
@@ -90,6 +90,13 @@ _run_options = _add(
             "--columns",
             metavar="LIST",
             help="Columns to use, by name or by position from 1: 'x,y' or '1,3-5'.  [default: all]",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice([kind.value for kind in FloatType]),
+            default=FloatType.FLOAT64.value,
+            show_default=True,
+            help="Round the input's numbers to this and keep them so; sums and centroids are float64 anyway.",
         ),
         click.option(
             "--data-dir",
@@ -200,6 +207,7 @@ def run(
     mappers: int,
     reducers: int,
     columns: str | None,
+    dtype: str,
     data_dir: Path,
     dump: Path,
     engine: Any,
@@ -214,7 +222,9 @@ def run(
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
         options = TaskOptions(combine, keep_iterations, task_delay, fail_rate, seed)
         config = RunConfig(
-            mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids, options
+            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
+            FloatType(dtype),
+            options,
         )
         result = run_kmeans(config, kmeans, screen)
         screen.say(_result_lines(result, config))
@@ -237,6 +247,7 @@ def predict(
     mappers: int,
     reducers: int,
     columns: str | None,
+    dtype: str,
     data_dir: Path,
     dump: Path,
     engine: Any,
@@ -246,7 +257,10 @@ def predict(
     """Label a file by given centroids."""
 
     def work() -> None:
-        config = RunConfig(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids)
+        config = RunConfig(
+            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids),
+            FloatType(dtype),
+        )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
         summary = f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}"

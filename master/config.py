@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import UsageError
-from common.model import FloatArray, TaskOptions
+from common.model import FloatArray, FloatType, TaskOptions
 
 LONGEST_DELAY_S = 600
 
@@ -71,6 +71,7 @@ class RunConfig:
     labels: Path | None
     engine: Literal["grpc", "inline"]
     given_centroids: Path | None = None
+    dtype: FloatType = FloatType.FLOAT64
     tasks: TaskOptions = field(default_factory=TaskOptions)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ class Session:
 
 def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMeansResult:
     """Cluster the input; write centroids.txt and, if asked, the labels."""
-    file = open_input(config.input, config.columns)
+    file = open_input(config.input, config.columns, config.dtype)
     if kmeans.initial is None and kmeans.k > file.input.rows:
         raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
@@ -52,7 +52,7 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
 
 def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tuple[LongArray, float]:
     """Label the input by given centroids; return the clusters' sizes and the inertia."""
-    file = open_input(config.input, config.columns)
+    file = open_input(config.input, config.columns, config.dtype)
     _check_columns(centroids, file, "--centroids")
     with _session(config, file, screen) as session:
         ranges = describe(session.engine, file.input.rows)
@@ -159,6 +159,7 @@ def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
         "input": file.input.path,
         "rows": file.input.rows,
         "columns": len(file.input.columns),
+        "dtype": file.input.dtype,
         "engine": config.engine,
         "mappers": config.mappers,
         "reducers": config.reducers,

@@ -1,10 +1,20 @@
 """Which columns of a file are used, and whether their numbers are usable."""
 
+import math
+
 import numpy as np
 
 from common.errors import InputError, UsageError
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatArray
+from common.model import FloatType, Input, PointArray
+
+_BLOCK_BYTES = 1 << 20
+
+_LARGEST = {
+    # What rounds to the greatest float32; half a unit in its last place more rounds to infinity.
+    FloatType.FLOAT32: math.nextafter((2 - 2**-24) * 2.0**127, 0),
+    FloatType.FLOAT64: LARGEST_MAGNITUDE,
+}
 
 
 def choose_columns(path: str, wanted: str | None, names: list[str], fields: int) -> tuple[int, ...]:
@@ -48,23 +58,54 @@ def _positions(path: str, token: str, names: list[str], fields: int) -> list[int
     return list(range(low - 1, high))
 
 
-def problem_with(value: float) -> str | None:
+def problem_with(value: float, dtype: FloatType) -> str | None:
     """Say what makes a number unusable, or None."""
     value = float(value)  # a NumPy number would show its type
     if np.isnan(value):
         return "nan is not a number that can be clustered"
     if np.isinf(value):
         return "infinity cannot be clustered"
-    if abs(value) > LARGEST_MAGNITUDE:
-        return f"{value!r} is beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
-    return None
+    if abs(value) <= _LARGEST[dtype]:
+        return None
+    if dtype is FloatType.FLOAT32:
+        return f"{value!r} does not fit a float32"
+    return f"{value!r} is beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
 
 
-def check_block(path: str, points: FloatArray, row_start: int, columns: tuple[int, ...]) -> FloatArray:
-    """Return the points if all are usable; else name the first row and column that is not."""
-    # Written so that nan fails the comparison too.
-    if not bool((np.abs(points) <= LARGEST_MAGNITUDE).all()):
-        row, column = np.argwhere(~(np.abs(points) <= LARGEST_MAGNITUDE))[0].tolist()
-        what = problem_with(points[row, column]) or ""
-        raise InputError.at(path, what, row=row_start + row + 1, column=columns[column] + 1)
-    return points
+def are_usable(points: PointArray, dtype: FloatType) -> bool:
+    """Tell whether all numbers can be clustered."""
+    if not points.size:
+        return True
+    # Written so that nan fails the comparisons too.
+    largest = _LARGEST[dtype]
+    return float(points.max()) <= largest and float(points.min()) >= -largest
+
+
+def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
+    """Return rows of the used columns rounded to the input's dtype, a view if they are so already.
+
+    Parameters
+    ----------
+    points
+        Shape (rows, columns).
+    source
+        The file they come from.
+    row_start
+        The row of `points[0]` in the file, from 0.
+
+    Raises
+    ------
+    InputError
+        A number cannot be used; the text names the first row and column of that kind.
+    """
+    if are_usable(points, source.dtype):
+        return points.astype(source.dtype, copy=False)
+    within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
+    row, column = np.argwhere(~within)[0].tolist()
+    what = problem_with(points[row, column], source.dtype) or ""
+    raise InputError.at(source.path, what, row=row_start + row + 1, column=source.columns[column] + 1)
+
+
+def block_rows(source: Input) -> int:
+    """Return how many rows make a block that stays in the core's cache."""
+    return max(1, _BLOCK_BYTES // (8 * len(source.columns)))

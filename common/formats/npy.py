@@ -9,16 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.columns import check_block, choose_columns
-from common.model import FloatArray, Input, InputFormat, Split
-
-_BLOCK_ROWS = 1 << 16
+from common.formats.columns import block_rows, choose_columns, usable
+from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
 class NpyFile:
     """An opened .npy file."""
 
-    def __init__(self, path: Path, wanted_columns: str | None) -> None:
+    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
         matrix = _open(str(path))
         rows, fields = matrix.shape
         if not rows or not fields:
@@ -33,6 +31,7 @@ class NpyFile:
             rows=rows,
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
+            dtype=dtype,
         )
 
     def split(self, bounds: list[int]) -> list[Split]:
@@ -40,7 +39,7 @@ class NpyFile:
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, as blocks of shape (rows, columns).
 
     Raises
@@ -48,11 +47,23 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
     InputError
         A number cannot be used; the text names row and column.
     """
+    whole = view(source, split)
+    matrix = _open(source.path)[split.row_start : split.row_stop] if whole is None else whole
+    rows = block_rows(source)
+    for start in range(0, split.rows, rows):
+        block = matrix[start : start + rows]
+        if whole is None:
+            block = np.ascontiguousarray(block[:, source.columns], np.float64)
+        yield usable(block, source, split.row_start + start)
+
+
+def view(source: Input, split: Split) -> PointArray | None:
+    """Return a split's rows as they lie in the file, memory-mapped, unchecked; None if not so wanted."""
     matrix = _open(source.path)
-    for start in range(split.row_start, split.row_stop, _BLOCK_ROWS):
-        stop = min(start + _BLOCK_ROWS, split.row_stop)
-        block = np.ascontiguousarray(matrix[start:stop][:, source.columns], np.float64)
-        yield check_block(source.path, block, start, source.columns)
+    every_column = source.columns == tuple(range(source.fields))
+    if not every_column or not matrix.flags.c_contiguous or matrix.dtype != source.dtype:
+        return None
+    return matrix[split.row_start : split.row_stop]
 
 
 def _open(path: str) -> npt.NDArray[Any]:

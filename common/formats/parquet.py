@@ -10,16 +10,14 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
-from common.formats.columns import check_block, choose_columns
-from common.model import FloatArray, Input, InputFormat, Split
-
-_BLOCK_ROWS = 1 << 16
+from common.formats.columns import block_rows, choose_columns, usable
+from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
 class ParquetFile:
     """An opened Parquet file."""
 
-    def __init__(self, path: Path, wanted_columns: str | None) -> None:
+    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
         with _opened(str(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
         if not rows or not schema.names:
@@ -42,6 +40,7 @@ class ParquetFile:
             rows=rows,
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
+            dtype=dtype,
         )
 
     def split(self, bounds: list[int]) -> list[Split]:
@@ -49,7 +48,7 @@ class ParquetFile:
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, as blocks of shape (rows, columns); only the row groups that hold them.
 
     Raises
@@ -68,11 +67,11 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
 
 def _read_group(
     file: pyarrow.parquet.ParquetFile, group: int, start: int, source: Input, split: Split
-) -> Iterator[FloatArray]:
+) -> Iterator[PointArray]:
     """Read the rows of one row group (its first row is `start`) that lie in the split."""
     names = file.schema_arrow.names
     wanted = sorted({names[column] for column in source.columns})
-    for batch in file.iter_batches(_BLOCK_ROWS, [group], wanted, use_threads=False):
+    for batch in file.iter_batches(block_rows(source), [group], wanted, use_threads=False):
         low, high = max(split.row_start - start, 0), min(split.row_stop - start, len(batch))
         if low < high:
             part = batch.slice(low, high - low)
@@ -85,7 +84,7 @@ def _read_group(
                     row = start + low + int(missing[0]) + 1
                     raise InputError.at(source.path, what, row=row, column=position + 1)
                 block[:, i] = column.to_numpy(zero_copy_only=False)
-            yield check_block(source.path, block, start + low, source.columns)
+            yield usable(block, source, start + low)
         start += len(batch)
 
 
@@ -101,7 +100,8 @@ def _opened(path: str) -> Iterator[pyarrow.parquet.ParquetFile]:
     """Open a file; whatever pyarrow has against it, then or later, is an error in the input."""
     Path(path).stat()  # says more plainly than pyarrow that there is no such file
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # Mapped, so that no more of a row group is in memory than the pages at work.
+        with pyarrow.parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
             yield file
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = str(error).splitlines()[0]

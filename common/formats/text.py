@@ -12,24 +12,31 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.columns import choose_columns, problem_with
-from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatArray, Input, InputFormat, LongArray, Split
+from common.formats.columns import are_usable, choose_columns, problem_with
+from common.model import FloatArray, FloatType, Input, InputFormat, LongArray, PointArray, Split
 
-_PIECE_BYTES = 8 << 20
+_PIECE_BYTES = 2 << 20
+"""What is made of a piece stays in the core's cache, and its memory serves the next piece again."""
 _LONGEST_LINE_BYTES = 256 << 20
 _SHORT_BYTES = 1 << 18
 """Below this, plain Python is done before pyarrow is imported."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TAB, _NEWLINE, _RETURN, _SPACE = b"\t\n\r "
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+_BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
+_SCAN_BYTES = 1 << 17
+"""Below malloc's threshold for memory fresh from the system, whose pages cost more than the work."""
+
+
+CodeArray: TypeAlias = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class _Piece:
 class TextFile:
     """An opened text file, its rows counted."""
 
-    def __init__(self, path: Path, wanted_columns: str | None) -> None:
+    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
         self._path = path
         with path.open("rb") as file:
             self._pieces, lines_with_text = _index(file, str(path))
@@ -75,6 +82,7 @@ class TextFile:
             rows=lines_with_text - self._header_rows,
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
+            dtype=dtype,
         )
 
     def split(self, bounds: list[int]) -> list[Split]:
@@ -93,12 +101,12 @@ class TextFile:
         target = row + self._header_rows
         piece = self._pieces[bisect_right(self._pieces, target, key=lambda piece: piece.rows_before) - 1]
         file.seek(piece.byte_start)
-        starts, has_text = _lines(file.read(piece.byte_stop - piece.byte_start))
+        starts, has_text = _lines(_codes(file.read(piece.byte_stop - piece.byte_start)))
         line = int(np.flatnonzero(has_text)[target - piece.rows_before])
         return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, as blocks of shape (rows, columns).
 
     Raises
@@ -109,25 +117,29 @@ def read_blocks(source: Input, split: Split) -> Iterator[FloatArray]:
     line = split.line_start
     with Path(source.path).open("rb") as file:
         for piece in _whole_lines(file, split.byte_start, split.byte_stop, source.path):
-            yield _parse(piece, source, line)
-            line += piece.count(b"\n")
+            yield _parse(piece, source, line).astype(source.dtype, copy=False)
+            line += _count_line_ends(piece)
 
 
-def _whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iterator[bytes]:
-    """Yield the bytes from start to stop (None: to the end) in pieces that end where lines end."""
-    size = _PIECE_BYTES
+def _whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iterator[memoryview]:
+    """Yield the bytes from start to stop (None: to the end) in pieces that end where lines end.
+
+    A piece is gone when the next one is asked for: all are read to the same memory.
+    """
+    buffer = bytearray(_PIECE_BYTES)
     while stop is None or start < stop:
+        wanted = len(buffer) if stop is None else min(len(buffer), stop - start)
         file.seek(start)
-        piece = file.read(size if stop is None else min(size, stop - start))
-        if not piece:
+        size = file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]
+        if not size:
             return
-        last = len(piece) < size or start + len(piece) == stop
-        cut = len(piece) if last else piece.rfind(b"\n") + 1
+        last = size < len(buffer)
+        cut = size if last else buffer.rfind(b"\n") + 1
         if cut:
-            yield piece[:cut]
+            yield memoryview(buffer)[:cut]
             start += cut
-        elif size < _LONGEST_LINE_BYTES:
-            size *= 2
+        elif len(buffer) < _LONGEST_LINE_BYTES:
+            buffer = bytearray(2 * len(buffer))
         else:
             raise InputError.at(
                 path, f"a line at byte {start} is longer than {_LONGEST_LINE_BYTES >> 20} MiB"
@@ -139,18 +151,40 @@ def _index(file: BinaryIO, path: str) -> tuple[list[_Piece], int]:
     start = len(_BYTE_ORDER_MARK) if file.read(3) == _BYTE_ORDER_MARK else 0
     pieces, lines, rows = [], 0, 0
     for text in _whole_lines(file, start, None, path):
-        starts, has_text = _lines(text)
         pieces.append(_Piece(start, start + len(text), lines, rows))
         start += len(text)
-        lines += len(starts)
-        rows += int(np.count_nonzero(has_text))
+        more_lines, more_rows = _count_lines(_codes(text))
+        lines += more_lines
+        rows += more_rows
     return pieces, rows
 
 
-def _lines(text: bytes) -> tuple[LongArray, npt.NDArray[np.bool_]]:
+def _codes(text: bytes | memoryview) -> CodeArray:
+    return np.frombuffer(text, np.uint8)
+
+
+def _count_line_ends(text: memoryview) -> int:
+    codes = _codes(text)
+    return sum(int(np.count_nonzero(part == _NEWLINE)) for part, _ in _scans(codes))
+
+
+def _count_lines(codes: CodeArray) -> tuple[int, int]:
+    """Count the lines, and those that hold anything but white space.
+
+    No line is blank if none begins with white space, and that is quickly seen.
+    """
+    lines = int(codes[-1] != _NEWLINE)
+    may_be_blank = bool(codes[0] <= _SPACE)
+    for part, following in _scans(codes):
+        ends = part == _NEWLINE
+        lines += int(np.count_nonzero(ends))
+        may_be_blank |= bool((ends[: len(following)] & (following <= _SPACE)).any())
+    return lines, int(np.count_nonzero(_lines(codes)[1])) if may_be_blank else lines
+
+
+def _lines(codes: CodeArray) -> tuple[LongArray, npt.NDArray[np.bool_]]:
     """Return where each line starts, and whether it holds anything but white space."""
-    codes = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(codes == ord("\n")) + 1
+    ends = np.flatnonzero(codes == _NEWLINE) + 1
     starts = np.concatenate([[0], ends])
     starts = starts[: np.searchsorted(starts, len(codes))]
     has_text = ~_IS_SPACE[codes[starts]]
@@ -196,28 +230,28 @@ def _looks_numeric(text: str) -> bool:
     return True
 
 
-def _parse(text: bytes, source: Input, line: int) -> FloatArray:
+def _parse(text: memoryview, source: Input, line: int) -> FloatArray:
     if len(text) > _SHORT_BYTES:
         points = _parse_fast(text, source)
         if points is not None:
             return points
-    return _parse_strictly(text, source, line)
+    return _parse_strictly(bytes(text), source, line)
 
 
-def _parse_fast(text: bytes, source: Input) -> FloatArray | None:
+def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     """Parse by pyarrow; None if it finds anything out of the ordinary."""
     import pyarrow
     import pyarrow.csv
 
-    if not source.delimiter:
-        text = re.sub(rb"[ \t\r\v\f]*\n[ \t\r\v\f]*", b"\n", re.sub(rb"[ \t\v\f]+", b" ", text)).strip()
-    if text.startswith(_BYTE_ORDER_MARK):  # pyarrow would skip it; only the file's first is one
+    # To pyarrow a CR alone ends a line, and any byte order mark is to be skipped.
+    codes = _codes(text)
+    if _holds_lone_return(codes) or text[:3] == _BYTE_ORDER_MARK:
         return None
     names = [str(i) for i in range(source.fields)]
     used = [str(i) for i in source.columns]
     try:
         table = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(text),
+            pyarrow.BufferReader(text if source.delimiter else _single_spaces(codes)),
             pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
             pyarrow.csv.ParseOptions(delimiter=source.delimiter or " ", quote_char=False),
             pyarrow.csv.ConvertOptions(
@@ -229,9 +263,37 @@ def _parse_fast(text: bytes, source: Input) -> FloatArray | None:
     points = np.empty((table.num_rows, len(used)))
     for i in range(len(used)):
         points[:, i] = table.column(i).to_numpy()
-    has_text = _lines(text)[1]
-    sound = len(points) == np.count_nonzero(has_text) and bool((np.abs(points) <= LARGEST_MAGNITUDE).all())
-    return points if sound else None
+    return points if are_usable(points, source.dtype) else None
+
+
+def _holds_lone_return(codes: CodeArray) -> bool:
+    for part, following in _scans(codes):
+        returns = part == _RETURN
+        if returns.any() and (returns[: len(following)] > (following == _NEWLINE)).any():
+            return True
+    return bool(codes[-1] == _RETURN)
+
+
+def _single_spaces(codes: CodeArray) -> bytes:
+    """Leave one space between two fields, and none at the ends of a line."""
+    parts = []
+    for part, following in _scans(codes):
+        next_is_white = np.ones(len(part), np.bool_)
+        next_is_white[: len(following)] = _is_white(following)
+        parts.append(part[~(_is_white(part) & (part != _NEWLINE) & next_is_white)])
+    return b"".join(parts).translate(_BLANKS_TO_SPACES).replace(b"\n ", b"\n").lstrip(b" ")
+
+
+def _is_white(codes: CodeArray) -> npt.NDArray[np.bool_]:
+    # In uint8, what is below a tab wraps around to large numbers.
+    white: npt.NDArray[np.bool_] = (codes == _SPACE) | (codes - _TAB <= _RETURN - _TAB)
+    return white
+
+
+def _scans(codes: CodeArray) -> Iterator[tuple[CodeArray, CodeArray]]:
+    """Yield short parts, and for each the codes that follow its codes; the very last has none."""
+    for start in range(0, len(codes), _SCAN_BYTES):
+        yield codes[start : start + _SCAN_BYTES], codes[start + 1 : start + 1 + _SCAN_BYTES]
 
 
 def _parse_strictly(text: bytes, source: Input, line: int) -> FloatArray:
@@ -253,7 +315,7 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
         if not _NUMBER.fullmatch(text):
             raise InputError.at(source.path, _not_a_number(text), line=line, column=column + 1)
         row.append(float(text))
-        if problem := problem_with(row[-1]):
+        if problem := problem_with(row[-1], source.dtype):
             if np.isinf(row[-1]):
                 problem = f"{text.decode()} does not fit a float64"
             raise InputError.at(source.path, problem, line=line, column=column + 1)

@@ -1,12 +1,13 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
-from common.model import Block, FloatArray, Records, State
+from common.model import Block, FloatArray, PointArray, Records, State
 
 _BLOCK_ROWS = 1 << 16
 
@@ -14,7 +15,7 @@ _BLOCK_ROWS = 1 << 16
 def map_rows(
     job: Job,
     state: State,
-    points: FloatArray,
+    points: PointArray,
     row_start: int,
     *,
     combine: bool,
@@ -27,7 +28,7 @@ def map_rows(
     job, state
         What to run.
     points
-        Shape (rows, columns); may be memory-mapped.
+        Shape (rows, columns); may be memory-mapped. `job.map` gets them as float64.
     row_start
         The input row of `points[0]`.
     combine
@@ -37,12 +38,15 @@ def map_rows(
     """
     combines = combine or job.aggregates
     if combines:
-        summary = job.summarize(Block(points, row_start), state, {} if memory is None else memory)
+        summary = job.summarize(
+            Block(cast(FloatArray, points), row_start), state, {} if memory is None else memory
+        )
         if summary is not None:
             return summary
     parts = []
     for start in range(0, len(points), _BLOCK_ROWS):
-        records = job.map(Block(points[start : start + _BLOCK_ROWS], row_start + start), state)
+        block = points[start : start + _BLOCK_ROWS].astype(np.float64, copy=False)
+        records = job.map(Block(block, row_start + start), state)
         parts.append(job.combine(records) if combines else records)
     records = Records.concatenate(parts)
     return job.combine(records) if combines and len(parts) > 1 else records

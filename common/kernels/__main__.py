@@ -9,18 +9,20 @@ from common.kernels.bounds import BoundsIndex
 from common.kernels.boxes import BoxIndex
 from common.kernels.distance import nearest_by_products
 from common.kernels.exact import SumGrid
+from common.model import PointArray
 
 
 def main() -> None:
     """Use each kernel once, on arrays of the kinds that a run has."""
-    points = np.arange(60.0).reshape(20, 3)
-    points.flags.writeable = False  # as a memory-mapped split is
-    grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
-    centroids = points[:2].copy()
-    nearest_by_products(points, centroids)
-    for index in (BoxIndex(points, grid), BoundsIndex(points, grid)):
-        for step in range(2):
-            index.cluster_sums(centroids + step)
+    for dtype in (np.float64, np.float32):
+        points: PointArray = np.arange(60.0).reshape(20, 3).astype(dtype)
+        points.flags.writeable = False  # as a memory-mapped split is
+        grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
+        centroids = points[:2].astype(np.float64)
+        nearest_by_products(points.astype(np.float64), centroids)
+        for index in (BoxIndex(points, grid), BoundsIndex(points, grid)):
+            for step in range(2):
+                index.cluster_sums(centroids + step)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ All bounds are widened by more than rounding can take away, so labels are those 
 They are kept in float32, in units of the data's range: 16 bytes a row with the label and the list.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -20,7 +18,7 @@ from numba import njit
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_row
 from common.kernels.products import ANY_ORDER, Products
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, LongArray, PointArray
 
 _DOWN, _UP = np.float32(1 - 2**-22), np.float32(1 + 2**-22)
 _LARGEST = np.float32(3e38)
@@ -37,7 +35,7 @@ class BoundsIndex:
         How exact sums are cut.
     """
 
-    def __init__(self, points: npt.NDArray[Any], grid: SumGrid) -> None:
+    def __init__(self, points: PointArray, grid: SumGrid) -> None:
         self.grid = grid
         self._points = points
         self._constants = grid.constants

@@ -13,15 +13,12 @@ taken away; sums are exact, so that leaves nothing behind.
 A margin covers every rounding error, so the sums are exactly those of the plain formula.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_row
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, LongArray, PointArray
 
 _BLOCK_ROWS = 64
 _GROUP_BLOCKS = 16
@@ -44,7 +41,7 @@ class BoxIndex:
         How exact sums are cut.
     """
 
-    def __init__(self, points: npt.NDArray[Any], grid: SumGrid) -> None:
+    def __init__(self, points: PointArray, grid: SumGrid) -> None:
         self.grid = grid
         n, d = points.shape
         self._constants = grid.constants
@@ -89,7 +86,7 @@ def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
     return np.stack([middle, half], axis=1)
 
 
-def _along_curve(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _along_curve(points: PointArray) -> PointArray:
     """Return the points in the order of the Z-order curve, through cells of a grid, in blocks.
 
     The blocks have shape (columns, rows), so that loops over rows become vector code. The grid spans

@@ -1,11 +1,9 @@
 """Which way of finding the clusters' sums suits which data."""
 
-from typing import Any, Protocol
-
-import numpy.typing as npt
+from typing import Protocol
 
 from common.kernels.exact import SumGrid
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, LongArray, PointArray
 
 _FEW_COLUMNS = 4
 """Up to here boxes beat bounds: a box of few columns is small, and most have one owner."""
@@ -32,7 +30,7 @@ class ClusterIndex(Protocol):
         """
 
 
-def build_index(points: npt.NDArray[Any], grid: SumGrid) -> ClusterIndex:
+def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
     """Choose and build the index for points of shape (n, d)."""
     # Imported here: compiled code takes half a second to import, and small data do without.
     if points.shape[1] <= _FEW_COLUMNS:

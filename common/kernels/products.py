@@ -12,10 +12,9 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from common.model import FloatArray, IntArray
+from common.model import FloatArray, IntArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
@@ -78,7 +77,7 @@ class Products:
         self._in_single = False
         self._make_room(np.float64)
 
-    def assign(self, points: npt.NDArray[Any], rows: IntArray) -> None:
+    def assign(self, points: PointArray, rows: IntArray) -> None:
         """Find labels, a bound of the squared distance to the nearest, and one to the second.
 
         Parameters

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from common.dataset import InputFile, plan_splits, read_blocks
+from common.dataset import InputFile, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
@@ -13,7 +11,7 @@ from common.records import Buffer, encode
 
 
 class InlineEngine:
-    """Holds the whole input in memory.
+    """Holds the whole input in memory, or maps it from its file.
 
     Parameters
     ----------
@@ -30,7 +28,7 @@ class InlineEngine:
 
     def __init__(self, file: InputFile, *, combine: bool) -> None:
         (whole,) = plan_splits(file, 1)
-        self._points = np.concatenate(list(read_blocks(file.input, whole)))
+        self._points = load_split(file.input, whole)
         self._combine = combine
         self._memory: Memory = {}
 

@@ -43,6 +43,7 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
         (["--input", "nowhere.txt"], "nowhere.txt: cannot be read: No such file or directory"),
         (["--input", "/"], "/: a folder, not a file"),
+        (["--dtype", "float16"], None),
         (["--labels", "no/folder.txt"], "--labels no/folder.txt: there is no folder no"),
         (["--labels", SAMPLE], f"--labels {SAMPLE} would overwrite the input"),
         (["--dump", SAMPLE], f"--dump {SAMPLE} would overwrite the input"),

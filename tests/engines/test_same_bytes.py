@@ -6,13 +6,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from common.dataset import open_input
 from common.dump import Dump, EventLog
 from common.events import Event
 from common.kernels.distance import _MUCH_WORK
-from common.model import TaskOptions
+from common.model import FloatArray, FloatType, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig
@@ -41,12 +43,15 @@ def expected(path: Path, k: int, init: str = "random") -> bytes:
 
 
 @contextmanager
-def grpc_engine(folder: Path, path: Path, m: int, r: int, combine: bool) -> Iterator[GrpcEngine]:
+def grpc_engine(
+    folder: Path, path: Path, m: int, r: int, combine: bool, dtype: FloatType = FloatType.FLOAT64
+) -> Iterator[GrpcEngine]:
+    folder.mkdir(exist_ok=True)
     data_dir, log = DataDir(folder / "data"), EventLog("master", ignore)
     with closing(Dump(folder / "dump.txt")) as dump:
         options = TaskOptions(combine=combine)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path), processes, options, data_dir, dump, log) as engine:
+        with GrpcEngine(open_input(path, dtype=dtype), processes, options, data_dir, dump, log) as engine:
             yield engine
 
 
@@ -103,9 +108,7 @@ def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
     np.save(path, rng.normal(size=(rows, columns)) + 4 * rng.integers(0, 5, size=(rows, 1)))
     results = {}
     for m, combine in ((1, True), (1, False), (5, True)):
-        folder = tmp_path / f"{m}-{combine}"
-        folder.mkdir()
-        with grpc_engine(folder, path, m, 2, combine) as engine:
+        with grpc_engine(tmp_path / f"{m}-{combine}", path, m, 2, combine) as engine:
             results[m, combine] = cluster(engine, path, 30)
     assert rows * columns * 30 > _MUCH_WORK > rows * columns * 30 / 5
     assert set(results.values()) == {expected(path, 30)}
@@ -117,3 +120,47 @@ def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path) -> N
     with grpc_engine(tmp_path, path, 5, 4, combine=False) as engine:
         assert cluster(engine, path, 2) == expected(path, 2)
         check_partitions(tmp_path, path, 5, 4)
+
+
+def save(path: Path, matrix: FloatArray) -> None:
+    if path.suffix == ".npy":
+        np.save(path, matrix)
+    elif path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.table({f"x{i}": x for i, x in enumerate(matrix.T)}), path)
+    else:
+        np.savetxt(path, matrix, "%.17g", delimiter=",")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "init", "m", "r", "combine"),
+    [
+        (".csv", "random", 3, 2, False),
+        (".csv", "k-means++", 1, 1, True),
+        (".npy", "k-means++", 2, 2, False),
+        (".parquet", "random", 2, 1, True),
+    ],
+)
+def test_float32_is_float64_of_the_rounded_numbers(
+    tmp_path: Path, suffix: str, init: str, m: int, r: int, combine: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(3000, 3)) * [1e-30, 1.0, 1e30]
+    path, rounded = tmp_path / f"points{suffix}", tmp_path / "rounded.npy"
+    save(path, matrix)
+    np.save(rounded, matrix.astype(np.float32).astype(np.float64))
+    wanted = expected(rounded, 6, init)
+    assert wanted != expected(path, 6, init)
+    inline = InlineEngine(open_input(path, dtype=FloatType.FLOAT32), combine=not combine)
+    assert cluster(inline, path, 6, init) == wanted
+    with grpc_engine(tmp_path / "run", path, m, r, combine, FloatType.FLOAT32) as engine:
+        assert cluster(engine, path, 6, init) == wanted
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(300_000, 3), (60_000, 16)], ids=["boxes", "bounds"])
+def test_much_float32_is_float64_of_the_rounded_numbers(tmp_path: Path, rows: int, columns: int) -> None:
+    path, rounded = tmp_path / "points.npy", tmp_path / "rounded.npy"
+    matrix = np.random.default_rng(columns).normal(size=(rows, columns)).astype(np.float32)
+    np.save(path, matrix)
+    np.save(rounded, matrix.astype(np.float64))
+    with grpc_engine(tmp_path / "run", path, 1, 2, True, FloatType.FLOAT32) as engine:
+        assert cluster(engine, path, 30) == expected(rounded, 30)

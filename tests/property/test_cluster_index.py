@@ -36,11 +36,13 @@ def plain_sums(points: FloatArray, grid: SumGrid, centroids: FloatArray) -> tupl
     return np.bincount(labels, minlength=len(centroids)).tolist(), sums
 
 
-def check(build: Build, points: FloatArray, *paths: list[FloatArray]) -> None:
+def check(build: Build, points: FloatArray, *paths: list[FloatArray], dtype: str = "float64") -> None:
     """Walk along paths of centroids, side by side."""
+    stored = points.astype(dtype)
+    points = stored.astype(np.float64)
     grid = grid_of(points)
-    points.flags.writeable = False
-    index = build(points, grid)
+    stored.flags.writeable = False
+    index = build(stored, grid)
     for start, centroids in (step for steps in zip(*paths, strict=True) for step in enumerate(steps)):
         counts, sums = index.cluster_sums(centroids, start)
         expected_counts, expected_sums = plain_sums(points, grid, centroids)
@@ -85,11 +87,15 @@ def data(draw: st.DrawFn) -> tuple[FloatArray, int, int]:
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
-@given(drawn=data())
+@given(drawn=data(), dtype=st.sampled_from(["float64", "float32"]))
 @settings(max_examples=150, deadline=None)
-def test_sums_are_those_of_the_plain_formula(build: Build, drawn: tuple[FloatArray, int, int]) -> None:
+def test_sums_are_those_of_the_plain_formula(
+    build: Build, drawn: tuple[FloatArray, int, int], dtype: str
+) -> None:
     points, k, seed = drawn
-    check(build, points, walk(points, k, seed))
+    if np.abs(points).max() > np.finfo(dtype).max:
+        points = points / np.abs(points).max()
+    check(build, points, walk(points, k, seed), dtype=dtype)
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -15,7 +15,7 @@ import pytest
 
 from common.dataset import open_input, plan_splits, read_all, read_blocks
 from common.errors import InputError, MapReduceError, UsageError
-from common.formats import npy, parquet
+from common.formats import columns
 from common.model import FloatArray, Input, InputFormat
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]
@@ -91,10 +91,9 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-@pytest.fixture(params=[1 << 16, 2], ids=["one_block", "many_blocks"])
+@pytest.fixture(params=[1 << 20, 32], ids=["one_block", "many_blocks"])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npy, "_BLOCK_ROWS", request.param)
-    monkeypatch.setattr(parquet, "_BLOCK_ROWS", request.param)
+    monkeypatch.setattr(columns, "_BLOCK_BYTES", request.param)
 
 
 in_blocks = pytest.mark.usefixtures("blocks")

@@ -161,7 +161,7 @@ def test_reads_the_same_rows_in_any_number_of_splits(file: Path, content: bytes)
 @pytest.mark.parametrize("delimiter", ["comma", "tab", "semicolon", "space", "mixed_white_space", "crlf"])
 def test_pyarrow_parses_plain_text_itself(file: Path, delimiter: str) -> None:
     file.write_bytes(GOOD[delimiter])
-    points = text._parse_fast(GOOD[delimiter], open_input(file).input)
+    points = text._parse_fast(memoryview(GOOD[delimiter]), open_input(file).input)
     assert points is not None
     assert points.tolist() == ROWS
 

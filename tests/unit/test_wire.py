@@ -17,6 +17,7 @@ from common.kernels.exact import SumGrid
 from common.model import (
     Attempt,
     CommittedFile,
+    FloatType,
     Input,
     InputFormat,
     MapOutput,
@@ -107,9 +108,10 @@ def test_unpack_undoes_pack_of_roles(role: Role) -> None:
     assert wire.unpack_role(message.role) is role
 
 
+@pytest.mark.parametrize("dtype", FloatType)
 @pytest.mark.parametrize("kind", InputFormat)
-def test_unpack_undoes_pack_of_inputs(kind: InputFormat) -> None:
-    source = Input("/data/ä b.csv", kind, "\t", 9, (8, 0, 3), 2**40, 2**50, 2**60)
+def test_unpack_undoes_pack_of_inputs(kind: InputFormat, dtype: FloatType) -> None:
+    source = Input("/data/ä b.csv", kind, "\t", 9, (8, 0, 3), 2**40, 2**50, 2**60, dtype)
     assert wire.unpack_input(sent(wire.pack_input(source))) == source
 
 
@@ -145,6 +147,12 @@ def test_refuses_unknown_roles(role: Any) -> None:
 def test_refuses_unknown_formats(kind: Any) -> None:
     with pytest.raises(ValueError, match=f"^unknown input format {kind}$"):
         wire.unpack_input(pb.Input(format=kind))
+
+
+@pytest.mark.parametrize("dtype", [pb.ELEMENT_TYPE_UNSPECIFIED, pb.ELEMENT_TYPE_INT64, 99])
+def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
+    with pytest.raises(ValueError, match=f"^unknown float type {dtype}$"):
+        wire.unpack_input(pb.Input(format=pb.INPUT_FORMAT_TEXT, dtype=dtype))
 
 
 @pytest.mark.parametrize(
