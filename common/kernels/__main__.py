@@ -14,8 +14,9 @@ from common.model import PointArray
 
 def main() -> None:
     """Use each kernel once, on arrays of the kinds that a run has."""
-    for dtype in (np.float64, np.float32):
-        points: PointArray = np.arange(60.0).reshape(20, 3).astype(dtype)
+    doubles = np.arange(60.0).reshape(20, 3)
+    kinds: list[PointArray] = [doubles, doubles.astype(np.float32)]
+    for points in kinds:
         points.flags.writeable = False  # as a memory-mapped split is
         grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
         centroids = points[:2].astype(np.float64)
