@@ -40,6 +40,13 @@ class FloatType(StrEnum):
     FLOAT64 = "float64"
 
 
+class RecordFormat(StrEnum):
+    """How intermediate files hold records."""
+
+    TEXT = "text"
+    ARROW = "arrow"
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """The input file as the master found it.
@@ -154,6 +161,7 @@ class TaskOptions:
     delay_s: float = 0.0
     fail_rate: float = 0.0
     seed: int = 0
+    intermediate: RecordFormat = RecordFormat.TEXT
 
 
 @dataclass(frozen=True)

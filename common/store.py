@@ -6,6 +6,8 @@
     DATA_DIR/mappers/M1/partition_1.txt     the records with key % R == 0, sorted by key
     DATA_DIR/reducers/R1/output.txt         key,value...   one line a key
 
+With --intermediate arrow, the last three end in .arrow instead.
+
 A node keeps the files of the newest iteration; with --keep-iterations, those of iteration 3 are in
 a folder `iteration_3` of the node (`start_2/iteration_3` with restarts). Jobs outside the
 iterations write to a folder `job_NAME`, gone when the next stage starts. A task that runs
@@ -22,16 +24,17 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import DataDirInUseError, OutputLostError, StaleAttemptError, UsageError
-from common.model import Attempt, CommittedFile, Role, Stage
-from common.records import Buffer, checksum
+from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Role, Stage
+from common.records import checksum
+from common.records.base import Buffer, Encoder
 
-MAP_OUTPUT = "map_output.txt"
-REDUCE_OUTPUT = "output.txt"
+MAP_OUTPUT = "map_output"
+REDUCE_OUTPUT = "output"
+_SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
 _CENTROIDS = "centroids.txt"
 _TEMPORARY = ".tmp"
 _CACHE = ".cache"
@@ -48,8 +51,8 @@ def node_name(role: Role, index: int) -> str:
 
 
 def partition_name(partition: int) -> str:
-    """Name the file of a partition, counted from 0."""
-    return f"partition_{partition + 1}.txt"
+    """Name a partition, counted from 0."""
+    return f"partition_{partition + 1}"
 
 
 @contextmanager
@@ -175,23 +178,51 @@ def _sweep_node(node: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass
+class _VouchedFile:
+    """Passes bytes on to a file and keeps their number and checksum."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size_bytes = 0
+        self.crc32 = 0
+
+    def write(self, data: Buffer, /) -> None:
+        self.size_bytes += self._file.write(data)
+        self.crc32 = checksum(data, self.crc32)
+
+
 class AttemptFiles:
     """The files that one attempt has written so far, under temporary names."""
 
-    folder: Path
-    tag: str
-    names: list[str] = field(default_factory=list)
+    def __init__(self, folder: Path, tag: str, kind: RecordFormat) -> None:
+        self._folder = folder
+        self._tag = tag
+        self._suffix = _SUFFIXES[kind]
+        self._written: dict[str, Path] = {}
 
-    def write(self, name: str, data: Buffer, records: int) -> CommittedFile:
-        """Write a file that appears when the attempt is committed."""
-        self.temporary(name).write_bytes(data)
-        self.names.append(name)
-        return CommittedFile(len(data), records, checksum(data))
+    def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
+        """Write the records at some positions (None: all) to a file that appears at the commit."""
+        path = self._folder / f".{name}{self._suffix}.{self._tag}{_TEMPORARY}"
+        self._written[name] = path
+        with path.open("wb") as file:
+            vouched = _VouchedFile(file)
+            records.write(vouched, positions)
+        count = len(records) if positions is None else len(positions)
+        return CommittedFile(vouched.size_bytes, count, vouched.crc32)
 
-    def temporary(self, name: str) -> Path:
-        """Return what the file is called until then."""
-        return self.folder / f".{name}.{self.tag}{_TEMPORARY}"
+    def commit(self) -> dict[str, Path]:
+        """Give the files their names; return where each one is."""
+        paths = {name: self._folder / f"{name}{self._suffix}" for name in self._written}
+        for name, path in paths.items():
+            self._written[name].replace(path)
+        return paths
+
+    def remove(self) -> None:
+        """Remove those that were not committed."""
+        for path in self._written.values():
+            path.unlink(missing_ok=True)
 
 
 class NodeStore:
@@ -205,7 +236,7 @@ class NodeStore:
         self._home_task = index - 1
         self._stage = Stage(0, "")
         self._newest: dict[int, int] = {}
-        self._committed: dict[int, tuple[int, Path]] = {}
+        self._committed: dict[int, tuple[int, dict[str, Path]]] = {}
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
         (folder / _CACHE).mkdir(parents=True, exist_ok=True)
@@ -213,7 +244,9 @@ class NodeStore:
             temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def attempt(self, attempt: Attempt, *, keep_iterations: bool) -> Iterator[AttemptFiles]:
+    def attempt(
+        self, attempt: Attempt, kind: RecordFormat, *, keep_iterations: bool
+    ) -> Iterator[AttemptFiles]:
         """Write an attempt's files; they take their names together when the block ends well.
 
         Raises
@@ -225,21 +258,18 @@ class NodeStore:
             self._begin(attempt, keep_iterations)
             folder = self._task_folder(attempt, keep_iterations)
         folder.mkdir(parents=True, exist_ok=True)
-        files = AttemptFiles(folder, f"{attempt.stage.sequence}-{attempt.number}-{next(self._tags)}")
+        files = AttemptFiles(folder, f"{attempt.stage.sequence}-{attempt.number}-{next(self._tags)}", kind)
         try:
             yield files
             with self._lock:
                 self._refuse_stale(attempt)
-                for name in files.names:
-                    files.temporary(name).replace(folder / name)
-                self._committed[attempt.task] = (attempt.number, folder)
+                self._committed[attempt.task] = (attempt.number, files.commit())
         except OSError:
             with self._lock:
                 self._refuse_stale(attempt)  # a newer stage has removed the folder
             raise
         finally:
-            for name in files.names:
-                files.temporary(name).unlink(missing_ok=True)
+            files.remove()
 
     def read(self, attempt: Attempt, name: str, offset: int = 0) -> Iterator[bytes]:
         """Read a committed file in chunks.
@@ -250,15 +280,16 @@ class NodeStore:
             It is not this attempt's, or no longer there.
         """
         with self._lock:
-            number, folder = self._committed.get(attempt.task, (0, self._folder))
-            if attempt.stage.sequence != self._stage.sequence or number != attempt.number:
+            number, paths = self._committed.get(attempt.task, (0, {}))
+            here = attempt.stage.sequence == self._stage.sequence and number == attempt.number
+            if not here or name not in paths:
                 raise OutputLostError(
                     f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
                 )
             try:
-                file = (folder / name).open("rb")
+                file = paths[name].open("rb")
             except OSError as error:
-                raise OutputLostError(f"{name}: {error.strerror}") from error
+                raise OutputLostError(f"{paths[name].name}: {error.strerror}") from error
         with file:
             file.seek(offset)
             while chunk := file.read(_CHUNK_BYTES):

@@ -19,6 +19,7 @@ from common.model import (
     Input,
     InputFormat,
     MapOutput,
+    RecordFormat,
     Role,
     Split,
     Stage,
@@ -42,6 +43,10 @@ _FORMATS = {
 _FLOAT_TYPES = {
     pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32,
     pb.ELEMENT_TYPE_FLOAT64: FloatType.FLOAT64,
+}
+_RECORD_FORMATS = {
+    pb.RECORD_FORMAT_TEXT: RecordFormat.TEXT,
+    pb.RECORD_FORMAT_ARROW: RecordFormat.ARROW,
 }
 
 
@@ -183,6 +188,7 @@ def pack_options(options: TaskOptions) -> pb.TaskOptions:
         delay_s=options.delay_s,
         fail_rate=options.fail_rate,
         seed=options.seed,
+        intermediate=_inverse(_RECORD_FORMATS, options.intermediate),
     )
 
 
@@ -194,6 +200,7 @@ def unpack_options(message: pb.TaskOptions) -> TaskOptions:
         delay_s=message.delay_s,
         fail_rate=message.fail_rate,
         seed=message.seed,
+        intermediate=_known(_RECORD_FORMATS, message.intermediate, "record format"),
     )
 
 

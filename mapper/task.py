@@ -1,27 +1,30 @@
 """The work of a map task: read the split, map it, write the map output and the partitions."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from common.dataset import check_rows, check_split, read_blocks, stored_rows
-from common.jobs.apply import map_rows
+from common.jobs.apply import map_keys, map_rows
 from common.jobs.base import Job, Memory
-from common.kernels.grouping import order_by_key
+from common.kernels.grouping import partition_positions
 from common.model import (
     Attempt,
     CommittedFile,
+    FloatArray,
     Input,
     IntArray,
-    LongArray,
     PointArray,
+    RecordFormat,
+    Records,
     Split,
     State,
     TaskOptions,
 )
-from common.records import SHORT_LINES, LongLines, encode, encode_values, line_offsets, prefix_keys
+from common.records import encode
+from common.records.base import Encoder
+from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store import MAP_OUTPUT, NodeStore, partition_name, write_whole
 
 
@@ -57,20 +60,32 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
         A newer attempt or stage has begun; nothing was committed.
     """
     points = open_split(task.source, task.split, store)
-    # Without partitions the map output itself is the result: every record counts.
-    combine = task.options.combine and task.partitions > 0
-    records = map_rows(task.job, task.state, points, task.split.row_start, combine=combine, memory=memory)
-    if task.job.emits_rows and not combine and len(points) >= SHORT_LINES:
-        lines = prefix_keys(records.keys, _row_lines(points, task.split, store))
-    else:
-        lines = encode(records)
-    with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
-        map_output = files.write(MAP_OUTPUT, lines.joined(), len(records))
+    # Without partitions the map output itself is the result: every record counts, as text.
+    alone = task.partitions == 0
+    combine = task.options.combine and not alone
+    kind = RecordFormat.TEXT if alone else task.options.intermediate
+    encoder, keys = _map(task, points, kind, combine, store, memory)
+    with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
+        map_output = files.write(MAP_OUTPUT, encoder)
         partitions = [
-            files.write(partition_name(i), lines.take(order).joined(), len(order))
-            for i, order in enumerate(partition_orders(records.keys, task.partitions))
+            files.write(partition_name(i), encoder, positions)
+            for i, positions in enumerate(partition_positions(keys, task.partitions))
         ]
         return MapResult(map_output, partitions)
+
+
+def _map(
+    task: MapTask, points: PointArray, kind: RecordFormat, combine: bool, store: NodeStore, memory: Memory
+) -> tuple[Encoder, IntArray]:
+    """Map the split; return its records, ready to be written, and their keys."""
+    start = task.split.row_start
+    if combine or not task.job.emits_rows:
+        records = map_rows(task.job, task.state, points, start, combine=combine, memory=memory)
+        return encode(records, kind), records.keys
+    records = Records(map_keys(task.job, task.state, points, start), cast(FloatArray, points))
+    if kind is RecordFormat.TEXT and len(points) >= SHORT_LINES:
+        return _with_ready_text(records, task.split, store), records.keys
+    return encode(records, kind), records.keys
 
 
 def open_split(source: Input, split: Split, store: NodeStore) -> PointArray:
@@ -106,20 +121,10 @@ def _write_points(source: Input, split: Split, file: BinaryIO) -> None:
     check_rows(source, split, rows)
 
 
-def partition_orders(keys: IntArray, partitions: int) -> Iterator[LongArray]:
-    """Yield, per partition, the positions of its records (key % partitions), sorted by key."""
-    for partition in range(partitions):
-        members = np.flatnonzero(keys % partitions == partition)
-        yield members[order_by_key(keys[members])]
-
-
-def _row_lines(points: PointArray, split: Split, store: NodeStore) -> LongLines:
-    """Return the rows as text, memory-mapped; written only the first time."""
-    text_path, offsets_path = store.cached(split.index, "rows.txt"), store.cached(split.index, "rows.npy")
-    if not offsets_path.exists():
-        text = encode_values(points.astype(np.float64, copy=False))
-        with write_whole(text_path) as file:
-            file.write(text)
-        with write_whole(offsets_path) as file:
-            np.save(file, line_offsets(text))
-    return LongLines.of(np.memmap(text_path, mode="r").data, np.load(offsets_path, mmap_mode="r"))
+def _with_ready_text(records: Records, split: Split, store: NodeStore) -> LongLines:
+    """Prepare the split's own rows to be written; their text is kept from the first time on."""
+    text_path, starts_path = store.cached(split.index, "rows.txt"), store.cached(split.index, "rows.starts")
+    if not starts_path.exists():
+        with write_whole(starts_path) as starts, write_whole(text_path) as lines:
+            write_values(records.values, lines, starts)
+    return LongLines(records, np.memmap(text_path, mode="r").data, np.memmap(starts_path, np.int64, "r"))

@@ -12,7 +12,7 @@ import click
 from common import __version__
 from common.dataset import read_all
 from common.errors import MapReduceError, printable
-from common.model import FloatType, LongArray, Role, TaskOptions
+from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig, RunConfig
@@ -186,6 +186,13 @@ _run_options = _add(
     help="Wait before each task's work, so that a person can kill a process in time; 0: don't.",
 )
 @click.option(
+    "--intermediate",
+    type=click.Choice([kind.value for kind in RecordFormat]),
+    default=RecordFormat.TEXT.value,
+    show_default=True,
+    help="What map output, partitions and reduce output are written as; arrow (Arrow IPC files) is faster.",
+)
+@click.option(
     "--keep-iterations", is_flag=True, help="Keep the workers' files of every iteration, not the newest only."
 )
 @_run_options
@@ -203,6 +210,7 @@ def run(
     labels: Path | None,
     fail_rate: float,
     task_delay: float,
+    intermediate: Any,
     keep_iterations: bool,
     mappers: int,
     reducers: int,
@@ -220,7 +228,9 @@ def run(
         initial = None if init_centroids is None else read_all(init_centroids)
         screen = open_screen(quiet=quiet)
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
-        options = TaskOptions(combine, keep_iterations, task_delay, fail_rate, seed)
+        options = TaskOptions(
+            combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)
+        )
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
             FloatType(dtype),

@@ -164,5 +164,6 @@ def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
         "mappers": config.mappers,
         "reducers": config.reducers,
         "combine": config.tasks.combine,
+        "intermediate": config.tasks.intermediate,
         "data_dir": config.data_dir,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 from common.errors import FetchFailedError
 from common.jobs.apply import reduce_runs
@@ -38,23 +39,24 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore) -> Committ
         A newer attempt or stage has begun; nothing was committed.
     """
     output = reduce_runs(task.job, shuffle(task, fetch))
-    with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
-        return files.write(REDUCE_OUTPUT, encode(output).joined(), len(output))
+    kind = task.options.intermediate
+    with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
+        return files.write(REDUCE_OUTPUT, encode(output, kind))
 
 
 def shuffle(task: ReduceTask, fetch: Fetch) -> list[Records]:
-    """Fetch the runs of all map tasks, each sorted by key."""
+    """Fetch the runs of all map tasks, each sorted by key and in one or more pieces."""
 
-    def run_of(source: MapOutput) -> Records:
+    def run_of(source: MapOutput) -> list[Records]:
         try:
-            run = decode(fetch(task.attempt, source))
+            run = decode(fetch(task.attempt, source), task.options.intermediate)
         except ValueError as error:
             raise FetchFailedError(
                 source.task, source.attempt, False, f"not a partition file: {error}"
             ) from error
-        if len(run) != source.partition.records:
+        if sum(map(len, run)) != source.partition.records:
             raise FetchFailedError(source.task, source.attempt, False, "records are missing")
         return run
 
     with ThreadPoolExecutor(min(_PARALLEL_FETCHES, max(1, len(task.sources)))) as pool:
-        return list(pool.map(run_of, task.sources))
+        return list(chain.from_iterable(pool.map(run_of, task.sources)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
-from common.model import Block, FloatArray, PointArray, Records, State
+from common.model import Block, FloatArray, IntArray, PointArray, Records, State
 
 _BLOCK_ROWS = 1 << 16
 
@@ -50,6 +50,21 @@ def map_rows(
         parts.append(job.combine(records) if combines else records)
     records = Records.concatenate(parts)
     return job.combine(records) if combines and len(parts) > 1 else records
+
+
+def map_keys(job: Job, state: State, points: PointArray, row_start: int) -> IntArray:
+    """Map a split's rows to keys alone, of a job that emits rows, so that no value need be copied.
+
+    Returns
+    -------
+    array
+        Shape (times * rows,): the keys of all rows in order, as many times over as the job emits them.
+    """
+    parts = [np.empty((1, 0), np.int32)] if not len(points) else []
+    for start in range(0, len(points), _BLOCK_ROWS):
+        block = points[start : start + _BLOCK_ROWS].astype(np.float64, copy=False)
+        parts.append(job.map(Block(block, row_start + start), state).keys.reshape(-1, len(block)))
+    return np.concatenate(parts, axis=1).ravel()
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:

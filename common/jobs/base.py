@@ -29,7 +29,7 @@ class Job(ABC):
     """True: its map sums up a block in few records, and engines always combine them."""
 
     emits_rows: ClassVar[bool] = False
-    """True: the values of its map are the block's rows, all of them, in order and unchanged."""
+    """True: the values of its map are the block's rows, all of them, in order and unchanged, once or more."""
 
     @abstractmethod
     def map(self, block: Block, state: State) -> Records:

@@ -85,7 +85,7 @@ class LloydStep(Job):
             count, *limbs = sum_all(values.T).tolist()
             sums = round_once(np.reshape(limbs, (self.grid.limbs, -1)))
         else:
-            count, sums = len(values), round_once(sum_all(self.grid.cut(values)))
+            count, sums = len(values), round_once(self.grid.sum(values))
         mean: FloatArray = sums / count
         return mean[None]
 

@@ -5,11 +5,16 @@ which takes half a second to import.
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from common.model import FloatArray, IntArray
+from common.model import FloatArray, IntArray, LongArray
 
 _BUFFER_ELEMENTS = 1 << 16
 """Elements of the distance buffer, for not too many centroids: 512 KiB, so that two fit in a core's cache."""
+
+_LONG_BLOCK_ROWS = 1 << 14
+_ROWS_PER_CENTROID = 1 << 10
+"""From here on, one pass for each centroid takes less time than finding the least in a matrix."""
 
 _MUCH_WORK = 20_000_000
 """Squared differences; NumPy does some 10**8 a second."""
@@ -41,16 +46,17 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     """
     if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
         return nearest_by_products(points, centroids)
-    n = len(points)
+    n, k = len(points), len(centroids)
+    one_by_one = n >= _ROWS_PER_CENTROID * k
+    find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
     labels = np.empty(n, np.int32)
     squared = np.empty(n)
-    rows = max(256, _BUFFER_ELEMENTS // len(centroids))
-    for start in range(0, n, rows):
-        stop = min(n, start + rows)
-        distances = _squared_distances(points[start:stop], centroids)
-        chosen = distances.argmin(axis=0)
-        labels[start:stop] = chosen
-        squared[start:stop] = np.take_along_axis(distances, chosen[None], axis=0)[0]
+    rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
+    room = np.empty((2, 1 if one_by_one else k, rows))
+    for start in range(0, n, rows or 1):
+        columns = np.ascontiguousarray(points[start : start + rows].T)
+        block = slice(start, start + columns.shape[1])
+        labels[block], squared[block] = find(columns, centroids, room[:, :, : columns.shape[1]])
     return labels, squared
 
 
@@ -76,11 +82,39 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
     return labels, squared
 
 
-def _squared_distances(points: FloatArray, centroids: FloatArray) -> FloatArray:
-    """Squared distances, shape (k, n): the long axis last, where numpy's inner loops run."""
-    total = np.zeros((len(centroids), len(points)))
-    difference = np.empty_like(total)
-    for column, of_centroid in zip(points.T, centroids.T, strict=True):
+def _nearest_in_matrix(
+    columns: FloatArray, centroids: FloatArray, room: FloatArray
+) -> tuple[LongArray, FloatArray]:
+    """Find what `nearest` finds, of points given as columns, shape (d, n); for few points."""
+    distances = _squared_distances(columns, centroids, room)
+    labels = distances.argmin(axis=0)
+    return labels, np.take_along_axis(distances, labels[None], axis=0)[0]
+
+
+def _nearest_one_by_one(
+    columns: FloatArray, centroids: FloatArray, room: FloatArray
+) -> tuple[npt.NDArray[np.unsignedinteger], FloatArray]:
+    """Find what `nearest` finds, of points given as columns, shape (d, n); for few centroids."""
+    kind = np.min_scalar_type(len(centroids) - 1)
+    labels = np.zeros(columns.shape[1], kind)
+    squared = _squared_distances(columns, centroids[:1], room)[0].copy()
+    for label in range(1, len(centroids)):
+        distances = _squared_distances(columns, centroids[label : label + 1], room)[0]
+        # Labels rise, so the last one that is nearer is the greatest; NumPy is fast at small integers.
+        np.maximum(labels, np.multiply(distances < squared, kind.type(label)), out=labels)
+        np.minimum(squared, distances, out=squared)
+    return labels, squared
+
+
+def _squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatArray) -> FloatArray:
+    """Squared distances, shape (k, n): the long axis last, where numpy's inner loops run.
+
+    `room`, shape (2, k, n), holds the result: memory that is new to the process is slow.
+    """
+    total: FloatArray = room[0]
+    difference = room[1]
+    total[:] = 0.0
+    for column, of_centroid in zip(columns, centroids.T, strict=True):
         np.subtract(column, of_centroid[:, None], out=difference)
         np.multiply(difference, difference, out=difference)
         total += difference

@@ -25,6 +25,9 @@ LOWEST_EXPONENT = -1074
 LARGEST_MAGNITUDE = 2.0**480
 """Inputs beyond this are refused: their squared distances, or the cuts for their sums, could overflow."""
 
+_BLOCK_ROWS = 1 << 14
+"""Rows whose limbs stay in the cache."""
+
 
 def last_bit(value: float) -> int:
     """Return q such that every float64 at least as large as `value` is a multiple of 2**q."""
@@ -97,14 +100,21 @@ class SumGrid:
 
     def cut(self, values: FloatArray) -> FloatArray:
         """Cut numbers of shape (n, columns) into limbs of shape (limbs, columns, n)."""
-        rest = np.ascontiguousarray(values.T)
-        result = np.empty((self.limbs, *rest.shape))
-        for limb, constant in enumerate(self.constants):
-            high = (rest + constant[:, None]) - constant[:, None]
-            result[limb] = high
-            rest = rest - high
-        result[-1] = rest
+        result = np.empty((self.limbs, *values.T.shape))
+        rest = result[-1]
+        rest[:] = values.T
+        for high, constant in zip(result, self.constants, strict=False):
+            np.add(rest, constant[:, None], out=high)
+            high -= constant[:, None]
+            rest -= high
         return result
+
+    def sum(self, values: FloatArray) -> FloatArray:
+        """Cut numbers of shape (n, columns) and add their limbs, exactly, into shape (limbs, columns)."""
+        total = np.zeros((self.limbs, self.columns))
+        for start in range(0, len(values), _BLOCK_ROWS):
+            total += sum_all(self.cut(values[start : start + _BLOCK_ROWS]))
+        return total
 
 
 def sum_by_key(keys: IntArray | LongArray, limbs: FloatArray, size: int) -> FloatArray:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from common.jobs.base import Job
 from common.model import FloatArray, State, Step
-from common.records import Buffer
+from common.records.base import Buffer
 
 
 class Engine(Protocol):

@@ -11,7 +11,8 @@ from common.events import Log
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, Records, Role, Split, Stage, State, Step, TaskOptions
-from common.records import Buffer, decode
+from common.records import decode
+from common.records.base import Buffer
 from common.store import DataDir
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
@@ -50,6 +51,7 @@ class GrpcEngine:
         self._splits = plan_splits(file, roles.count(Role.MAPPER))
         self._partitions = roles.count(Role.REDUCER)
         self._sequence = 0
+        self._intermediate = options.intermediate
         self._dispatcher = Dispatcher(options, len(processes), log)
         self._cluster = Cluster(processes, data_dir, dump, log, self._dispatcher.notify)
         self._workers = len(processes)
@@ -73,7 +75,9 @@ class GrpcEngine:
         """Run a job; see `Engine`."""
         order = self._order(job, state, self._splits, self._partitions, step)
         outputs = self._dispatcher.run(order, self._cluster)
-        records = Records.concatenate([decode(_bytes_of(output)) for output in outputs])
+        records = Records.concatenate(
+            [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
+        )
         return dict(groups(sort_by_key(records)))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -1,13 +1,15 @@
 """The master's own process, no files: the engine that the others are held against."""
 
+import io
 from collections.abc import Iterator
 
 from common.dataset import InputFile, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, State, Step
-from common.records import Buffer, encode
+from common.model import FloatArray, RecordFormat, State, Step
+from common.records import encode
+from common.records.base import Buffer
 
 
 class InlineEngine:
@@ -39,4 +41,6 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
-        yield encode(map_rows(job, state, self._points, 0, combine=False)).joined()
+        text = io.BytesIO()
+        encode(map_rows(job, state, self._points, 0, combine=False), RecordFormat.TEXT).write(text)
+        yield text.getbuffer()

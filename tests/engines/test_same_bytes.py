@@ -14,8 +14,9 @@ from common.dataset import open_input
 from common.dump import Dump, EventLog
 from common.events import Event
 from common.kernels.distance import _MUCH_WORK
-from common.model import FloatArray, FloatType, TaskOptions
-from common.records import encode_vectors
+from common.kernels.grouping import sort_by_key
+from common.model import FloatArray, FloatType, RecordFormat, Records, TaskOptions
+from common.records import decode, encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig
 from master.engines.base import Engine
@@ -25,6 +26,7 @@ from master.kmeans import fit
 from master.processes import start_workers
 from tests.programs import ROOT, SAMPLE
 
+KINDS = {".txt": RecordFormat.TEXT, ".arrow": RecordFormat.ARROW}
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
 
 
@@ -44,36 +46,44 @@ def expected(path: Path, k: int, init: str = "random") -> bytes:
 
 @contextmanager
 def grpc_engine(
-    folder: Path, path: Path, m: int, r: int, combine: bool, dtype: FloatType = FloatType.FLOAT64
+    folder: Path,
+    path: Path,
+    m: int,
+    r: int,
+    combine: bool,
+    kind: RecordFormat = RecordFormat.TEXT,
+    dtype: FloatType = FloatType.FLOAT64,
 ) -> Iterator[GrpcEngine]:
     folder.mkdir(exist_ok=True)
     data_dir, log = DataDir(folder / "data"), EventLog("master", ignore)
     with closing(Dump(folder / "dump.txt")) as dump:
-        options = TaskOptions(combine=combine)
+        options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
         with GrpcEngine(open_input(path, dtype=dtype), processes, options, data_dir, dump, log) as engine:
             yield engine
 
 
-def points_of(lines: list[str]) -> Counter[tuple[float, ...]]:
-    return Counter(tuple(map(float, line.split(",")))[1:] for line in lines)
+def records_in(path: Path) -> Records:
+    return Records.concatenate(decode(path.read_bytes(), KINDS[path.suffix]))
 
 
-def check_partitions(folder: Path, path: Path, m: int, r: int) -> None:
+def points_of(files: list[Records]) -> Counter[tuple[float, ...]]:
+    return Counter(tuple(row) for file in files for row in file.values.tolist())
+
+
+def check_partitions(folder: Path, path: Path, m: int, r: int, suffix: str = ".txt") -> None:
     """Each input row stands exactly once in all partition files, in the one of its key."""
-    rows = Counter(tuple(map(float, line.split(","))) for line in path.read_text().splitlines())
-    partitions = sorted(folder.glob("data/mappers/M*/partition_*.txt"))
+    rows = [tuple(map(float, line.split(","))) for line in path.read_text().splitlines()]
+    assert {file.suffix for file in folder.glob("data/*/*/[!.]*.*")} == {suffix}
+    partitions = {file: records_in(file) for file in folder.glob("data/mappers/M*/partition_*")}
     assert len(partitions) == m * r
-    lines = []
-    for partition in partitions:
-        content = partition.read_text().splitlines()
-        keys = [int(line.split(",")[0]) for line in content]
+    for file, records in partitions.items():
+        keys = records.keys.tolist()
         assert keys == sorted(keys)
-        assert {key % r for key in keys} <= {int(partition.stem.split("_")[1]) - 1}
-        lines += content
-    assert points_of(lines) == rows
-    outputs = [path.read_text().splitlines() for path in folder.glob("data/mappers/M*/map_output.txt")]
-    assert points_of([line for output in outputs for line in output]) == rows
+        assert {key % r for key in keys} <= {int(file.stem.split("_")[1]) - 1}
+    assert points_of([*partitions.values()]) == Counter(rows)
+    outputs = [records_in(folder / f"data/mappers/M{i + 1}/map_output{suffix}") for i in range(m)]
+    assert [tuple(row) for output in outputs for row in output.values.tolist()] == rows
 
 
 @pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
@@ -87,10 +97,21 @@ def test_sample(tmp_path: Path, m: int, r: int, combine: bool) -> None:
                 check_partitions(tmp_path, SAMPLE, m, r)
 
 
+@pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
+@pytest.mark.parametrize(("m", "r"), [(1, 1), (2, 3), (5, 4)])
+def test_sample_through_arrow_files(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    with grpc_engine(tmp_path, SAMPLE, m, r, combine, RecordFormat.ARROW) as engine:
+        for k in range(1, 7):
+            assert cluster(engine, SAMPLE, k, "k-means++") == expected(SAMPLE, k, "k-means++")
+            if not combine:
+                check_partitions(tmp_path, SAMPLE, m, r, ".arrow")
+
+
 @pytest.mark.parametrize("init", ["random", "k-means++"])
 @pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])
-def test_larger_sample(tmp_path: Path, combine: bool, init: str) -> None:
-    with grpc_engine(tmp_path, BLOBS, 3, 2, combine) as engine:
+@pytest.mark.parametrize("kind", RecordFormat)
+def test_larger_sample(tmp_path: Path, kind: RecordFormat, combine: bool, init: str) -> None:
+    with grpc_engine(tmp_path, BLOBS, 3, 2, combine, kind) as engine:
         assert cluster(engine, BLOBS, 5, init) == expected(BLOBS, 5, init)
 
 
@@ -98,6 +119,36 @@ def test_larger_sample(tmp_path: Path, combine: bool, init: str) -> None:
 def test_inline_with_and_without_combiner(combine: bool) -> None:
     engine = InlineEngine(open_input(BLOBS), combine=combine)
     assert cluster(engine, BLOBS, 7) == expected(BLOBS, 7)
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_points_in_several_blocks(tmp_path: Path, suffix: str) -> None:
+    """Enough rows that every file has several blocks; text and Arrow hold the same records."""
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(400_000, 2)))
+    with grpc_engine(tmp_path, path, 2, 2, False, KINDS[suffix]) as engine:
+        result = cluster(engine, path, 4)
+        files = {file.stem: records_in(file) for file in (tmp_path / "data/mappers/M1").glob(f"*{suffix}")}
+    assert result == expected(path, 4)
+    whole = files["map_output"]
+    assert whole.values.tobytes() == np.load(path)[:200_000].tobytes()
+    for partition in range(2):
+        sorted_rows = sort_by_key(whole)
+        mine = sorted_rows.keys % 2 == partition
+        assert files[f"partition_{partition + 1}"].keys.tolist() == sorted_rows.keys[mine].tolist()
+        assert files[f"partition_{partition + 1}"].values.tobytes() == sorted_rows.values[mine].tobytes()
+
+
+@pytest.mark.parametrize("rows", [600, 100_000], ids=["few", "many"])
+@pytest.mark.parametrize("kind", RecordFormat)
+def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, rows: int) -> None:
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(rows, 2)))
+    config = KMeansConfig(4, iterations=3, n_init=3)
+    with grpc_engine(tmp_path, path, 2, 2, False, kind) as engine:
+        found = fit(engine, rows, config, EventLog("master", ignore))
+    inline = fit(InlineEngine(open_input(path), combine=True), rows, config, EventLog("master", ignore))
+    assert found.centroids.tobytes() == inline.centroids.tobytes()
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(300_000, 3), (60_000, 16)], ids=["boxes", "bounds"])
@@ -114,12 +165,13 @@ def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
     assert set(results.values()) == {expected(path, 30)}
 
 
-def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", KINDS)
+def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "three.txt"
     path.write_text("1,1\n2,2\n9,9\n")
-    with grpc_engine(tmp_path, path, 5, 4, combine=False) as engine:
+    with grpc_engine(tmp_path, path, 5, 4, False, KINDS[suffix]) as engine:
         assert cluster(engine, path, 2) == expected(path, 2)
-        check_partitions(tmp_path, path, 5, 4)
+        check_partitions(tmp_path, path, 5, 4, suffix)
 
 
 def save(path: Path, matrix: FloatArray) -> None:
@@ -131,6 +183,7 @@ def save(path: Path, matrix: FloatArray) -> None:
         np.savetxt(path, matrix, "%.17g", delimiter=",")
 
 
+@pytest.mark.parametrize("kind", RecordFormat)
 @pytest.mark.parametrize(
     ("suffix", "init", "m", "r", "combine"),
     [
@@ -141,7 +194,7 @@ def save(path: Path, matrix: FloatArray) -> None:
     ],
 )
 def test_float32_is_float64_of_the_rounded_numbers(
-    tmp_path: Path, suffix: str, init: str, m: int, r: int, combine: bool
+    tmp_path: Path, suffix: str, init: str, m: int, r: int, combine: bool, kind: RecordFormat
 ) -> None:
     rng = np.random.default_rng(7)
     matrix = rng.normal(size=(3000, 3)) * [1e-30, 1.0, 1e30]
@@ -152,7 +205,7 @@ def test_float32_is_float64_of_the_rounded_numbers(
     assert wanted != expected(path, 6, init)
     inline = InlineEngine(open_input(path, dtype=FloatType.FLOAT32), combine=not combine)
     assert cluster(inline, path, 6, init) == wanted
-    with grpc_engine(tmp_path / "run", path, m, r, combine, FloatType.FLOAT32) as engine:
+    with grpc_engine(tmp_path / "run", path, m, r, combine, kind, FloatType.FLOAT32) as engine:
         assert cluster(engine, path, 6, init) == wanted
 
 
@@ -162,5 +215,5 @@ def test_much_float32_is_float64_of_the_rounded_numbers(tmp_path: Path, rows: in
     matrix = np.random.default_rng(columns).normal(size=(rows, columns)).astype(np.float32)
     np.save(path, matrix)
     np.save(rounded, matrix.astype(np.float64))
-    with grpc_engine(tmp_path / "run", path, 1, 2, True, FloatType.FLOAT32) as engine:
+    with grpc_engine(tmp_path / "run", path, 1, 2, True, dtype=FloatType.FLOAT32) as engine:
         assert cluster(engine, path, 30) == expected(rounded, 30)

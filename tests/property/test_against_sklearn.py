@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from common.dataset import open_input
 from common.jobs.kmeans import Label
 from common.model import FloatArray
-from common.records import decode
+from common.records.text import decode
 from master.config import KMeansConfig
 from master.engines.inline import InlineEngine
 from master.kmeans import fit

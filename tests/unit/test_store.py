@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import DataDirInUseError, OutputLostError, StaleAttemptError, UsageError
-from common.model import Attempt, CommittedFile, Role, Stage, Step
+from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Role, Stage, Step
 from common.records import checksum
+from common.records.base import Sink
 from common.store import DataDir, NodeStore, node_name, partition_name, write_whole
 
 ROOT = Path(__file__).parents[2]
@@ -37,18 +38,34 @@ def stop() -> None:
     raise KeyboardInterrupt
 
 
+class Content:
+    """One record, written in two pieces."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __len__(self) -> int:
+        return 1
+
+    def write(self, sink: Sink, positions: LongArray | None = None) -> None:
+        assert positions is None
+        sink.write(self._content[:1])
+        sink.write(memoryview(self._content)[1:])
+
+
 def commit(
     store: NodeStore,
     this: Attempt,
     *,
     keep: bool = False,
+    kind: RecordFormat = RecordFormat.TEXT,
     meanwhile: Callable[[], None] = nothing,
     **contents: bytes,
 ) -> None:
     """Commit files named after their arguments; do something after the first is written."""
-    with store.attempt(this, keep_iterations=keep) as files:
+    with store.attempt(this, kind, keep_iterations=keep) as files:
         for name, content in (contents or {"out": b"data"}).items():
-            assert files.write(f"{name}.txt", content, 1) == CommittedFile(len(content), 1, checksum(content))
+            assert files.write(name, Content(content)) == CommittedFile(len(content), 1, checksum(content))
             meanwhile()
             meanwhile = nothing
 
@@ -60,7 +77,7 @@ def write(path: Path, content: bytes, meanwhile: Callable[[], None], *, durable:
         meanwhile()
 
 
-def read(store: NodeStore, this: Attempt, name: str = "out.txt", offset: int = 0) -> bytes:
+def read(store: NodeStore, this: Attempt, name: str = "out", offset: int = 0) -> bytes:
     return b"".join(store.read(this, name, offset))
 
 
@@ -81,7 +98,7 @@ def store(folder: Path) -> NodeStore:
 
 def test_names() -> None:
     assert [node_name(Role.MAPPER, 1), node_name(Role.REDUCER, 12)] == ["M1", "R12"]
-    assert [partition_name(0), partition_name(9)] == ["partition_1.txt", "partition_10.txt"]
+    assert [partition_name(0), partition_name(9)] == ["partition_1", "partition_10"]
 
 
 class TestWriteWhole:
@@ -110,7 +127,7 @@ class TestNodeStore:
         assert len(seen) == 1
         assert seen[0].startswith(".a.txt.1-1-")
         assert tree(folder) == ["a.txt", "b.txt"]
-        assert [read(store, attempt(), name) for name in ("a.txt", "b.txt")] == [b"1", b"2"]
+        assert [read(store, attempt(), name) for name in ("a", "b")] == [b"1", b"2"]
 
     def test_an_exception_leaves_nothing_new(self, store: NodeStore, folder: Path) -> None:
         commit(store, attempt(1), out=b"first")
@@ -153,7 +170,7 @@ class TestNodeStore:
     def test_one_that_grows_old_is_refused(self, store: NodeStore, folder: Path, newer: Attempt) -> None:
         with pytest.raises(StaleAttemptError, match=r"^task 1, attempt 1 is no longer wanted$"):
             commit(store, attempt(1), meanwhile=lambda: commit(store, newer, new=b"1"), a=b"2", b=b"3")
-        assert read(store, newer, "new.txt") == b"1"
+        assert read(store, newer, "new") == b"1"
         assert tree(folder) == ["new.txt"]
 
     def test_one_whose_folder_is_removed_is_refused(self, store: NodeStore) -> None:
@@ -175,8 +192,20 @@ class TestNodeStore:
         commit(store, attempt(1))
         with pytest.raises(OutputLostError) as caught:
             read(store, other)
-        message = f"out.txt of task {other.task + 1}, attempt {other.number} is not here"
+        message = f"out of task {other.task + 1}, attempt {other.number} is not here"
         assert str(caught.value) == message
+
+    def test_a_name_never_written_is_lost(self, store: NodeStore) -> None:
+        commit(store, attempt())
+        with pytest.raises(OutputLostError, match=r"^other of task 1, attempt 1 is not here$"):
+            read(store, attempt(), "other")
+
+    def test_the_suffix_tells_the_format(self, store: NodeStore, folder: Path) -> None:
+        commit(store, attempt(1), kind=RecordFormat.ARROW)
+        assert tree(folder) == ["out.arrow"]
+        assert read(store, attempt(1)) == b"data"
+        commit(store, attempt(sequence=2))
+        assert tree(folder) == ["out.txt"]
 
     def test_a_deleted_file_is_lost(self, store: NodeStore, folder: Path) -> None:
         commit(store, attempt())
@@ -187,7 +216,7 @@ class TestNodeStore:
     def test_reads_in_chunks_from_an_offset(self, store: NodeStore) -> None:
         content = bytes(range(256)) * 10_000
         commit(store, attempt(), out=content)
-        chunks = list(store.read(attempt(), "out.txt"))
+        chunks = list(store.read(attempt(), "out"))
         assert max(map(len, chunks)) == 1 << 20
         assert b"".join(chunks) == content
         assert read(store, attempt(), offset=2_000_000) == content[2_000_000:]
@@ -229,7 +258,7 @@ class TestNodeStore:
         commit(store, attempt(sequence=2, step=None), job=b"3")
         assert tree(folder) == ["job_describe/job.txt", "last.txt", "task_2/last.txt"]
         with pytest.raises(OutputLostError):
-            read(store, attempt(sequence=1), "last.txt")
+            read(store, attempt(sequence=1), "last")
         commit(store, attempt(sequence=3, step=None), other=b"4")
         assert tree(folder) == ["job_describe/other.txt", "last.txt", "task_2/last.txt"]
         commit(store, attempt(sequence=4, step=Step(2)), new=b"5")

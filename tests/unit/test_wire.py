@@ -21,6 +21,7 @@ from common.model import (
     Input,
     InputFormat,
     MapOutput,
+    RecordFormat,
     Role,
     Split,
     Stage,
@@ -63,7 +64,11 @@ VALUES: dict[str, tuple[Callable[[Any], Message], Callable[[Any], object], objec
     ),
     "split": (wire.pack_split, wire.unpack_split, Split(1, 2**33, 2**34, 2**35, 2**36, 2**37)),
     "empty_split": (wire.pack_split, wire.unpack_split, Split(6, 5, 5, 9, 9, 0)),
-    "options": (wire.pack_options, wire.unpack_options, TaskOptions(True, True, 0.25, 0.1, 2**62)),
+    "options": (
+        wire.pack_options,
+        wire.unpack_options,
+        TaskOptions(True, True, 0.25, 0.1, 2**62, RecordFormat.ARROW),
+    ),
     "file": (wire.pack_file, wire.unpack_file, FILE),
     "map_output": (
         wire.pack_map_output,

@@ -1,0 +1,45 @@
+"""Records as the bytes of intermediate files, and back again without any loss: one module a format."""
+
+import zlib
+
+from common.model import FloatArray, RecordFormat, Records
+from common.records import text
+from common.records.base import Buffer, Encoder
+
+
+def encode(records: Records, kind: RecordFormat) -> Encoder:
+    """Prepare records to be written; they must not change meanwhile.
+
+    Values in float32 are written as float64. Fewer rows of values than keys count as repeated:
+    record i has row i % rows.
+    """
+    if kind is RecordFormat.ARROW:
+        from common.records.arrow import ArrowBatches  # takes a while to import
+
+        return ArrowBatches(records)
+    return text.encode(records)
+
+
+def decode(data: Buffer, kind: RecordFormat) -> list[Records]:
+    """Read a file that an encoder has written, as blocks of records that follow each other.
+
+    Raises
+    ------
+    ValueError
+        The bytes are not what an encoder writes.
+    """
+    if kind is RecordFormat.ARROW:
+        from common.records.arrow import decode_batches
+
+        return decode_batches(data)
+    return [text.decode(data)]
+
+
+def encode_vectors(vectors: FloatArray) -> bytes:
+    """Write vectors, shape (n, d), one a line; the form of centroids.txt."""
+    return "".join([f"{','.join(map(repr, row))}\n" for row in vectors.tolist()]).encode()
+
+
+def checksum(data: Buffer, before: int = 0) -> int:
+    """Return the bytes' CRC-32; `before` is that of the bytes they follow."""
+    return zlib.crc32(data, before)

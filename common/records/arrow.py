@@ -1,0 +1,72 @@
+"""Records as Arrow IPC files (also called Feather, version 2), which pandas, Polars and DuckDB open.
+
+The columns are `key`, int32, and the values `x0`, `x1`, ..., float64. What is read may have come over
+the wire, so nothing is taken for granted that Arrow does not check by itself.
+"""
+
+import numpy as np
+import pyarrow
+import pyarrow.ipc
+
+from common.model import FloatArray, IntArray, LongArray, Records
+from common.records.base import Buffer, Sink, blocks
+
+
+class ArrowBatches:
+    """Writes records as successive batches."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._schema = _schema(records.values.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._records.keys)
+
+    def write(self, sink: Sink, positions: LongArray | None = None) -> None:
+        """Write the records at these positions, in this order, as a whole file; None: all of them."""
+        keys, values = self._records.keys, self._records.values
+        with pyarrow.ipc.new_file(sink, self._schema) as writer:
+            for which, rows in blocks(self._records, positions):
+                # `take` copies whole rows; an index array costs several times as much.
+                chosen = values[rows] if isinstance(rows, slice) else values.take(rows, axis=0)
+                writer.write_batch(self._batch(keys[which], chosen))
+
+    def _batch(self, keys: IntArray, values: FloatArray) -> pyarrow.RecordBatch:
+        columns = [keys, *np.ascontiguousarray(values.T, np.float64)]
+        return pyarrow.record_batch([pyarrow.array(column) for column in columns], schema=self._schema)
+
+
+def decode_batches(data: Buffer) -> list[Records]:
+    """Undo `ArrowBatches.write`; one block of records for each batch.
+
+    Raises
+    ------
+    ValueError
+        The bytes are not such a file.
+    """
+    try:
+        reader = pyarrow.ipc.open_file(pyarrow.BufferReader(data))
+        if reader.schema != _schema(len(reader.schema) - 1):
+            raise ValueError("its columns are not key, x0, x1, ...")
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+    if sum(batch.nbytes for batch in batches) > len(data):
+        raise ValueError("it is compressed")
+    return [_records(batch) for batch in batches]
+
+
+def _schema(width: int) -> pyarrow.Schema:
+    fields = [("key", pyarrow.int32()), *((f"x{i}", pyarrow.float64()) for i in range(width))]
+    return pyarrow.schema([pyarrow.field(*field, nullable=False) for field in fields])
+
+
+def _records(batch: pyarrow.RecordBatch) -> Records:
+    batch.validate(full=True)
+    if any(column.null_count for column in batch.columns):
+        raise ValueError("a value is missing")
+    keys, *columns = (column.to_numpy() for column in batch.columns)
+    if keys.min(initial=0) < 0:
+        raise ValueError("a key is negative")
+    # Copies, so that the file's bytes need not stay in memory; column after column, as they came.
+    return Records(keys.copy(), np.reshape(columns, (len(columns), len(keys))).T)

@@ -1,0 +1,50 @@
+"""Sorting, partitioning and merging by key, against Python's own sort."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.kernels.grouping import merge_groups, order_by_key, partition_positions
+from common.model import IntArray, Records
+
+KEYS = st.lists(st.integers(0, 9) | st.integers(0, 70_000))
+
+
+def array(keys: list[int]) -> IntArray:
+    return np.array(keys, np.int32)
+
+
+@settings(deadline=None)
+@given(keys=KEYS)
+def test_order_is_that_of_a_stable_sort(keys: list[int]) -> None:
+    assert order_by_key(array(keys)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
+
+
+@settings(deadline=None)
+@given(keys=KEYS, partitions=st.integers(1, 12))
+def test_partitions_hold_each_position_once_sorted_by_key(keys: list[int], partitions: int) -> None:
+    found = [positions.tolist() for positions in partition_positions(array(keys), partitions)]
+    everywhere = sorted(range(len(keys)), key=keys.__getitem__)
+    assert found == [[i for i in everywhere if keys[i] % partitions == p] for p in range(partitions)]
+
+
+@pytest.mark.parametrize("last_key", [254, 255, 65_534, 65_535, 65_536])
+def test_partitions_of_many_keys(last_key: int) -> None:
+    keys = np.arange(last_key, -1, -1, dtype=np.int32)
+    for p, positions in enumerate(partition_positions(keys, 3)):
+        assert keys[positions].tolist() == list(range(p, last_key + 1, 3))
+
+
+@settings(deadline=None)
+@given(runs=st.lists(KEYS, max_size=5))
+def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[int]]) -> None:
+    records, expected = [], dict[int, list[list[float]]]()
+    for number, keys in enumerate(runs):
+        keys.sort()
+        values = [[float(number), float(i)] for i in range(len(keys))]
+        records.append(Records(array(keys), np.reshape(values, (len(keys), 2)).astype(np.float64)))
+        for key, value in zip(keys, values, strict=True):
+            expected.setdefault(key, []).append(value)
+    merged = [(key, values.tolist()) for key, values in merge_groups(records)]
+    assert merged == sorted(expected.items())
