@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.feather
 import pytest
 
 from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, centroids_of, options, run_master
@@ -133,6 +134,29 @@ def test_labels_and_predict(tmp_path: Path, engine: str) -> None:
     assert np.loadtxt(tmp_path / "data" / "centroids.txt", delimiter=",").tolist() == centroids.tolist()
     sizes = ", ".join(map(str, np.bincount(labels).tolist()))
     assert f"5000 rows labelled; cluster sizes {sizes}; inertia " in shown
+
+
+def test_arrow_files(tmp_path: Path) -> None:
+    """Workers' files are Arrow's; results are the same text."""
+    succeed(tmp_path, *options(), "--labels", "labels.txt")
+    text = centroids_of(tmp_path), (tmp_path / "labels.txt").read_bytes()
+    succeed(tmp_path, *options(), "--labels", "labels.txt", "--intermediate", "arrow")
+    assert (centroids_of(tmp_path), (tmp_path / "labels.txt").read_bytes()) == text
+    assert files_in(tmp_path / "data") == [
+        "centroids.txt",
+        *(
+            f"mappers/M{i}/{name}.arrow"
+            for i in (1, 2)
+            for name in ("map_output", "partition_1", "partition_2")
+        ),
+        "reducers/R1/output.arrow",
+        "reducers/R2/output.arrow",
+    ]
+    table = pyarrow.feather.read_table(tmp_path / "data/mappers/M1/map_output.arrow")
+    assert table.column_names == ["key", "x0", "x1"]
+    assert [list(row.values())[1:] for row in table.to_pylist()] == [
+        list(map(float, row)) for row in sample_rows()[: len(table)]
+    ]
 
 
 def test_given_start_columns_and_restarts(tmp_path: Path) -> None:
