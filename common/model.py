@@ -107,20 +107,16 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A place in the algorithm's loop: its iteration and, with restarts, which start; both from 1."""
-
-    iteration: int
-    start: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
-    """One call of an engine: a job run over the whole input. `sequence` counts from 1 over the run."""
+    """One call of an engine: a job run over the whole input.
+
+    `sequence` counts from 1 over the run; `iteration` is the algorithm's, from 1, or None for jobs
+    outside the iterations.
+    """
 
     sequence: int
     job: str
-    step: Step | None = None
+    iteration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +158,7 @@ class TaskOptions:
     fail_rate: float = 0.0
     seed: int = 0
     intermediate: RecordFormat = RecordFormat.TEXT
+    threads: int = 1
 
 
 @dataclass(frozen=True)

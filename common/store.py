@@ -9,7 +9,7 @@
 With --intermediate arrow, the last three end in .arrow instead.
 
 A node keeps the files of the newest iteration; with --keep-iterations, those of iteration 3 are in
-a folder `iteration_3` of the node (`start_2/iteration_3` with restarts). Jobs outside the
+a folder `iteration_3` of the node. Jobs outside the
 iterations write to a folder `job_NAME`, gone when the next stage starts. A task that runs
 away from home, because its own node failed, writes to a folder `task_2` of its host.
 
@@ -197,32 +197,33 @@ class AttemptFiles:
     """The files that one attempt has written so far, under temporary names."""
 
     def __init__(self, folder: Path, tag: str, kind: RecordFormat) -> None:
-        self._folder = folder
+        # Plain strings: a small iteration would spend much of its time on Path objects.
+        self._folder = str(folder)
         self._tag = tag
         self._suffix = _SUFFIXES[kind]
-        self._written: dict[str, Path] = {}
+        self._written: dict[str, str] = {}
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
-        path = self._folder / f".{name}{self._suffix}.{self._tag}{_TEMPORARY}"
+        path = f"{self._folder}/.{name}{self._suffix}.{self._tag}{_TEMPORARY}"
         self._written[name] = path
-        with path.open("wb") as file:
+        with open(path, "wb") as file:  # noqa: PTH123
             vouched = _VouchedFile(file)
             records.write(vouched, positions)
         count = len(records) if positions is None else len(positions)
         return CommittedFile(vouched.size_bytes, count, vouched.crc32)
 
-    def commit(self) -> dict[str, Path]:
+    def commit(self) -> dict[str, str]:
         """Give the files their names; return where each one is."""
-        paths = {name: self._folder / f"{name}{self._suffix}" for name in self._written}
+        paths = {name: f"{self._folder}/{name}{self._suffix}" for name in self._written}
         for name, path in paths.items():
-            self._written[name].replace(path)
+            os.replace(self._written.pop(name), path)  # noqa: PTH105
         return paths
 
     def remove(self) -> None:
         """Remove those that were not committed."""
         for path in self._written.values():
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
 
 
 class NodeStore:
@@ -236,7 +237,7 @@ class NodeStore:
         self._home_task = index - 1
         self._stage = Stage(0, "")
         self._newest: dict[int, int] = {}
-        self._committed: dict[int, tuple[int, dict[str, Path]]] = {}
+        self._committed: dict[int, tuple[int, dict[str, str]]] = {}
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
         (folder / _CACHE).mkdir(parents=True, exist_ok=True)
@@ -287,9 +288,9 @@ class NodeStore:
                     f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
                 )
             try:
-                file = paths[name].open("rb")
+                file = open(paths[name], "rb", buffering=0)  # noqa: PTH123, SIM115
             except OSError as error:
-                raise OutputLostError(f"{paths[name].name}: {error.strerror}") from error
+                raise OutputLostError(f"{Path(paths[name]).name}: {error.strerror}") from error
         with file:
             file.seek(offset)
             while chunk := file.read(_CHUNK_BYTES):
@@ -315,16 +316,15 @@ class NodeStore:
 
     def _remove_earlier(self, stage: Stage, keep_iterations: bool) -> None:
         """Remove what earlier stages left, but not the last iteration's files while no new one begins."""
-        for path in self._folder.iterdir():
-            of_iteration = path.is_file() or path.name.startswith("task_")
-            if path.name.startswith(_JOB) or (of_iteration and stage.step and not keep_iterations):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for entry in list(os.scandir(self._folder)):
+            of_iteration = entry.is_file() or entry.name.startswith("task_")
+            if entry.name.startswith(_JOB) or (of_iteration and stage.iteration and not keep_iterations):
+                shutil.rmtree(entry) if entry.is_dir() else os.unlink(entry)  # noqa: PTH108
 
     def _task_folder(self, attempt: Attempt, keep_iterations: bool) -> Path:
-        folder, step = self._folder, attempt.stage.step
-        if step is None:
+        folder, iteration = self._folder, attempt.stage.iteration
+        if iteration is None:
             folder /= f"{_JOB}{attempt.stage.job}"
         elif keep_iterations:
-            folder = folder / f"start_{step.start}" if step.start else folder
-            folder /= f"iteration_{step.iteration}"
+            folder /= f"iteration_{iteration}"
         return folder if attempt.task == self._home_task else folder / f"task_{attempt.task + 1}"

@@ -24,7 +24,6 @@ from common.model import (
     Split,
     Stage,
     State,
-    Step,
     TaskOptions,
 )
 from protos import mapreduce_pb2 as pb
@@ -108,9 +107,9 @@ def unpack_job(message: pb.Job) -> tuple[Job, State]:
 
 def pack_attempt(attempt: Attempt) -> pb.Attempt:
     """Pack an attempt."""
-    stage = pb.Stage(sequence=attempt.stage.sequence, job=attempt.stage.job)
-    if attempt.stage.step is not None:
-        stage.iteration, stage.start = attempt.stage.step.iteration, attempt.stage.step.start
+    stage = pb.Stage(
+        sequence=attempt.stage.sequence, job=attempt.stage.job, iteration=attempt.stage.iteration or 0
+    )
     return pb.Attempt(stage=stage, task=attempt.task, number=attempt.number)
 
 
@@ -119,9 +118,8 @@ def unpack_attempt(message: pb.Attempt) -> Attempt:
     job = message.stage.job
     if job not in JOBS or message.stage.sequence < 1 or message.task < 0 or message.number < 1:
         raise ValueError("the attempt is not one that a master makes")
-    iteration = message.stage.iteration
-    step = Step(iteration, message.stage.start) if iteration else None
-    return Attempt(Stage(message.stage.sequence, job, step), message.task, message.number)
+    stage = Stage(message.stage.sequence, job, message.stage.iteration or None)
+    return Attempt(stage, message.task, message.number)
 
 
 def pack_input(source: Input) -> pb.Input:
@@ -189,6 +187,7 @@ def pack_options(options: TaskOptions) -> pb.TaskOptions:
         fail_rate=options.fail_rate,
         seed=options.seed,
         intermediate=_inverse(_RECORD_FORMATS, options.intermediate),
+        threads=options.threads,
     )
 
 
@@ -201,6 +200,7 @@ def unpack_options(message: pb.TaskOptions) -> TaskOptions:
         fail_rate=message.fail_rate,
         seed=message.seed,
         intermediate=_known(_RECORD_FORMATS, message.intermediate, "record format"),
+        threads=message.threads,
     )
 
 

@@ -59,7 +59,7 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """
-    points = open_split(task.source, task.split, store)
+    points = open_split(task.source, task.split, store, memory)
     # Without partitions the map output itself is the result: every record counts, as text.
     alone = task.partitions == 0
     combine = task.options.combine and not alone
@@ -78,23 +78,27 @@ def _map(
     task: MapTask, points: PointArray, kind: RecordFormat, combine: bool, store: NodeStore, memory: Memory
 ) -> tuple[Encoder, IntArray]:
     """Map the split; return its records, ready to be written, and their keys."""
-    start = task.split.row_start
+    start, threads = task.split.row_start, task.options.threads
     if combine or not task.job.emits_rows:
-        records = map_rows(task.job, task.state, points, start, combine=combine, memory=memory)
+        records = map_rows(
+            task.job, task.state, points, start, combine=combine, memory=memory, threads=threads
+        )
         return encode(records, kind), records.keys
-    records = Records(map_keys(task.job, task.state, points, start), cast(FloatArray, points))
+    records = Records(map_keys(task.job, task.state, points, start, threads), cast(FloatArray, points))
     if kind is RecordFormat.TEXT and len(points) >= SHORT_LINES:
         return _with_ready_text(records, task.split, store), records.keys
     return encode(records, kind), records.keys
 
 
-def open_split(source: Input, split: Split, store: NodeStore) -> PointArray:
+def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) -> PointArray:
     """Return a split's rows, shape (rows, columns), memory-mapped; read only the first time.
 
     They are mapped from the input itself, once checked, if it holds them just as they are wanted.
     """
     if not split.rows:
         return np.empty((0, len(source.columns)), source.dtype)
+    if "points" in memory:
+        return cast(PointArray, memory["points"])
     stored = stored_rows(source, split)
     if stored is not None:
         checked = store.cached(split.index, "checked")
@@ -107,6 +111,7 @@ def open_split(source: Input, split: Split, store: NodeStore) -> PointArray:
         with write_whole(path) as file:
             _write_points(source, split, file)
     points: PointArray = np.load(path, mmap_mode="r")
+    memory["points"] = points
     return points
 
 

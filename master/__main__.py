@@ -1,5 +1,6 @@
 """Start the command line: `python -m master`. Signals are answered from the first moment on."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -16,6 +17,8 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        # Threads of our own share the work, each with a library that has one.
+        os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         from master.cli import main  # takes a while
 
         main()

@@ -1,5 +1,6 @@
 """The command line: options, one line for an error, and what is printed at the end."""
 
+import os
 import signal
 import sys
 import traceback
@@ -119,6 +120,13 @@ _run_options = _add(
             show_default=True,
             help="grpc: mapper and reducer processes. inline: this process alone, for comparison.",
         ),
+        click.option(
+            "--threads",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Threads of each mapper, for many rows; 0: the cores, shared among the mappers.",
+        ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         click.option("--debug", is_flag=True, help="On an error, print the whole traceback."),
         click.version_option(__version__, prog_name="kmeans-mapreduce"),
@@ -219,6 +227,7 @@ def run(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    threads: int,
     quiet: bool,
     debug: bool,
 ) -> None:
@@ -229,7 +238,8 @@ def run(
         screen = open_screen(quiet=quiet)
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
         options = TaskOptions(
-            combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)
+            *(combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)),
+            _threads_each(threads, mappers, engine),
         )
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
@@ -261,6 +271,7 @@ def predict(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    threads: int,
     quiet: bool,
     debug: bool,
 ) -> None:
@@ -270,6 +281,7 @@ def predict(
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids),
             FloatType(dtype),
+            TaskOptions(threads=_threads_each(threads, mappers, engine)),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -277,6 +289,12 @@ def predict(
         screen.say(["", summary, f"labels: {labels}"])
 
     _guarded(work, debug=debug)
+
+
+def _threads_each(threads: int, mappers: int, engine: str) -> int:
+    """Share the cores that this process may use, unless a number is given."""
+    sharing = max(mappers, 1) if engine == "grpc" else 1
+    return threads or max(1, len(os.sched_getaffinity(0)) // sharing)
 
 
 def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:

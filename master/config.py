@@ -77,6 +77,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         _at_least("--mappers", self.mappers, 1)
         _at_least("--reducers", self.reducers, 1)
+        _at_least("--threads", self.tasks.threads, 0)
         _at_least("--task-delay", self.tasks.delay_s, 0)
         _at_most("--task-delay", self.tasks.delay_s, LONGEST_DELAY_S)
         if not 0 <= self.tasks.fail_rate < 1:

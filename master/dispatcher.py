@@ -314,10 +314,9 @@ def _source(output: Output, partition: int, cluster: Cluster) -> pb.MapOutput:
 
 
 def _stage_fields(stage: Stage) -> dict[str, object]:
-    if stage.step is None:
+    if stage.iteration is None:
         return {"job": stage.job}
-    start = {"start": stage.step.start} if stage.step.start else {}
-    return {"job": stage.job, **start, "iteration": stage.step.iteration}
+    return {"job": stage.job, "iteration": stage.iteration}
 
 
 def _describe(task: TaskId) -> str:

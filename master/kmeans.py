@@ -7,7 +7,7 @@ import numpy as np
 from common.events import Log
 from common.jobs.kmeans import FarthestRows, LloydStep
 from common.kernels.distance import largest_shift
-from common.model import FloatArray, LongArray, Step
+from common.model import FloatArray, LongArray
 from master.config import KMeansConfig
 from master.engines.base import Engine
 from master.initial import random_rows, scalable_kmeans_plus_plus
@@ -90,7 +90,7 @@ def _lloyd(engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansC
         if not going:
             return
         log.event("iteration_started", iteration=iteration, of=config.iterations)
-        found = _step(engine, job, going, Step(iteration), config, log)
+        found = _step(engine, job, going, iteration, config, log)
         for start in going:
             moved = start.centroids.copy()
             for key in range(config.k):
@@ -121,7 +121,7 @@ def _best(
 
 
 def _step(
-    engine: Engine, job: LloydStep, starts: list[_Start], step: Step, config: KMeansConfig, log: Log
+    engine: Engine, job: LloydStep, starts: list[_Start], iteration: int, config: KMeansConfig, log: Log
 ) -> dict[int, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
@@ -132,27 +132,27 @@ def _step(
         "centroids": np.stack([start.centroids for start in starts]),
         "starts": np.array([start.number for start in starts]),
     }
-    found = engine.map_reduce(job, state, step)
+    found = engine.map_reduce(job, state, iteration)
     moves = []
     for start in starts:
         first = start.number * config.k
         empty = [key for key in range(config.k) if first + key not in found]
         if empty and config.on_empty == "keep":
             for key in empty:
-                log.event("empty_cluster", **start.name, iteration=step.iteration, key=key, action="keep")
+                log.event("empty_cluster", **start.name, iteration=iteration, key=key, action="keep")
         elif empty:
-            moves.append(_fill(engine, start, empty, step, log))
+            moves.append(_fill(engine, start, empty, iteration, log))
     if not moves:
         return found
     rows, keys = np.concatenate(moves, axis=1)
-    return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, step)
+    return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
 
 
-def _fill(engine: Engine, start: _Start, empty: list[int], step: Step, log: Log) -> LongArray:
+def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: Log) -> LongArray:
     """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
-    place = start.name | {"iteration": step.iteration}
+    place = start.name | {"iteration": iteration}
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
         distance = float(np.sqrt(squared))
         log.event("empty_cluster", **place, key=key, action="move", row=int(row) + 1, distance=distance)

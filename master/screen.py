@@ -173,7 +173,7 @@ def _centroid(event: Event) -> str | None:
     if key >= _SHOWN_CENTROIDS:
         return "  ... the others are in dump.txt" if key == _SHOWN_CENTROIDS else None
     rest = ",..." if len(value) > _SHOWN_COLUMNS else ""
-    return f"  centroid {key}: {','.join(map(repr, value[:_SHOWN_COLUMNS]))}{rest}"
+    return f"  {_start(event)}centroid {key}: {','.join(map(repr, value[:_SHOWN_COLUMNS]))}{rest}"
 
 
 def _empty_cluster(event: Event) -> str:
@@ -189,7 +189,7 @@ def _lost(event: Event) -> str:
 
 
 def _iteration_started(event: Event) -> str:
-    return f"\n{_start(event)}iteration {event.fields['iteration']} of {event.fields['of']}"
+    return f"\niteration {event.fields['iteration']} of {event.fields['of']}"
 
 
 def _stopped(event: Event) -> str:
@@ -211,6 +211,6 @@ _WORDS: dict[str, Callable[[Event], str | None]] = {
     "rpc_response": _call,
     "centroid": _centroid,
     "empty_cluster": _empty_cluster,
-    "iteration_finished": lambda event: f"  largest shift {event.fields['shift']:g}",
+    "iteration_finished": lambda event: f"  {_start(event)}largest shift {event.fields['shift']:g}",
     "stopped": _stopped,
 }

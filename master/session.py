@@ -147,7 +147,7 @@ def _start_engine(
     config: RunConfig, file: InputFile, data_dir: DataDir, dump: Dump, log: Log, stack: ExitStack
 ) -> Engine:
     if config.engine == "inline":
-        return InlineEngine(file, combine=config.tasks.combine)
+        return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
     processes = start_workers(config.mappers, config.reducers, data_dir)
     from master.engines.grpc import GrpcEngine  # takes a while; the workers start meanwhile
 
@@ -165,5 +165,6 @@ def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
         "reducers": config.reducers,
         "combine": config.tasks.combine,
         "intermediate": config.tasks.intermediate,
+        "threads": config.tasks.threads,
         "data_dir": config.data_dir,
     }

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -24,6 +25,8 @@ from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server
 from reducer.task import ReduceTask, run_reduce_task
 
+_PARALLEL_FETCHES = 8
+
 
 class Reducer(ReducerServicer):
     """Serves one reducer process."""
@@ -34,6 +37,7 @@ class Reducer(ReducerServicer):
         self._log = log
         self._mappers: dict[str, MapperStub] = {}
         self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(_PARALLEL_FETCHES, thread_name_prefix="fetch")
 
     def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
         """Run a reduce task."""
@@ -43,7 +47,7 @@ class Reducer(ReducerServicer):
         identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
         self._log.event("reduce_started", **identity, sources=len(sources))
         wait_for_person(task.options)
-        output = run_reduce_task(task, self._fetch, self._store)
+        output = run_reduce_task(task, self._fetch, self._store, self._pool)
         fail_if_asked(Role.REDUCER, task.attempt, task.options)
         self._log.event("reduce_finished", **identity, records=output.records)
         return pb.ReduceResponse(output=pack_file(output))

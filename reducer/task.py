@@ -1,7 +1,7 @@
 """The work of a reduce task: fetch the partition from every mapper, sort, group, reduce, write."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,8 +11,6 @@ from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
 from common.records import decode, encode
 from common.store import REDUCE_OUTPUT, NodeStore
-
-_PARALLEL_FETCHES = 8
 
 Fetch = Callable[[Attempt, MapOutput], bytes]
 """Gets the partition of a map output, checked; raises FetchFailedError."""
@@ -28,8 +26,8 @@ class ReduceTask:
     options: TaskOptions
 
 
-def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore) -> CommittedFile:
-    """Run a reduce task from the mappers' partitions to the committed output.
+def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Executor) -> CommittedFile:
+    """Run a reduce task from the mappers' partitions, fetched by a pool, to the committed output.
 
     Raises
     ------
@@ -38,13 +36,13 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore) -> Committ
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """
-    output = reduce_runs(task.job, shuffle(task, fetch))
+    output = reduce_runs(task.job, shuffle(task, fetch, pool))
     kind = task.options.intermediate
     with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
         return files.write(REDUCE_OUTPUT, encode(output, kind))
 
 
-def shuffle(task: ReduceTask, fetch: Fetch) -> list[Records]:
+def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
     """Fetch the runs of all map tasks, each sorted by key and in one or more pieces."""
 
     def run_of(source: MapOutput) -> list[Records]:
@@ -58,5 +56,4 @@ def shuffle(task: ReduceTask, fetch: Fetch) -> list[Records]:
             raise FetchFailedError(source.task, source.attempt, False, "records are missing")
         return run
 
-    with ThreadPoolExecutor(min(_PARALLEL_FETCHES, max(1, len(task.sources)))) as pool:
-        return list(chain.from_iterable(pool.map(run_of, task.sources)))
+    return list(chain.from_iterable(pool.map(run_of, task.sources)))

@@ -1,7 +1,9 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from common.kernels.grouping import merge_groups
 from common.model import Block, FloatArray, IntArray, PointArray, Records, State
 
 _BLOCK_ROWS = 1 << 16
+_BLOCK_NUMBERS = 1 << 20
+_T = TypeVar("_T")
 
 
 def map_rows(
@@ -20,6 +24,7 @@ def map_rows(
     *,
     combine: bool,
     memory: Memory | None = None,
+    threads: int = 1,
 ) -> Records:
     """Map a split's rows, block by block or all at once.
 
@@ -35,24 +40,27 @@ def map_rows(
         Merge the records of each key; jobs that aggregate always do.
     memory
         What earlier calls for these rows have left; see `Job.summarize`.
+    threads
+        How many share the work, if the rows are many.
     """
     combines = combine or job.aggregates
-    if combines:
-        summary = job.summarize(
-            Block(cast(FloatArray, points), row_start), state, {} if memory is None else memory
-        )
-        if summary is not None:
-            return summary
-    parts = []
-    for start in range(0, len(points), _BLOCK_ROWS):
-        block = points[start : start + _BLOCK_ROWS].astype(np.float64, copy=False)
-        records = job.map(Block(block, row_start + start), state)
-        parts.append(job.combine(records) if combines else records)
+    memory = {} if memory is None else memory
+
+    def map_part(rows: slice) -> list[Records]:
+        part = Block(cast(FloatArray, points[rows]), row_start + rows.start)
+        if combines:
+            summary = job.summarize(part, state, memory.setdefault(f"rows from {rows.start}", {}))
+            if summary is not None:
+                return [summary]
+        mapped = (job.map(block, state) for block in _blocks(part))
+        return [job.combine(records) if combines else records for records in mapped]
+
+    parts = [records for part in _in_parallel(map_part, len(points), threads) for records in part]
     records = Records.concatenate(parts)
     return job.combine(records) if combines and len(parts) > 1 else records
 
 
-def map_keys(job: Job, state: State, points: PointArray, row_start: int) -> IntArray:
+def map_keys(job: Job, state: State, points: PointArray, row_start: int, threads: int = 1) -> IntArray:
     """Map a split's rows to keys alone, of a job that emits rows, so that no value need be copied.
 
     Returns
@@ -60,11 +68,31 @@ def map_keys(job: Job, state: State, points: PointArray, row_start: int) -> IntA
     array
         Shape (times * rows,): the keys of all rows in order, as many times over as the job emits them.
     """
-    parts = [np.empty((1, 0), np.int32)] if not len(points) else []
-    for start in range(0, len(points), _BLOCK_ROWS):
-        block = points[start : start + _BLOCK_ROWS].astype(np.float64, copy=False)
-        parts.append(job.map(Block(block, row_start + start), state).keys.reshape(-1, len(block)))
-    return np.concatenate(parts, axis=1).ravel()
+
+    def map_part(rows: slice) -> list[IntArray]:
+        blocks = _blocks(Block(cast(FloatArray, points[rows]), row_start + rows.start))
+        return [job.map(block, state).keys.reshape(-1, len(block.points)) for block in blocks]
+
+    parts = [keys for part in _in_parallel(map_part, len(points), threads) for keys in part]
+    return np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
+
+
+def _in_parallel(work: Callable[[slice], _T], rows: int, threads: int) -> list[_T]:
+    """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
+    parts = max(1, min(threads, rows // _BLOCK_ROWS))
+    bounds = [rows * i // parts for i in range(parts + 1)]
+    slices = [slice(*pair) for pair in pairwise(bounds)]
+    if parts == 1:
+        return [work(slices[0])]
+    with ThreadPoolExecutor(parts) as pool:
+        return list(pool.map(work, slices))
+
+
+def _blocks(part: Block) -> Iterator[Block]:
+    rows = min(_BLOCK_ROWS, max(1, _BLOCK_NUMBERS // part.points.shape[1]))
+    for start in range(0, len(part.points), rows):
+        block = part.points[start : start + rows].astype(np.float64, copy=False)
+        yield Block(block, part.row_start + start)
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:

@@ -11,10 +11,12 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.base import Job, Memory, keyed_zero
-from common.kernels.distance import nearest, worth_compiled_code
+from common.kernels.distance import nearest, nearest_by_products, worth_compiled_code
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.index import build_index
 from common.model import Block, FloatArray, IntArray, LongArray, Records, State
+
+_BLOCK_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,25 @@ class Score(Job):
             sums = sum_by_key(labels, counted, len(centroids))
             members = np.flatnonzero(sums[:, 0])
             parts.append(Records((members + start * len(centroids)).astype(np.int32), sums[members]))
+        return Records.concatenate(parts)
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Do so with compiled code, if the rows are many."""
+        if not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
+            return None
+        from common.kernels.limbs import add_numbers
+
+        parts = []
+        for start, centroids in _starts(state):
+            k, constants = len(centroids), self.grid.constants
+            counts, sums = np.zeros(k), np.zeros((k, self.grid.limbs))
+            for at in range(0, len(rows.points), _BLOCK_ROWS):
+                block = rows.points[at : at + _BLOCK_ROWS].astype(np.float64, copy=False)
+                labels, squared = nearest_by_products(block, centroids)
+                add_numbers(labels, squared, constants, counts, sums)
+            members = np.flatnonzero(counts)
+            keys = (members + start * k).astype(np.int32)
+            parts.append(Records(keys, np.column_stack([counts, sums])[members]))
         return Records.concatenate(parts)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:

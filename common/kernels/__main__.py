@@ -9,6 +9,7 @@ from common.kernels.bounds import BoundsIndex
 from common.kernels.boxes import BoxIndex
 from common.kernels.distance import nearest_by_products
 from common.kernels.exact import SumGrid
+from common.kernels.limbs import add_numbers
 from common.model import PointArray
 
 
@@ -20,7 +21,8 @@ def main() -> None:
         points.flags.writeable = False  # as a memory-mapped split is
         grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
         centroids = points[:2].astype(np.float64)
-        nearest_by_products(points.astype(np.float64), centroids)
+        labels, squared = nearest_by_products(points.astype(np.float64), centroids)
+        add_numbers(labels, squared, grid.constants[:, :1], np.zeros(2), np.zeros((2, grid.limbs)))
         for index in (BoxIndex(points, grid), BoundsIndex(points, grid)):
             for step in range(2):
                 index.cluster_sums(centroids + step)

@@ -1,4 +1,4 @@
-"""Compiled additions of limbs: one row into, or out of, a cluster's exact sums."""
+"""Compiled additions of limbs to clusters' exact sums."""
 
 from numba import njit
 
@@ -20,3 +20,19 @@ def add_row(row, constants, sign, sums):  # type: ignore[no-untyped-def]
     at = cuts * d
     for c in range(d):
         sums[at + c] += sign * row[c]
+
+
+@njit(cache=True, nogil=True)
+def add_numbers(labels, numbers, constants, counts, sums):  # type: ignore[no-untyped-def]
+    """Count numbers, shape (n,), by their labels, and add their limbs to sums of shape (k, limbs).
+
+    `constants` has shape (limbs - 1, 1), from `SumGrid.constants` of one column.
+    """
+    for r in range(len(labels)):
+        label, rest = labels[r], numbers[r]
+        counts[label] += 1
+        for limb in range(len(constants)):
+            high = (rest + constants[limb, 0]) - constants[limb, 0]
+            sums[label, limb] += high
+            rest -= high
+        sums[label, -1] += rest

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from common.jobs.base import Job
-from common.model import FloatArray, State, Step
+from common.model import FloatArray, State
 from common.records.base import Buffer
 
 
 class Engine(Protocol):
     """Runs jobs over the whole input; results do not depend on which engine it is."""
 
-    def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job.
 
         Parameters
         ----------
         job, state
             What to run, and what it needs to know.
-        step
-            The place in the algorithm's loop, for jobs that belong to it.
+        iteration
+            The algorithm's iteration, from 1, for jobs that belong to one.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from common.errors import RunFailedError, TaskError
 from common.events import Log
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, Records, Role, Split, Stage, State, Step, TaskOptions
+from common.model import FloatArray, Records, Role, Split, Stage, State, TaskOptions
 from common.records import decode
 from common.records.base import Buffer
 from common.store import DataDir
@@ -71,9 +71,9 @@ class GrpcEngine:
         self._dispatcher.close()
         self._cluster.close()
 
-    def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._partitions, step)
+        order = self._order(job, state, self._splits, self._partitions, iteration)
         outputs = self._dispatcher.run(order, self._cluster)
         records = Records.concatenate(
             [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
@@ -88,10 +88,10 @@ class GrpcEngine:
             yield from self._stream(order, split, output)
 
     def _order(
-        self, job: Job, state: State, splits: Sequence[Split], partitions: int, step: Step | None
+        self, job: Job, state: State, splits: Sequence[Split], partitions: int, iteration: int | None
     ) -> StageOrder:
         self._sequence += 1
-        stage = Stage(self._sequence, job.name, step)
+        stage = Stage(self._sequence, job.name, iteration)
         return StageOrder(stage, job, state, self._input, splits, partitions)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from common.dataset import InputFile, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, RecordFormat, State, Step
+from common.model import FloatArray, RecordFormat, State
 from common.records import encode
 from common.records.base import Buffer
 
@@ -21,6 +21,8 @@ class InlineEngine:
         The input.
     combine
         Merge the records of each key before the reduce.
+    threads
+        How many share the work.
 
     Raises
     ------
@@ -28,15 +30,21 @@ class InlineEngine:
         The input holds what it must not.
     """
 
-    def __init__(self, file: InputFile, *, combine: bool) -> None:
+    def __init__(self, file: InputFile, *, combine: bool, threads: int = 1) -> None:
         (whole,) = plan_splits(file, 1)
         self._points = load_split(file.input, whole)
         self._combine = combine
+        self._threads = threads
         self._memory: Memory = {}
 
-    def map_reduce(self, job: Job, state: State, step: Step | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        records = map_rows(job, state, self._points, 0, combine=self._combine, memory=self._memory)
+        records = map_rows(
+            *(job, state, self._points, 0),
+            combine=self._combine,
+            memory=self._memory,
+            threads=self._threads,
+        )
         return dict(groups(reduce_runs(job, [sort_by_key(records)])))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -47,7 +47,7 @@ def plan(path: Path, n: int = 1, dtype: FloatType = FloatType.FLOAT64) -> tuple[
 def open_all(source: Input, splits: list[Split], folder: Path) -> list[PointArray]:
     """Open splits as the mappers do."""
     store = NodeStore(folder, 1)
-    return [open_split(source, split, store) for split in splits]
+    return [open_split(source, split, store, {}) for split in splits]
 
 
 @pytest.fixture(params=itertools.product([0, 1 << 18], [32, 1 << 20]), autouse=True)
@@ -154,7 +154,7 @@ def test_rows_stored_as_wanted_are_checked_and_the_file_must_stay(tmp_path: Path
     file = open_input(path)
     (split,) = plan_splits(file, 1)
     store = NodeStore(tmp_path / "node", 1)
-    assert open_split(file.input, split, store).tolist() == MATRIX.tolist()
+    assert open_split(file.input, split, store, {}).tolist() == MATRIX.tolist()
     np.save(path, MATRIX[:-1])
     with pytest.raises(InputError, match="the file changed while the run was using it"):
-        open_split(file.input, split, store)
+        open_split(file.input, split, store, {})

@@ -41,7 +41,7 @@ def test_reading_takes_little_memory(tmp_path: Path, suffix: str, dtype: FloatTy
     try:
         file = open_input(path, dtype=dtype)
         (split,) = plan_splits(file, 1)
-        points = open_split(file.input, split, NodeStore(tmp_path / "node", 1))
+        points = open_split(file.input, split, NodeStore(tmp_path / "node", 1), {})
         peak = tracemalloc.get_traced_memory()[1] + pool.max_memory()
     finally:
         tracemalloc.stop()

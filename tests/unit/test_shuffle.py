@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ def content(kind: RecordFormat) -> bytes:
     return out.getvalue()
 
 
+POOL = ThreadPoolExecutor(2)
+
+
 def task(kind: RecordFormat, sources: int = 1, records: int = len(RECORDS)) -> ReduceTask:
     vouched = CommittedFile(1, records, 1)
     outputs = [MapOutput(i, 2, f"M{i + 1}", "", vouched) for i in range(sources)]
@@ -29,7 +33,7 @@ def task(kind: RecordFormat, sources: int = 1, records: int = len(RECORDS)) -> R
 
 @pytest.mark.parametrize("kind", RecordFormat)
 def test_runs_come_in_the_order_of_their_sources(kind: RecordFormat) -> None:
-    runs = shuffle(task(kind, sources=3), lambda *_: content(kind))
+    runs = shuffle(task(kind, sources=3), lambda *_: content(kind), POOL)
     whole = Records.concatenate(runs)
     assert whole.keys.tolist() == RECORDS.keys.tolist() * 3
     assert whole.values.tobytes() == RECORDS.values.tobytes() * 3
@@ -49,6 +53,6 @@ def test_damaged_bytes_lose_the_map_output(
     kind: RecordFormat, damage: Callable[[bytes], bytes], records: int, reason: str
 ) -> None:
     with pytest.raises(FetchFailedError) as caught:
-        shuffle(task(kind, records=records), lambda *_: damage(content(kind)))
+        shuffle(task(kind, records=records), lambda *_: damage(content(kind)), POOL)
     assert (caught.value.task, caught.value.attempt, caught.value.unreachable) == (0, 2, False)
     assert caught.value.reason.startswith(reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import DataDirInUseError, OutputLostError, StaleAttemptError, UsageError
-from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Role, Stage, Step
+from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Role, Stage
 from common.records import checksum
 from common.records.base import Sink
 from common.store import DataDir, NodeStore, node_name, partition_name, write_whole
@@ -26,8 +26,8 @@ with DataDir(Path(sys.argv[1])).locked():
 """
 
 
-def attempt(number: int = 1, *, sequence: int = 1, task: int = 0, step: Step | None = Step(1)) -> Attempt:  # noqa: B008
-    return Attempt(Stage(sequence, "lloyd" if step else "describe", step), task, number)
+def attempt(number: int = 1, *, sequence: int = 1, task: int = 0, iteration: int | None = 1) -> Attempt:
+    return Attempt(Stage(sequence, "lloyd" if iteration else "describe", iteration), task, number)
 
 
 def nothing() -> None:
@@ -174,7 +174,7 @@ class TestNodeStore:
         assert tree(folder) == ["new.txt"]
 
     def test_one_whose_folder_is_removed_is_refused(self, store: NodeStore) -> None:
-        old, new = attempt(step=None), attempt(sequence=2)
+        old, new = attempt(iteration=None), attempt(sequence=2)
         with pytest.raises(StaleAttemptError):
             commit(store, old, meanwhile=lambda: commit(store, new), a=b"1", b=b"2")
 
@@ -185,7 +185,7 @@ class TestNodeStore:
 
     @pytest.mark.parametrize(
         "other",
-        [attempt(2), attempt(1, task=1), attempt(1, sequence=2), attempt(2, sequence=1, step=None)],
+        [attempt(2), attempt(1, task=1), attempt(1, sequence=2), attempt(2, sequence=1, iteration=None)],
         ids=["attempt", "task", "stage", "never"],
     )
     def test_output_that_is_not_here_is_lost(self, store: NodeStore, other: Attempt) -> None:
@@ -223,45 +223,43 @@ class TestNodeStore:
         assert read(store, attempt(), offset=len(content)) == b""
 
     @pytest.mark.parametrize(
-        ("step", "keep", "task", "expected"),  # of the second node, whose own task is 1
+        ("iteration", "keep", "task", "expected"),  # of the second node, whose own task is 1
         [
-            (Step(3), False, 1, "out.txt"),
-            (Step(3), False, 0, "task_1/out.txt"),
-            (Step(3), True, 1, "iteration_3/out.txt"),
-            (Step(3), True, 2, "iteration_3/task_3/out.txt"),
-            (Step(3, start=2), False, 1, "out.txt"),
-            (Step(3, start=2), True, 1, "start_2/iteration_3/out.txt"),
+            (3, False, 1, "out.txt"),
+            (3, False, 0, "task_1/out.txt"),
+            (3, True, 1, "iteration_3/out.txt"),
+            (3, True, 2, "iteration_3/task_3/out.txt"),
             (None, False, 1, "job_describe/out.txt"),
             (None, True, 0, "job_describe/task_1/out.txt"),
         ],
     )
-    def test_folders(self, folder: Path, step: Step | None, keep: bool, task: int, expected: str) -> None:
-        commit(NodeStore(folder, 2), attempt(task=task, step=step), keep=keep)
+    def test_folders(self, folder: Path, iteration: int | None, keep: bool, task: int, expected: str) -> None:
+        commit(NodeStore(folder, 2), attempt(task=task, iteration=iteration), keep=keep)
         assert tree(folder) == [expected]
 
     def test_a_new_iteration_removes_the_last(self, store: NodeStore, folder: Path) -> None:
         commit(store, attempt(), old=b"1")
         commit(store, attempt(task=1), old=b"2")
         store.cached(0, "points").write_bytes(b"cached")
-        commit(store, attempt(sequence=2, step=Step(2)), new=b"3")
+        commit(store, attempt(sequence=2, iteration=2), new=b"3")
         assert tree(folder) == [".cache/split_1_points", "new.txt"]
         assert not (folder / "task_2").exists()
 
     def test_kept_iterations_stay(self, store: NodeStore, folder: Path) -> None:
         for i in (1, 2):
-            commit(store, attempt(sequence=i, step=Step(i)), keep=True)
+            commit(store, attempt(sequence=i, iteration=i), keep=True)
         assert tree(folder) == ["iteration_1/out.txt", "iteration_2/out.txt"]
 
     def test_the_next_stage_removes_a_job_but_no_iteration(self, store: NodeStore, folder: Path) -> None:
         commit(store, attempt(sequence=1), last=b"1")
         commit(store, attempt(sequence=1, task=1), last=b"2")
-        commit(store, attempt(sequence=2, step=None), job=b"3")
+        commit(store, attempt(sequence=2, iteration=None), job=b"3")
         assert tree(folder) == ["job_describe/job.txt", "last.txt", "task_2/last.txt"]
         with pytest.raises(OutputLostError):
             read(store, attempt(sequence=1), "last")
-        commit(store, attempt(sequence=3, step=None), other=b"4")
+        commit(store, attempt(sequence=3, iteration=None), other=b"4")
         assert tree(folder) == ["job_describe/other.txt", "last.txt", "task_2/last.txt"]
-        commit(store, attempt(sequence=4, step=Step(2)), new=b"5")
+        commit(store, attempt(sequence=4, iteration=2), new=b"5")
         assert tree(folder) == ["new.txt"]
 
     def test_a_new_incarnation_removes_temporary_files_alone(self, store: NodeStore, folder: Path) -> None:
@@ -338,7 +336,7 @@ class TestLock:
         with data.locked():
             store = NodeStore(data.node(Role.REDUCER, 2), 2)
             commit(store, attempt(task=1))
-            commit(store, attempt(sequence=2, step=None))
+            commit(store, attempt(sequence=2, iteration=None))
             store.cached(0, "points").write_bytes(b"cached")
             (tmp_path / "reducers" / "R2" / ".out.txt.1-2.tmp").write_bytes(b"half")
         assert tree(tmp_path) == ["reducers/R2/out.txt"]

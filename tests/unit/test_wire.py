@@ -25,7 +25,6 @@ from common.model import (
     Role,
     Split,
     Stage,
-    Step,
     TaskOptions,
 )
 from protos import mapreduce_pb2 as pb
@@ -55,19 +54,14 @@ VALUES: dict[str, tuple[Callable[[Any], Message], Callable[[Any], object], objec
     "attempt_in_iteration": (
         wire.pack_attempt,
         wire.unpack_attempt,
-        Attempt(Stage(5, "lloyd", Step(6)), 7, 8),
-    ),
-    "attempt_in_start": (
-        wire.pack_attempt,
-        wire.unpack_attempt,
-        Attempt(Stage(5, "lloyd", Step(6, start=9)), 0, 1),
+        Attempt(Stage(5, "lloyd", 6), 7, 8),
     ),
     "split": (wire.pack_split, wire.unpack_split, Split(1, 2**33, 2**34, 2**35, 2**36, 2**37)),
     "empty_split": (wire.pack_split, wire.unpack_split, Split(6, 5, 5, 9, 9, 0)),
     "options": (
         wire.pack_options,
         wire.unpack_options,
-        TaskOptions(True, True, 0.25, 0.1, 2**62, RecordFormat.ARROW),
+        TaskOptions(True, True, 0.25, 0.1, 2**62, RecordFormat.ARROW, 3),
     ),
     "file": (wire.pack_file, wire.unpack_file, FILE),
     "map_output": (
