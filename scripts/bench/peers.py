@@ -116,7 +116,7 @@ def _faiss(task: Task) -> Fit:
     initial = np.ascontiguousarray(task.initial, np.float32)
     began_s = time.perf_counter()
     model.train(points, init_centroids=initial)
-    return Fit(time.perf_counter() - began_s, model.centroids, task.iterations)
+    return Fit(time.perf_counter() - began_s, np.asarray(model.centroids), task.iterations)
 
 
 def _spark(task: Task) -> Fit:
@@ -187,7 +187,8 @@ _FITS: dict[str, Callable[[Task], Fit]] = {
 def _nearest(points: Array, centroids: Array) -> Array:
     from sklearn.metrics import pairwise_distances_argmin
 
-    return pairwise_distances_argmin(points, centroids.astype(points.dtype))
+    labels: Array = pairwise_distances_argmin(points, centroids.astype(points.dtype))
+    return labels
 
 
 def _inertia(points: Array, centroids: Array, labels: Array) -> float:
