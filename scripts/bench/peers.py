@@ -175,13 +175,14 @@ def _dask(task: Task) -> Fit:
     return Fit(seconds, model.cluster_centers_, int(model.n_iter_))
 
 
-_FITS: dict[str, Callable[[Task], Fit]] = {
+FITS: dict[str, Callable[[Task], Fit]] = {
     "sklearn-lloyd": lambda task: _sklearn(task, "lloyd"),
     "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
     "faiss": _faiss,
     "spark": _spark,
     "dask-ml": _dask,
 }
+"""How to fit with each library."""
 
 
 def _nearest(points: Array, centroids: Array) -> Array:
@@ -199,7 +200,7 @@ def _inertia(points: Array, centroids: Array, labels: Array) -> float:
 
 
 @click.command(help=__doc__)
-@click.argument("peer", type=click.Choice(list(_FITS)))
+@click.argument("peer", type=click.Choice(list(FITS)))
 @click.option("--points", "points_path", type=Path, required=True)
 @click.option("--initial", "initial_path", type=Path, required=True)
 @click.option("--iterations", type=int, required=True)
@@ -221,8 +222,8 @@ def main(
     points = np.load(points_path).astype(dtype, copy=False)
     initial = np.load(initial_path).astype(dtype, copy=False)
     few = points[: max(_WARM_UP_ROWS, initial.shape[-2])]
-    _FITS[peer](Task(few, initial, 2, threads))
-    fit = _FITS[peer](Task(points, initial, iterations, threads, count))
+    FITS[peer](Task(few, initial, 2, threads))
+    fit = FITS[peer](Task(points, initial, iterations, threads, count))
     found: dict[str, object] = {"seconds": fit.seconds, "iterations": fit.iterations}
     if out is not None:
         labels = _nearest(points, fit.centroids) if fit.labels is None else fit.labels

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.bench import measure, ours, plots, report
+from scripts.bench import measure, ours, peers, plots, report
 from scripts.bench.data import generate, initial_rows, write_csv
 from scripts.bench.measure import Sample, Series, Unavailable, Usage
 from scripts.bench.outcome import Bench, Outcome, Ratio, detail_ratio, time_ratio
@@ -219,6 +219,31 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150, check=False
     )
+
+
+@pytest.mark.parametrize("library", ["sklearn-lloyd", "sklearn-elkan", "faiss", "dask-ml"])
+def test_libraries_find_the_same_clusters(library: str) -> None:
+    pytest.importorskip(peers.MODULES[library])
+    points = generate("blobs", 500, 2, 3, seed=0)
+    initial = initial_rows(points, 3, seed=0)
+    fit = peers.FITS[library](peers.Task(points, initial, iterations=30, threads=1))
+    labels = np.square(points[:, None] - fit.centroids).sum(axis=2).argmin(axis=1)
+    if fit.labels is not None:
+        np.testing.assert_array_equal(labels, fit.labels)
+    means = [points[labels == key].mean(axis=0) for key in range(3)]
+    np.testing.assert_allclose(fit.centroids, means, rtol=1e-5)
+    assert fit.seconds > 0
+
+
+def test_several_starts_are_the_ones_given() -> None:
+    points = generate("cloud", 500, 2, 3, seed=0)
+    starts = np.stack([initial_rows(points, 3, seed) for seed in (0, 1)])
+    both = peers.FITS["sklearn-lloyd"](peers.Task(points, starts, iterations=5, threads=1, count=True))
+    each = [
+        peers.FITS["sklearn-lloyd"](peers.Task(points, start, iterations=5, threads=1)) for start in starts
+    ]
+    assert both.iterations == sum(fit.iterations or 0 for fit in each)
+    assert any(np.allclose(both.centroids, fit.centroids) for fit in each)
 
 
 def test_an_unknown_workload_is_refused(tmp_path: Path) -> None:
