@@ -24,6 +24,12 @@ GROWTH: Mapping[str, tuple[Callable[[int], Size], tuple[int, ...]]] = {
 TASKS = ((1, 1), (2, 2), (4, 4), (8, 8), (16, 8), (32, 16), (64, 16))
 """Mappers and reducers of the curve of tasks."""
 
+_SMALL = Size(20_000, 2, 64)
+"""What is clustered where only the coordination is of interest."""
+
+_CONSTANTS_AT = ((24, 1), (12, 12))
+_CONSTANTS_ITERATIONS = (5, 45)
+
 
 def run_growth(bench: Bench, what: str, value: int) -> Outcome:
     """Measure one point of a curve: ours with two mappers, scikit-learn with two threads."""
@@ -70,17 +76,17 @@ def run_mappers(bench: Bench) -> Outcome:
 
 def _small_run(bench: Bench, mappers: int, reducers: int, iterations: int) -> Contender:
     """Return a run on a small file that doesn't converge soon."""
-    points = generate("cloud", 20_000, 2, 64, bench.seed)
+    points = generate("cloud", _SMALL.rows, _SMALL.columns, _SMALL.k, bench.seed)
     source, initial = bench.folder / "small.npy", bench.folder / "small_initial.npy"
     np.save(source, points)
-    np.save(initial, initial_rows(points, 64, bench.seed))
+    np.save(initial, initial_rows(points, _SMALL.k, bench.seed))
     folder = bench.folder / f"small_{mappers}_{reducers}_{iterations}"
 
     def contender(watch: bool) -> Sample:
         ran = ours.master(
             folder,
             {
-                **{"mappers": mappers, "reducers": reducers, "k": 64, "iters": iterations, "tol": 0},
+                **{"mappers": mappers, "reducers": reducers, "k": _SMALL.k, "iters": iterations, "tol": 0},
                 **{"input": source, "init-centroids": initial, **ours.one_thread_each()},
             },
             watch=watch,
@@ -128,47 +134,51 @@ def run_tasks(bench: Bench, mappers: int, reducers: int) -> Outcome:
 
 
 def run_constants(bench: Bench) -> Outcome:
-    """Measure what docs/SCALING.md reckons with: what an iteration costs the master, and memory of a worker.
+    """Measure what docs/SCALING.md reckons with: what calls and log lines cost the master, memory, bytes.
 
-    The processor time of the master is the difference of a long and a short run, by iteration.
+    The processor time of an iteration is the difference of a long and a short run. Two numbers of workers,
+    one with more calls for each log line than the other, tell calls and lines apart.
     """
-    mappers, reducers, few, many = 16, 8, 5, 45
-    usage, skipped = alternate(
+    call = "an empty gRPC call"
+    series, skipped = alternate(
         {
-            "few": _small_run(bench, mappers, reducers, few),
-            "many": _small_run(bench, mappers, reducers, many),
-            "an empty gRPC call": lambda _: yardsticks.round_trip(),
-        },
+            f"{m} × {r}, {n} iterations": _small_run(bench, m, r, n)
+            for m, r in _CONSTANTS_AT
+            for n in _CONSTANTS_ITERATIONS
+        }
+        | {call: lambda _: yardsticks.round_trip()},
         1,
     )
-    return Outcome(
-        "constants",
-        "constants",
-        f"M = {mappers}, R = {reducers}",
-        {"mappers": mappers, "reducers": reducers},
-        usage,
-        skipped,
-        facts=_constants(usage, mappers, reducers) if not skipped else {},
-    )
+    facts: dict[str, object] = {}
+    if not skipped:
+        per_call_s, per_line_s = np.linalg.solve(*_master_costs(series)).tolist()
+        m, r = _CONSTANTS_AT[-1]
+        last = series[f"{m} × {r}, {max(_CONSTANTS_ITERATIONS)} iterations"]
+        assert last.usage is not None
+        facts = {
+            "master: CPU seconds for each call it makes": per_call_s,
+            "master: CPU seconds for each line of dump.txt": per_line_s,
+            "caller: CPU seconds of an empty gRPC call": series[call].details["caller_cpu_s"],
+            "bytes of a partition file (--combine, 2 columns) for each key": (
+                last.details["partition_bytes"] * r / _SMALL.k
+            ),
+            "anonymous bytes of a process": last.usage.anonymous_bytes / (1 + m + r),
+        }
+    return Outcome("constants", "constants", "the master's costs", {}, series, skipped, facts=facts)
 
 
-def _constants(series: Mapping[str, Series], mappers: int, reducers: int) -> dict[str, object]:
-    few, many = series["few"], series["many"]
-    assert few.usage is not None
-    assert many.usage is not None
-    iterations = many.details["iterations"] - few.details["iterations"]
-    cpu_s = (many.usage.cpu_s - few.usage.cpu_s) / iterations
-    calls_of_master = mappers + 2 * reducers
-    return {
-        "master: CPU seconds of an iteration": cpu_s,
-        "master: CPU seconds for each call it makes": cpu_s / calls_of_master,
-        "caller's CPU seconds of an empty gRPC call": series["an empty gRPC call"].details["caller_cpu_s"],
-        "lines of dump.txt about the calls of an iteration": (
-            (many.details["lines_of_calls"] - few.details["lines_of_calls"]) / iterations
-        ),
-        "bytes of a partition file (--combine, K = 64, 2 columns)": many.details["partition_bytes"],
-        "anonymous bytes of a process": many.usage.anonymous_bytes / (1 + mappers + reducers),
-    }
+def _master_costs(series: Mapping[str, Series]) -> tuple[list[list[float]], list[float]]:
+    """Return calls and log lines of an iteration for each number of workers, and the master's CPU seconds."""
+    counts, costs_s = [], []
+    for m, r in _CONSTANTS_AT:
+        few, many = (series[f"{m} × {r}, {n} iterations"] for n in _CONSTANTS_ITERATIONS)
+        assert few.usage is not None
+        assert many.usage is not None
+        iterations = many.details["iterations"] - few.details["iterations"]
+        lines = many.details["lines_of_calls"] - few.details["lines_of_calls"]
+        counts.append([m + 2 * r, lines / iterations])
+        costs_s.append((many.usage.cpu_s - few.usage.cpu_s) / iterations)
+    return counts, costs_s
 
 
 def run_n_init(bench: Bench) -> Outcome:
