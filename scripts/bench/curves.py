@@ -92,7 +92,7 @@ def _small_run(bench: Bench, mappers: int, reducers: int, iterations: int) -> Co
             watch=watch,
         )
         details = {"iterations": ran.trace.iterations, **_traffic(folder)}
-        return Sample(ran.trace.starts[0].later_iteration_s, details, ran.finished.usage)
+        return Sample(ran.trace.later_iteration_s, details, ran.finished.usage)
 
     return contender
 
@@ -200,10 +200,14 @@ def run_n_init(bench: Bench) -> Outcome:
             watch=watch,
         )
         np.save(starts, ours.initial_centroids(folder))
-        fits_s = sum(start.fit_s for start in ran.trace.starts)
-        n = ran.trace.iterations
-        details = {"iterations": n, "iteration_s": fits_s / n, "with_starts_and_scoring_s": ran.trace.all_s}
-        return Sample(fits_s, details, ran.finished.usage)
+        trace = ran.trace
+        details = {
+            "iterations": trace.iterations,
+            "iteration_s": trace.fit_s / trace.iterations,
+            "with_scoring_s": trace.scored_s,
+            "inertia": trace.inertia,
+        }
+        return Sample(trace.fit_s, details, ran.finished.usage)
 
     def library(name: str) -> Contender:
         def contender(watch: bool) -> Sample:
@@ -235,7 +239,7 @@ def run_n_init(bench: Bench) -> Outcome:
     return Outcome(
         "n-init",
         "whole",
-        f"{n_init} random starts, {title(size)}, sum of their fits",
+        f"{n_init} random starts, {title(size)}, all their fits",
         {**vars(size), "data": kind, "starts": n_init},
         series,
         skipped,

@@ -94,17 +94,17 @@ class Fit:
             },
             watch=watch,
         )
-        trace, first = ran.trace, ran.trace.starts[0]
+        trace = ran.trace
         self._ran = trace.iterations
         details = {
             "iterations": trace.iterations,
-            "first_iteration_s": first.iterations_s[0],
-            "later_iteration_s": first.later_iteration_s,
-            "with_scoring_s": first.scored_s,
-            "inertia": first.inertia,
+            "first_iteration_s": trace.iterations_s[0],
+            "later_iteration_s": trace.later_iteration_s,
+            "with_scoring_s": trace.scored_s,
+            "inertia": trace.inertia,
             "folder": str(folder),
         }
-        return Sample(first.fit_s, details, ran.finished.usage)
+        return Sample(trace.fit_s, details, ran.finished.usage)
 
     def peer(self, library: str, dtype: str, threads: int = THREADS) -> Contender:
         """Return another library's fit."""

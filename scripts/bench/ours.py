@@ -23,8 +23,8 @@ _INITIAL = re.compile(
 
 
 @dataclass(frozen=True)
-class Start:
-    """The iterations from one set of initial centroids.
+class Trace:
+    """When the iterations of a run took place; of several starts, all go through an iteration together.
 
     Parameters
     ----------
@@ -33,41 +33,23 @@ class Start:
     fit_s
         From the first one's start to the last one's end.
     scored_s
-        From the first one's start until the inertia of the result is known.
+        From the first one's start until the inertia of every start is known.
+    iterations
+        Of all starts together.
     inertia
-        Of the result.
+        Of the best start.
     """
 
     iterations_s: tuple[float, ...]
     fit_s: float
     scored_s: float
+    iterations: int
     inertia: float
 
     @property
     def later_iteration_s(self) -> float:
         """Return the median time of the iterations after the first, which also sets the kernels up."""
         return median(self.iterations_s[1:] or self.iterations_s)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """When the iterations of a run took place; with --n-init there are several starts.
-
-    Parameters
-    ----------
-    starts
-        In the order of the run.
-    all_s
-        From the first start's first iteration until the last start's inertia is known.
-    """
-
-    starts: tuple[Start, ...]
-    all_s: float
-
-    @property
-    def iterations(self) -> int:
-        """Return the number of iterations of all starts."""
-        return sum(len(start.iterations_s) for start in self.starts)
 
 
 @dataclass(frozen=True)
@@ -129,36 +111,26 @@ def read_trace(dump: str) -> Trace:
     ValueError
         It is not the log of a complete run.
     """
-    starts: list[Start] = []
     begun: list[datetime] = []
     ended: list[datetime] = []
-    first: datetime | None = None
-    last: datetime | None = None
+    stopped: list[tuple[datetime, int, float]] = []
     for stamp, name, fields in _EVENT.findall(dump):
         time = datetime.fromisoformat(stamp)
         if name == "iteration_started":
             begun.append(time)
-            first = first or time
         elif name == "iteration_finished":
-            ended.append(time)
+            ended[len(begun) - 1 :] = [time]  # of several starts, the last counts
         else:
-            starts.append(_start(begun, ended, time, fields))
-            begun, ended, last = [], [], time
-    if first is None or last is None or begun:
+            iterations, inertia = re.findall(r" (?:iterations|inertia)=(\S+)", fields)
+            stopped.append((time, int(iterations), float(inertia)))
+    if not begun or len(ended) != len(begun) or not stopped:
         raise ValueError("the dump is not that of a complete run")
-    return Trace(tuple(starts), (last - first).total_seconds())
-
-
-def _start(begun: list[datetime], ended: list[datetime], stopped: datetime, fields: str) -> Start:
-    iterations = tuple((e - b).total_seconds() for b, e in zip(begun, ended, strict=True))
-    inertia = re.search(r" inertia=(\S+)", fields)
-    if not iterations or inertia is None:
-        raise ValueError("the dump has a result without iterations or inertia")
-    return Start(
-        iterations,
+    return Trace(
+        tuple((end - begin).total_seconds() for begin, end in zip(begun, ended, strict=True)),
         (ended[-1] - begun[0]).total_seconds(),
-        (stopped - begun[0]).total_seconds(),
-        float(inertia[1]),
+        (stopped[-1][0] - begun[0]).total_seconds(),
+        sum(iterations for _, iterations, _ in stopped),
+        min(inertia for _, _, inertia in stopped),
     )
 
 

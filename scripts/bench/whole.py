@@ -90,7 +90,7 @@ def run_points_mode(bench: Bench) -> Outcome:
                 watch=watch,
             )
             details = {"bytes": sum(file.stat().st_size for files in written(intermediate) for file in files)}
-            return Sample(ran.trace.starts[0].later_iteration_s, details, ran.finished.usage)
+            return Sample(ran.trace.later_iteration_s, details, ran.finished.usage)
 
         return contender
 
@@ -148,7 +148,7 @@ def run_tiny(bench: Bench) -> Outcome:
     def command(watch: bool) -> Sample:
         options = {"mappers": 2, "reducers": 2, "k": 2, "iters": 20, "tol": 0, "input": _SAMPLE}
         ran = ours.master(bench.folder / "tiny", options, combine=False, watch=watch)
-        details = {"iteration_s": ran.trace.starts[0].later_iteration_s, "iterations": ran.trace.iterations}
+        details = {"iteration_s": ran.trace.later_iteration_s, "iterations": ran.trace.iterations}
         return Sample(ran.finished.seconds, details, ran.finished.usage)
 
     starts, call = "starting Python + numpy + gRPC five times", "an empty gRPC call"
