@@ -39,7 +39,13 @@ def _draw_fits(path: Path, outcomes: Sequence[Outcome]) -> None:
     for i, name in enumerate(names):
         places = [j for j, outcome in enumerate(outcomes) if name in outcome.series]
         ratios = [outcomes[j].series["ours"].median_s / outcomes[j].series[name].median_s for j in places]
-        axes.barh([j + height * i for j in places], ratios, height, label=f"ours ÷ {name}")
+        axes.barh(
+            [j + height * (i + 0.5) for j in places],
+            [ratio - 1 for ratio in ratios],
+            height,
+            left=1,
+            label=f"ours ÷ {name}",
+        )
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_yticks(
@@ -48,7 +54,7 @@ def _draw_fits(path: Path, outcomes: Sequence[Outcome]) -> None:
     )
     axes.invert_yaxis()
     axes.set_xlabel("time of the fit, ours ÷ theirs (left of the line: ours takes less)")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -85,7 +91,7 @@ def _draw_tasks(path: Path, outcomes: Sequence[Outcome]) -> None:
     axes.plot(calls, calls, linestyle="--", color="gray", label="one empty call after the other")
     for outcome, n, time in zip(outcomes, calls, times, strict=True):
         label = f"{outcome.setting['mappers']} × {outcome.setting['reducers']}"
-        axes.annotate(label, (n, time), textcoords="offset points", xytext=(0, 6))
+        axes.annotate(label, (n, time), textcoords="offset points", xytext=(-14, 8))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("calls of an iteration (mappers + 2 reducers + mappers × reducers)")
