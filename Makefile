@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := $(VENV)/.bench-ready
 STUBS  := protos/mapreduce_pb2.py
 
 # Variables of run-local.
@@ -52,7 +53,12 @@ imports: $(READY) $(STUBS)
 
 check: lint types imports test ## everything that CI runs
 
-bench: $(READY) $(STUBS) ## measure, side by side, and print a table
+# The libraries that the benchmark compares with; Spark and dask-ml take part if they are installed there.
+$(PEERS): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $(PEERS)
+
+bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench $(ARGS)
 
 protos: $(READY) ## generate the code of the wire again

@@ -1,0 +1,78 @@
+"""Measure ours and other libraries side by side: same data, same start, same threads, alternating.
+
+Writes results.json, results.md and pictures. NAME chooses workloads by the beginning of their names:
+fit-1Mx2-k8, n-init, csv, points-mode, tiny, curve-rows, curve-tasks, ... A quick try:
+
+    python -m scripts.bench --scale 0.01 --repeats 1 --only fit --only tiny
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from scripts.bench import plots, report
+from scripts.bench.data import KINDS
+from scripts.bench.outcome import Bench, Outcome
+from scripts.bench.workloads import workloads
+
+
+@click.command(help=__doc__)
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Timed runs of each.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data and starts.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Factor of the rows.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Only these workloads; may be repeated.")
+@click.option(
+    "--data",
+    "kinds",
+    type=click.Choice(KINDS),
+    multiple=True,
+    default=("blobs",),
+    show_default=True,
+    help="Points of the fits; may be repeated. The other workloads take the first.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/bench"),
+    show_default=True,
+    help="Folder of the results.",
+)
+def main(
+    repeats: int, seed: int, scale: float, only: tuple[str, ...], kinds: tuple[str, ...], out: Path
+) -> None:
+    """Run the workloads chosen; results are written after each."""
+    chosen = {
+        name: workload
+        for name, workload in workloads(kinds).items()
+        if not only or any(name.startswith(beginning) for beginning in only)
+    }
+    if not chosen:
+        raise click.UsageError(f"no workload begins with {', '.join(only)}; see --help")
+    out.mkdir(parents=True, exist_ok=True)
+    about = report.about(sys.argv[1:], repeats, seed, scale)
+    outcomes: list[Outcome] = []
+    for name, workload in chosen.items():
+        began_s = time.perf_counter()
+        folder = Path(tempfile.mkdtemp(prefix="bench-"))
+        try:
+            outcomes.append(workload(Bench(folder, repeats, seed, scale, kinds)))
+        finally:
+            shutil.rmtree(folder)
+        click.echo(f"{name}: done in {time.perf_counter() - began_s:.0f} s", err=True)
+        report.write(out, about, outcomes)
+    plots.draw(out, outcomes)
+    click.echo((out / "results.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
