@@ -1,5 +1,6 @@
 """The work of a map task: read the split, map it, write the map output and the partitions."""
 
+import threading
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -13,6 +14,7 @@ from common.model import (
     Attempt,
     CommittedFile,
     FloatArray,
+    FloatType,
     Input,
     IntArray,
     PointArray,
@@ -26,6 +28,9 @@ from common.records import encode
 from common.records.base import Encoder
 from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store import MAP_OUTPUT, NodeStore, partition_name, write_whole
+
+_MANY_NUMBERS = 500_000
+"""From here on a split will most likely need the compiled kernels."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,9 @@ def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) ->
         return np.empty((0, len(source.columns)), source.dtype)
     if "points" in memory:
         return cast(PointArray, memory["points"])
+    if split.rows * len(source.columns) >= _MANY_NUMBERS and "kernels" not in memory:
+        memory["kernels"] = threading.Thread(target=_load_kernels, args=(source.dtype,), daemon=True)
+        memory["kernels"].start()
     stored = stored_rows(source, split)
     if stored is not None:
         checked = store.cached(split.index, "checked")
@@ -113,6 +121,13 @@ def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) ->
     points: PointArray = np.load(path, mmap_mode="r")
     memory["points"] = points
     return points
+
+
+def _load_kernels(dtype: FloatType) -> None:
+    """Load compiled code, which takes up to a second, while the rows are being read."""
+    from common.kernels.ready import make_ready
+
+    make_ready(dtype)
 
 
 def _write_points(source: Input, split: Split, file: BinaryIO) -> None:

@@ -16,8 +16,8 @@ _LONG_BLOCK_ROWS = 1 << 14
 _ROWS_PER_CENTROID = 1 << 10
 """From here on, one pass for each centroid takes less time than finding the least in a matrix."""
 
-_MUCH_WORK = 20_000_000
-"""Squared differences; NumPy does some 10**8 a second."""
+_MUCH_WORK = 4_000_000
+"""Squared differences; NumPy does some 10**8 a second, and there are as many in each iteration."""
 
 _MANY_CENTROID_NUMBERS = 64
 """From here on, matrix products are faster than the plain formula in NumPy."""

@@ -13,6 +13,7 @@ import pytest
 from common.dataset import open_input
 from common.dump import Dump, EventLog
 from common.events import Event
+from common.jobs import apply
 from common.kernels.distance import _MUCH_WORK
 from common.kernels.grouping import sort_by_key
 from common.model import FloatArray, FloatType, RecordFormat, Records, TaskOptions
@@ -151,16 +152,21 @@ def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, row
     assert found.centroids.tobytes() == inline.centroids.tobytes()
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(300_000, 3), (60_000, 16)], ids=["boxes", "bounds"])
+@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["boxes", "bounds"])
 def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
     """One mapper has enough to do for compiled code, four have not, nor has the inline engine's map."""
     rng = np.random.default_rng(columns)
     path = tmp_path / "points.npy"
     np.save(path, rng.normal(size=(rows, columns)) + 4 * rng.integers(0, 5, size=(rows, 1)))
-    results = {}
+    results: dict[tuple[object, bool], bytes] = {}
     for m, combine in ((1, True), (1, False), (5, True)):
         with grpc_engine(tmp_path / f"{m}-{combine}", path, m, 2, combine) as engine:
             results[m, combine] = cluster(engine, path, 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_BLOCK_ROWS", 5000)
+        for combine in (True, False):
+            threaded = InlineEngine(open_input(path), combine=combine, threads=3)
+            results["threads", combine] = cluster(threaded, path, 30)
     assert rows * columns * 30 > _MUCH_WORK > rows * columns * 30 / 5
     assert set(results.values()) == {expected(path, 30)}
 
@@ -209,7 +215,7 @@ def test_float32_is_float64_of_the_rounded_numbers(
         assert cluster(engine, path, 6, init) == wanted
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(300_000, 3), (60_000, 16)], ids=["boxes", "bounds"])
+@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["boxes", "bounds"])
 def test_much_float32_is_float64_of_the_rounded_numbers(tmp_path: Path, rows: int, columns: int) -> None:
     path, rounded = tmp_path / "points.npy", tmp_path / "rounded.npy"
     matrix = np.random.default_rng(columns).normal(size=(rows, columns)).astype(np.float32)
