@@ -83,6 +83,12 @@ def stored_rows(source: Input, split: Split) -> PointArray | None:
         return npy.view(source, split)
 
 
+def check_unchanged(source: Input) -> None:
+    """Raise InputError if the file has changed since the master saw it, or can't be read."""
+    with _reading(source):
+        pass
+
+
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 

@@ -6,7 +6,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from common.dataset import check_rows, check_split, read_blocks, stored_rows
+from common.dataset import check_rows, check_split, check_unchanged, read_blocks, stored_rows
 from common.jobs.apply import map_keys, map_rows
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
@@ -103,23 +103,28 @@ def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) ->
     if not split.rows:
         return np.empty((0, len(source.columns)), source.dtype)
     if "points" in memory:
+        if memory["in_place"]:
+            check_unchanged(source)
         return cast(PointArray, memory["points"])
-    if split.rows * len(source.columns) >= _MANY_NUMBERS and "kernels" not in memory:
-        memory["kernels"] = threading.Thread(target=_load_kernels, args=(source.dtype,), daemon=True)
-        memory["kernels"].start()
-    stored = stored_rows(source, split)
-    if stored is not None:
+    loading = threading.Thread(target=_load_kernels, args=(source.dtype,), daemon=True)
+    if split.rows * len(source.columns) >= _MANY_NUMBERS:
+        loading.start()
+    points = stored_rows(source, split)
+    memory["in_place"] = points is not None
+    if points is not None:
         checked = store.cached(split.index, "checked")
         if not checked.exists():
             check_split(source, split)
             checked.touch()
-        return stored
-    path = store.cached(split.index, "points.npy")
-    if not path.exists():
-        with write_whole(path) as file:
-            _write_points(source, split, file)
-    points: PointArray = np.load(path, mmap_mode="r")
+    else:
+        path = store.cached(split.index, "points.npy")
+        if not path.exists():
+            with write_whole(path) as file:
+                _write_points(source, split, file)
+        points = cast(PointArray, np.load(path, mmap_mode="r"))
     memory["points"] = points
+    if loading.ident is not None:
+        loading.join()
     return points
 
 
