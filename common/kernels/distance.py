@@ -112,12 +112,13 @@ def _squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatAr
     `room`, shape (2, k, n), holds the result: memory that is new to the process is slow.
     """
     total: FloatArray = room[0]
-    difference = room[1]
-    total[:] = 0.0
+    out = total
     for column, of_centroid in zip(columns, centroids.T, strict=True):
-        np.subtract(column, of_centroid[:, None], out=difference)
-        np.multiply(difference, difference, out=difference)
-        total += difference
+        np.subtract(column, of_centroid[:, None], out=out)
+        np.multiply(out, out, out=out)
+        if out is not total:
+            total += out
+        out = room[1]
     return total
 
 

@@ -217,7 +217,7 @@ class TestNodeStore:
         content = bytes(range(256)) * 10_000
         commit(store, attempt(), out=content)
         chunks = list(store.read(attempt(), "out"))
-        assert max(map(len, chunks)) == 1 << 20
+        assert max(map(len, chunks)) == 1 << 18
         assert b"".join(chunks) == content
         assert read(store, attempt(), offset=2_000_000) == content[2_000_000:]
         assert read(store, attempt(), offset=len(content)) == b""
