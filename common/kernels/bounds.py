@@ -21,6 +21,8 @@ from common.kernels.products import ANY_ORDER, Products
 from common.model import FloatArray, LongArray, PointArray
 
 _DOWN, _UP = np.float32(1 - 2**-22), np.float32(1 + 2**-22)
+_MOST = 0.8
+"""If this share of the rows is unsettled, few of them would be settled by measuring one distance more."""
 _LARGEST = np.float32(3e38)
 
 
@@ -40,7 +42,7 @@ class BoundsIndex:
         self._points = points
         self._constants = grid.constants
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        self._open = np.empty(len(points), np.int32)
+        self._open = np.empty(len(points), np.uint32)
         self._starts: dict[int, _Members] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -65,7 +67,7 @@ class BoundsIndex:
         members.centroids = centroids.copy()
         return members.counts.copy(), members.sums.copy()
 
-    def _rows_in_doubt(self, members: "_Members", centroids: FloatArray) -> npt.NDArray[np.int32]:
+    def _rows_in_doubt(self, members: "_Members", centroids: FloatArray) -> npt.NDArray[np.uint32]:
         if members.centroids is None:
             self._open[:] = np.arange(len(self._open))
             return self._open
@@ -82,6 +84,8 @@ class BoundsIndex:
         tiny = 1e-140 * scale
         bounds = members.labels, members.upper, members.lower
         unsettled = _unsettled(*bounds, drift, drops, half_gaps, tiny, self._open)
+        if unsettled > _MOST * len(self._open):
+            return self._open[:unsettled]
         found = _still_unsettled(
             *(self._points, *bounds, centroids, half_gaps, tiny, scale, slack, self._open[:unsettled])
         )
@@ -92,7 +96,7 @@ class _Members:
     """Every row's label and bounds, for the centroids given last, and every cluster's sums."""
 
     def __init__(self, n: int, k: int, width: int, products: Products) -> None:
-        self.labels = np.full(n, -1, np.int32)
+        self.labels = np.full(n, k, np.uint32)  # none yet
         self.upper, self.lower = np.empty(n, np.float32), np.empty(n, np.float32)
         self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
         self.centroids: FloatArray | None = None
@@ -168,11 +172,13 @@ def _take_over(  # type: ignore[no-untyped-def]
         upper[i] = _round_up(np.sqrt(nearest[r]))
         lower[i] = _round_down(np.sqrt(second[r]))
         if old != new:
-            if old >= 0:
+            if old < len(counts):
                 counts[old] -= 1
-                row[:] = points[i]
-                add_row(row, constants, -1.0, sums[old])
+                for c in range(points.shape[1]):
+                    row[c] = points[i, c]
+                add_row(row, constants, -1.0, sums, old)
             counts[new] += 1
-            row[:] = points[i]
-            add_row(row, constants, 1.0, sums[new])
+            for c in range(points.shape[1]):
+                row[c] = points[i, c]
+            add_row(row, constants, 1.0, sums, new)
             labels[i] = new

@@ -142,11 +142,12 @@ def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-un
             low[block, c] = points[block, c, : sizes[block]].min()
             high[block, c] = points[block, c, : sizes[block]].max()
         for r in range(sizes[block]):
-            row[:] = points[block, :, r]
-            add_row(row, constants, 1.0, sums[block])
+            for c in range(d):
+                row[c] = points[block, c, r]
+            add_row(row, constants, 1.0, sums, block)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _in_question(box, centroids, among, n, room, out):  # type: ignore[no-untyped-def]
     """Write to `out`, in order, the centroids among n that may be nearest to a point of the box."""
     d = centroids.shape[1]
@@ -186,9 +187,13 @@ def _step(  # type: ignore[no-untyped-def]
 ):
     """Find each block's owner, or its rows' labels; keep the sums of every cluster's rows up to date."""
     k = len(centroids)
-    everyone, in_group, in_block = np.arange(k, dtype=np.int32), np.empty(k, np.int32), np.empty(k, np.int32)
+    everyone, in_group, in_block = (
+        np.arange(k, dtype=np.uint32),
+        np.empty(k, np.uint32),
+        np.empty(k, np.uint32),
+    )
     room = np.empty(k)
-    found, lanes = np.empty(_BLOCK_ROWS, np.int32), np.empty((2, _BLOCK_ROWS))
+    found, lanes = np.empty(_BLOCK_ROWS, np.uint32), np.empty((2, _BLOCK_ROWS))
     for group in range(len(edges) - 1):
         few = _in_question(groups[group], centroids, everyone, k, room, in_group)
         for block in range(edges[group], edges[group + 1]):
@@ -198,19 +203,19 @@ def _step(  # type: ignore[no-untyped-def]
             else:
                 in_block[0] = in_group[0]
             old, size = owners[block], sizes[block]
-            owners[block] = new = in_block[0] if left == 1 else _MIXED
+            owners[block] = new = np.int64(in_block[0]) if left == 1 else _MIXED
             if new != _MIXED and old != _MIXED:
                 if new != old:
                     _move_block(block_sums[block], size, old, new, counts, sums)
                 continue
             if new != _MIXED:
-                found[:] = new
+                found[:] = np.uint32(new)
             else:
                 _nearest_of(points[block], size, centroids, in_block, left, lanes, found)
             _move_rows(points[block], size, constants, old, labels[block], found, counts, sums)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-untyped-def]
     """Take a block out of one cluster's sum and into another's."""
     if old != _NEW:
@@ -220,7 +225,7 @@ def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-un
     sums[new] += block_sums
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # type: ignore[no-untyped-def]
     """Take the rows whose labels changed out of one cluster's sum and into another's."""
     changed = 0
@@ -235,15 +240,17 @@ def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # 
             continue
         if old != _NEW:
             counts[old] -= 1
-            row[:] = points[:, r]
-            add_row(row, constants, -1.0, sums[old])
+            for c in range(len(points)):
+                row[c] = points[c, r]
+            add_row(row, constants, -1.0, sums, np.uint64(old))
         counts[new] += 1
-        row[:] = points[:, r]
-        add_row(row, constants, 1.0, sums[new])
+        for c in range(len(points)):
+            row[c] = points[c, r]
+        add_row(row, constants, 1.0, sums, new)
     labels[:] = found
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _nearest_of(points, size, centroids, among, n, lanes, found):  # type: ignore[no-untyped-def]
     """Find each row's nearest of some centroids, given in ascending order, by the plain formula."""
     least, distance = lanes

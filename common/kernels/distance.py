@@ -70,7 +70,7 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
     from common.kernels.products import Products, squared_to
 
     n = len(points)
-    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.int32)
+    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
     exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
     products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
     products.set_centroids(centroids)
@@ -78,7 +78,7 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
         block = slice(start, min(n, start + products.rows))
         products.assign(points, rows[block])
         labels[block] = products.labels[: block.stop - start]
-        squared_to(points, rows[block], centroids, labels[block], squared[block])
+        squared_to(points, rows[block], centroids, products.labels, squared[block])
     return labels, squared
 
 

@@ -1,25 +1,28 @@
 """Compiled additions of limbs to clusters' exact sums."""
 
+import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
-def add_row(row, constants, sign, sums):  # type: ignore[no-untyped-def]
-    """Cut a row, shape (d,), as `SumGrid.cut` does; add its limbs, times `sign`, to sums.
+@njit(inline="always")
+def add_row(row, constants, sign, sums, key):  # type: ignore[no-untyped-def]
+    """Cut a row, shape (d,), as `SumGrid.cut` does; add its limbs, times `sign`, to sums[key].
 
-    `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (limbs * d,).
-    Nothing is left of the row. The inner loops run over columns, so that they become vector code.
+    `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (k, limbs * d).
+    Nothing is left of the row. The inner loops run over columns, so that they become vector code. That
+    takes an unsigned key, as every index in these kernels that comes from an array: a negative one would
+    mean something else. A call, or a view of an array as its argument, would cost more than all the rest.
     """
     cuts, d = constants.shape
     for limb in range(cuts):
         at = limb * d
         for c in range(d):
             high = (row[c] + constants[limb, c]) - constants[limb, c]
-            sums[at + c] += sign * high
+            sums[key, at + c] += sign * high
             row[c] -= high
     at = cuts * d
     for c in range(d):
-        sums[at + c] += sign * row[c]
+        sums[key, at + c] += sign * row[c]
 
 
 @njit(cache=True, nogil=True)
@@ -29,7 +32,7 @@ def add_numbers(labels, numbers, constants, counts, sums):  # type: ignore[no-un
     `constants` has shape (limbs - 1, 1), from `SumGrid.constants` of one column.
     """
     for r in range(len(labels)):
-        label, rest = labels[r], numbers[r]
+        label, rest = np.uint64(labels[r]), numbers[r]
         counts[label] += 1
         for limb in range(len(constants)):
             high = (rest + constants[limb, 0]) - constants[limb, 0]

@@ -12,9 +12,10 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from common.model import FloatArray, IntArray, PointArray
+from common.model import FloatArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
@@ -40,7 +41,7 @@ class Products:
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
         self.rows = min(2048, max(256, _ELEMENTS // k))
         self.scale = math.ldexp(1.0, -max(exponent, -1000) - 1)
-        self.labels = np.empty(self.rows, np.int32)
+        self.labels = np.empty(self.rows, np.uint32)
         self.nearest, self.second = np.empty(self.rows), np.empty(self.rows)
         self._offset = offset
         self._shape = (columns, k)
@@ -77,7 +78,7 @@ class Products:
         self._in_single = False
         self._make_room(np.float64)
 
-    def assign(self, points: PointArray, rows: IntArray) -> None:
+    def assign(self, points: PointArray, rows: npt.NDArray[np.uint32]) -> None:
         """Find labels, a bound of the squared distance to the nearest, and one to the second.
 
         Parameters
@@ -85,7 +86,7 @@ class Products:
         points
             Shape (all, d), float32 or float64.
         rows
-            Which of them; at most `self.rows`.
+            Which of them, uint32; at most `self.rows`.
 
         The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
         units of `scale`: squared distances times scale².
@@ -124,12 +125,12 @@ def _nearest_two(products, squares, nearest, second, labels):  # type: ignore[no
     n = products.shape[1]
     nearest[:], second[:], labels[:] = np.inf, np.inf, 0
     for k in range(len(squares)):
-        square = squares[k]
+        square, label = squares[k], np.uint32(k)
         for r in range(n):
             s = square - products[k, r]
             least = nearest[r]
             second[r] = min(second[r], max(least, s))
-            labels[r] = k if s < least else labels[r]
+            labels[r] = label if s < least else labels[r]
             nearest[r] = min(least, s)
 
 
