@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import add_row
+from common.kernels.limbs import add_row, read_only
 from common.kernels.products import ANY_ORDER, Products
 from common.model import FloatArray, LongArray, PointArray
 
@@ -39,7 +39,7 @@ class BoundsIndex:
 
     def __init__(self, points: PointArray, grid: SumGrid) -> None:
         self.grid = grid
-        self._points = points
+        self._points = read_only(points)
         self._constants = grid.constants
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
         self._open = np.empty(len(points), np.uint32)
@@ -47,6 +47,7 @@ class BoundsIndex:
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
         """See `ClusterIndex`."""
+        centroids = read_only(centroids)
         k, d = centroids.shape
         members = self._starts.get(start)
         if members is None or len(members.counts) != k:

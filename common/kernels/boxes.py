@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import add_row
+from common.kernels.limbs import add_row, read_only
 from common.model import FloatArray, LongArray, PointArray
 
 _BLOCK_ROWS = 64
@@ -45,7 +45,7 @@ class BoxIndex:
         self.grid = grid
         n, d = points.shape
         self._constants = grid.constants
-        self._points = _along_curve(points)
+        self._points = _along_curve(read_only(points))
         blocks, width = len(self._points), grid.limbs * d
         self._sizes = np.full(blocks, _BLOCK_ROWS)
         self._sizes[-1] = n - _BLOCK_ROWS * (blocks - 1)
@@ -59,6 +59,7 @@ class BoxIndex:
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
         """See `ClusterIndex`."""
+        centroids = read_only(centroids)
         members = self._starts.get(start)
         if members is None or len(members.counts) != len(centroids):
             members = self._starts[start] = _Members(len(centroids), self._block_sums)

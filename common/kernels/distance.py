@@ -67,8 +67,10 @@ def worth_compiled_code(points: FloatArray, k: int) -> bool:
 
 def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, by compiled code and matrix products."""
+    from common.kernels.limbs import read_only
     from common.kernels.products import Products, squared_to
 
+    points, centroids = read_only(points), read_only(centroids)
     n = len(points)
     labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
     exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])

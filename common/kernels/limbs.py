@@ -1,7 +1,22 @@
-"""Compiled additions of limbs to clusters' exact sums."""
+"""What compiled kernels share: additions of limbs to clusters' exact sums, and how arrays are given."""
+
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
+
+def read_only(array: _Array) -> _Array:
+    """Return the array as one that can't be written to, as a memory-mapped split can't.
+
+    A function is compiled anew for every kind of array, and this is a kind of its own.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @njit(inline="always")

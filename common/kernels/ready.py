@@ -15,7 +15,6 @@ def make_ready(*dtypes: str) -> None:
     for dtype in dtypes:
         points: PointArray = np.arange(60.0).reshape(20, 3)
         points = points.astype(dtype)
-        points.flags.writeable = False  # as a memory-mapped split is
         grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
         centroids = points[:2].astype(np.float64)
         labels, squared = nearest_by_products(points.astype(np.float64), centroids)
