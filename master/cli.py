@@ -293,8 +293,9 @@ def predict(
 
 def _threads_each(threads: int, mappers: int, engine: str) -> int:
     """Share the cores that this process may use, unless a number is given."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     sharing = max(mappers, 1) if engine == "grpc" else 1
-    return threads or max(1, len(os.sched_getaffinity(0)) // sharing)
+    return threads or max(1, cores // sharing)
 
 
 def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:

@@ -58,7 +58,7 @@ class WorkerProcess:
     def introduce(self, master: str, secret: str) -> None:
         """Tell it where the master listens, and the run's secret."""
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended already, which `watch` tells
+        with suppress(BrokenPipeError, ValueError):  # it has ended already, and `watch` tells, or has told
             self._process.stdin.write(f"{master} {secret}\n".encode())
             self._process.stdin.flush()
 

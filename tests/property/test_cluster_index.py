@@ -11,7 +11,7 @@ from common.kernels import distance
 from common.kernels.bounds import BoundsIndex
 from common.kernels.boxes import BoxIndex
 from common.kernels.exact import SumGrid, sum_by_key
-from common.kernels.index import ClusterIndex
+from common.kernels.index import ClusterIndex, build_index
 from common.model import FloatArray
 
 Build = Callable[[FloatArray, SumGrid], ClusterIndex]
@@ -133,3 +133,12 @@ def test_many_rows(build: Build, columns: int) -> None:
 def test_several_starts_side_by_side(build: Build) -> None:
     points = np.random.default_rng(0).normal(size=(3000, 2))
     check(build, points, *(walk(points, k, seed) for seed, k in enumerate([3, 7, 300])))
+
+
+def test_boxes_are_for_few_columns_that_fit_in_memory() -> None:
+    grid = SumGrid((1,) * 5, 48, 1)
+    kinds = [
+        type(build_index(np.broadcast_to(np.ones((1, columns)), (rows, columns)), grid))
+        for rows, columns in ((1, 4), (1, 5), (30_000_000, 3))
+    ]
+    assert kinds == [BoxIndex, BoundsIndex, BoundsIndex]
