@@ -13,7 +13,8 @@ from common.model import FloatArray, LongArray, Records
 from common.records.base import Buffer, Encoder, Sink, blocks
 
 SHORT_LINES = 20_000
-_SHORT_BYTES = 1 << 19
+_SHORT_NUMBERS = 20_000
+_SHORT_BYTES = 1 << 18
 _BLOCK_LINES = 1 << 16
 """As many values are made text at a time."""
 
@@ -76,7 +77,7 @@ class LongLines:
 
 def encode(records: Records) -> Encoder:
     """Prepare records to be written."""
-    if len(records) < SHORT_LINES:
+    if len(records) < SHORT_LINES and records.values.size < _SHORT_NUMBERS:
         return ShortLines(records)
     values, starts = io.BytesIO(), io.BytesIO()
     write_values(records.values, values, starts)
