@@ -6,8 +6,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 from common.dataset import open_input
@@ -16,7 +14,7 @@ from common.events import Event
 from common.jobs import apply
 from common.kernels.distance import _MUCH_WORK
 from common.kernels.grouping import sort_by_key
-from common.model import FloatArray, FloatType, RecordFormat, Records, TaskOptions
+from common.model import FloatType, RecordFormat, Records, TaskOptions
 from common.records import decode, encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig
@@ -25,6 +23,7 @@ from master.engines.grpc import GrpcEngine
 from master.engines.inline import InlineEngine
 from master.kmeans import fit
 from master.processes import start_workers
+from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 
 KINDS = {".txt": RecordFormat.TEXT, ".arrow": RecordFormat.ARROW}
@@ -178,15 +177,6 @@ def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path, suff
     with grpc_engine(tmp_path, path, 5, 4, False, KINDS[suffix]) as engine:
         assert cluster(engine, path, 2) == expected(path, 2)
         check_partitions(tmp_path, path, 5, 4, suffix)
-
-
-def save(path: Path, matrix: FloatArray) -> None:
-    if path.suffix == ".npy":
-        np.save(path, matrix)
-    elif path.suffix == ".parquet":
-        pyarrow.parquet.write_table(pyarrow.table({f"x{i}": x for i, x in enumerate(matrix.T)}), path)
-    else:
-        np.savetxt(path, matrix, "%.17g", delimiter=",")
 
 
 @pytest.mark.parametrize("kind", RecordFormat)

@@ -5,8 +5,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 from common.dataset import load_split, open_input, plan_splits, read_blocks
@@ -15,21 +13,13 @@ from common.formats import columns, text
 from common.model import FloatArray, FloatType, Input, PointArray, Split
 from common.store import NodeStore
 from mapper.task import open_split
+from tests.inputs import save
 
 MATRIX = np.array([[0.1, -2.5], [1e-45, 16777217.0], [-0.0, 1 / 3], [3e38, 1e-50], [7.0, 8.0]])
 ROUNDED = MATRIX.astype(np.float32)
 SUFFIXES = ["csv", "npy", "parquet"]
 GREATEST = math.nextafter((2 - 2**-24) * 2.0**127, 0)
 """The greatest float64 that rounds to a finite float32."""
-
-
-def save(path: Path, matrix: FloatArray) -> None:
-    if path.suffix == ".npy":
-        np.save(path, matrix)
-    elif path.suffix == ".parquet":
-        pyarrow.parquet.write_table(pyarrow.table({f"x{i}": x for i, x in enumerate(matrix.T)}), path)
-    else:
-        np.savetxt(path, matrix, "%.17g", delimiter=",")
 
 
 def refusal(path: Path) -> str:
