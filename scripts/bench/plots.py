@@ -47,7 +47,8 @@ def _draw_fits(path: Path, outcomes: Sequence[Outcome]) -> None:
             label=f"ours ÷ {name}",
         )
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(
         [j + 0.4 for j in range(len(outcomes))],
         [f"{outcome.title}\n{outcome.setting['data']}" for outcome in outcomes],
