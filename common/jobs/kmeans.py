@@ -43,15 +43,15 @@ class LloydStep(Job):
             labels, _ = nearest(block.points, centroids)
             keys = labels + np.int32(start * len(centroids))
             if "moved_rows" in state:
-                self._move(keys, block.row_start, state, start * len(centroids), len(centroids))
+                self._move(keys, block.row_start, state, start, len(centroids))
             parts.append(Records(keys, block.points))
         return Records.concatenate(parts)
 
-    def _move(self, keys: IntArray, row_start: int, state: State, first_key: int, k: int) -> None:
-        """Give moved rows of a block their keys, if these are among the k from `first_key` on."""
+    def _move(self, keys: IntArray, row_start: int, state: State, start: int, k: int) -> None:
+        """Give moved rows of a block their keys, if these are among the k of the start."""
         moved_keys = state["moved_keys"]
         offsets = state["moved_rows"] - row_start
-        mine = (offsets >= 0) & (offsets < len(keys)) & (moved_keys // k == first_key // k)
+        mine = (offsets >= 0) & (offsets < len(keys)) & (moved_keys // k == start)
         keys[offsets[mine]] = moved_keys[mine]
 
     def combine(self, records: Records) -> Records:
@@ -74,10 +74,7 @@ class LloydStep(Job):
             index = build_index(rows.points, self.grid)
         parts = []
         for start, centroids in _starts(state):
-            counts, sums = index.cluster_sums(centroids, start)
-            members = np.flatnonzero(counts)
-            keys = (members + start * len(centroids)).astype(np.int32)
-            parts.append(Records(keys, np.column_stack([counts, sums])[members]))
+            parts.append(_members(start, np.column_stack(index.cluster_sums(centroids, start))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
@@ -118,9 +115,7 @@ class Score(Job):
         for start, centroids in _starts(state):
             labels, squared = nearest(block.points, centroids)
             counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
-            sums = sum_by_key(labels, counted, len(centroids))
-            members = np.flatnonzero(sums[:, 0])
-            parts.append(Records((members + start * len(centroids)).astype(np.int32), sums[members]))
+            parts.append(_members(start, sum_by_key(labels, counted, len(centroids))))
         return Records.concatenate(parts)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
@@ -137,9 +132,7 @@ class Score(Job):
                 block = rows.points[at : at + _BLOCK_ROWS].astype(np.float64, copy=False)
                 labels, squared = nearest_by_products(block, centroids)
                 add_numbers(labels, squared, constants, counts, sums)
-            members = np.flatnonzero(counts)
-            keys = (members + start * k).astype(np.int32)
-            parts.append(Records(keys, np.column_stack([counts, sums])[members]))
+            parts.append(_members(start, np.column_stack([counts, sums])))
         return Records.concatenate(parts)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
@@ -221,6 +214,12 @@ class Label(Job):
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Return what it is given; nothing is reduced here."""
         return values
+
+
+def _members(start: int, partials: FloatArray) -> Records:
+    """Put partials, a row a cluster with the count first, under their keys; none without members."""
+    filled = np.flatnonzero(partials[:, 0])
+    return Records((filled + start * len(partials)).astype(np.int32), partials[filled])
 
 
 def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:
