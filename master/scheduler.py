@@ -1,168 +1,149 @@
 """Who runs which task when: a pure state machine, one object for each stage.
 
-Events go in, commands come out; nothing here knows a network, a clock, a thread or a file.
+Events go in, commands come out (`master.stage`); nothing here knows a network, a thread or a file, and
+what time it is, it is told. A stage has one map task for each split and one reduce task for each
+partition, and ends when every task is DONE, or when one is FAILED. A task goes through
 
-A stage has one map task for each split and one reduce task for each partition. A task is
+    state     step                  new state
+    IDLE      ASSIGN                RUNNING    attempt 1, or the next one
+    RUNNING   ASSIGN                RUNNING    a backup attempt of a straggler
+    RUNNING   SUCCEED               DONE       the first attempt that succeeds; any other is dropped
+    RUNNING   STOP                  IDLE       its last attempt going has failed
+    DONE      LOSE                  IDLE       its output is gone (map tasks only)
+    IDLE      GIVE_UP               FAILED
+    RUNNING   GIVE_UP               FAILED     an error that another attempt would meet again
 
-    IDLE ──assign──▶ RUNNING(attempt n) ──success──▶ DONE(output)
-      ▲                    │                            │
-      └──── failure ───────┘                            │
-      └──── its output is lost (map tasks only) ────────┘
-
-and the stage ends when every task is DONE, or fails when a task has failed MAX_FAILURES times or its
-output was lost MAX_LOSSES times, when an error is the user's to mend, or when no worker of a role is
-left.
+and any other step is refused: it would be an error in this file. A task is given up after MAX_FAILURES
+failures or MAX_LOSSES losses of its output, when an error is not a task's own (bad input, say), or when no
+worker of its role is left.
 
 Rules, each of which some failure makes necessary:
 
 * Reduce tasks wait until every map task is DONE; if a map output is lost while they run, those that
-  fail because of it wait again, and are not charged for it: the map task is.
-* Answers of any attempt but the one RUNNING are dropped. A lost attempt never comes back.
-* A worker that did not answer is retired (killed, if it still lives) before anything is assigned
-  again: only the master declares death, and a dead worker commits nothing.
-* A task runs at its home, the worker that has its split parsed on disk, and waits for it while it is
-  being restarted. It goes elsewhere after failing there twice, or when its home is gone for good.
+  fail because of it wait again, and are not charged for it: the map task is. A reducer that names an
+  output which no map task has made is charged itself, or it could go on like that for ever.
+* Answers of attempts that nobody waits for are dropped. An output that a reducer could not fetch is
+  condemned for good, and so is the attempt that made it: it never comes back.
+* Only the cluster declares a worker dead. One that is silent, or did not answer a call, gets nothing
+  new until it is heard from; then it is asked for the same attempt again, MAX_INTERRUPTIONS times, and
+  answers with what it did meanwhile.
+* A worker has one attempt at a time. A task runs at its home, the worker that has its split parsed on
+  disk, and waits for it while that is busy or being started again. It goes elsewhere after failing
+  there twice, when its home is gone for good, or when another worker has nothing to do and the home has
+  more than one task waiting; where a map task succeeds is its home from then on.
+* Once BACKUP_FROM of a role's tasks are DONE, a task that runs longer than three times their median,
+  and BACKUP_AFTER_S, gets one backup attempt on a worker that has nothing to do.
 * A failure that `--fail-rate` injected is not charged: the task runs again until it succeeds.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TypeAlias
+from statistics import median
 
 from common.errors import FetchFailedError, InjectedFailureError, MapReduceError, TaskError
 from common.model import Role
+from master.stage import (
+    Command,
+    Event,
+    Fail,
+    Finish,
+    Output,
+    RunTask,
+    Suspect,
+    TaskFailed,
+    TaskId,
+    TaskSucceeded,
+    WorkerHeard,
+    WorkerId,
+    WorkerJoined,
+    WorkerLost,
+    WorkerSilent,
+)
 
 MAX_FAILURES = 4
 MAX_LOSSES = 8
+MAX_INTERRUPTIONS = 3
+BACKUP_FROM = 0.75
+BACKUP_AFTER_S = 2.0
+_BACKUP_FACTOR = 3
 _FAILURES_AT_HOME = 2
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerId:
-    """A worker process: its role, its index (from 1), and how often it was started (from 1)."""
+class TaskState(Enum):
+    """Where a task stands."""
 
-    role: Role
-    index: int
-    incarnation: int
-
-
-@dataclass(frozen=True, slots=True)
-class TaskId:
-    """A task of the stage: who runs it, and its index from 0."""
-
-    role: Role
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a successful attempt left: where, and (opaque here) what."""
-
-    task: TaskId
-    attempt: int
-    worker: WorkerId
-    content: object
-
-
-# Events
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerJoined:
-    """A worker process is ready."""
-
-    worker: WorkerId
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLost:
-    """A worker process has ended, joined or not; `returns` if it is being started again."""
-
-    worker: WorkerId
-    returns: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSucceeded:
-    """An attempt succeeded."""
-
-    output: Output
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFailed:
-    """An attempt failed; `unreachable` if its worker did not answer."""
-
-    task: TaskId
-    attempt: int
-    error: MapReduceError
-    unreachable: bool = False
-
-
-Event: TypeAlias = WorkerJoined | WorkerLost | TaskSucceeded | TaskFailed
-
-# Commands
-
-
-@dataclass(frozen=True, slots=True)
-class RunTask:
-    """Order an attempt of a task from a worker; a reduce task gets every map output."""
-
-    task: TaskId
-    attempt: int
-    worker: WorkerId
-    sources: tuple[Output, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """Make sure that a worker process is dead."""
-
-    worker: WorkerId
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The stage is done: outputs in task order, of its reduce tasks, or of its map tasks if it has none."""
-
-    outputs: tuple[Output, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The stage cannot be done, because of this task."""
-
-    task: TaskId
-    error: MapReduceError
-
-
-Command: TypeAlias = RunTask | Retire | Finish | Fail
-
-
-class _State(Enum):
     IDLE = auto()
     RUNNING = auto()
     DONE = auto()
+    FAILED = auto()
+
+
+class Step(Enum):
+    """What can happen to a task."""
+
+    ASSIGN = auto()
+    SUCCEED = auto()
+    STOP = auto()
+    LOSE = auto()
+    GIVE_UP = auto()
+
+
+TRANSITIONS = {
+    (TaskState.IDLE, Step.ASSIGN): TaskState.RUNNING,
+    (TaskState.RUNNING, Step.ASSIGN): TaskState.RUNNING,
+    (TaskState.RUNNING, Step.SUCCEED): TaskState.DONE,
+    (TaskState.RUNNING, Step.STOP): TaskState.IDLE,
+    (TaskState.DONE, Step.LOSE): TaskState.IDLE,
+    (TaskState.IDLE, Step.GIVE_UP): TaskState.FAILED,
+    (TaskState.RUNNING, Step.GIVE_UP): TaskState.FAILED,
+}
+
+
+class IllegalStepError(RuntimeError):
+    """A task was to take a step that its state does not have."""
 
 
 @dataclass
-class _Task:
+class _Run:
+    """An attempt that is waited for."""
+
+    worker: WorkerId
+    sources: tuple[Output, ...]
+    since_s: float
+    interruptions: int = 0
+    interrupted: bool = False
+
+
+@dataclass
+class Task:
+    """A task and what happened to it; only `take` changes its state."""
+
     id: TaskId
-    state: _State = _State.IDLE
+    state: TaskState = TaskState.IDLE
     attempts: int = 0
     failures: int = 0
     failures_at_home: int = 0
     losses: int = 0
-    worker: WorkerId | None = None
+    running: dict[int, _Run] = field(default_factory=dict)
     output: Output | None = None
     error: MapReduceError | None = None
+    failed_at: int = 0
 
+    def take(self, step: Step) -> None:
+        """Take a step; IllegalStepError if there is none of that kind from here."""
+        state = TRANSITIONS.get((self.state, step))
+        if state is None:
+            raise IllegalStepError(f"{self.id} is {self.state.name}: no {step.name} from there")
+        self.state = state
 
-def _exhausted(task: _Task) -> bool:
-    tried = task.failures >= MAX_FAILURES or task.losses >= MAX_LOSSES
-    return tried or not isinstance(task.error, TaskError)
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is to be given up."""
+        if self.error is None or self.state is TaskState.DONE:
+            return False
+        tried = self.failures >= MAX_FAILURES or self.losses >= MAX_LOSSES
+        return (tried and not self.running) or not isinstance(self.error, TaskError)
 
 
 @dataclass
@@ -170,6 +151,7 @@ class _Seat:
     """The place of a worker: one process after another sits there. `worker` is None in between."""
 
     worker: WorkerId | None
+    silent: bool = False
 
 
 class StageScheduler:
@@ -182,9 +164,16 @@ class StageScheduler:
     reduce_tasks
         Number of partitions; 0 for a stage whose map outputs are its result.
     workers
-        Who is ready.
+        Who is there.
+    silent
+        Who of them has not been heard from for a while.
     returning
         (role, index) of workers being started again.
+    homes
+        Index of the worker that a task runs at by preference; kept, and passed on to the next stage,
+        by the caller.
+    patience_s
+        How long to wait for a worker to join when a role has none.
     """
 
     def __init__(
@@ -192,31 +181,46 @@ class StageScheduler:
         map_tasks: Sequence[int],
         reduce_tasks: int,
         workers: Sequence[WorkerId],
+        silent: Collection[WorkerId] = (),
         returning: Sequence[tuple[Role, int]] = (),
+        homes: dict[TaskId, int] | None = None,
+        patience_s: float = 0.0,
     ) -> None:
-        self._maps = [_Task(TaskId(Role.MAPPER, index)) for index in map_tasks]
-        self._reduces = [_Task(TaskId(Role.REDUCER, index)) for index in range(reduce_tasks)]
+        self._maps = [Task(TaskId(Role.MAPPER, index)) for index in map_tasks]
+        self._reduces = [Task(TaskId(Role.REDUCER, index)) for index in range(reduce_tasks)]
         self._tasks = {task.id: task for task in (*self._maps, *self._reduces)}
         self._seats = {seat: _Seat(None) for seat in returning}
-        self._seats |= {(worker.role, worker.index): _Seat(worker) for worker in workers}
-        self._homes = {role: sorted(i for r, i in self._seats if r is role) for role in Role}
+        self._seats |= {(worker.role, worker.index): _Seat(worker, worker in silent) for worker in workers}
+        self._homes = {} if homes is None else homes
+        self._patience_s = patience_s
+        self._alone_since_s: dict[Role, float] = {}
+        self._durations_s: dict[Role, list[float]] = {role: [] for role in Role}
         self._last_words: dict[Role, str] = {}
         self._over = False
+        self._now_s = 0.0
+        self.wake_s: float | None = None
+        """When to handle TimePassed, if nothing happens before; None: never."""
 
-    def start(self) -> list[Command]:
+    def start(self, now_s: float) -> list[Command]:
         """Return the first commands."""
+        self._now_s = now_s
         return self._decide()
 
-    def handle(self, event: Event) -> list[Command]:
+    def handle(self, event: Event, now_s: float) -> list[Command]:
         """Take an event in; return what to do now, nothing after the stage has ended."""
         if self._over:
             return []
+        self._now_s = now_s
         commands: list[Command] = []
         match event:
             case WorkerJoined(worker):
                 self._seats[worker.role, worker.index] = _Seat(worker)
             case WorkerLost():
                 self._worker_lost(event)
+            case WorkerSilent(worker):
+                self._set_silent(worker, True)
+            case WorkerHeard(worker):
+                commands = self._worker_heard(worker)
             case TaskSucceeded(output):
                 self._task_succeeded(output)
             case TaskFailed():
@@ -225,8 +229,7 @@ class StageScheduler:
 
     def is_running(self, task: TaskId, attempt: int) -> bool:
         """Tell whether this attempt's answer is still waited for."""
-        known = self._tasks.get(task)
-        return known is not None and known.state is _State.RUNNING and known.attempts == attempt
+        return task in self._tasks and attempt in self._tasks[task].running
 
     # Events
 
@@ -236,107 +239,197 @@ class StageScheduler:
         seat = self._seats.get(place)
         if seat is not None and seat.worker in (worker, None):
             if event.returns:
-                seat.worker = None
+                self._seats[place] = _Seat(None)
             else:
                 del self._seats[place]
         for task in self._tasks.values():
-            if task.worker == worker and task.state is _State.RUNNING:
-                self._charge(task, TaskError(event.reason))
-            elif task.worker == worker and task.state is _State.DONE and task.id.role is Role.MAPPER:
-                task.state, task.output = _State.IDLE, None
+            for attempt in [attempt for attempt, run in task.running.items() if run.worker == worker]:
+                self._charge(task, attempt, TaskError(event.reason))
+            if task.state is TaskState.DONE and task.id.role is Role.MAPPER and _maker(task) == worker:
+                task.take(Step.LOSE)
+                task.output = None
                 task.losses += 1
                 task.error = TaskError(f"its output was lost {task.losses} times; lastly, {event.reason}")
 
+    def _worker_heard(self, worker: WorkerId) -> list[Command]:
+        """Ask again for the attempts that it may have gone on with."""
+        self._set_silent(worker, False)
+        commands: list[Command] = []
+        for task in self._tasks.values():
+            for attempt, run in task.running.items():
+                if run.worker == worker and run.interrupted:
+                    run.interrupted = False
+                    commands.append(RunTask(task.id, attempt, worker, run.sources))
+        return commands
+
     def _task_succeeded(self, output: Output) -> None:
-        if self.is_running(output.task, output.attempt):
-            task = self._tasks[output.task]
-            task.state, task.output = _State.DONE, output
+        if not self.is_running(output.task, output.attempt):
+            return
+        task = self._tasks[output.task]
+        self._durations_s[task.id.role].append(self._now_s - task.running[output.attempt].since_s)
+        task.take(Step.SUCCEED)
+        task.running.clear()
+        task.output = output
+        if task.id.role is Role.MAPPER:
+            self._homes[task.id] = output.worker.index
 
     def _task_failed(self, event: TaskFailed) -> list[Command]:
         if not self.is_running(event.task, event.attempt):
             return []
         task, error = self._tasks[event.task], event.error
-        if isinstance(error, FetchFailedError):
-            task.state = _State.IDLE
-            return self._condemn(error)
+        run = task.running[event.attempt]
+        if event.unreachable and run.interruptions < MAX_INTERRUPTIONS:
+            run.interruptions += 1
+            run.interrupted = True
+            return self._suspect(run.worker)
         if isinstance(error, InjectedFailureError):
-            task.state = _State.IDLE
-            return []
-        self._charge(task, error)
-        return self._retire(task.worker) if event.unreachable else []
+            self._stop(task, event.attempt)
+        elif isinstance(error, FetchFailedError) and self._was_made(error):
+            self._stop(task, event.attempt)
+            return self._condemn(error)
+        else:
+            self._charge(task, event.attempt, error)
+        return []
+
+    def _was_made(self, lost: FetchFailedError) -> bool:
+        task = self._tasks.get(TaskId(Role.MAPPER, lost.task))
+        return task is not None and 1 <= lost.attempt <= task.attempts
 
     def _condemn(self, lost: FetchFailedError) -> list[Command]:
         """Give up a map output that a reducer could not fetch, unless it already was."""
-        task = self._tasks.get(TaskId(Role.MAPPER, lost.task))
-        if task is None or task.state is not _State.DONE or task.attempts != lost.attempt:
+        task = self._tasks[TaskId(Role.MAPPER, lost.task)]
+        if task.output is None or task.output.attempt != lost.attempt:
             return []
-        task.output = None
-        self._charge(task, lost)
-        return self._retire(task.worker) if lost.unreachable else []
+        maker, task.output = task.output.worker, None
+        task.take(Step.LOSE)
+        self._blame(task, maker, lost)
+        return self._suspect(maker) if lost.unreachable else []
 
-    def _retire(self, worker: WorkerId | None) -> list[Command]:
-        """Expect a worker's death; its seat is empty until the next incarnation joins."""
-        assert worker is not None
+    def _suspect(self, worker: WorkerId) -> list[Command]:
+        return [Suspect(worker)] if self._set_silent(worker, True) else []
+
+    def _set_silent(self, worker: WorkerId, silent: bool) -> bool:
+        """Note it; tell whether this is news."""
         seat = self._seats.get((worker.role, worker.index))
-        if seat is None or seat.worker != worker:
-            return []
-        seat.worker = None
-        return [Retire(worker)]
+        if seat is None or seat.worker != worker or seat.silent == silent:
+            return False
+        seat.silent = silent
+        return True
 
-    def _charge(self, task: _Task, error: MapReduceError) -> None:
-        task.state = _State.IDLE
+    def _stop(self, task: Task, attempt: int) -> WorkerId:
+        """An attempt has ended; the task is idle unless a backup goes on."""
+        run = task.running.pop(attempt)
+        if not task.running:
+            task.take(Step.STOP)
+        return run.worker
+
+    def _charge(self, task: Task, attempt: int, error: MapReduceError) -> None:
+        self._blame(task, self._stop(task, attempt), error)
+
+    def _blame(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
         task.error = error
         task.failures += 1
-        if task.worker is not None and task.worker.index == self._home(task):
-            task.failures_at_home += 1
+        task.failures_at_home += worker.index == self._homes.get(task.id)
+        task.failed_at = worker.index
 
     # Decisions
 
     def _decide(self) -> list[Command]:
+        self.wake_s = None
         for task in self._tasks.values():
-            if task.error is not None and _exhausted(task):
-                return self._end(Fail(task.id, task.error))
-        maps_done = all(task.state is _State.DONE for task in self._maps)
+            if task.hopeless and task.error is not None:
+                return self._give_up(task, task.error)
         last = self._reduces or self._maps
-        if all(task.state is _State.DONE for task in last):
-            return self._end(Finish(tuple(task.output for task in last if task.output is not None)))
+        if all(task.state is TaskState.DONE for task in last):
+            self._over = True
+            return [Finish(tuple(task.output for task in last if task.output is not None))]
+        maps_done = all(task.state is TaskState.DONE for task in self._maps)
+        due = [*self._maps, *(self._reduces if maps_done else ())]
         commands: list[Command] = []
-        for task in (*self._maps, *(self._reduces if maps_done else ())):
-            if task.state is _State.IDLE:
-                role = task.id.role
-                if not any(seat_role is role for seat_role, _ in self._seats):
-                    reason = f"no {role} is left; the last one: {self._last_words.get(role, 'never joined')}"
-                    return self._end(Fail(task.id, TaskError(reason)))
-                worker = self._choose(task)
+        for task in due:
+            if task.state is TaskState.IDLE:
+                if self._deserted(task.id.role):
+                    role = task.id.role
+                    words = self._last_words.get(role, "never joined")
+                    return self._give_up(task, TaskError(f"no {role} is left; the last one: {words}"))
+                worker = self._choose(task, due)
                 if worker is not None:
-                    commands.append(self._run(task, worker))
-        return commands
+                    commands.append(self._assign(task, worker))
+        return commands + list(self._backups(self._reduces if maps_done else self._maps))
 
-    def _end(self, command: Command) -> list[Command]:
+    def _give_up(self, task: Task, error: MapReduceError) -> list[Command]:
+        task.take(Step.GIVE_UP)
         self._over = True
-        return [command]
+        return [Fail(task.id, error)]
 
-    def _run(self, task: _Task, worker: WorkerId) -> RunTask:
-        task.state, task.worker = _State.RUNNING, worker
-        task.attempts += 1
+    def _deserted(self, role: Role) -> bool:
+        """Tell whether the role has been without any worker for too long."""
+        if any(seat_role is role for seat_role, _ in self._seats):
+            self._alone_since_s.pop(role, None)
+            return False
+        limit_s = self._alone_since_s.setdefault(role, self._now_s) + self._patience_s
+        if self._now_s < limit_s:
+            self._wake_at(limit_s)
+            return False
+        return True
+
+    def _wake_at(self, time_s: float) -> None:
+        self.wake_s = time_s if self.wake_s is None else min(self.wake_s, time_s)
+
+    def _assign(self, task: Task, worker: WorkerId) -> RunTask:
         sources = () if task.id.role is Role.MAPPER else tuple(m.output for m in self._maps if m.output)
+        task.take(Step.ASSIGN)
+        task.attempts += 1
+        task.running[task.attempts] = _Run(worker, sources, self._now_s)
         return RunTask(task.id, task.attempts, worker, sources)
 
-    def _home(self, task: _Task) -> int:
-        homes = self._homes[task.id.role]
-        return homes[task.id.index % len(homes)]
-
-    def _choose(self, task: _Task) -> WorkerId | None:
+    def _choose(self, task: Task, due: Sequence[Task]) -> WorkerId | None:
         """Choose a worker for an idle task; None to wait."""
-        home = self._seats.get((task.id.role, self._home(task)))
-        if home is not None and task.failures_at_home < _FAILURES_AT_HOME:
-            return home.worker
-        ready = [
-            seat.worker for (role, _), seat in self._seats.items() if role is task.id.role and seat.worker
-        ]
-        return min(ready, key=lambda worker: self._reluctance(task, worker), default=None)
+        role, home = task.id.role, self._home(task)
+        idle = self._idle_workers(role)
+        if task.failures_at_home < _FAILURES_AT_HOME:
+            at_home = next((worker for worker in idle if worker.index == home), None)
+            waiting = [t for t in due if t.state is TaskState.IDLE and self._homes.get(t.id) == home]
+            if at_home is not None or waiting[0] is task:
+                return at_home
+            homes = {self._homes.get(t.id) for t in due if t.state is TaskState.IDLE}
+            idle = [worker for worker in idle if worker.index not in homes]
+        elif any(seat_role is role and index != task.failed_at for seat_role, index in self._seats):
+            idle = [worker for worker in idle if worker.index != task.failed_at]
+        return min(idle, key=lambda worker: worker.index, default=None)
 
-    def _reluctance(self, task: _Task, worker: WorkerId) -> tuple[bool, int, int]:
-        """Order candidates: not the one it failed on last, then the least busy."""
-        busy = sum(t.worker == worker and t.state is _State.RUNNING for t in self._tasks.values())
-        return (worker.index == (task.worker.index if task.worker else 0), busy, worker.index)
+    def _home(self, task: Task) -> int | None:
+        """Return the index of the worker that the task belongs to; of those, the one with the fewest."""
+        role, known = task.id.role, self._homes.get(task.id)
+        indexes = [index for seat_role, index in self._seats if seat_role is role]
+        if known not in indexes and indexes:
+            taken = [index for owner, index in self._homes.items() if owner.role is role]
+            self._homes[task.id] = min(indexes, key=lambda index: (taken.count(index), index))
+        return self._homes.get(task.id)
+
+    def _idle_workers(self, role: Role) -> list[WorkerId]:
+        busy = {run.worker for task in self._tasks.values() for run in task.running.values()}
+        workers = [
+            seat.worker for seat in self._seats.values() if seat.worker is not None and not seat.silent
+        ]
+        return [worker for worker in workers if worker.role is role and worker not in busy]
+
+    def _backups(self, tasks: Sequence[Task]) -> Iterator[RunTask]:
+        """Start a second attempt of what takes much longer than the rest did."""
+        done = sum(task.state is TaskState.DONE for task in tasks)
+        if not tasks or done < BACKUP_FROM * len(tasks):
+            return
+        durations_s = self._durations_s[tasks[0].id.role]
+        limit_s = max(_BACKUP_FACTOR * median(durations_s), BACKUP_AFTER_S) if durations_s else BACKUP_AFTER_S
+        for task in tasks:
+            if len(task.running) == 1:
+                (run,) = task.running.values()
+                idle = self._idle_workers(task.id.role)
+                if self._now_s < run.since_s + limit_s:
+                    self._wake_at(run.since_s + limit_s)
+                elif idle:
+                    yield self._assign(task, idle[0])
+
+
+def _maker(task: Task) -> WorkerId | None:
+    return task.output.worker if task.output is not None else None
