@@ -54,7 +54,7 @@ class Input:
     Parameters
     ----------
     path
-        Absolute.
+        Absolute, or relative to the data root of whoever reads it.
     format
         How it is stored.
     delimiter
@@ -69,6 +69,9 @@ class Input:
         A file that no longer has these has changed, and is refused.
     dtype
         What its numbers are rounded to.
+    sha256
+        Of its content, in hex, so that a copy of the file elsewhere will do; "" if it must be the
+        very file.
     """
 
     path: str
@@ -80,6 +83,7 @@ class Input:
     size_bytes: int
     mtime_ns: int
     dtype: FloatType = FloatType.FLOAT64
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +115,13 @@ class Stage:
     """One call of an engine: a job run over the whole input.
 
     `sequence` counts from 1 over the run; `iteration` is the algorithm's, from 1, or None for jobs
-    outside the iterations.
+    outside the iterations. `epoch` tells one master's life from another's.
     """
 
     sequence: int
     job: str
     iteration: int | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class DataDir:
             root = self.root.resolve()
             made = [folder for folder in (root, *root.parents) if not folder.exists()]
             self.root.mkdir(parents=True, exist_ok=True)
-            file = _hold(lock)
+            file = _hold(lock, "--data-dir")
         except OSError as error:
             raise UsageError(f"--data-dir {self.root}: {error.strerror}") from None
         try:
@@ -150,7 +150,29 @@ class DataDir:
         return [path for path in folders if _NODE.fullmatch(path.name) and path.is_dir()]
 
 
-def _hold(lock: Path) -> BinaryIO:
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold the folder of a worker that joined from elsewhere for this process alone; leave it tidy.
+
+    Raises
+    ------
+    DataDirInUseError, UsageError
+        As `DataDir.locked`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _hold(folder / ".lock", "--folder")
+    except OSError as error:
+        raise UsageError(f"--folder {folder}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        _sweep_node(folder)
+        (folder / ".lock").unlink(missing_ok=True)
+        file.close()
+
+
+def _hold(lock: Path, option: str) -> BinaryIO:
     """Open and lock the file, so that it is still the one of that name when it is ours."""
     while True:
         file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
@@ -160,7 +182,7 @@ def _hold(lock: Path) -> BinaryIO:
             owner = file.read(20).decode().strip()
             file.close()
             raise DataDirInUseError(
-                f"{lock.parent} is in use by process {owner}; wait for it, or choose another --data-dir"
+                f"{lock.parent} is in use by process {owner}; wait for it, or choose another {option}"
             ) from None
         with suppress(FileNotFoundError):
             if os.path.samestat(lock.stat(), os.fstat(file.fileno())):
@@ -229,12 +251,14 @@ class AttemptFiles:
 class NodeStore:
     """A worker's own folder; all methods may be called by several threads.
 
-    Only the newest attempt's files are kept and served; a late attempt is refused.
+    Only the newest attempt's files are kept and served; a late attempt is refused, and so is one of
+    another epoch.
     """
 
-    def __init__(self, folder: Path, index: int) -> None:
+    def __init__(self, folder: Path, index: int, epoch: int = 0) -> None:
         self._folder = folder
         self._home_task = index - 1
+        self._epoch = epoch
         self._stage = Stage(0, "")
         self._newest: dict[int, int] = {}
         self._committed: dict[int, tuple[int, dict[str, str]]] = {}
@@ -282,8 +306,8 @@ class NodeStore:
         """
         with self._lock:
             number, paths = self._committed.get(attempt.task, (0, {}))
-            here = attempt.stage.sequence == self._stage.sequence and number == attempt.number
-            if not here or name not in paths:
+            newest = (attempt.stage.epoch, attempt.stage.sequence) == (self._epoch, self._stage.sequence)
+            if not newest or number != attempt.number or name not in paths:
                 raise OutputLostError(
                     f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
                 )
@@ -301,6 +325,8 @@ class NodeStore:
         return self._folder / _CACHE / f"split_{split + 1}_{what}"
 
     def _begin(self, attempt: Attempt, keep_iterations: bool) -> None:
+        if attempt.stage.epoch != self._epoch:
+            raise StaleAttemptError("the order is of another master's run")
         if attempt.stage.sequence > self._stage.sequence:
             self._stage = attempt.stage
             self._newest.clear()

@@ -108,7 +108,10 @@ def unpack_job(message: pb.Job) -> tuple[Job, State]:
 def pack_attempt(attempt: Attempt) -> pb.Attempt:
     """Pack an attempt."""
     stage = pb.Stage(
-        sequence=attempt.stage.sequence, job=attempt.stage.job, iteration=attempt.stage.iteration or 0
+        sequence=attempt.stage.sequence,
+        job=attempt.stage.job,
+        iteration=attempt.stage.iteration or 0,
+        epoch=attempt.stage.epoch,
     )
     return pb.Attempt(stage=stage, task=attempt.task, number=attempt.number)
 
@@ -118,7 +121,7 @@ def unpack_attempt(message: pb.Attempt) -> Attempt:
     job = message.stage.job
     if job not in JOBS or message.stage.sequence < 1 or message.task < 0 or message.number < 1:
         raise ValueError("the attempt is not one that a master makes")
-    stage = Stage(message.stage.sequence, job, message.stage.iteration or None)
+    stage = Stage(message.stage.sequence, job, message.stage.iteration or None, message.stage.epoch)
     return Attempt(stage, message.task, message.number)
 
 
@@ -134,6 +137,7 @@ def pack_input(source: Input) -> pb.Input:
         size_bytes=source.size_bytes,
         mtime_ns=source.mtime_ns,
         dtype=_inverse(_FLOAT_TYPES, source.dtype),
+        sha256=source.sha256,
     )
 
 
@@ -149,6 +153,7 @@ def unpack_input(message: pb.Input) -> Input:
         size_bytes=message.size_bytes,
         mtime_ns=message.mtime_ns,
         dtype=_known(_FLOAT_TYPES, message.dtype, "float type"),
+        sha256=message.sha256,
     )
 
 

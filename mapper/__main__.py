@@ -1,11 +1,13 @@
-"""Start a mapper: `python -m mapper`. The master does it."""
+"""Start a mapper: `python -m mapper`. The master does it, or a person with `--join`, on any host."""
+
+import sys
 
 from common.lifeline import Lifeline
 
 
 def main() -> None:
-    """Watch the master from the first moment on, then import what takes a while, and serve."""
-    lifeline = Lifeline()
+    """Watch the master that started us from the first moment on, then import what takes a while, and serve."""
+    lifeline = Lifeline() if "--index" in sys.argv else None
     from common.model import Role
     from common.worker import worker_command
     from mapper.servicer import add_mapper

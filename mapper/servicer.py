@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import grpc
 
-from common.events import Log
+from common.dataset import below
 from common.jobs.base import Memory
 from common.model import Role
-from common.store import MAP_OUTPUT, NodeStore, partition_name
+from common.store import MAP_OUTPUT, partition_name
 from common.wire import pack_file, unpack_attempt, unpack_input, unpack_job, unpack_options, unpack_split
-from common.worker import fail_if_asked, wait_for_person
+from common.worker import Node, fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server
@@ -18,9 +18,10 @@ from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_serv
 class Mapper(MapperServicer):
     """Serves one mapper process."""
 
-    def __init__(self, store: NodeStore, log: Log) -> None:
-        self._store = store
-        self._log = log
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._store = node.store
+        self._log = node.log
         self._memories: dict[int, Memory] = {}
 
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
@@ -30,14 +31,17 @@ class Mapper(MapperServicer):
             unpack_attempt(request.attempt),
             job,
             state,
-            unpack_input(request.input),
+            below(self._node.data_root, unpack_input(request.input)),
             unpack_split(request.split),
             request.partitions,
             unpack_options(request.options),
         )
-        identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
+        return self._node.attempts.run(task.attempt, lambda: self._map(task))
+
+    def _map(self, task: MapTask) -> pb.MapResponse:
+        identity = {"job": task.job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
         self._log.event("map_started", **identity, rows=task.split)
-        wait_for_person(task.options)
+        wait_for_person(task.options, self._node.attempts)
         memory = self._memories.setdefault(task.split.index, {})
         result = run_map_task(task, self._store, memory)
         fail_if_asked(Role.MAPPER, task.attempt, task.options)
@@ -68,6 +72,6 @@ class Mapper(MapperServicer):
             yield pb.ReadMapOutputResponse(data=chunk)
 
 
-def add_mapper(server: grpc.Server, store: NodeStore, secret: str, log: Log) -> None:
-    """Serve a mapper. It calls nobody, so it needs no secret."""
-    add_MapperServicer_to_server(Mapper(store, log), server)
+def add_mapper(server: grpc.Server, node: Node) -> None:
+    """Serve a mapper."""
+    add_MapperServicer_to_server(Mapper(node), server)

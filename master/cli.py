@@ -16,7 +16,7 @@ from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
-from master.config import KMeansConfig, RunConfig
+from master.config import Hosts, KMeansConfig, RunConfig
 from master.kmeans import KMeansResult
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
@@ -127,6 +127,38 @@ _run_options = _add(
             show_default=True,
             help="Threads of each mapper, for many rows; 0: the cores, shared among the mappers.",
         ),
+        click.option(
+            "--splits",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more.",
+        ),
+        click.option(
+            "--listen",
+            metavar="ADDRESS:PORT",
+            help="Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
+        ),
+        click.option(
+            "--workers",
+            type=click.Choice(["local", "remote"]),
+            default="local",
+            show_default=True,
+            help="local: start them here (with --listen, others may join). remote: wait until all have joined.",
+        ),
+        click.option(
+            "--certs",
+            type=_FILE,
+            metavar="FOLDER",
+            help="Certificates and secret, made by: python -m scripts.certs",
+        ),
+        click.option(
+            "--data-root",
+            type=_FILE,
+            default=".",
+            show_default=True,
+            help="With --listen: every host has the input at the same place below its own data root.",
+        ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         click.option("--debug", is_flag=True, help="On an error, print the whole traceback."),
         click.version_option(__version__, prog_name="kmeans-mapreduce"),
@@ -228,6 +260,11 @@ def run(
     dump: Path,
     engine: Any,
     threads: int,
+    splits: int,
+    listen: str | None,
+    workers: Any,
+    certs: Path | None,
+    data_root: Path,
     quiet: bool,
     debug: bool,
 ) -> None:
@@ -242,7 +279,8 @@ def run(
             _threads_each(threads, mappers, engine),
         )
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
+            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
+            *(Hosts(splits, listen, workers, certs, data_root), init_centroids),
             FloatType(dtype),
             options,
         )
@@ -272,6 +310,11 @@ def predict(
     dump: Path,
     engine: Any,
     threads: int,
+    splits: int,
+    listen: str | None,
+    workers: Any,
+    certs: Path | None,
+    data_root: Path,
     quiet: bool,
     debug: bool,
 ) -> None:
@@ -279,7 +322,8 @@ def predict(
 
     def work() -> None:
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids),
+            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
+            *(Hosts(splits, listen, workers, certs, data_root), centroids),
             FloatType(dtype),
             TaskOptions(threads=_threads_each(threads, mappers, engine)),
         )

@@ -1,237 +1,142 @@
-"""The workers: let them join, watch them, start them again, end them."""
+"""The workers of a run: those that this master starts, watches and starts again, and those that join."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
-import grpc
-
+from common.credentials import Credentials
 from common.dump import Dump
-from common.errors import StaleAttemptError
 from common.events import Log
-from common.model import Role
-from common.rpc import Server, UnreachableError, connect, new_secret
-from common.store import DataDir, node_name
-from common.wire import unpack_role
+from common.rpc import Server
+from common.store import node_name
+from master.membership import Membership, News, Place
 from master.processes import WorkerProcess
-from master.scheduler import WorkerId, WorkerJoined, WorkerLost
-from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import (
-    MapperStub,
-    MasterServicer,
-    ReducerStub,
-    add_MasterServicer_to_server,
-)
+from master.stage import WorkerId
 
-JOIN_TIMEOUT_S = 60.0
 _RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
 _RESTART_BACKOFF_S = (0.0, 0.5, 2.0)
 _END_TIMEOUT_S = 2.0
 
-Notify = Callable[[WorkerJoined | WorkerLost], None]
-
 
 @dataclass
-class _Place:
-    """Where a worker lives: one process after another."""
+class _Chair:
+    """A place for processes of this machine, one after another."""
 
-    role: Role
-    index: int
     process: WorkerProcess
-    stub: MapperStub | ReducerStub | None = None
-    address: str = ""
-    ended: bool = False
-    join_timer: threading.Timer | None = None
     ends_s: deque[float] = field(default_factory=deque)
 
     @property
+    def place(self) -> Place:
+        return self.process.role, self.process.index
+
+    @property
     def name(self) -> str:
-        return node_name(self.role, self.index)
+        return node_name(*self.place)
 
     @property
     def worker(self) -> WorkerId:
-        return WorkerId(self.role, self.index, self.process.incarnation)
+        return WorkerId(*self.place, self.process.incarnation)
+
+    def may_restart(self, now_s: float) -> bool:
+        """Count an end; tell whether there were few of late."""
+        self.ends_s.append(now_s)
+        while now_s - self.ends_s[0] > _RESTART_WINDOW_S:
+            self.ends_s.popleft()
+        return len(self.ends_s) <= _RESTARTS
 
 
 class Cluster:
-    """M mappers and R reducers as processes of this machine, on loopback.
+    """M mappers and R reducers: processes of this machine, or such as join from elsewhere, or both.
 
     Parameters
     ----------
     processes
-        The workers, started but not introduced.
-    data_dir
-        Where their folders are.
+        Those of this machine, started but not introduced.
+    server
+        Where workers join.
+    credentials
+        What they prove themselves with.
     dump
         Gets the workers' own lines.
     log
         Gets the master's events about them.
     notify
-        Told, from other threads, who joins and who is lost.
+        Told, from other threads, what happens to them.
     """
 
     def __init__(
-        self, processes: Sequence[WorkerProcess], data_dir: DataDir, dump: Dump, log: Log, notify: Notify
+        self,
+        processes: Sequence[WorkerProcess],
+        server: Server,
+        credentials: Credentials,
+        dump: Dump,
+        log: Log,
+        notify: Callable[[News], None],
     ) -> None:
-        self._data_dir = data_dir
-        self._dump = dump
+        self._secret = credentials.secret
         self._log = log
-        self._notify = notify
-        self._secret = new_secret()
         self._closing = threading.Event()
-        self._lock = threading.RLock()
-        self._channels: list[grpc.Channel] = []
-        self._places = {
-            (process.role, process.index): _Place(process.role, process.index, process)
-            for process in processes
-        }
-        self._server = Server(self._secret, self._log_internal_error)
-        add_MasterServicer_to_server(_Membership(self), self._server.grpc)
+        self._lock = threading.Lock()
+        self._address = server.address
+        self._chairs = {(process.role, process.index): _Chair(process) for process in processes}
+        epoch = time.time_ns()
+        self.members = Membership(server, credentials, epoch, dump, log, notify, self._kill)
+        self.epoch = epoch
 
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
-        self._server.start()
-        for place in self._places.values():
-            self._introduce(place)
-
-    def mapper(self, worker: WorkerId) -> MapperStub:
-        """Return a mapper that joined; UnreachableError if it has ended."""
-        return cast("MapperStub", self._joined(worker).stub)
-
-    def reducer(self, worker: WorkerId) -> ReducerStub:
-        """Return a reducer that joined; UnreachableError if it has ended."""
-        return cast("ReducerStub", self._joined(worker).stub)
-
-    def address(self, worker: WorkerId) -> str:
-        """Return where a worker serves; UnreachableError if it has ended."""
-        return self._joined(worker).address
-
-    def _joined(self, worker: WorkerId) -> _Place:
-        with self._lock:
-            place = self._places[worker.role, worker.index]
-            if place.worker != worker or place.stub is None:
-                raise UnreachableError(f"{place.name} has ended")
-            return place
-
-    def kill(self, worker: WorkerId) -> None:
-        """Make sure that a worker process is dead; its end is notified as any other."""
-        with self._lock:
-            place = self._places[worker.role, worker.index]
-            if place.worker == worker:
-                place.process.kill()
+        self.members.open()
+        for chair in self._chairs.values():
+            self._introduce(chair)
 
     def close(self) -> None:
         """End every worker and stop listening."""
         self._closing.set()
         with self._lock:
-            for place in self._places.values():
-                place.process.let_go()
-                if place.join_timer is not None:
-                    place.join_timer.cancel()
+            processes = [chair.process for chair in self._chairs.values()]
+        for process in processes:
+            process.let_go()
         deadline_s = time.monotonic() + _END_TIMEOUT_S
-        for place in self._places.values():
-            place.process.end(max(0.0, deadline_s - time.monotonic()))
-        self._server.stop()
-        for channel in self._channels:
-            channel.close()
+        for process in processes:
+            process.end(max(0.0, deadline_s - time.monotonic()))
+        self.members.close()
 
-    def joined(self, worker: WorkerId, address: str) -> None:
-        """Take a worker in.
+    def _introduce(self, chair: _Chair) -> None:
+        process = chair.process
+        self._log.event("worker_started", worker=chair.name, pid=process.pid, incarnation=process.incarnation)
+        self.members.expect(chair.place, process.incarnation)
+        threading.Thread(target=self._attend, args=(chair, process), daemon=True).start()
+        process.introduce(self._address, self._secret)
 
-        Raises
-        ------
-        StaleAttemptError
-            It is not one that this master has started, or it has been replaced.
-        """
-        with self._lock:
-            place = self._places.get((worker.role, worker.index))
-            if place is None or place.worker != worker or place.ended:
-                raise StaleAttemptError("this master did not start that worker, or it has ended")
-            if place.join_timer is not None:
-                place.join_timer.cancel()
-            channel = connect(address, self._secret)
-            self._channels.append(channel)
-            place.stub = MapperStub(channel) if place.role is Role.MAPPER else ReducerStub(channel)
-            place.address = address
-            self._log.event("worker_joined", worker=place.name, address=address)
-            self._notify(WorkerJoined(worker))
+    def _kill(self, place: Place, incarnation: int) -> None:
+        process = self._chairs[place].process
+        if process.incarnation == incarnation:
+            process.kill()
 
-    def write_lines(self, lines: Sequence[str]) -> None:
-        """Put workers' own lines into the dump."""
-        for line in lines:
-            self._dump.write(line)
-
-    def _introduce(self, place: _Place) -> None:
-        process = place.process
-        self._log.event("worker_started", worker=place.name, pid=process.pid, incarnation=process.incarnation)
-        place.join_timer = threading.Timer(JOIN_TIMEOUT_S, process.kill)
-        place.join_timer.daemon = True
-        place.join_timer.start()
-        threading.Thread(target=self._watch, args=(place, process), daemon=True).start()
-        process.introduce(self._server.address, self._secret)
-
-    def _watch(self, place: _Place, process: WorkerProcess) -> None:
+    def _attend(self, chair: _Chair, process: WorkerProcess) -> None:
         """Wait for a process's end, and start another in its place."""
-        worker = place.worker
+        worker = chair.worker
         said, ending = process.watch()
         if self._closing.is_set():
             return
         for line in said:
-            self._log.event("worker_said", worker=place.name, text=line)
-        returns = self._may_restart(place)
+            self._log.event("worker_said", worker=chair.name, text=line)
+        returns = chair.may_restart(time.monotonic())
         last_words = f": {said[-1]}" if said else ""
-        reason = f"{place.name} (process {process.pid}) {ending}{last_words}"
-        with self._lock:
-            place.ended = True
-            self._log.event("worker_lost", worker=place.name, pid=process.pid, reason=reason, returns=returns)
-            self._notify(WorkerLost(worker, returns, reason))
-        if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(place.ends_s) - 1]):
+        reason = f"{chair.name} (process {process.pid}) {ending}{last_words}"
+        self.members.lose(worker, reason, returns=returns, pid=process.pid)
+        if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(chair.ends_s) - 1]):
             return
-        with self._lock:
-            if not self._closing.is_set():
-                self._restart(place)
-
-    def _restart(self, place: _Place) -> None:
-        folder = self._data_dir.node(place.role, place.index)
         try:
-            process = WorkerProcess(place.role, place.index, place.worker.incarnation + 1, folder)
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                chair.process = process.successor()
         except OSError as error:
-            reason = f"{place.name} cannot be started again: {error.strerror}"
-            self._log.event("worker_lost", worker=place.name, reason=reason, returns=False)
-            self._notify(WorkerLost(place.worker, False, reason))
+            reason = f"{chair.name} cannot be started again: {error.strerror}"
+            self.members.lose(worker, reason, returns=False)
             return
-        place.process, place.stub, place.ended = process, None, False
-        self._introduce(place)
-
-    def _may_restart(self, place: _Place) -> bool:
-        """Count an end; tell whether there were few of late."""
-        now_s = time.monotonic()
-        place.ends_s.append(now_s)
-        while now_s - place.ends_s[0] > _RESTART_WINDOW_S:
-            place.ends_s.popleft()
-        return len(place.ends_s) <= _RESTARTS
-
-    def _log_internal_error(self, number: str, error: BaseException) -> None:
-        self._log.event("internal_error", id=number, error=repr(error))
-
-
-class _Membership(MasterServicer):
-    """The Master service."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
-        """Take a worker in."""
-        worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
-        self._cluster.joined(worker, request.address)
-        return pb.JoinResponse()
-
-    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
-        """Put workers' own lines into the dump."""
-        self._cluster.write_lines(request.lines)
-        return pb.LogResponse()
+        self._introduce(chair)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from common.address import split_address
+from common.credentials import HOW_TO_MAKE
 from common.errors import UsageError
 from common.model import FloatArray, FloatType, TaskOptions
 
@@ -53,6 +55,37 @@ class KMeansConfig:
 
 
 @dataclass(frozen=True)
+class Hosts:
+    """Where the workers come from, if not from this machine alone.
+
+    Raises
+    ------
+    UsageError
+        The options don't go together.
+    """
+
+    splits: int = 0
+    listen: str | None = None
+    workers: Literal["local", "remote"] = "local"
+    certs: Path | None = None
+    data_root: Path = Path()
+
+    def __post_init__(self) -> None:
+        _at_least("--splits", self.splits, 0)
+        if self.listen is None:
+            if self.workers == "remote":
+                raise UsageError("--workers remote needs --listen ADDRESS:PORT, where they can join")
+            return
+        host, _port = split_address(self.listen, "--listen")
+        if self.certs is None:
+            raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
+        if self.workers == "local" and host in ("0.0.0.0", "[::]"):  # noqa: S104
+            raise UsageError(
+                f"--listen {self.listen}: name the address that other hosts see, since local workers serve there"
+            )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Where and how to run.
 
@@ -70,6 +103,7 @@ class RunConfig:
     dump: Path
     labels: Path | None
     engine: Literal["grpc", "inline"]
+    hosts: Hosts
     given_centroids: Path | None = None
     dtype: FloatType = FloatType.FLOAT64
     tasks: TaskOptions = field(default_factory=TaskOptions)

@@ -24,24 +24,30 @@ from common.wire import (
     pack_split,
     unpack_file,
 )
-from master.cluster import Cluster
-from master.scheduler import (
+from master.membership import Membership, News
+from master.scheduler import StageScheduler
+from master.stage import (
     Command,
     Event,
     Fail,
     Finish,
     Output,
-    Retire,
     RunTask,
-    StageScheduler,
+    Suspect,
     TaskFailed,
     TaskId,
     TaskSucceeded,
+    TimePassed,
+    WorkerHeard,
     WorkerId,
     WorkerJoined,
     WorkerLost,
+    WorkerSilent,
 )
 from protos import mapreduce_pb2 as pb
+
+_MOST_CALLS = 1024
+"""At once, the late ones included; a thread is made only when one is needed."""
 
 _Answer = TypeVar("_Answer")
 
@@ -73,25 +79,28 @@ class Dispatcher:
     ----------
     options
         Sent along with each task.
-    workers
-        How many there are; each may have a call in progress and a stale one that has not ended yet.
+    patience_s
+        How long to wait for a worker to join when a role has none.
     log
         Gets every call and every answer.
     """
 
-    def __init__(self, options: TaskOptions, workers: int, log: Log) -> None:
+    def __init__(self, options: TaskOptions, patience_s: float, log: Log) -> None:
         self._options = options
+        self._patience_s = patience_s
         self._log = log
         self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._workers: dict[tuple[Role, int], WorkerId | None] = {}
-        self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="call")
+        self._silent: set[WorkerId] = set()
+        self._homes: dict[TaskId, int] = {}
+        self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
         self._closing = False
 
-    def notify(self, event: WorkerJoined | WorkerLost) -> None:
-        """Take in, from any thread, that a worker joined or was lost."""
+    def notify(self, event: News) -> None:
+        """Take in, from any thread, what happened to a worker."""
         self._events.put((0, event))
 
-    def await_workers(self, count: int) -> None:
+    def await_workers(self, mappers: int, reducers: int) -> None:
         """Wait until that many workers have joined.
 
         Raises
@@ -99,13 +108,17 @@ class Dispatcher:
         RunFailedError
             One of them can't be started.
         """
-        while sum(worker is not None for worker in self._workers.values()) < count:
+        wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
+        while any(self._joined(role) < count for role, count in wanted.items()):
             _, event = self._events.get()
             self._track(event)
-            if isinstance(event, WorkerLost) and not event.returns:
+            if isinstance(event, WorkerLost) and not event.returns and not self._patience_s:
                 raise RunFailedError(f"a worker does not start: {event.reason}")
 
-    def run(self, order: StageOrder, cluster: Cluster) -> tuple[Output, ...]:
+    def _joined(self, role: Role) -> int:
+        return sum(worker is not None and worker.role is role for worker in self._workers.values())
+
+    def run(self, order: StageOrder, members: Membership) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
         The content of a reduce task's output is its file's bytes; of a map task's, MapFiles.
@@ -119,9 +132,12 @@ class Dispatcher:
             [split.index for split in order.splits],
             order.partitions,
             [worker for worker in self._workers.values() if worker is not None],
+            self._silent,
             [place for place, worker in self._workers.items() if worker is None],
+            self._homes,
+            self._patience_s,
         )
-        commands = scheduler.start()
+        commands = scheduler.start(time.monotonic())
         while True:
             for command in commands:
                 match command:
@@ -130,11 +146,11 @@ class Dispatcher:
                     case Fail(task, error):
                         raise _final(task, error)
                     case _:
-                        self._execute(command, order, cluster)
+                        self._execute(command, order, members)
             commands = self._next_commands(scheduler, order.stage.sequence)
 
     def read_map_output(
-        self, order: StageOrder, output: Output, cluster: Cluster, offset: int
+        self, order: StageOrder, output: Output, members: Membership, offset: int
     ) -> Iterator[bytes]:
         """Stream a map output's bytes from `offset` on, as they come.
 
@@ -143,7 +159,7 @@ class Dispatcher:
         TaskError
             The stream broke, or the output is gone: its map task must run again.
         """
-        mapper = cluster.mapper(output.worker)
+        mapper = members.mapper(output.worker)
         attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
         request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
         worker, identity = self._log_call(
@@ -166,7 +182,11 @@ class Dispatcher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
-        stage, event = self._events.get()
+        try:
+            wait_s = None if scheduler.wake_s is None else max(0.0, scheduler.wake_s - time.monotonic())
+            stage, event = self._events.get(timeout=wait_s)
+        except queue.Empty:
+            return scheduler.handle(TimePassed(), time.monotonic())
         self._track(event)
         if isinstance(event, TaskSucceeded | TaskFailed):
             task, attempt = (
@@ -177,33 +197,39 @@ class Dispatcher:
             if stage != sequence or not scheduler.is_running(task, attempt):
                 self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
                 return []
-        return scheduler.handle(event)
+        return scheduler.handle(event, time.monotonic())
 
     def _track(self, event: Event) -> None:
         match event:
             case WorkerJoined(worker):
                 self._workers[worker.role, worker.index] = worker
+            case WorkerSilent(worker):
+                self._silent.add(worker)
+            case WorkerHeard(worker):
+                self._silent.discard(worker)
             case WorkerLost(worker, returns):
+                self._silent.discard(worker)
                 if returns:
                     self._workers[worker.role, worker.index] = None
                 else:
                     self._workers.pop((worker.role, worker.index), None)
 
-    def _execute(self, command: Command, order: StageOrder, cluster: Cluster) -> None:
+    def _execute(self, command: Command, order: StageOrder, members: Membership) -> None:
         match command:
             case RunTask():
-                self._threads.submit(self._run_task, command, order, cluster)
-            case Retire(worker):
-                self._log.event("worker_retired", worker=node_name(worker.role, worker.index))
-                cluster.kill(worker)
+                self._threads.submit(self._run_task, command, order, members)
+            case Suspect(worker):
+                self._silent.add(worker)
+                self._log.event("worker_suspected", worker=node_name(worker.role, worker.index))
+                members.tell_when_heard(worker)
 
-    def _run_task(self, command: RunTask, order: StageOrder, cluster: Cluster) -> None:
+    def _run_task(self, command: RunTask, order: StageOrder, members: Membership) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
         task, attempt = command.task, command.attempt
         event: Event
         try:
             run = self._map if task.role is Role.MAPPER else self._reduce
-            content = run(command, order, cluster)
+            content = run(command, order, members)
             event = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
             event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
@@ -212,8 +238,8 @@ class Dispatcher:
             event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
         self._events.put((order.stage.sequence, event))
 
-    def _map(self, command: RunTask, order: StageOrder, cluster: Cluster) -> MapFiles:
-        mapper = cluster.mapper(command.worker)
+    def _map(self, command: RunTask, order: StageOrder, members: Membership) -> MapFiles:
+        mapper = members.mapper(command.worker)
         split = next(split for split in order.splits if split.index == command.task.index)
         request = pb.MapRequest(
             attempt=pack_attempt(Attempt(order.stage, split.index, command.attempt)),
@@ -233,13 +259,13 @@ class Dispatcher:
         )
         return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
 
-    def _reduce(self, command: RunTask, order: StageOrder, cluster: Cluster) -> bytes:
-        reducer = cluster.reducer(command.worker)
+    def _reduce(self, command: RunTask, order: StageOrder, members: Membership) -> bytes:
+        reducer = members.reducer(command.worker)
         attempt = pack_attempt(Attempt(order.stage, command.task.index, command.attempt))
         request = pb.ReduceRequest(
             attempt=attempt,
             job=pack_job(order.job, {}),
-            sources=[_source(output, command.task.index, cluster) for output in command.sources],
+            sources=[_source(output, command.task.index, members) for output in command.sources],
             options=pack_options(self._options),
         )
         response = self._call(
@@ -300,11 +326,11 @@ class Dispatcher:
         self._log.event("rpc_response", **fields)
 
 
-def _source(output: Output, partition: int, cluster: Cluster) -> pb.MapOutput:
+def _source(output: Output, partition: int, members: Membership) -> pb.MapOutput:
     """Say where a map task's partition is."""
     assert isinstance(output.content, MapFiles)
     try:
-        address = cluster.address(output.worker)
+        address = members.address(output.worker)
     except UnreachableError as error:
         raise FetchFailedError(output.task.index, output.attempt, True, str(error)) from error
     name = node_name(output.worker.role, output.worker.index)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,13 +41,18 @@ class WorkerProcess:
         Which worker it is.
     folder
         Its own folder.
+    options
+        More of its command line.
     """
 
-    def __init__(self, role: Role, index: int, incarnation: int, folder: Path) -> None:
+    def __init__(
+        self, role: Role, index: int, incarnation: int, folder: Path, options: Sequence[str] = ()
+    ) -> None:
         self.role, self.index, self.incarnation = role, index, incarnation
+        self._folder, self._options = folder, options
         arguments = ["--index", str(index), "--incarnation", str(incarnation), "--folder", str(folder)]
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", role, *arguments],
+            [sys.executable, "-m", role, *arguments, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -54,6 +60,10 @@ class WorkerProcess:
             process_group=0,  # Ctrl-C is for the master, which then ends its workers
         )
         self.pid = self._process.pid
+
+    def successor(self) -> "WorkerProcess":
+        """Start the next process in its place; OSError if the system can't."""
+        return WorkerProcess(self.role, self.index, self.incarnation + 1, self._folder, self._options)
 
     def introduce(self, master: str, secret: str) -> None:
         """Tell it where the master listens, and the run's secret."""
@@ -92,11 +102,13 @@ class WorkerProcess:
             self._process.wait()
 
 
-def start_workers(mappers: int, reducers: int, data_dir: DataDir) -> list[WorkerProcess]:
-    """Start that many of each, at once."""
+def start_workers(
+    mappers: int, reducers: int, data_dir: DataDir, options: Callable[[Role], Sequence[str]] = lambda _: ()
+) -> list[WorkerProcess]:
+    """Start that many of each, at once; `options` gives more of a role's command line."""
     counts = {Role.MAPPER: mappers, Role.REDUCER: reducers}
     return [
-        WorkerProcess(role, index, 1, data_dir.node(role, index))
+        WorkerProcess(role, index, 1, data_dir.node(role, index), options(role))
         for role, count in counts.items()
         for index in range(1, count + 1)
     ]

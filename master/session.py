@@ -2,19 +2,21 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from common.address import split_address
+from common.credentials import Credentials, Party
 from common.dataset import InputFile, open_input
 from common.dump import Dump, EventLog
 from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError
 from common.events import Event, Log
 from common.jobs.kmeans import Label
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, LongArray, Role
 from common.records import encode_vectors
 from common.store import DataDir, write_whole
-from master.config import KMeansConfig, RunConfig
+from master.config import Hosts, KMeansConfig, RunConfig
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
 from master.kmeans import KMeansResult, fit
@@ -148,10 +150,28 @@ def _start_engine(
 ) -> Engine:
     if config.engine == "inline":
         return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
-    processes = start_workers(config.mappers, config.reducers, data_dir)
-    from master.engines.grpc import GrpcEngine  # takes a while; the workers start meanwhile
+    hosts = config.hosts
+    credentials = None if hosts.certs is None else Credentials.load(hosts.certs / Party.MASTER, Party.MASTER)
+    processes = []
+    if hosts.workers == "local":
+        processes = start_workers(config.mappers, config.reducers, data_dir, _worker_options(hosts))
+    from master.engines.grpc import Crew, GrpcEngine  # takes a while; the workers start meanwhile
 
-    return stack.enter_context(GrpcEngine(file, processes, config.tasks, data_dir, dump, log))
+    crew = Crew(
+        *(config.mappers, config.reducers, hosts.splits, credentials, hosts.listen),
+        None if hosts.listen is None else hosts.data_root,
+    )
+    return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, dump, log))
+
+
+def _worker_options(hosts: Hosts) -> Callable[[Role], list[str]]:
+    """Return what a worker of this machine is told, beside workers from others."""
+    if hosts.listen is None or hosts.certs is None:
+        return lambda role: []
+    host, _port = split_address(hosts.listen, "--listen")
+    certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
+    shared = ["--listen", f"{host}:0", "--data-root", str(root)]
+    return lambda role: [*shared, "--certs", str(certs / role)]
 
 
 def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:

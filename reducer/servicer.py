@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from common.errors import FetchFailedError
-from common.events import Log
+from common.credentials import Party
 from common.model import Attempt, MapOutput, Role
 from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
-from common.store import REDUCE_OUTPUT, NodeStore
+from common.store import REDUCE_OUTPUT
 from common.wire import (
     pack_attempt,
     pack_file,
@@ -20,7 +20,7 @@ from common.wire import (
     unpack_map_output,
     unpack_options,
 )
-from common.worker import fail_if_asked, wait_for_person
+from common.worker import Node, fail_if_asked, wait_for_person
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server
 from reducer.task import ReduceTask, run_reduce_task
@@ -31,10 +31,10 @@ _PARALLEL_FETCHES = 8
 class Reducer(ReducerServicer):
     """Serves one reducer process."""
 
-    def __init__(self, store: NodeStore, secret: str, log: Log) -> None:
-        self._store = store
-        self._secret = secret
-        self._log = log
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._store = node.store
+        self._log = node.log
         self._mappers: dict[str, MapperStub] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_PARALLEL_FETCHES, thread_name_prefix="fetch")
@@ -44,9 +44,12 @@ class Reducer(ReducerServicer):
         job, _ = unpack_job(request.job)
         sources = [unpack_map_output(source) for source in request.sources]
         task = ReduceTask(unpack_attempt(request.attempt), job, sources, unpack_options(request.options))
-        identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
-        self._log.event("reduce_started", **identity, sources=len(sources))
-        wait_for_person(task.options)
+        return self._node.attempts.run(task.attempt, lambda: self._reduce(task))
+
+    def _reduce(self, task: ReduceTask) -> pb.ReduceResponse:
+        identity = {"job": task.job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
+        self._log.event("reduce_started", **identity, sources=len(task.sources))
+        wait_for_person(task.options, self._node.attempts)
         output = run_reduce_task(task, self._fetch, self._store, self._pool)
         fail_if_asked(Role.REDUCER, task.attempt, task.options)
         self._log.event("reduce_finished", **identity, records=output.records)
@@ -71,7 +74,7 @@ class Reducer(ReducerServicer):
             wanted = Attempt(attempt.stage, source.task, source.attempt)
             request = pb.FetchPartitionRequest(attempt=pack_attempt(wanted), partition=attempt.task)
             responses = self._mapper(source.address).FetchPartition(request, timeout=STREAM_TIMEOUT_S)
-            data = read_stream(responses, source.partition)
+            data = read_stream(self._node.attempts.counted(responses), source.partition)
         except Exception as error:
             failure = error_of(error) if isinstance(error, grpc.RpcError) else error
             reason = f"{source.worker}: {failure}"
@@ -91,10 +94,10 @@ class Reducer(ReducerServicer):
         """Keep one channel for each address; a restarted mapper has a new one."""
         with self._lock:
             if address not in self._mappers:
-                self._mappers[address] = MapperStub(connect(address, self._secret))
+                self._mappers[address] = MapperStub(connect(address, self._node.credentials, Party.MAPPER))
             return self._mappers[address]
 
 
-def add_reducer(server: grpc.Server, store: NodeStore, secret: str, log: Log) -> None:
+def add_reducer(server: grpc.Server, node: Node) -> None:
     """Serve a reducer."""
-    add_ReducerServicer_to_server(Reducer(store, secret, log), server)
+    add_ReducerServicer_to_server(Reducer(node), server)

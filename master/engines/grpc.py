@@ -2,37 +2,71 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
-from common.dataset import InputFile, plan_splits
+from common.credentials import Credentials
+from common.dataset import InputFile, content_digest, plan_splits
 from common.dump import Dump
-from common.errors import RunFailedError, TaskError
+from common.errors import RunFailedError, TaskError, UsageError
 from common.events import Log
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, Records, Role, Split, Stage, State, TaskOptions
+from common.model import FloatArray, Input, Records, Split, Stage, State, TaskOptions
 from common.records import decode
 from common.records.base import Buffer
-from common.store import DataDir
+from common.rpc import LOOPBACK, Server
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
 from master.processes import WorkerProcess
-from master.scheduler import MAX_FAILURES, Output
+from master.scheduler import MAX_FAILURES
+from master.stage import Output
+
+
+PATIENCE_S = 60.0
+"""How long a run whose workers come from elsewhere goes on without any of a role."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who does the work.
+
+    Parameters
+    ----------
+    mappers, reducers
+        How many there are to be when the work begins.
+    splits
+        Pieces of the input, each a map task; 0: one a mapper.
+    credentials
+        What they prove themselves with; None: a fresh secret.
+    listen
+        ADDRESS:PORT where they join; None: on this machine alone.
+    data_root
+        Below which every host has the input, if workers may join from others.
+    """
+
+    mappers: int
+    reducers: int
+    splits: int = 0
+    credentials: Credentials | None = None
+    listen: str | None = None
+    data_root: Path | None = None
 
 
 class GrpcEngine:
-    """A cluster of processes on this machine; a context manager that ends them.
+    """A cluster of processes; a context manager that ends them.
 
     Parameters
     ----------
     file
-        The input; cut in one split a mapper.
+        The input.
     processes
-        The workers, started by `start_workers`.
+        Workers that `start_workers` started on this machine.
+    crew
+        How many workers there are to be in all, and where they come from.
     options
         Sent along with each task.
-    data_dir
-        Where the workers' folders are; held and emptied by the caller.
     dump, log
         For the workers' lines, and for the master's events.
     """
@@ -41,26 +75,32 @@ class GrpcEngine:
         self,
         file: InputFile,
         processes: Sequence[WorkerProcess],
+        crew: Crew,
         options: TaskOptions,
-        data_dir: DataDir,
         dump: Dump,
         log: Log,
     ) -> None:
-        self._input = file.input
-        roles = [process.role for process in processes]
-        self._splits = plan_splits(file, roles.count(Role.MAPPER))
-        self._partitions = roles.count(Role.REDUCER)
+        self._crew = crew
+        self._log = log
+        self._input = _as_sent(file.input, crew)
+        self._splits = plan_splits(file, crew.splits or crew.mappers)
         self._sequence = 0
         self._intermediate = options.intermediate
-        self._dispatcher = Dispatcher(options, len(processes), log)
-        self._cluster = Cluster(processes, data_dir, dump, log, self._dispatcher.notify)
-        self._workers = len(processes)
+        self._dispatcher = Dispatcher(options, PATIENCE_S if crew.listen else 0.0, log)
+        credentials = crew.credentials or Credentials.fresh()
+        self._server = Server(credentials, self._log_internal_error, crew.listen or f"{LOOPBACK}:0")
+        self._cluster = Cluster(processes, self._server, credentials, dump, log, self._dispatcher.notify)
+        self._members = self._cluster.members
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
+        crew = self._crew
         try:
             self._cluster.start()
-            self._dispatcher.await_workers(self._workers)
+            if crew.listen:
+                expected = {"mappers": crew.mappers, "reducers": crew.reducers}
+                self._log.event("awaiting_workers", address=self._server.address, **expected)
+            self._dispatcher.await_workers(crew.mappers, crew.reducers)
         except BaseException:
             self.__exit__()
             raise
@@ -71,10 +111,13 @@ class GrpcEngine:
         self._dispatcher.close()
         self._cluster.close()
 
+    def _log_internal_error(self, number: str, error: BaseException) -> None:
+        self._log.event("internal_error", id=number, error=repr(error))
+
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._partitions, iteration)
-        outputs = self._dispatcher.run(order, self._cluster)
+        order = self._order(job, state, self._splits, self._crew.reducers, iteration)
+        outputs = self._dispatcher.run(order, self._members)
         records = Records.concatenate(
             [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
         )
@@ -83,7 +126,7 @@ class GrpcEngine:
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
         order = self._order(job, state, self._splits, 0, None)
-        outputs = self._dispatcher.run(order, self._cluster)
+        outputs = self._dispatcher.run(order, self._members)
         for split, output in zip(self._splits, outputs, strict=True):
             yield from self._stream(order, split, output)
 
@@ -91,7 +134,7 @@ class GrpcEngine:
         self, job: Job, state: State, splits: Sequence[Split], partitions: int, iteration: int | None
     ) -> StageOrder:
         self._sequence += 1
-        stage = Stage(self._sequence, job.name, iteration)
+        stage = Stage(self._sequence, job.name, iteration, self._cluster.epoch)
         return StageOrder(stage, job, state, self._input, splits, partitions)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:
@@ -99,13 +142,13 @@ class GrpcEngine:
         offset, crc32 = 0, 0
         for _ in range(MAX_FAILURES):
             try:
-                for chunk in self._dispatcher.read_map_output(order, output, self._cluster, offset):
+                for chunk in self._dispatcher.read_map_output(order, output, self._members, offset):
                     offset += len(chunk)
                     crc32 = zlib.crc32(chunk, crc32)
                     yield chunk
             except TaskError:
                 order = self._order(order.job, order.state, [split], 0, None)
-                (output,) = self._dispatcher.run(order, self._cluster)
+                (output,) = self._dispatcher.run(order, self._members)
                 continue
             assert isinstance(output.content, MapFiles)
             file = output.content.map_output
@@ -118,3 +161,14 @@ class GrpcEngine:
 def _bytes_of(output: Output) -> bytes:
     assert isinstance(output.content, bytes)
     return output.content
+
+
+def _as_sent(source: Input, crew: Crew) -> Input:
+    """Describe the input so that every host finds its own copy."""
+    if crew.data_root is None:
+        return source
+    root = crew.data_root.resolve()
+    real = Path(source.path).resolve()
+    if not real.is_relative_to(root):
+        raise UsageError(f"--input {source.path} is not below --data-root {crew.data_root}")
+    return replace(source, path=str(real.relative_to(root)), sha256=content_digest(real))

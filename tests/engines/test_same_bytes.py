@@ -19,7 +19,7 @@ from common.records import decode, encode_vectors
 from common.store import DataDir
 from master.config import KMeansConfig
 from master.engines.base import Engine
-from master.engines.grpc import GrpcEngine
+from master.engines.grpc import Crew, GrpcEngine
 from master.engines.inline import InlineEngine
 from master.kmeans import fit
 from master.processes import start_workers
@@ -59,7 +59,9 @@ def grpc_engine(
     with closing(Dump(folder / "dump.txt")) as dump:
         options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path, dtype=dtype), processes, options, data_dir, dump, log) as engine:
+        with GrpcEngine(
+            open_input(path, dtype=dtype), processes, Crew(m, r), options, dump, log
+        ) as engine:
             yield engine
 
 

@@ -1,0 +1,20 @@
+"""Where processes listen: HOST:PORT as people write it."""
+
+from common.errors import UsageError
+
+
+def split_address(text: str, option: str) -> tuple[str, int]:
+    """Split HOST:PORT, or HOST alone, whose port is 0 then; an IPv6 host stands in brackets.
+
+    Raises
+    ------
+    UsageError
+        It is neither; the text names the option.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, "0"
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"{option} {text}: not HOST:PORT, as in 10.0.0.1:7000 or [::1]:7000")
+    return host, int(port)
