@@ -13,12 +13,13 @@ from pathlib import Path
 import click
 import grpc
 
+from common.credentials import Credentials, Party
 from common.dump import EventLog
 from common.errors import InjectedFailureError
 from common.events import Event, Log
 from common.lifeline import Lifeline
 from common.model import Attempt, Role, TaskOptions
-from common.rpc import CONTROL_TIMEOUT_S, Server, UnreachableError, connect, error_of
+from common.rpc import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, Server, UnreachableError, connect, error_of
 from common.store import NodeStore, node_name
 from common.wire import pack_role
 from protos import mapreduce_pb2 as pb
@@ -26,8 +27,8 @@ from protos.mapreduce_pb2_grpc import MasterStub
 
 _LOG_DELAY_S = 0.1
 
-AddServicer = Callable[[grpc.Server, NodeStore, str, Log], None]
-"""Adds a role's service to a server, given the store, the secret and the log."""
+AddServicer = Callable[[grpc.Server, NodeStore, Credentials, Log], None]
+"""Adds a role's service to a server, given the store, the credentials and the log."""
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline) -> click.Command:
@@ -39,13 +40,16 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline) ->
     @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Its own folder.")
     def command(index: int, incarnation: int, folder: Path) -> None:
         join, secret = lifeline.introduction()
-        channel = connect(join, secret)
+        credentials = Credentials(secret)
+        channel = connect(join, credentials, Party.MASTER)
         log = _RemoteLog(node_name(role, index), MasterStub(channel))
         lifeline.at_end = log.flush
         server = Server(
-            secret, lambda number, error: log.event("internal_error", id=number, error=repr(error))
+            credentials,
+            lambda number, error: log.event("internal_error", id=number, error=repr(error)),
+            largest_request_bytes=LARGEST_ORDER_BYTES,
         )
-        add_servicer(server.grpc, NodeStore(folder, index), secret, log)
+        add_servicer(server.grpc, NodeStore(folder, index), credentials, log)
         server.start()
         request = pb.JoinRequest(
             role=pack_role(role), index=index, incarnation=incarnation, address=server.address

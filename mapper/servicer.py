@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import grpc
 
+from common.credentials import Credentials
 from common.events import Log
 from common.jobs.base import Memory
 from common.model import Role
@@ -68,6 +69,6 @@ class Mapper(MapperServicer):
             yield pb.ReadMapOutputResponse(data=chunk)
 
 
-def add_mapper(server: grpc.Server, store: NodeStore, secret: str, log: Log) -> None:
-    """Serve a mapper. It calls nobody, so it needs no secret."""
+def add_mapper(server: grpc.Server, store: NodeStore, credentials: Credentials, log: Log) -> None:
+    """Serve a mapper. It calls nobody, so it needs no credentials."""
     add_MapperServicer_to_server(Mapper(store, log), server)

@@ -9,11 +9,12 @@ from typing import cast
 
 import grpc
 
+from common.credentials import Credentials
 from common.dump import Dump
 from common.errors import StaleAttemptError
 from common.events import Log
 from common.model import Role
-from common.rpc import Server, UnreachableError, connect, new_secret
+from common.rpc import Server, UnreachableError, connect
 from common.store import DataDir, node_name
 from common.wire import unpack_role
 from master.processes import WorkerProcess
@@ -81,7 +82,7 @@ class Cluster:
         self._dump = dump
         self._log = log
         self._notify = notify
-        self._secret = new_secret()
+        self._credentials = Credentials.fresh()
         self._closing = threading.Event()
         self._lock = threading.RLock()
         self._channels: list[grpc.Channel] = []
@@ -89,7 +90,7 @@ class Cluster:
             (process.role, process.index): _Place(process.role, process.index, process)
             for process in processes
         }
-        self._server = Server(self._secret, self._log_internal_error)
+        self._server = Server(self._credentials, self._log_internal_error)
         add_MasterServicer_to_server(_Membership(self), self._server.grpc)
 
     def start(self) -> None:
@@ -153,7 +154,7 @@ class Cluster:
                 raise StaleAttemptError("this master did not start that worker, or it has ended")
             if place.join_timer is not None:
                 place.join_timer.cancel()
-            channel = connect(address, self._secret)
+            channel = connect(address, self._credentials, place.role)
             self._channels.append(channel)
             place.stub = MapperStub(channel) if place.role is Role.MAPPER else ReducerStub(channel)
             place.address = address
@@ -172,7 +173,7 @@ class Cluster:
         place.join_timer.daemon = True
         place.join_timer.start()
         threading.Thread(target=self._watch, args=(place, process), daemon=True).start()
-        process.introduce(self._server.address, self._secret)
+        process.introduce(self._server.address, self._credentials.secret)
 
     def _watch(self, place: _Place, process: WorkerProcess) -> None:
         """Wait for a process's end, and start another in its place."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
+from common.credentials import Credentials, Party
 from common.errors import FetchFailedError
 from common.events import Log
 from common.model import Attempt, MapOutput, Role
@@ -31,9 +32,9 @@ _PARALLEL_FETCHES = 8
 class Reducer(ReducerServicer):
     """Serves one reducer process."""
 
-    def __init__(self, store: NodeStore, secret: str, log: Log) -> None:
+    def __init__(self, store: NodeStore, credentials: Credentials, log: Log) -> None:
         self._store = store
-        self._secret = secret
+        self._credentials = credentials
         self._log = log
         self._mappers: dict[str, MapperStub] = {}
         self._lock = threading.Lock()
@@ -91,10 +92,10 @@ class Reducer(ReducerServicer):
         """Keep one channel for each address; a restarted mapper has a new one."""
         with self._lock:
             if address not in self._mappers:
-                self._mappers[address] = MapperStub(connect(address, self._secret))
+                self._mappers[address] = MapperStub(connect(address, self._credentials, Party.MAPPER))
             return self._mappers[address]
 
 
-def add_reducer(server: grpc.Server, store: NodeStore, secret: str, log: Log) -> None:
+def add_reducer(server: grpc.Server, store: NodeStore, credentials: Credentials, log: Log) -> None:
     """Serve a reducer."""
-    add_ReducerServicer_to_server(Reducer(store, secret, log), server)
+    add_ReducerServicer_to_server(Reducer(store, credentials, log), server)
