@@ -9,6 +9,7 @@ MapReduceError                exit code 1
 ├── InterruptedRunError       exit code 130 or 143: Ctrl-C or SIGTERM
 └── TaskError                 never reaches the user: the scheduler runs the task again
     ├── InjectedFailureError  --fail-rate asked for it
+    ├── BadRequestError       a message makes no sense, or asks for more than there can be
     ├── StaleAttemptError     a newer attempt or stage exists
     ├── OutputLostError       a finished task's output is gone
     └── FetchFailedError      a reducer could not fetch a map task's output
@@ -81,6 +82,10 @@ class TaskError(MapReduceError):
 
 class InjectedFailureError(TaskError):
     """`--fail-rate` asked for it."""
+
+
+class BadRequestError(TaskError):
+    """A message makes no sense, or asks for more than there can be; the text quotes at most the message."""
 
 
 class StaleAttemptError(TaskError):

@@ -1,27 +1,33 @@
-"""gRPC as this project uses it: channels, servers, the secret, and errors across the wire."""
+"""gRPC as this project uses it: channels and servers. See also `common.guard` and `common.faults`."""
 
-import hmac
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+import ipaddress
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import grpc
 
-from common.errors import (
-    FetchFailedError,
-    InjectedFailureError,
-    InputError,
-    MapReduceError,
-    OutputLostError,
-    RunFailedError,
-    StaleAttemptError,
-    TaskError,
-)
+from common.credentials import HOW_TO_MAKE, Certificates, Credentials, Party
+from common.errors import OutputLostError, UsageError
+from common.faults import DamagedMessageError, UnreachableError, error_of
+from common.guard import SECRET_METADATA, ServerGuard
 from common.model import CommittedFile
 from common.records import checksum
-from protos import mapreduce_pb2 as pb
+from common.seal import is_whole, seal
+
+__all__ = [
+    "CONTROL_TIMEOUT_S",
+    "LARGEST_ORDER_BYTES",
+    "LOOPBACK",
+    "STREAM_TIMEOUT_S",
+    "TASK_TIMEOUT_S",
+    "Server",
+    "UnreachableError",
+    "connect",
+    "error_of",
+    "read_stream",
+]
 
 LOOPBACK = "127.0.0.1"
 CONTROL_TIMEOUT_S = 10.0
@@ -31,90 +37,171 @@ STREAM_TIMEOUT_S = 600.0
 TASK_TIMEOUT_S = 3600.0
 """For one map or reduce call, the work included."""
 
-_SECRET_METADATA = "mapreduce-secret"  # noqa: S105 (the key of it)
-_ERROR_METADATA = "mapreduce-error-bin"
-_MAX_CONCURRENT_CALLS = 64
+_CALL_THREADS = 64
+_MOST_CALLS = 1024
+"""More at a time, running or waiting for a thread, are refused."""
+
+LARGEST_ORDER_BYTES = 1 << 30
+"""What a worker takes in one message: all centroids of all starts, in float64, are part of an order."""
+_LARGEST_REPORT_BYTES = 16 << 20
+"""What else is received: chunks of a stream, lines of a log, one committed file for each partition."""
 
 _COMMON_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),  # centroids are one message, however many
-    ("grpc.max_send_message_length", -1),
+    ("grpc.max_send_message_length", -1),  # the receiver decides
+    # A peer that is stopped or cut off is found by pings. Without http2.ping_timeout_ms that takes a minute,
+    # whatever keepalive_timeout_ms says.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 _CHANNEL_OPTIONS = (
     *_COMMON_OPTIONS,
+    ("grpc.max_receive_message_length", _LARGEST_REPORT_BYTES),
     ("grpc.enable_http_proxy", 0),  # http_proxy in the environment would hijack loopback
     ("grpc.enable_retries", 0),  # one owner of retries: the scheduler
+    ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.use_local_subchannel_pool", 1),
     ("SingleThreadedUnaryStream", 1),  # read streams in the caller's thread; another one for each costs more
 )
 _SERVER_OPTIONS = (
     *_COMMON_OPTIONS,
     ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_concurrent_streams", 128),
 )
 
 
-class _Fault(NamedTuple):
-    """How an error of ours crosses the wire."""
+class _SealedChannel:
+    """A channel as stubs use it: calls carry the secret, and messages their checksums.
 
-    code: grpc.StatusCode
-    kind: pb.ErrorDetail.Kind.ValueType
-
-
-_FAULTS: dict[type[MapReduceError], _Fault] = {
-    InputError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
-    InjectedFailureError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
-    StaleAttemptError: _Fault(grpc.StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
-    OutputLostError: _Fault(grpc.StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
-    FetchFailedError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
-}
-
-
-class UnreachableError(TaskError):
-    """The peer did not answer."""
-
-
-def new_secret() -> str:
-    """Make the 256-bit secret of a run."""
-    return secrets.token_hex(32)
-
-
-class _SecretChannel:
-    """A channel as stubs use it, whose calls carry the secret; an interceptor costs more with each call."""
+    An interceptor would cost more with each call.
+    """
 
     def __init__(self, channel: grpc.Channel, secret: str) -> None:
         self._channel = channel
-        self._metadata = ((_SECRET_METADATA, secret),)
+        self._metadata = ((SECRET_METADATA, secret),)
         self.close = channel.close
 
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return partial(self._channel.unary_unary(*args, **kwargs), metadata=self._metadata)
+    def unary_unary(
+        self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
+    ) -> Any:
+        def deserialize(data: bytes) -> Any:
+            # gRPC takes None for an answer that can't be read: the call fails with INTERNAL.
+            return response_deserializer(data) if is_whole(data) else None
 
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return partial(self._channel.unary_stream(*args, **kwargs), metadata=self._metadata)
+        call: Any = self._channel.unary_unary(method, _sealing(request_serializer), deserialize, **kwargs)
+        return partial(call, metadata=self._metadata)
+
+    def unary_stream(
+        self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
+    ) -> Any:
+        call: Any = self._channel.unary_stream(method, _sealing(request_serializer), None, **kwargs)
+
+        def start(request: Any, **how: Any) -> _SealedStream:
+            return _SealedStream(call(request, metadata=self._metadata, **how), response_deserializer)
+
+        return start
 
 
-def connect(address: str, secret: str) -> grpc.Channel:
-    """Open a channel whose calls carry the secret."""
-    return cast("grpc.Channel", _SecretChannel(grpc.insecure_channel(address, _CHANNEL_OPTIONS), secret))
+def _sealing(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    return lambda message: seal(serialize(message))
+
+
+class _SealedStream:
+    """The answers of a streaming call, each checked."""
+
+    def __init__(self, call: Any, deserializer: Callable[[bytes], Any]) -> None:
+        self._call = call
+        self._deserialize = deserializer
+        self.cancel = call.cancel
+
+    def __iter__(self) -> "_SealedStream":
+        return self
+
+    def __next__(self) -> Any:
+        data = next(self._call)
+        if not is_whole(data):
+            self._call.cancel()
+            raise DamagedMessageError("a message arrived damaged")
+        return self._deserialize(data)
+
+
+def connect(address: str, credentials: Credentials, party: str) -> grpc.Channel:
+    """Open a channel whose calls carry the secret; with certificates, the peer must be of that party."""
+    certificates = credentials.certificates
+    if certificates is None:
+        channel = grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+    else:
+        # Certificates name roles, not hosts.
+        options = (*_CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", Party(party).dns_name))
+        channel = grpc.secure_channel(address, _client_side(certificates), options)
+    return cast("grpc.Channel", _SealedChannel(channel, credentials.secret))
+
+
+def _client_side(certificates: Certificates) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(certificates.authority, certificates.key, certificates.own)
+
+
+def _server_side(certificates: Certificates) -> grpc.ServerCredentials:
+    pair = (certificates.key, certificates.own)
+    return grpc.ssl_server_credentials([pair], certificates.authority, require_client_auth=True)
 
 
 class Server:
-    """A gRPC server on a free loopback port that answers only calls with the secret.
+    """A gRPC server that answers only calls with the secret and, with certificates, from the right party.
 
     Parameters
     ----------
-    secret
+    credentials
         What calls must carry.
     on_error
         Told of every error that is not ours, with the id the peer got instead of its text.
+    listen
+        ADDRESS:PORT; port 0 for any that is free. Without certificates the address must be a loopback one.
+    largest_request_bytes
+        Larger messages are refused.
+
+    Raises
+    ------
+    UsageError
+        It must not, or can't, listen there.
     """
 
-    def __init__(self, secret: str, on_error: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        on_error: Callable[[str, BaseException], None],
+        listen: str = f"{LOOPBACK}:0",
+        *,
+        largest_request_bytes: int = _LARGEST_REPORT_BYTES,
+    ) -> None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal():
+            raise UsageError(f"{listen} is not ADDRESS:PORT")
+        if credentials.certificates is None and not _is_loopback(host):
+            raise UsageError(
+                f"{listen} can be reached from other machines, so it needs --certs; {HOW_TO_MAKE}"
+            )
         self.grpc = grpc.server(
-            ThreadPoolExecutor(_MAX_CONCURRENT_CALLS, thread_name_prefix="rpc"),
-            interceptors=[_ServerGuard(secret, on_error)],
-            options=_SERVER_OPTIONS,
+            ThreadPoolExecutor(_CALL_THREADS, thread_name_prefix="rpc"),
+            interceptors=[ServerGuard(credentials, on_error)],
+            options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", largest_request_bytes)),
+            maximum_concurrent_rpcs=_MOST_CALLS,
         )
-        self.address = f"{LOOPBACK}:{self.grpc.add_insecure_port(f'{LOOPBACK}:0')}"
+        self.address = f"{host}:{self._bind(listen, credentials.certificates)}"
+
+    def _bind(self, listen: str, certificates: Certificates | None) -> int:
+        try:
+            if certificates is None:
+                return self.grpc.add_insecure_port(listen)
+            return self.grpc.add_secure_port(listen, _server_side(certificates))
+        except RuntimeError:
+            raise UsageError(
+                f"cannot listen on {listen}: it is in use, or no address of this machine"
+            ) from None
 
     def start(self) -> None:
         """Begin to serve."""
@@ -125,86 +212,12 @@ class Server:
         self.grpc.stop(None).wait()
 
 
-class _ServerGuard(grpc.ServerInterceptor):
-    """Refuses calls without the secret and turns exceptions into statuses."""
-
-    def __init__(self, secret: str, on_error: Callable[[str, BaseException], None]) -> None:
-        self._secret = secret.encode()
-        self._on_error = on_error
-
-    def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
-        given = dict(details.invocation_metadata).get(_SECRET_METADATA, "")
-        if not hmac.compare_digest(str(given).encode(), self._secret):
-            return grpc.unary_unary_rpc_method_handler(_refuse)
-        handler = continuation(details)
-        if handler is None:
-            return None
-        codec = handler.request_deserializer, handler.response_serializer
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._guard_stream(handler.unary_stream), *codec)
-        return grpc.unary_unary_rpc_method_handler(self._guard(handler.unary_unary), *codec)
-
-    def _guard(self, behaviour: Any) -> Any:
-        def guarded(request: Any, context: grpc.ServicerContext) -> Any:
-            try:
-                return behaviour(request, context)
-            except Exception as error:
-                self._abort(context, error)
-
-        return guarded
-
-    def _guard_stream(self, behaviour: Any) -> Any:
-        def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            try:
-                yield from behaviour(request, context)
-            except Exception as error:
-                self._abort(context, error)
-
-        return guarded
-
-    def _abort(self, context: grpc.ServicerContext, error: Exception) -> None:
-        fault = _FAULTS.get(type(error))  # type: ignore[arg-type]
-        if fault is None:
-            number = secrets.token_hex(4)
-            self._on_error(number, error)
-            context.abort(grpc.StatusCode.INTERNAL, f"internal error {number}; dump.txt has the details")
-        detail = pb.ErrorDetail(kind=fault.kind)
-        if isinstance(error, FetchFailedError):
-            detail.lost.task, detail.lost.attempt = error.task, error.attempt
-            detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason
-        context.set_trailing_metadata(((_ERROR_METADATA, detail.SerializeToString()),))
-        context.abort(fault.code, str(error))
-
-
-def _refuse(_request: object, context: grpc.ServicerContext) -> None:
-    context.abort(grpc.StatusCode.UNAUTHENTICATED, "")
-
-
-def error_of(failed: grpc.RpcError) -> MapReduceError:
-    """Turn a failed call back into the error that its server raised.
-
-    Returns
-    -------
-    MapReduceError
-        UnreachableError if the peer did not answer; RunFailedError if it refused us; a plain
-        TaskError if it failed in a way that is worth another try.
-    """
-    assert isinstance(failed, grpc.Call)
-    code, text = failed.code(), failed.details() or ""
-    trailing = dict(failed.trailing_metadata() or ())
-    if _ERROR_METADATA in trailing:
-        detail = pb.ErrorDetail.FromString(trailing[_ERROR_METADATA])
-        if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
-            lost = detail.lost
-            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
-        for kind, fault in _FAULTS.items():
-            if fault.kind == detail.kind:
-                return kind(text)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return UnreachableError(f"{code.name}: {text}")
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED):
-        return RunFailedError(f"the worker refused the call: {code.name}")
-    return TaskError(f"{code.name}: {text}")
+def _is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address; a name may mean anything."""
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
 
 
 def read_stream(responses: Iterable[Any], expected: CommittedFile) -> bytes:
@@ -217,8 +230,9 @@ def read_stream(responses: Iterable[Any], expected: CommittedFile) -> bytes:
     """
     chunks, size_bytes = [], 0
     for response in responses:
-        chunks.append(response.data)
-        size_bytes += len(response.data)
+        chunk = response.data  # each look at it makes a copy
+        chunks.append(chunk)
+        size_bytes += len(chunk)
         if size_bytes > expected.size_bytes:
             break
     data = b"".join(chunks)

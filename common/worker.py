@@ -305,7 +305,7 @@ class _Worker(WorkerServicer):
         return _Identity(response.index, response.incarnation, response.epoch)
 
     def _join_again(self) -> None:
-        """The master took this worker for dead; if it is another master by now, begin anew."""
+        """Come back after having been taken for dead; if the master is another one by now, begin anew."""
         if not self._settings.from_elsewhere:
             os._exit(0)  # it has been replaced
         before = self.identity

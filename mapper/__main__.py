@@ -6,7 +6,7 @@ from common.lifeline import Lifeline
 
 
 def main() -> None:
-    """Watch the master that started us from the first moment on, then import what takes a while, and serve."""
+    """Watch the master from the first moment on, if it started us; import what takes a while; serve."""
     lifeline = Lifeline() if "--index" in sys.argv else None
     from common.model import Role
     from common.worker import worker_command

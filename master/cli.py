@@ -144,7 +144,7 @@ _run_options = _add(
             type=click.Choice(["local", "remote"]),
             default="local",
             show_default=True,
-            help="local: start them here (with --listen, others may join). remote: wait until all have joined.",
+            help="local: start them here; others may join. remote: start none, wait until all have joined.",
         ),
         click.option(
             "--certs",

@@ -81,7 +81,7 @@ class Hosts:
             raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
         if self.workers == "local" and host in ("0.0.0.0", "[::]"):  # noqa: S104
             raise UsageError(
-                f"--listen {self.listen}: name the address that other hosts see, since local workers serve there"
+                f"--listen {self.listen}: name the address that other hosts see; local workers serve there"
             )
 
 

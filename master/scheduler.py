@@ -317,7 +317,7 @@ class StageScheduler:
         return True
 
     def _stop(self, task: Task, attempt: int) -> WorkerId:
-        """An attempt has ended; the task is idle unless a backup goes on."""
+        """End an attempt; the task is idle then unless a backup goes on."""
         run = task.running.pop(attempt)
         if not task.running:
             task.take(Step.STOP)

@@ -199,11 +199,24 @@ def _stopped(event: Event) -> str:
     )
 
 
+def _awaiting(event: Event) -> str:
+    fields = event.fields
+    return (
+        f"waiting for {fields['mappers']} mappers and {fields['reducers']} reducers at {fields['address']}; "
+        f"on their hosts: python -m mapper --join {fields['address']} --certs FOLDER"
+    )
+
+
 _WORDS: dict[str, Callable[[Event], str | None]] = {
     "worker_started": _nothing,
     "worker_said": _nothing,
     "worker_joined": lambda event: f"{event.fields['worker']} joined at {event.fields['address']}",
     "worker_lost": _lost,
+    "awaiting_workers": _awaiting,
+    "worker_silent": lambda event: f"  {event.fields['worker']} is silent; it gets nothing new",
+    "worker_suspected": lambda event: f"  {event.fields['worker']} did not answer; it gets nothing new",
+    "worker_heard": lambda event: f"  {event.fields['worker']} is heard again",
+    "worker_killed": lambda event: f"  {event.fields['reason']}; it is killed",
     "input": lambda event: f"input: {event.fields['rows']} rows, {event.fields['columns']} columns",
     "initial_centroids": lambda event: f"\n{_start(event)}initial centroids",
     "iteration_started": _iteration_started,

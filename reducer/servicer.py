@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from common.errors import FetchFailedError
 from common.credentials import Party
+from common.errors import FetchFailedError
 from common.model import Attempt, MapOutput, Role
 from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
 from common.store import REDUCE_OUTPUT

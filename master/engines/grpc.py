@@ -23,7 +23,6 @@ from master.processes import WorkerProcess
 from master.scheduler import MAX_FAILURES
 from master.stage import Output
 
-
 PATIENCE_S = 60.0
 """How long a run whose workers come from elsewhere goes on without any of a role."""
 

@@ -59,9 +59,7 @@ def grpc_engine(
     with closing(Dump(folder / "dump.txt")) as dump:
         options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(
-            open_input(path, dtype=dtype), processes, Crew(m, r), options, dump, log
-        ) as engine:
+        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, dump, log) as engine:
             yield engine
 
 

@@ -1,0 +1,135 @@
+"""What a process of a run proves itself with: the run's secret and, between machines, a certificate.
+
+A folder made by `python -m scripts.certs` holds what one host needs:
+
+    ca.pem        whom to trust: the authority's certificate
+    ROLE.pem      this process's own certificate; ROLE is master, mapper or reducer
+    ROLE.key      its private key, for its owner's eyes only
+    secret        the run's secret, likewise
+
+A certificate names a role, not a host, so that hosts may change their addresses.
+"""
+
+import hmac
+import re
+import secrets
+import stat
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from common.errors import UsageError
+
+HOW_TO_MAKE = "make certificates with: python -m scripts.certs --out certs"
+CA_FILE = "ca.pem"
+SECRET_FILE = "secret"  # noqa: S105 (the name of its file)
+_DOMAIN = "kmeans-mapreduce.internal"
+_SECRET = re.compile(r"[0-9a-f]{64}")
+_MOST_BYTES = 1 << 20
+
+
+class Party(StrEnum):
+    """Who takes part in a run."""
+
+    MASTER = "master"
+    MAPPER = "mapper"
+    REDUCER = "reducer"
+
+    @property
+    def dns_name(self) -> str:
+        """What its certificate calls it; no resolver knows that name."""
+        return f"{self}.{_DOMAIN}"
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What mutual TLS needs, each in PEM: the authority, and a party's own certificate and key."""
+
+    authority: bytes
+    own: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The secret of a run, and certificates if its processes don't all live on one machine."""
+
+    secret: str = field(repr=False)
+    certificates: Certificates | None = None
+
+    @classmethod
+    def fresh(cls) -> "Credentials":
+        """Make a 256-bit secret, for a run on this machine."""
+        return cls(new_secret())
+
+    @classmethod
+    def load(cls, folder: Path, party: str) -> "Credentials":
+        """Read the folder that `scripts.certs` made for a party.
+
+        Raises
+        ------
+        UsageError
+            A file is missing or may be read by others, or the certificate won't do; the text says
+            what to do.
+        """
+        certificates = Certificates(
+            _read(folder / CA_FILE),
+            _read(folder / f"{party}.pem"),
+            _read(folder / f"{party}.key", private=True),
+        )
+        path = folder / SECRET_FILE
+        secret = _read(path, private=True).decode("ascii", "replace").strip()
+        if not _SECRET.fullmatch(secret):
+            raise UsageError(f"{path} is not a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
+        _check(certificates, folder, Party(party))
+        return cls(secret, certificates)
+
+    def admits(self, secret: str) -> bool:
+        """Tell whether a caller's secret is right, in a time that doesn't tell how much of it is."""
+        return hmac.compare_digest(secret.encode("utf-8", "replace"), self.secret.encode())
+
+
+def new_secret() -> str:
+    """Make 256 bits that nobody can guess."""
+    return secrets.token_hex(32)
+
+
+def _read(path: Path, *, private: bool = False) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if private and stat.S_IMODE(path.stat().st_mode) & 0o077:
+                raise UsageError(f"others may read {path}; forbid it with: chmod 600 {path}")
+            return file.read(_MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; {HOW_TO_MAKE}") from None
+
+
+def _check(certificates: Certificates, folder: Path, party: Party) -> None:
+    """Refuse, with one line, certificates with which every connection would fail without a reason."""
+    from cryptography import x509  # only where there are certificates
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    path = folder / f"{party}.pem"
+    try:
+        authority = x509.load_pem_x509_certificate(certificates.authority)
+        own = x509.load_pem_x509_certificate(certificates.own)
+        key = load_pem_private_key(certificates.key, None)
+        names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, x509.ExtensionNotFound):
+        raise UsageError(f"{folder} holds a file that is no certificate or no key; {HOW_TO_MAKE}") from None
+    if key.public_key() != own.public_key():
+        raise UsageError(f"{folder / f'{party}.key'} is not the key of {path}; {HOW_TO_MAKE}")
+    try:
+        own.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        raise UsageError(f"{path} was not issued by {folder / CA_FILE}; {HOW_TO_MAKE}") from None
+    if party.dns_name not in names.get_values_for_type(x509.DNSName):
+        raise UsageError(f"{path} is not the certificate of a {party}; {HOW_TO_MAKE}")
+    for what, certificate in ((path, own), (folder / CA_FILE, authority)):
+        if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
+            raise UsageError(
+                f"{what} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
+                f"{certificate.not_valid_after_utc:%Y-%m-%d} only; {HOW_TO_MAKE}"
+            )

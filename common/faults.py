@@ -1,0 +1,92 @@
+"""How an error of ours crosses the wire, and becomes the same error again."""
+
+from typing import NamedTuple
+
+import grpc
+
+from common.errors import (
+    BadRequestError,
+    FetchFailedError,
+    InjectedFailureError,
+    InputError,
+    MapReduceError,
+    OutputLostError,
+    RunFailedError,
+    StaleAttemptError,
+    TaskError,
+)
+from common.seal import is_whole, seal
+from protos import mapreduce_pb2 as pb
+
+_METADATA = "mapreduce-error-bin"
+
+
+class _Fault(NamedTuple):
+    """How an error of ours crosses the wire."""
+
+    code: grpc.StatusCode
+    kind: pb.ErrorDetail.Kind.ValueType
+
+
+_FAULTS: dict[type[MapReduceError], _Fault] = {
+    BadRequestError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
+    InputError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
+    InjectedFailureError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
+    StaleAttemptError: _Fault(grpc.StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
+    OutputLostError: _Fault(grpc.StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
+    FetchFailedError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
+}
+_REFUSALS = (
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+
+
+class UnreachableError(TaskError):
+    """The peer did not answer."""
+
+
+class DamagedMessageError(TaskError):
+    """A message of a stream is not what its sender sealed; worth another try."""
+
+
+def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
+    """End a call with an error of ours; return if it is not one of them."""
+    fault = _FAULTS.get(type(error))  # type: ignore[arg-type]
+    if fault is None:
+        return
+    detail = pb.ErrorDetail(kind=fault.kind)
+    if isinstance(error, FetchFailedError):
+        detail.lost.task, detail.lost.attempt = error.task, error.attempt
+        detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason
+    if fault.kind:
+        context.set_trailing_metadata(((_METADATA, seal(detail.SerializeToString())),))
+    context.abort(fault.code, str(error))
+
+
+def error_of(failed: grpc.RpcError) -> MapReduceError:
+    """Turn a failed call back into the error that its server raised.
+
+    Returns
+    -------
+    MapReduceError
+        UnreachableError if the peer did not answer; RunFailedError if it refused us; a plain
+        TaskError if it failed in a way that is worth another try, a damaged message among others.
+    """
+    assert isinstance(failed, grpc.Call)
+    code, text = failed.code(), failed.details() or ""
+    sealed = dict(failed.trailing_metadata() or ()).get(_METADATA)
+    if sealed is not None and is_whole(sealed):
+        detail = pb.ErrorDetail.FromString(sealed)
+        if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
+            lost = detail.lost
+            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
+        for kind, fault in _FAULTS.items():
+            if fault.kind == detail.kind:
+                return kind(text)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return UnreachableError(f"{code.name}: {text}")
+    if code in _REFUSALS:
+        return RunFailedError(f"the peer refused the call: {code.name}")
+    return TaskError(f"{code.name}: {text}")
