@@ -65,7 +65,7 @@ class Credentials:
 
     @classmethod
     def load(cls, folder: Path, party: str) -> "Credentials":
-        """Read the folder that `scripts.certs` made for a party.
+        """Read the folder that `scripts.certs` made for a party, or the one in which it made all of them.
 
         Raises
         ------
@@ -73,6 +73,8 @@ class Credentials:
             A file is missing or may be read by others, or the certificate won't do; the text says
             what to do.
         """
+        if (folder / party).is_dir():
+            folder /= party
         certificates = Certificates(
             _read(folder / CA_FILE),
             _read(folder / f"{party}.pem"),

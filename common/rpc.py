@@ -62,6 +62,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # http_proxy in the environment would hijack loopback
     ("grpc.enable_retries", 0),  # one owner of retries: the scheduler
     ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),  # a host that was cut off is back soon after the network is
     ("grpc.use_local_subchannel_pool", 1),
     ("SingleThreadedUnaryStream", 1),  # read streams in the caller's thread; another one for each costs more
 )

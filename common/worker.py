@@ -250,7 +250,8 @@ class _Worker(WorkerServicer):
                 raise RunFailedError(f"the master at {self._settings.master} refused: {error}") from None
             if str(error) != said:
                 said = str(error)
-                click.echo(f"waiting for the master at {self._settings.master} ({said})", err=True)
+                reason = said.rsplit(": ", 1)[-1]
+                click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
             self._over.wait(_JOIN_PAUSE_S)
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:

@@ -19,6 +19,7 @@ if __name__ == "__main__":
     try:
         # Threads of our own share the work, each with a library that has one.
         os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
         from master.cli import main  # takes a while
 
         main()

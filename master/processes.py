@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,12 +103,12 @@ class WorkerProcess:
 
 
 def start_workers(
-    mappers: int, reducers: int, data_dir: DataDir, options: Callable[[Role], Sequence[str]] = lambda _: ()
+    mappers: int, reducers: int, data_dir: DataDir, options: Sequence[str] = ()
 ) -> list[WorkerProcess]:
-    """Start that many of each, at once; `options` gives more of a role's command line."""
+    """Start that many of each, at once, each with these options more on its command line."""
     counts = {Role.MAPPER: mappers, Role.REDUCER: reducers}
     return [
-        WorkerProcess(role, index, 1, data_dir.node(role, index), options(role))
+        WorkerProcess(role, index, 1, data_dir.node(role, index), options)
         for role, count in counts.items()
         for index in range(1, count + 1)
     ]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -151,7 +151,7 @@ def _start_engine(
     if config.engine == "inline":
         return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
     hosts = config.hosts
-    credentials = None if hosts.certs is None else Credentials.load(hosts.certs / Party.MASTER, Party.MASTER)
+    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
     processes = []
     if hosts.workers == "local":
         processes = start_workers(config.mappers, config.reducers, data_dir, _worker_options(hosts))
@@ -164,14 +164,15 @@ def _start_engine(
     return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, dump, log))
 
 
-def _worker_options(hosts: Hosts) -> Callable[[Role], list[str]]:
+def _worker_options(hosts: Hosts) -> list[str]:
     """Return what a worker of this machine is told, beside workers from others."""
     if hosts.listen is None or hosts.certs is None:
-        return lambda role: []
+        return []
     host, _port = split_address(hosts.listen, "--listen")
     certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
-    shared = ["--listen", f"{host}:0", "--data-root", str(root)]
-    return lambda role: [*shared, "--certs", str(certs / role)]
+    for role in Role:
+        Credentials.load(certs, role)  # a missing file is said now, in one line
+    return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]
 
 
 def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Start a reducer: `python -m reducer`. The master does it, or a person with `--join`, on any host."""
 
+import os
 import sys
 
 from common.lifeline import Lifeline
@@ -7,6 +8,7 @@ from common.lifeline import Lifeline
 
 def main() -> None:
     """Watch the master from the first moment on, if it started us; import what takes a while; serve."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
     lifeline = Lifeline() if "--index" in sys.argv else None
     from common.model import Role
     from common.worker import worker_command

@@ -2,10 +2,11 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,13 +58,16 @@ def wait_until(condition: Callable[[], _Value | None], what: str, timeout_s: flo
 
 
 class BackgroundRun:
-    """A run of the command line in progress, in a folder of its own."""
+    """A run of the command line in progress, in a folder of its own.
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
+    `prefix` is put before its command; to run it on another host, say.
+    """
+
+    def __init__(self, folder: Path, *arguments: object, prefix: Sequence[str] = ()) -> None:
         self.folder = folder
         self.dump_path = folder / "dump.txt"
         self.process = subprocess.Popen(
-            command(*arguments, "--quiet"),
+            [*prefix, *command(*arguments, "--quiet")],
             cwd=folder,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -115,3 +119,68 @@ def worker_processes(ancestor: psutil.Process | None = None) -> list[psutil.Proc
         if "-m" in arguments and arguments[arguments.index("-m") + 1] in ("mapper", "reducer"):
             found.append(process)
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def make_certificates(folder: Path) -> Path:
+    """Make certificates and a secret for all roles; return their folder."""
+    certs = folder / "certs"
+    subprocess.run(
+        [sys.executable, "-m", "scripts.certs", "--out", str(certs)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return certs
+
+
+class JoinedWorker:
+    """A mapper or reducer that joins a master by itself, in a folder of its own.
+
+    `prefix` is put before its command; to run it on another host, say.
+    """
+
+    def __init__(
+        self, role: str, join: str, certs: Path, folder: Path, *more: object, prefix: Sequence[str] = ()
+    ) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.log = folder / "said.txt"
+        options = [
+            "--join",
+            join,
+            "--certs",
+            certs,
+            "--data-root",
+            folder.parent,
+            "--folder",
+            folder / "work",
+        ]
+        with self.log.open("w") as said:
+            self.process = psutil.Popen(
+                [*prefix, sys.executable, "-m", role, *map(str, [*options, *more])],
+                cwd=folder,
+                env=environment(),
+                stderr=said,
+            )
+
+    def __enter__(self) -> "JoinedWorker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.resume()
+            self.process.kill()
+        self.process.wait()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; return the exit code and what it said."""
+        code = self.process.wait(timeout=60)
+        return code, self.log.read_text()
