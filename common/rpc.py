@@ -14,7 +14,7 @@ from common.faults import DamagedMessageError, UnreachableError, error_of
 from common.guard import SECRET_METADATA, ServerGuard
 from common.model import CommittedFile
 from common.records import checksum
-from common.seal import is_whole, seal
+from common.seal import seal, unseal
 
 __all__ = [
     "CONTROL_TIMEOUT_S",
@@ -90,7 +90,7 @@ class _SealedChannel:
     ) -> Any:
         def deserialize(data: bytes) -> Any:
             # gRPC takes None for an answer that can't be read: the call fails with INTERNAL.
-            return response_deserializer(data) if is_whole(data) else None
+            return unseal(data, response_deserializer)
 
         call: Any = self._channel.unary_unary(method, _sealing(request_serializer), deserialize, **kwargs)
         return partial(call, metadata=self._metadata)
@@ -113,9 +113,9 @@ def _sealing(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 class _SealedStream:
     """The answers of a streaming call, each checked."""
 
-    def __init__(self, call: Any, deserializer: Callable[[bytes], Any]) -> None:
+    def __init__(self, call: Any, parse: Callable[[bytes], Any]) -> None:
         self._call = call
-        self._deserialize = deserializer
+        self._parse = parse
         self.cancel = call.cancel
 
     def __iter__(self) -> "_SealedStream":
@@ -123,10 +123,11 @@ class _SealedStream:
 
     def __next__(self) -> Any:
         data = next(self._call)
-        if not is_whole(data):
+        message = unseal(data, self._parse)
+        if message is None:
             self._call.cancel()
             raise DamagedMessageError("a message arrived damaged")
-        return self._deserialize(data)
+        return message
 
 
 def connect(address: str, credentials: Credentials, party: str) -> grpc.Channel:

@@ -6,8 +6,11 @@ parses well: without TLS it would arrive as another message. A sealed message en
 unknown field like others.
 """
 
+from collections.abc import Callable
 from struct import Struct
-from typing import Final
+from typing import Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 from common.records import checksum
 
@@ -15,15 +18,22 @@ _FIELD: Final = 15 << 3 | 5
 """How protobuf announces field 15 with a value of four bytes."""
 _SEAL = Struct("<BI")
 
+_Message = TypeVar("_Message", bound=Message)
+
 
 def seal(message: bytes) -> bytes:
     """Return the message with its checksum."""
     return message + _SEAL.pack(_FIELD, checksum(message))
 
 
-def is_whole(sealed: bytes) -> bool:
-    """Tell whether a message arrived with its checksum, and as it was sealed."""
+def unseal(sealed: bytes, parse: Callable[[bytes], _Message]) -> _Message | None:
+    """Parse a sealed message; None if it did not arrive as it was sealed, or is no such message."""
     end = len(sealed) - _SEAL.size
-    if end < 0:
-        return False
-    return _SEAL.unpack_from(sealed, end) == (_FIELD, checksum(memoryview(sealed)[:end]))
+    if end < 0 or _SEAL.unpack_from(sealed, end) != (_FIELD, checksum(memoryview(sealed)[:end])):
+        return None
+    try:
+        message = parse(sealed)
+    except DecodeError:
+        return None
+    message.DiscardUnknownFields()  # the checksum
+    return message
