@@ -70,8 +70,8 @@ class ServerGuard(grpc.ServerInterceptor):
         def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             try:
                 request = self._open(handler, data, context, callers)
-                for response in handler.unary_stream(request, context):
-                    yield seal(handler.response_serializer(response))
+                for chunk in handler.unary_stream(request, context):
+                    yield chunk.seal()
             except Exception as error:
                 self._abort(context, error)
 

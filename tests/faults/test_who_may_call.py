@@ -3,23 +3,32 @@
 import dataclasses
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import numpy as np
 import pytest
 
+from common import rpc
 from common.credentials import Certificates, Credentials, Party, new_secret
+from common.dump import EventLog
 from common.errors import RunFailedError, TaskError, UsageError
 from common.guard import CALLERS
+from common.model import Attempt, RecordFormat, Records, Stage
+from common.records import encode
 from common.rpc import Server, UnreachableError, connect, error_of
 from common.seal import seal
+from common.store import NodeStore, partition_name
+from common.wire import pack_attempt
+from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MasterStub
+from protos.mapreduce_pb2_grpc import MapperStub, MasterStub, add_MasterServicer_to_server
 from scripts.certs import issue, make_authority, make_folders
-from tests.servers import Serving, methods, serving
+from tests.servers import Members, Serving, methods, serving
 
 METHODS = methods()
 TIMEOUT_S = 20.0
@@ -291,3 +300,51 @@ def test_umask_does_not_matter_for_private_files(tmp_path: Path) -> None:
     assert len(private) == 7
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}
+
+
+def test_pings_during_long_work_are_welcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that counts them as too many ends the connection, and with it every long task."""
+    worker = threading.Event()
+
+    class Slow(Members):
+        def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+            worker.wait(2)  # some ten pings
+            return pb.JoinResponse()
+
+    times = {"grpc.keepalive_time_ms": 200, "grpc.http2.min_ping_interval_without_data_ms": 100}
+    for name in ("_CHANNEL_OPTIONS", "_SERVER_OPTIONS"):
+        options = getattr(rpc, name)
+        monkeypatch.setattr(rpc, name, tuple((key, times.get(key, value)) for key, value in options))
+    credentials = Credentials.fresh()
+    server = Server(credentials, lambda *_: None)
+    add_MasterServicer_to_server(Slow(), server.grpc)
+    server.start()
+    channel = connect(server.address, credentials, Party.MASTER)
+    assert MasterStub(channel).Join(pb.JoinRequest(), timeout=TIMEOUT_S) == pb.JoinResponse()
+    channel.close()
+    server.stop()
+
+
+def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None:
+    credentials = Credentials.fresh()
+    store = NodeStore(tmp_path / "M1", 1)
+    attempt = Attempt(Stage(1, "label"), 0, 1)
+    records = Records(np.zeros(400_000, np.int32), np.zeros((400_000, 4)))
+    with store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
+        files.write(partition_name(0), encode(records, RecordFormat.ARROW))
+    server = Server(credentials, lambda *_: None)
+    add_mapper(server.grpc, store, credentials, EventLog("test", lambda event: None))
+    server.start()
+    channel = connect(server.address, credentials, Party.MAPPER)
+    stub = MapperStub(channel)
+    request = pb.FetchPartitionRequest(attempt=pack_attempt(attempt))
+    unread = [stub.FetchPartition(request, timeout=TIMEOUT_S) for _ in range(100)]
+    for stream in unread[:10]:
+        next(stream)
+    error = call(channel, "/mapreduce.v1.Mapper/Map")
+    assert error is not None
+    assert error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+    for stream in unread:
+        stream.cancel()
+    channel.close()
+    server.stop()
