@@ -1,6 +1,6 @@
 """How an error of ours crosses the wire, and becomes the same error again."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import grpc
 
@@ -15,7 +15,7 @@ from common.errors import (
     StaleAttemptError,
     TaskError,
 )
-from common.seal import is_whole, seal
+from common.seal import seal, unseal
 from protos import mapreduce_pb2 as pb
 
 _METADATA = "mapreduce-error-bin"
@@ -76,9 +76,9 @@ def error_of(failed: grpc.RpcError) -> MapReduceError:
     """
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
-    sealed = dict(failed.trailing_metadata() or ()).get(_METADATA)
-    if sealed is not None and is_whole(sealed):
-        detail = pb.ErrorDetail.FromString(sealed)
+    sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
+    detail = unseal(cast("bytes", sealed), pb.ErrorDetail.FromString)
+    if detail is not None:
         if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
             lost = detail.lost
             return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)

@@ -9,7 +9,7 @@ import grpc
 
 from common.credentials import Credentials, Party
 from common.faults import answer_with
-from common.seal import is_whole, seal
+from common.seal import seal, unseal
 
 SECRET_METADATA = "mapreduce-secret"  # noqa: S105 (the key of it)
 _STREAM_THREADS = 32
@@ -72,8 +72,8 @@ class ServerGuard(grpc.ServerInterceptor):
         def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             try:
                 request = self._open(handler, data, context, callers)
-                for response in handler.unary_stream(request, context):
-                    yield seal(handler.response_serializer(response))
+                for chunk in handler.unary_stream(request, context):
+                    yield chunk.seal()
             except Exception as error:
                 self._abort(context, error)
 
@@ -82,12 +82,10 @@ class ServerGuard(grpc.ServerInterceptor):
     def _open(self, handler: Any, data: bytes, context: grpc.ServicerContext, callers: set[Party]) -> Any:
         if self._credentials.certificates is not None and not _is_one_of(callers, context):
             raise _RefusedError(grpc.StatusCode.PERMISSION_DENIED)
-        if not is_whole(data):
+        request = unseal(data, handler.request_deserializer)
+        if request is None:
             raise _RefusedError(grpc.StatusCode.DATA_LOSS)
-        try:
-            return handler.request_deserializer(data)
-        except Exception:  # protobuf has its own, and says nothing that a caller could use
-            raise _RefusedError(grpc.StatusCode.INVALID_ARGUMENT) from None
+        return request
 
     def _abort(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
         if isinstance(error, _RefusedError):

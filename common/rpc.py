@@ -14,7 +14,7 @@ from common.faults import DamagedMessageError, UnreachableError, error_of
 from common.guard import SECRET_METADATA, ServerGuard
 from common.model import CommittedFile
 from common.records import checksum
-from common.seal import is_whole, seal
+from common.seal import Chunk, seal, unseal
 
 __all__ = [
     "CONTROL_TIMEOUT_S",
@@ -69,7 +69,7 @@ _CHANNEL_OPTIONS = (
 _SERVER_OPTIONS = (
     *_COMMON_OPTIONS,
     ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_concurrent_streams", 128),
 )
@@ -91,18 +91,18 @@ class _SealedChannel:
     ) -> Any:
         def deserialize(data: bytes) -> Any:
             # gRPC takes None for an answer that can't be read: the call fails with INTERNAL.
-            return response_deserializer(data) if is_whole(data) else None
+            return unseal(data, response_deserializer)
 
         call: Any = self._channel.unary_unary(method, _sealing(request_serializer), deserialize, **kwargs)
         return partial(call, metadata=self._metadata)
 
     def unary_stream(
-        self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
+        self, method: str, request_serializer: Any, response_deserializer: object, **kwargs: Any
     ) -> Any:
         call: Any = self._channel.unary_stream(method, _sealing(request_serializer), None, **kwargs)
 
-        def start(request: Any, **how: Any) -> _SealedStream:
-            return _SealedStream(call(request, metadata=self._metadata, **how), response_deserializer)
+        def start(request: Any, **how: Any) -> _Chunks:
+            return _Chunks(call(request, metadata=self._metadata, **how))
 
         return start
 
@@ -111,23 +111,23 @@ def _sealing(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     return lambda message: seal(serialize(message))
 
 
-class _SealedStream:
-    """The answers of a streaming call, each checked."""
+class _Chunks:
+    """The answers of a streaming call, each checked. They are the chunks of a file, whatever the call."""
 
-    def __init__(self, call: Any, deserializer: Callable[[bytes], Any]) -> None:
+    def __init__(self, call: Any) -> None:
         self._call = call
-        self._deserialize = deserializer
         self.cancel = call.cancel
 
-    def __iter__(self) -> "_SealedStream":
+    def __iter__(self) -> "_Chunks":
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Chunk:
         data = next(self._call)
-        if not is_whole(data):
+        chunk = Chunk.unseal(data)
+        if chunk is None:
             self._call.cancel()
             raise DamagedMessageError("a message arrived damaged")
-        return self._deserialize(data)
+        return chunk
 
 
 def connect(address: str, credentials: Credentials, party: str) -> grpc.Channel:
@@ -231,9 +231,8 @@ def read_stream(responses: Iterable[Any], expected: CommittedFile) -> bytes:
     """
     chunks, size_bytes = [], 0
     for response in responses:
-        chunk = response.data  # each look at it makes a copy
-        chunks.append(chunk)
-        size_bytes += len(chunk)
+        chunks.append(response.data)
+        size_bytes += len(response.data)
         if size_bytes > expected.size_bytes:
             break
     data = b"".join(chunks)

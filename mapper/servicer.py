@@ -1,12 +1,14 @@
 """The Mapper service: requests in, work done by `mapper.task`, responses out."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 
 from common.dataset import below
 from common.jobs.base import Memory
 from common.model import Role
+from common.seal import Chunk
 from common.store import MAP_OUTPUT, partition_name
 from common.wire import pack_file, unpack_attempt, unpack_input, unpack_job, unpack_options, unpack_split
 from common.worker import Node, fail_if_asked, wait_for_person
@@ -58,18 +60,18 @@ class Mapper(MapperServicer):
 
     def FetchPartition(  # noqa: N802
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.FetchPartitionResponse]:
+    ) -> Iterator[Any]:
         """Stream a partition to a reducer."""
         name = partition_name(request.partition)
         for chunk in self._store.read(unpack_attempt(request.attempt), name):
-            yield pb.FetchPartitionResponse(data=chunk)
+            yield Chunk(chunk)
 
     def ReadMapOutput(  # noqa: N802
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.ReadMapOutputResponse]:
+    ) -> Iterator[Any]:
         """Stream a map output to the master."""
         for chunk in self._store.read(unpack_attempt(request.attempt), MAP_OUTPUT, request.offset):
-            yield pb.ReadMapOutputResponse(data=chunk)
+            yield Chunk(chunk)
 
 
 def add_mapper(server: grpc.Server, node: Node) -> None:

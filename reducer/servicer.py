@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 
@@ -11,6 +12,7 @@ from common.credentials import Party
 from common.errors import FetchFailedError
 from common.model import Attempt, MapOutput, Role
 from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
+from common.seal import Chunk
 from common.store import REDUCE_OUTPUT
 from common.wire import (
     pack_attempt,
@@ -57,10 +59,10 @@ class Reducer(ReducerServicer):
 
     def ReadReduceOutput(  # noqa: N802
         self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.ReadReduceOutputResponse]:
+    ) -> Iterator[Any]:
         """Stream a reduce output to the master."""
         for chunk in self._store.read(unpack_attempt(request.attempt), REDUCE_OUTPUT):
-            yield pb.ReadReduceOutputResponse(data=chunk)
+            yield Chunk(chunk)
 
     def _fetch(self, attempt: Attempt, source: MapOutput) -> bytes:
         call: dict[str, object] = {
