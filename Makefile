@@ -71,5 +71,5 @@ sample: $(READY) $(STUBS) ## generate the larger sample again
 clean: ## remove the environment, generated code, caches and what runs wrote
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/.lock
-	rm -rf data/mappers data/reducers
+	rm -rf data/mappers data/reducers data/checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

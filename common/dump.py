@@ -1,5 +1,6 @@
 """dump.txt: everything that happens in a run, one event a line."""
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,20 +30,32 @@ class Dump:
 
     If it can't be written to any more, as on a full disk, the run goes on without: `problem` says why.
 
+    Parameters
+    ----------
+    path
+        Its name.
+    append
+        Go on with what is there, instead of replacing it.
+
     Raises
     ------
     UsageError
         The file can't be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         try:
-            self._file = path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
+            torn = append and _ends_within_a_line(path)
+            self._file = path.open(
+                "a" if append else "w", encoding="utf-8", errors="backslashreplace", buffering=1
+            )
         except OSError as error:
             raise UsageError(f"--dump {path}: {error.strerror}") from None
         self._path = path
         self._lock = threading.Lock()
         self.problem: str | None = None
+        if torn:
+            self.write("")
 
     def write(self, line: str) -> None:
         """Add one line, whoever made it; control characters are escaped."""
@@ -64,3 +77,12 @@ class Dump:
         self.close()
         if self._path.is_file() and not self._path.is_symlink():
             self._path.unlink()
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Tell whether a file's last line was never finished."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

@@ -2,6 +2,7 @@
 
     DATA_DIR/.lock                          held by the master while it runs
     DATA_DIR/centroids.txt                  one centroid a line, in key order
+    DATA_DIR/checkpoints/iteration_3.jsonl  where the run stood then; gone when it is finished
     DATA_DIR/mappers/M1/map_output.txt      key,value...   one line a record, in input order
     DATA_DIR/mappers/M1/partition_1.txt     the records with key % R == 0, sorted by key
     DATA_DIR/reducers/R1/output.txt         key,value...   one line a key
@@ -17,12 +18,13 @@ A file appears whole or not at all: it is written under a temporary name, then r
 """
 
 import fcntl
+import glob
 import itertools
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +38,7 @@ MAP_OUTPUT = "map_output"
 REDUCE_OUTPUT = "output"
 _SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
 _CENTROIDS = "centroids.txt"
+_CHECKPOINT = re.compile(r"iteration_(0|[1-9][0-9]*)\.jsonl")
 _TEMPORARY = ".tmp"
 _CACHE = ".cache"
 _NODE = re.compile(r"[MR][1-9][0-9]*")
@@ -79,8 +82,26 @@ def write_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
+        if durable:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what `write_whole` left of a file when its process was killed."""
+    path = Path(os.path.realpath(path))
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+        left.unlink(missing_ok=True)
 
 
 class DataDir:
@@ -89,6 +110,27 @@ class DataDir:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.centroids = root / _CENTROIDS
+        self.checkpoints = root / "checkpoints"
+
+    def checkpoint(self, iteration: int) -> Path:
+        """Name the checkpoint of an iteration."""
+        return self.checkpoints / f"iteration_{iteration}.jsonl"
+
+    def checkpoint_files(self) -> list[Path]:
+        """Return the checkpoints there are, the newest first."""
+        files = [path for path in self.checkpoints.glob("*") if _CHECKPOINT.fullmatch(path.name)]
+        return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+    def keep_checkpoints(self, kept: Sequence[Path]) -> None:
+        """Remove all other checkpoints, and what a killed process left of one; nobody writes one now."""
+        names = {path.name for path in kept}
+        with suppress(OSError):
+            for entry in list(os.scandir(self.checkpoints)):
+                ours = _CHECKPOINT.fullmatch(entry.name) or entry.name.endswith(_TEMPORARY)
+                if ours and entry.name not in names:
+                    os.unlink(entry)  # noqa: PTH108
+            if not kept:
+                self.checkpoints.rmdir()
 
     def nodes(self, role: Role) -> Path:
         """Return the folder of all workers of a role."""
@@ -142,6 +184,7 @@ class DataDir:
 
     def _sweep(self) -> None:
         """Remove caches, temporary files and the folders of jobs outside the iterations."""
+        remove_leftovers(self.centroids)
         for node in self._node_folders():
             _sweep_node(node)
 

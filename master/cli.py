@@ -235,6 +235,11 @@ _run_options = _add(
 @click.option(
     "--keep-iterations", is_flag=True, help="Keep the workers' files of every iteration, not the newest only."
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on after the last iteration of a run that was ended early, in the same --data-dir.",
+)
 @_run_options
 def run(
     k: int,
@@ -252,6 +257,7 @@ def run(
     task_delay: float,
     intermediate: Any,
     keep_iterations: bool,
+    resume: bool,
     mappers: int,
     reducers: int,
     columns: str | None,
@@ -283,6 +289,7 @@ def run(
             *(Hosts(splits, listen, workers, certs, data_root), init_centroids),
             FloatType(dtype),
             options,
+            resume,
         )
         result = run_kmeans(config, kmeans, screen)
         screen.say(_result_lines(result, config))

@@ -107,6 +107,7 @@ class RunConfig:
     given_centroids: Path | None = None
     dtype: FloatType = FloatType.FLOAT64
     tasks: TaskOptions = field(default_factory=TaskOptions)
+    resume: bool = False
 
     def __post_init__(self) -> None:
         _at_least("--mappers", self.mappers, 1)

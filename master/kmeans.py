@@ -1,6 +1,8 @@
 """K-Means: Lloyd's loop, as jobs for an engine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +41,49 @@ class KMeansResult:
     converged: bool
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far one start has come.
+
+    Parameters
+    ----------
+    centroids
+        Shape (k, d); never written to.
+    n_iter
+        Iterations run.
+    shift
+        How far the last one moved a centroid at most; infinity before the first.
+    """
+
+    centroids: FloatArray
+    n_iter: int = 0
+    shift: float = np.inf
+
+
+class Checkpoints(Protocol):
+    """Where the progress of all starts is kept, so that another run can go on from there.
+
+    Whatever the rest of a fit depends on is in the progress, the configuration and the input: all
+    that is drawn at random is drawn before the first progress is saved.
+    """
+
+    def resumed(self) -> Sequence[Progress] | None:
+        """Return where to go on, one for each start; None to begin anew."""
+
+    def save(self, starts: Sequence[Progress]) -> None:
+        """Keep this; called with the initial centroids and after each iteration."""
+
+
+class NoCheckpoints:
+    """Keeps nothing."""
+
+    def resumed(self) -> None:
+        """Begin anew."""
+
+    def save(self, starts: Sequence[Progress]) -> None:
+        """Do nothing."""
+
+
 @dataclass
 class _Start:
     """One of several ways from initial centroids; `number` counts from 0."""
@@ -49,27 +94,60 @@ class _Start:
     n_iter: int = 0
     shift: float = np.inf
 
+    def progress(self) -> Progress:
+        return Progress(self.centroids, self.n_iter, self.shift)
+
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
 
 
-def fit(engine: Engine, rows: int, config: KMeansConfig, log: Log) -> KMeansResult:
+def fit(
+    engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints | None = None
+) -> KMeansResult:
     """Cluster an input of that many rows; of several starts, return the one of least inertia.
 
     The starts go side by side, each iteration one job for all of them.
     """
+    checkpoints = checkpoints or NoCheckpoints()
     ranges = describe(engine, rows)
     log.event("input", rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
+    starts = _resumed(checkpoints, config, log) or _begin(engine, ranges, config, log)
+    _lloyd(engine, ranges, starts, config, log, checkpoints)
+    return _best(engine, ranges, starts, config, log)
+
+
+def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> list[_Start]:
+    """Choose the initial centroids of every start."""
     rng = np.random.default_rng(config.seed)
     starts = []
     for number in range(config.n_init):
-        name = {"start": number + 1} if config.n_init > 1 else {}
-        start = _Start(number, name, _initial(engine, ranges, config, rng, log))
-        log.event("initial_centroids", **name, iteration=0, k=config.k)
+        start = _Start(number, _name(number, config), _initial(engine, ranges, config, rng, log))
+        log.event("initial_centroids", **start.name, iteration=0, k=config.k)
         _log_centroids(log, start)
         starts.append(start)
-    _lloyd(engine, ranges, starts, config, log)
-    return _best(engine, ranges, starts, config, log)
+    return starts
+
+
+def _resumed(checkpoints: Checkpoints, config: KMeansConfig, log: Log) -> list[_Start]:
+    """Take up every start where a checkpoint left it; empty if there is none to go on from."""
+    starts = [
+        _Start(number, _name(number, config), was.centroids, was.n_iter, was.shift)
+        for number, was in enumerate(checkpoints.resumed() or ())
+    ]
+    if starts:
+        log.event("resumed", iteration=_iteration(starts), of=config.iterations)
+    for start in starts:
+        _log_centroids(log, start)
+    return starts
+
+
+def _name(number: int, config: KMeansConfig) -> dict[str, int]:
+    return {"start": number + 1} if config.n_init > 1 else {}
+
+
+def _iteration(starts: list[_Start]) -> int:
+    """Return the last iteration that any start has run."""
+    return max(start.n_iter for start in starts)
 
 
 def _initial(
@@ -82,10 +160,18 @@ def _initial(
     return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
 
 
-def _lloyd(engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansConfig, log: Log) -> None:
-    """Iterate from the initial centroids until none moves by more than the tolerance."""
+def _lloyd(
+    engine: Engine,
+    ranges: Ranges,
+    starts: list[_Start],
+    config: KMeansConfig,
+    log: Log,
+    checkpoints: Checkpoints,
+) -> None:
+    """Iterate until no centroid moves by more than the tolerance."""
     job = LloydStep(ranges.column_grid())
-    for iteration in range(1, config.iterations + 1):
+    checkpoints.save([start.progress() for start in starts])
+    for iteration in range(_iteration(starts) + 1, config.iterations + 1):
         going = [start for start in starts if start.goes_on(config)]
         if not going:
             return
@@ -100,6 +186,7 @@ def _lloyd(engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansC
             start.centroids = moved
             _log_centroids(log, start)
             log.event("iteration_finished", **_place(start), shift=start.shift)
+        checkpoints.save([start.progress() for start in starts])
 
 
 def _best(

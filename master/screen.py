@@ -192,6 +192,11 @@ def _iteration_started(event: Event) -> str:
     return f"\niteration {event.fields['iteration']} of {event.fields['of']}"
 
 
+def _run_failed(event: Event) -> str | None:
+    path = event.fields.get("checkpoint")
+    return None if path is None else f"\nthe same command with --resume goes on from {path}"
+
+
 def _stopped(event: Event) -> str:
     fields = event.fields
     return (
@@ -223,7 +228,10 @@ _WORDS: dict[str, Callable[[Event], str | None]] = {
     "rpc_call": _call,
     "rpc_response": _call,
     "centroid": _centroid,
+    "checkpoint": _nothing,
     "empty_cluster": _empty_cluster,
     "iteration_finished": lambda event: f"  {_start(event)}largest shift {event.fields['shift']:g}",
+    "resumed": lambda event: f"\nresumed after iteration {event.fields['iteration']}",
+    "run_failed": _run_failed,
     "stopped": _stopped,
 }

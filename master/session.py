@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from common.address import split_address
 from common.credentials import Credentials, Party
@@ -15,7 +16,9 @@ from common.events import Event, Log
 from common.jobs.kmeans import Label
 from common.model import FloatArray, LongArray, Role
 from common.records import encode_vectors
-from common.store import DataDir, write_whole
+from common.records.base import Buffer
+from common.store import DataDir, remove_leftovers, write_whole
+from master.checkpoints import CheckpointWriter, Subject, find_checkpoint
 from master.config import Hosts, KMeansConfig, RunConfig
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
@@ -42,21 +45,29 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
         raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
-    with _session(config, file, screen) as session:
-        session.data_dir.centroids.unlink(missing_ok=True)
-        result = fit(session.engine, file.input.rows, kmeans, session.log)
-        _finish(config, session, result.centroids, result.sizes, result.inertia)
-        with write_whole(session.data_dir.centroids, durable=True) as out:
-            out.write(encode_vectors(result.centroids))
-        session.log.event("result", file=session.data_dir.centroids)
-        return result
+    with _data_dir(config) as data_dir:
+        subject = Subject.of(file.input, kmeans)
+        found = find_checkpoint(data_dir, subject, kmeans.iterations) if config.resume else None
+        with (
+            _session(config, file, data_dir, screen) as session,
+            CheckpointWriter(data_dir, subject, found, session.log) as checkpoints,
+        ):
+            for path, reason in ({} if found is None else found.unusable).items():
+                session.log.event("checkpoint_skipped", file=path, reason=reason)
+            data_dir.centroids.unlink(missing_ok=True)
+            result = fit(session.engine, file.input.rows, kmeans, session.log, checkpoints)
+            _finish(config, session, result.centroids, result.sizes, result.inertia)
+            _write(data_dir.centroids, [encode_vectors(result.centroids)], str(data_dir.centroids))
+            session.log.event("result", file=data_dir.centroids)
+            checkpoints.remove()
+            return result
 
 
 def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tuple[LongArray, float]:
     """Label the input by given centroids; return the clusters' sizes and the inertia."""
     file = open_input(config.input, config.columns, config.dtype)
     _check_columns(centroids, file, "--centroids")
-    with _session(config, file, screen) as session:
+    with _data_dir(config) as data_dir, _session(config, file, data_dir, screen) as session:
         ranges = describe(session.engine, file.input.rows)
         ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
         _finish(config, session, centroids, sizes, inertia)
@@ -68,14 +79,21 @@ def _finish(
 ) -> None:
     """Write the labels if asked, and log what was found."""
     if config.labels is not None:
-        try:
-            with write_whole(config.labels, durable=True) as out:
-                for lines in session.engine.map_only(Label(), {"centroids": centroids}):
-                    out.write(lines)
-        except OSError as error:
-            raise RunFailedError(f"--labels {config.labels}: {error.strerror}") from None
+        labels = session.engine.map_only(Label(), {"centroids": centroids})
+        _write(config.labels, labels, f"--labels {config.labels}")
         session.log.event("labels", file=config.labels)
     session.log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
+
+
+def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:
+    """Write a result, whole or not at all."""
+    try:
+        remove_leftovers(path)
+        with write_whole(path, durable=True) as out:
+            for piece in pieces:
+                out.write(piece)
+    except OSError as error:
+        raise RunFailedError(f"{what}: {error.strerror}") from None
 
 
 def _check_columns(centroids: FloatArray, file: InputFile, option: str) -> None:
@@ -108,41 +126,54 @@ def _check_paths(config: RunConfig) -> None:
 
 
 @contextmanager
-def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Session]:
-    """Hold the data directory, open the dump and start the engine; end all of it in any case.
-
-    After an error that is the user's to mend, nothing of the run is left.
-    """
+def _data_dir(config: RunConfig) -> Iterator[DataDir]:
+    """Hold the data directory, if all paths make sense."""
     _check_paths(config)
     data_dir = DataDir(config.data_dir)
     with data_dir.locked():
-        dump = Dump(config.dump)
+        yield data_dir
 
-        def receive(event: Event) -> None:
-            dump.write(event.line())
-            screen.show(event)
 
-        log = EventLog("master", receive)
-        try:
-            data_dir.remove_nodes()
-            with ExitStack() as stack:
-                stack.callback(screen.close)
-                log.event("run_started", **_settings(config, file))
-                engine = _start_engine(config, file, data_dir, dump, log, stack)
-                yield Session(engine, file, data_dir, log)
-            log.event("run_finished")
-        except UserError:
+@contextmanager
+def _session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: Screen) -> Iterator[Session]:
+    """Open the dump and start the engine; end all of it in any case.
+
+    After an error that is the user's to mend, nothing of the run is left, unless it got so far that
+    it can be resumed.
+    """
+    dump = Dump(config.dump, append=config.resume)
+
+    def receive(event: Event) -> None:
+        dump.write(event.line())
+        screen.show(event)
+
+    log = EventLog("master", receive)
+    try:
+        data_dir.remove_nodes()
+        with ExitStack() as stack:
+            stack.callback(screen.close)
+            log.event("run_started", **_settings(config, file))
+            engine = _start_engine(config, file, data_dir, dump, log, stack)
+            yield Session(engine, file, data_dir, log)
+        log.event("run_finished")
+    except BaseException as error:
+        if isinstance(error, UserError) and not data_dir.checkpoint_files():
             data_dir.remove_nodes()
             dump.discard()
-            raise
-        except BaseException as error:
+        else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
-            log.event("run_failed", reason=reason)
-            raise
-        finally:
-            dump.close()
-            if dump.problem is not None:
-                print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
+            log.event("run_failed", reason=reason, **_way_on(data_dir))
+        raise
+    finally:
+        dump.close()
+        if dump.problem is not None:
+            print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
+
+
+def _way_on(data_dir: DataDir) -> dict[str, object]:
+    """Say in the log what `--resume` would go on from, if anything."""
+    newest = data_dir.checkpoint_files()[:1]
+    return {"checkpoint": newest[0]} if newest else {}
 
 
 def _start_engine(

@@ -35,6 +35,24 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
+def environment_with_hook(folder: Path, hook: str) -> dict[str, str]:
+    """Return an environment where Python runs a statement at each audit event.
+
+    It may use `event`, `arguments`, `os` and `role` (master, mapper or reducer), and may raise: then what was
+    about to happen fails. That is how a disk's errors are injected without privileges.
+    """
+    (folder / "hook").mkdir()
+    (folder / "hook" / "sitecustomize.py").write_text(
+        "import errno, os, sys\n"
+        "def hook(event, arguments):\n"
+        "    role = sys.orig_argv[2] if sys.orig_argv[1:2] == ['-m'] else ''\n"
+        f"    {hook}\n"
+        "sys.addaudithook(hook)\n"
+    )
+    paths = f"{folder / 'hook'}{os.pathsep}{ROOT}"
+    return environment() | {"PYTHONPATH": paths}
+
+
 def run_master(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder until it ends."""
     return subprocess.run(

@@ -1,0 +1,343 @@
+"""A master killed at any moment, then `--resume`: the same bytes as those of a run that nothing disturbed."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.programs import (
+    BackgroundRun,
+    centroids_of,
+    command,
+    environment_with_hook,
+    options,
+    run_master,
+    wait_until,
+    worker_processes,
+)
+
+POINTS = np.round(np.random.default_rng(5).normal(size=(60, 2)) + [[0, 0], [3, 1], [1, 3]] * 20, 3)
+SLOW = ("--task-delay", 0.05)
+LLOYD_2 = "method={} job=lloyd iteration=2 task=1 attempt=1"
+NOTHING = "there is no checkpoint in data/checkpoints: no run began, or the last one finished"
+
+Undisturbed = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("input") / "points.csv"
+    np.savetxt(path, POINTS, "%.3f", delimiter=",")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Undisturbed:
+    """Return a function that runs undisturbed and returns centroids and labels."""
+    known: dict[tuple[object, ...], tuple[str, str]] = {}
+
+    def run(*more: object) -> tuple[str, str]:
+        if more not in known:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            assert run_master(folder, *usual(points), "--engine", "inline", *more).returncode == 0
+            known[more] = found_in(folder)
+        return known[more]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    shutil.copy2(points, folder)
+    with BackgroundRun(folder, *usual(Path("points.csv")), *SLOW) as run:
+        run.wait_for("iteration_2.jsonl")
+        wait_until(lambda: b'"sha256": ""' not in newest_of(folder).read_bytes(), "checksum of the input")
+        kill(run)
+    return folder
+
+
+@pytest.fixture
+def killed(tmp_path: Path, killed_once: Path) -> Path:
+    """A folder with its input, whose run was killed after two iterations."""
+    folder = tmp_path / "run"
+    shutil.copytree(killed_once, folder, symlinks=True)
+    status = (folder / "points.csv").stat()
+    # Its path is part of what the input is; the same file at another place is tried below.
+    assert status.st_mtime_ns == (killed_once / "points.csv").stat().st_mtime_ns
+    return folder
+
+
+def usual(points: Path) -> tuple[object, ...]:
+    return (*options(k=3, n=12, input_path=points), "--labels", "labels.txt")
+
+
+USUAL = usual(Path("points.csv"))
+
+
+def kill(run: BackgroundRun) -> None:
+    workers = worker_processes(psutil.Process(run.process.pid))
+    run.process.kill()
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert not (run.folder / "data" / "centroids.txt").exists()
+
+
+def kill_at(folder: Path, moment: str, *arguments: object) -> None:
+    """Run, and kill the master as soon as the dump has a line."""
+    with BackgroundRun(folder, *SLOW, *arguments) as run:
+        run.wait_for(moment)
+        kill(run)
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints, the newest first."""
+    files = (folder / "data" / "checkpoints").glob("*.jsonl")
+    return sorted(files, key=lambda path: int(path.stem.split("_")[1]), reverse=True)
+
+
+def newest_of(folder: Path) -> Path:
+    return checkpoints_in(folder)[0]
+
+
+def found_in(folder: Path) -> tuple[str, str]:
+    return centroids_of(folder), (folder / "labels.txt").read_text()
+
+
+def resume(folder: Path, *arguments: object) -> str:
+    """Resume until the end; return what the dump says of it."""
+    result = run_master(folder, *arguments, "--resume", "--quiet")
+    assert (result.returncode, result.stderr) == (0, "")
+    left = {path.name for path in (folder / "data").iterdir()}
+    assert left <= {"centroids.txt", "mappers", "reducers"}
+    assert not [*folder.glob("*.tmp"), *folder.glob("data/*.tmp")]
+    return (folder / "dump.txt").read_text().rpartition("event=run_started")[2]
+
+
+def refusal(folder: Path, *arguments: object) -> str:
+    """Return why a run is not resumed; nothing of the earlier one is touched."""
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (*folder.glob("*.*"), *checkpoints_in(folder))}
+
+    before = files()
+    result = run_master(folder, *arguments, "--resume", "--quiet")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert files() == before
+    line = re.fullmatch(r"Error: --resume: (.*)\n", result.stderr)
+    assert line is not None, result.stderr
+    return line[1].replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "iteration_0.jsonl",
+        f"rpc_call .*{LLOYD_2.format('Map')}",
+        f"rpc_response .*{LLOYD_2.format('Reduce')} status=SUCCESS",
+        "event=iteration_finished iteration=2 ",
+        "method=Map job=score",
+        "method=Map job=label",
+    ],
+    ids=["initial", "map", "reduce", "between iterations", "score", "labels"],
+)
+def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: str) -> None:
+    kill_at(tmp_path, moment, *usual(points))
+    newest = newest_of(tmp_path).stem.replace("_", "=")
+    story = resume(tmp_path, *usual(points), "--engine", "inline")
+    assert f"event=resumed {newest} of=12" in story
+    assert "initial_centroids" not in story
+    assert found_in(tmp_path) == undisturbed()
+
+
+@pytest.mark.parametrize("moment", ["event=run_started", "job=describe"])
+def test_killed_before_there_is_anything_to_resume(tmp_path: Path, points: Path, moment: str) -> None:
+    kill_at(tmp_path, moment, *usual(points), "--task-delay", 1)
+    assert refusal(tmp_path, *usual(points)) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("condition", "published"),
+    [
+        ("event == 'os.rename' and str(arguments[1]).endswith('centroids.txt')", False),
+        ("event == 'os.remove' and os.path.exists('data/centroids.txt')", True),
+    ],
+    ids=["before", "after"],
+)
+def test_killed_when_the_result_takes_its_name(
+    tmp_path: Path, points: Path, undisturbed: Undisturbed, condition: str, published: bool
+) -> None:
+    hooked = environment_with_hook(tmp_path, f"if {condition}: os.kill(os.getpid(), 9)")
+    arguments = command(*usual(points), "--engine", "inline")
+    ended = subprocess.run(arguments, cwd=tmp_path, env=hooked, capture_output=True, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert (tmp_path / "data" / "centroids.txt").exists() == published
+    resume(tmp_path, *usual(points), "--engine", "inline")
+    assert found_in(tmp_path) == undisturbed()
+
+
+def test_killed_again_while_resuming(killed: Path, undisturbed: Undisturbed) -> None:
+    for times in (1, 2):
+        kill_at(killed, rf"(?s)(event=resumed.*){{{times}}}event=checkpoint ", *USUAL, "--resume")
+        assert len(checkpoints_in(killed)) == 2
+    resume(killed, *USUAL, "--engine", "inline")
+    assert found_in(killed) == undisturbed()
+    dump = (killed / "dump.txt").read_text()
+    assert dump.count("event=resumed") == 3
+    assert dump.count("event=run_started") == 4
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mappers", 3, "--reducers", 1, "--combine"),
+        ("--intermediate", "arrow", "--threads", 2, "--fail-rate", 0.3),
+        ("--engine", "inline"),
+        ("--iters", 40),
+        ("--iters", 3, "--tol", "1e-04"),
+    ],
+    ids=lambda more: " ".join(map(str, more)),
+)
+def test_what_does_not_change_the_result_may_differ(
+    killed: Path, undisturbed: Undisturbed, more: tuple[object, ...]
+) -> None:
+    story = resume(killed, *USUAL, *more)
+    assert "event=resumed iteration=2" in story
+    assert found_in(killed) == undisturbed(*(more if "--iters" in more else ()))
+
+
+@pytest.mark.parametrize(
+    ("more", "engine"),
+    [
+        (("--n-init", 3, "--init", "k-means++", "--tol", 0), "grpc"),
+        (("--init-centroids", "far.txt", "--tol", 0), "inline"),
+        (("--init-centroids", "far.txt", "--tol", 0, "--on-empty", "keep"), "inline"),
+    ],
+    ids=["starts", "empty clusters", "kept"],
+)
+def test_starts_and_empty_clusters(
+    tmp_path: Path, points: Path, more: tuple[object, ...], engine: str
+) -> None:
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "far.txt").write_text("0,0\n1000,1000\n2000,1\n")
+    arguments = (*usual(points), *more, "--combine")
+    assert run_master(tmp_path / "calm", *arguments, "--engine", "inline").returncode == 0
+    kill_at(tmp_path / "killed", "iteration_1.jsonl", *arguments)
+    resume(tmp_path / "killed", *arguments, "--engine", engine)
+    assert found_in(tmp_path / "killed") == found_in(tmp_path / "calm")
+
+
+def test_other_parameters_are_refused(killed: Path) -> None:
+    (killed / "start.txt").write_text("0,0\n1,1\n2,2\n")
+    was = {
+        "--k": ("4", "3"),
+        "--tol": ("0.5", "0.0001"),
+        "--init": ("k-means++", "random"),
+        "--n-init": ("2", "1"),
+        "--on-empty": ("keep", "farthest"),
+        "--seed": ("1", "0"),
+        "--columns": ("2,1", "1,2"),
+        "--dtype": ("float32", "float64"),
+    }
+    newest = newest_of(killed).relative_to(killed)
+    for option, (value, before) in was.items():
+        line = refusal(killed, *USUAL, option, value)
+        assert line == f"{option} is {value}, but in {newest} it is {before}"
+    line = refusal(killed, *USUAL, "--init-centroids", "start.txt")
+    assert re.fullmatch(rf"--init-centroids is of SHA-256 \w+\.\.\., but in {newest} it is not given", line)
+    line = refusal(killed, *USUAL, "--iters", 1)
+    assert line == f"--iters is 1, but {newest} is beyond that"
+
+
+def test_an_input_that_was_only_touched_or_moved(killed: Path, undisturbed: Undisturbed) -> None:
+    (killed / "points.csv").rename(killed / "moved.csv")
+    os.utime(killed / "moved.csv")
+    resume(killed, *usual(Path("moved.csv")))
+    assert found_in(killed) == undisturbed()
+
+
+def test_a_changed_input_is_refused(killed: Path) -> None:
+    path = killed / "points.csv"
+    content = path.read_bytes()
+    newest = newest_of(killed).relative_to(killed)
+    path.write_bytes(content.replace(b"0", b"1", 1))
+    line = refusal(killed, *USUAL)
+    assert line == f"points.csv is not the input of {newest}: its content has changed"
+    path.write_bytes(content + b"1,1\n")
+    line = refusal(killed, *USUAL)
+    size = len(content)
+    assert line == f"points.csv is not the input of {newest}: it has {size + 4} bytes, and that had {size}"
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "bit flipped"])
+def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: str) -> None:
+    def harm(path: Path) -> None:
+        data = path.read_bytes()
+        flipped = bytes([*data[:-9], data[-9] ^ 1, *data[-8:]])
+        times = path.stat()
+        path.write_bytes({"torn": data[:-9], "empty": b"", "bit flipped": flipped}[damage])
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    newest, older = checkpoints_in(killed)
+    harm(newest)
+    both = killed.with_name("both")
+    shutil.copytree(killed, both)
+    story = resume(killed, *USUAL, "--engine", "inline")
+    assert re.search(rf"event=checkpoint_skipped file=\S*{newest.name} reason=.*its checksum is wrong", story)
+    assert f"event=resumed {older.stem.replace('_', '=')} of=12" in story
+    assert found_in(killed) == undisturbed()
+    harm(both / older.relative_to(killed))
+    line = refusal(both, *USUAL)
+    reason = "it is torn or damaged: its checksum is wrong"
+    assert line == (
+        f"no checkpoint in data/checkpoints can be used ({newest.name}: {reason}; {older.name}: {reason})"
+    )
+
+
+def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -> None:
+    assert run_master(tmp_path, *usual(points), "--engine", "inline").returncode == 0
+    assert refusal(tmp_path, *usual(points)) == (
+        f"{NOTHING}; to go on from its result: --init-centroids data/centroids.txt"
+    )
+
+
+def test_a_new_run_replaces_the_checkpoints_of_an_earlier_one(killed: Path) -> None:
+    (killed / "dump.txt").unlink()
+    kill_at(killed, "iteration_0.jsonl", *USUAL, "--seed", 3)
+    assert "--seed is 0, but" in refusal(killed, *USUAL)
+
+
+def test_a_run_in_progress_is_not_resumed(tmp_path: Path, points: Path) -> None:
+    with BackgroundRun(tmp_path, *usual(points), "--task-delay", 0.2) as run:
+        run.wait_for("iteration_0.jsonl")
+        result = run_master(tmp_path, *usual(points), "--resume", "--dump", "other.txt")
+        assert result.returncode == 2
+        assert f"data is in use by process {run.process.pid}" in result.stderr
+
+
+def test_without_checkpoints_the_run_goes_on(tmp_path: Path, points: Path, undisturbed: Undisturbed) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "checkpoints").write_text("no folder")
+    result = run_master(tmp_path, *usual(points), "--engine", "inline")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert found_in(tmp_path) == undisturbed()
+    assert (tmp_path / "dump.txt").read_text().count("event=checkpoint_failed") == 1
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, points: Path, undisturbed: Undisturbed) -> None:
+    with BackgroundRun(tmp_path, *usual(points), *SLOW) as run:
+        run.wait_for("iteration_1.jsonl")
+        run.process.terminate()
+        assert run.end()[0] == 143
+    assert re.search(
+        r"event=run_failed .* checkpoint=data/checkpoints/iteration_\d+\.jsonl$", run.dump(), re.M
+    )
+    resume(tmp_path, *usual(points), "--engine", "inline")
+    assert found_in(tmp_path) == undisturbed()
