@@ -1,5 +1,6 @@
 """The input: what the master finds out about it, and the rows a mapper reads of it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,33 @@ def open_input(
         return text.TextFile(path, columns, dtype)
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
+
+
+def resolve_input(path: str, data_root: Path | None) -> str:
+    """Return where an input really is, if a worker may read it.
+
+    Parameters
+    ----------
+    path
+        As the master names it; a relative one is one below the data root.
+    data_root
+        The only folder whose files may be read; None for any.
+
+    Raises
+    ------
+    InputError
+        It lies elsewhere, symbolic links followed, or is no file. The text names nothing but `path`, and
+        says the same of what is elsewhere whether it exists or not.
+    """
+    if data_root is None:
+        return path
+    root = Path(os.path.realpath(data_root))
+    real = Path(os.path.realpath(root / path))
+    if ".." in Path(path).parts or root not in real.parents:
+        raise InputError.at(path, "not below the --data-root of this worker")
+    if real.exists() and not real.is_file():
+        raise InputError.at(path, "not a file")
+    return str(real)
 
 
 def plan_splits(file: InputFile, n: int) -> list[Split]:

@@ -11,7 +11,18 @@ from common.jobs.base import Memory
 from common.model import Role
 from common.seal import Chunk
 from common.store import MAP_OUTPUT, NodeStore, partition_name
-from common.wire import pack_file, unpack_attempt, unpack_input, unpack_job, unpack_options, unpack_split
+from common.wire import (
+    check_width,
+    pack_file,
+    unpack_attempt,
+    unpack_input,
+    unpack_job,
+    unpack_offset,
+    unpack_options,
+    unpack_partition,
+    unpack_partitions,
+    unpack_split,
+)
 from common.worker import fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
@@ -29,13 +40,15 @@ class Mapper(MapperServicer):
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
         job, state = unpack_job(request.job)
+        source = unpack_input(request.input)
+        check_width(job, state, len(source.columns))
         task = MapTask(
             unpack_attempt(request.attempt),
             job,
             state,
-            unpack_input(request.input),
+            source,
             unpack_split(request.split),
-            request.partitions,
+            unpack_partitions(request.partitions),
             unpack_options(request.options),
         )
         identity = {"job": job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
@@ -59,7 +72,7 @@ class Mapper(MapperServicer):
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a partition to a reducer."""
-        name = partition_name(request.partition)
+        name = partition_name(unpack_partition(request.partition))
         for chunk in self._store.read(unpack_attempt(request.attempt), name):
             yield Chunk(chunk)
 
@@ -67,7 +80,9 @@ class Mapper(MapperServicer):
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a map output to the master."""
-        for chunk in self._store.read(unpack_attempt(request.attempt), MAP_OUTPUT, request.offset):
+        for chunk in self._store.read(
+            unpack_attempt(request.attempt), MAP_OUTPUT, unpack_offset(request.offset)
+        ):
             yield Chunk(chunk)
 
 

@@ -16,7 +16,7 @@ from common.events import Log
 from common.model import Role
 from common.rpc import Server, UnreachableError, connect
 from common.store import DataDir, node_name
-from common.wire import unpack_role
+from common.wire import unpack_address, unpack_index, unpack_lines, unpack_role
 from master.processes import WorkerProcess
 from master.scheduler import WorkerId, WorkerJoined, WorkerLost
 from protos import mapreduce_pb2 as pb
@@ -228,11 +228,15 @@ class _Membership(MasterServicer):
 
     def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
         """Take a worker in."""
-        worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
-        self._cluster.joined(worker, request.address)
+        worker = WorkerId(
+            unpack_role(request.role),
+            unpack_index(request.index, "the index"),
+            unpack_index(request.incarnation, "the incarnation"),
+        )
+        self._cluster.joined(worker, unpack_address(request.address))
         return pb.JoinResponse()
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
         """Put workers' own lines into the dump."""
-        self._cluster.write_lines(request.lines)
+        self._cluster.write_lines(unpack_lines(request.lines))
         return pb.LogResponse()
