@@ -16,6 +16,7 @@ from common.errors import BadRequestError, printable
 from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.kmeans import LloydStep, Score
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import (
     Attempt,
     CommittedFile,
@@ -158,6 +159,8 @@ def _check_centroids(centroids: npt.NDArray[Any]) -> None:
     shape = centroids.shape
     if centroids.dtype != np.float64 or len(shape) < 2 or 0 in shape or prod(shape[:-1]) > _MOST_KEYS:
         raise BadRequestError("the centroids are not an array of centroids")
+    if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
+        raise BadRequestError("a centroid is larger than any point may be")
 
 
 def pack_attempt(attempt: Attempt) -> pb.Attempt:

@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import psutil
+import pyarrow.ipc  # noqa: F401 (its memory is not a request's)
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -15,7 +18,10 @@ from hypothesis import strategies as st
 
 from common.credentials import Credentials, Party
 from common.jobs import JOBS
-from common.jobs.kmeans import Label
+from common.jobs.base import Job
+from common.jobs.kmeans import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.kernels.exact import SumGrid
 from common.model import TaskOptions
 from common.seal import seal
 from common.wire import pack_job, pack_options
@@ -130,6 +136,53 @@ def messages(draw: st.DrawFn, kind: type[Message]) -> Message:
     return message  # type: ignore[no-any-return]
 
 
+CENTROIDS = {"centroids": np.array([[0.0, 1.0], [2.0, 3.0]])}
+MOVED = {"moved_rows": np.array([3]), "moved_keys": np.array([1])}
+ORDERS: list[tuple[Job, dict[str, Any]]] = [
+    (Describe(), {}),
+    (Label(), CENTROIDS),
+    (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS),
+    (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS | MOVED),
+    (Score(SumGrid((9,), 40, 3)), {"centroids": np.ones((2, 3, 2)), "starts": np.array([0, 4])}),
+    (FarthestRows(3), CENTROIDS),
+    (SampleRows(1, 2, 0.5), CENTROIDS | {"cost": np.array([9.0])}),
+    (FirstDistinctRows(2), {}),
+    (TakeRows(), {"rows": np.array([1, 2])}),
+]
+
+
+@st.composite
+def nearly_right(draw: st.DrawFn) -> pb.MapRequest:
+    """Return an order that a master might give, but for up to three fields."""
+    job, state = draw(st.sampled_from(ORDERS))
+    message = pb.MapRequest(
+        attempt=pb.Attempt(stage=pb.Stage(job=job.name), number=1),
+        job=pack_job(job, state),
+        input=an_input(),
+        split=pb.Split(row_stop=31, byte_stop=SAMPLE.stat().st_size, line_start=1),
+        partitions=2,
+        options=pack_options(TaskOptions(combine=draw(st.booleans()))),
+    )
+    for _ in range(draw(st.integers(0, 3))):
+        spoil(draw, message)
+    return message
+
+
+def spoil(draw: st.DrawFn, message: Any) -> None:
+    """Change a number or text somewhere in a message."""
+    field = draw(st.sampled_from(list(message.DESCRIPTOR.fields)))
+    value = getattr(message, field.name)
+    if field.message_type is not None:
+        parts = list(value) if field.is_repeated else [value]
+        if parts:
+            spoil(draw, draw(st.sampled_from(parts)))
+    elif field.is_repeated:
+        if len(value):
+            value[draw(st.integers(0, len(value) - 1))] = draw(numbers_of(field))
+    else:
+        setattr(message, field.name, draw(numbers_of(field)))
+
+
 def attack(servers: Serving, method: str, data: bytes) -> None:
     """Send bytes to a method, with the secret; check what comes back, and what it took."""
     party, _ = METHODS[method]
@@ -169,6 +222,21 @@ def test_random_messages(servers: Serving, method: str) -> None:
         attack(servers, method, seal(message.SerializeToString()))
 
     run()
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_orders_with_something_wrong(tmp_path: Path) -> None:
+    sequences = count(1)
+
+    @settings(EXAMPLES, max_examples=200)
+    @given(nearly_right())
+    def run(message: pb.MapRequest) -> None:
+        message.attempt.stage.sequence = next(sequences)  # none is stale
+        attack(own, "/mapreduce.v1.Mapper/Map", seal(message.SerializeToString()))
+
+    with serving(dict.fromkeys(Party, Credentials.fresh()), tmp_path) as own:
+        run()
+        works_on(own)
 
 
 @pytest.mark.parametrize("method", METHODS)
