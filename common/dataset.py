@@ -1,9 +1,9 @@
 """The input: what the master finds out about it, and the rows a mapper reads of it."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -70,20 +70,31 @@ def content_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def below(data_root: Path | None, source: Input) -> Input:
-    """Return the input as this host finds it below its data root; None: just where the master has it.
+def resolve_input(path: str, data_root: Path | None) -> str:
+    """Return where an input really is, if a worker may read it.
+
+    Parameters
+    ----------
+    path
+        As the master names it; a relative one is one below the data root.
+    data_root
+        The only folder whose files may be read; None for any.
 
     Raises
     ------
     InputError
-        The path leads out of the root.
+        It lies elsewhere, symbolic links followed, or is no file. The text names nothing but `path`, and
+        says the same of what is elsewhere whether it exists or not.
     """
     if data_root is None:
-        return source
-    real = (data_root / source.path).resolve()
-    if not real.is_relative_to(data_root.resolve()):
-        raise InputError.at(source.path, "not below the --data-root of this worker")
-    return replace(source, path=str(real))
+        return path
+    root = Path(os.path.realpath(data_root))
+    real = Path(os.path.realpath(root / path))
+    if ".." in Path(path).parts or root not in real.parents:
+        raise InputError.at(path, "not below the --data-root of this worker")
+    if real.exists() and not real.is_file():
+        raise InputError.at(path, "not a file")
+    return str(real)
 
 
 def plan_splits(file: InputFile, n: int) -> list[Split]:

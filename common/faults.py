@@ -19,6 +19,8 @@ from common.seal import seal, unseal
 from protos import mapreduce_pb2 as pb
 
 _METADATA = "mapreduce-error-bin"
+_MOST_CHARACTERS = 400
+"""Of a text. Each may take twelve bytes; a status and its metadata of more than 8 KiB would not arrive."""
 
 
 class _Fault(NamedTuple):
@@ -59,10 +61,10 @@ def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
     detail = pb.ErrorDetail(kind=fault.kind)
     if isinstance(error, FetchFailedError):
         detail.lost.task, detail.lost.attempt = error.task, error.attempt
-        detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason
+        detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason[:_MOST_CHARACTERS]
     if fault.kind:
         context.set_trailing_metadata(((_METADATA, seal(detail.SerializeToString())),))
-    context.abort(fault.code, str(error))
+    context.abort(fault.code, str(error)[:_MOST_CHARACTERS])
 
 
 def error_of(failed: grpc.RpcError) -> MapReduceError:

@@ -164,6 +164,7 @@ class TaskOptions:
     seed: int = 0
     intermediate: RecordFormat = RecordFormat.TEXT
     threads: int = 1
+    """0: as many as the worker's host has cores."""
 
 
 @dataclass(frozen=True)

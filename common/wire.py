@@ -1,8 +1,10 @@
 """Between our own types and the messages of `protos/mapreduce.proto`; nothing else knows both.
 
-`pack_x` makes a message, `unpack_x` undoes it. A message that makes no sense raises ValueError.
+`pack_x` makes a message, `unpack_x` undoes it. A message that makes no sense, or asks for more than
+there can be, raises BadRequestError before anything of the size it names is allocated.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
@@ -10,8 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import BadRequestError, printable
 from common.jobs import JOBS
 from common.jobs.base import Job
+from common.jobs.kmeans import LloydStep, Score
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import (
     Attempt,
     CommittedFile,
@@ -48,6 +53,29 @@ _RECORD_FORMATS = {
     pb.RECORD_FORMAT_ARROW: RecordFormat.ARROW,
 }
 
+_MOST_ROWS = 1 << 53
+"""Beyond this, row numbers are no longer float64s."""
+_MOST_BYTES = (1 << 63) - 1
+_MOST_TASKS = 1 << 20
+_MOST_PARTITIONS = 1 << 14
+"""Each is a file, and a place in every answer of a mapper."""
+_MOST_COLUMNS = 1 << 20
+_MOST_KEYS = (1 << 31) - 1
+_MOST_DIMENSIONS = 3
+_MOST_NUMBERS = 1 << 28
+"""What the largest message has room for."""
+_MOST_THREADS = 1 << 10
+_MOST_PATH_CHARACTERS = 1 << 12
+_LONGEST_DELAY_S = 3600.0
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
+
+
+def _within(number: int, low: int, high: int, what: str) -> int:
+    """Return the number if it is from low to high, both included."""
+    if not low <= number <= high:
+        raise BadRequestError(f"{what} is {number}, not from {low} to {high}")
+    return number
+
 
 def _inverse(table: Mapping[Any, Any], value: object) -> Any:
     return next(key for key, known in table.items() if known == value)
@@ -55,7 +83,7 @@ def _inverse(table: Mapping[Any, Any], value: object) -> Any:
 
 def _known(table: Mapping[Any, Any], key: object, what: str) -> Any:
     if key not in table:
-        raise ValueError(f"unknown {what} {key!r}")
+        raise BadRequestError(f"unknown {what} {key!r}")
     return table[key]
 
 
@@ -84,9 +112,13 @@ def _unpack_arrays(messages: Iterable[pb.Array]) -> dict[str, npt.NDArray[Any]]:
     arrays = {}
     for message in messages:
         kind = _known(_ELEMENT_TYPES, message.type, "element type")
-        if min(message.shape, default=0) < 0 or prod(message.shape) * kind.itemsize != len(message.data):
-            raise ValueError(f"array {message.name!r} does not have the size of its shape")
-        arrays[message.name] = np.frombuffer(message.data, kind).reshape(tuple(message.shape))
+        shape = tuple(message.shape)
+        if len(shape) > _MOST_DIMENSIONS or prod(max(size, 1) for size in shape) > _MOST_NUMBERS:
+            raise BadRequestError(f"array {message.name!r} has a shape that no job uses")
+        data = message.data  # each look at it makes a copy
+        if min(shape, default=0) < 0 or prod(shape) * kind.itemsize != len(data):
+            raise BadRequestError(f"array {message.name!r} does not have the size of its shape")
+        arrays[message.name] = np.frombuffer(data, kind).reshape(shape)
     return arrays
 
 
@@ -101,8 +133,34 @@ def unpack_job(message: pb.Job) -> tuple[Job, State]:
     try:
         job = kind.from_parameters(_unpack_arrays(message.parameters))
     except KeyError as error:
-        raise ValueError(f"job {message.name!r} lacks parameter {error}") from None
-    return job, _unpack_arrays(message.state)
+        raise BadRequestError(f"job {message.name!r} lacks parameter {error}") from None
+    except ValueError as error:
+        raise BadRequestError(f"job {message.name!r}: {error}") from None
+    state = _unpack_arrays(message.state)
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise BadRequestError(f"state {name!r} holds a number that is not finite")
+    if "centroids" in state:
+        _check_centroids(state["centroids"])
+    return job, state
+
+
+def check_width(job: Job, state: State, columns: int) -> None:
+    """Refuse centroids and grids that are not as wide as the rows: compiled code takes their word."""
+    grids = {LloydStep: columns, Score: 1}
+    if isinstance(job, LloydStep | Score) and job.grid.columns != grids[type(job)]:
+        raise BadRequestError(f"the grid has {job.grid.columns} columns, the input {columns}")
+    if "centroids" in state and (width := state["centroids"].shape[-1]) != columns:
+        raise BadRequestError(f"the centroids have {width} columns, the input {columns}")
+
+
+def _check_centroids(centroids: npt.NDArray[Any]) -> None:
+    """Refuse what is no (k, d) or (starts, k, d) of float64 with a key for each."""
+    shape = centroids.shape
+    if centroids.dtype != np.float64 or len(shape) < 2 or 0 in shape or prod(shape[:-1]) > _MOST_KEYS:
+        raise BadRequestError("the centroids are not an array of centroids")
+    if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
+        raise BadRequestError("a centroid is larger than any point may be")
 
 
 def pack_attempt(attempt: Attempt) -> pb.Attempt:
@@ -118,10 +176,12 @@ def pack_attempt(attempt: Attempt) -> pb.Attempt:
 
 def unpack_attempt(message: pb.Attempt) -> Attempt:
     """Unpack an attempt."""
-    job = message.stage.job
-    if job not in JOBS or message.stage.sequence < 1 or message.task < 0 or message.number < 1:
-        raise ValueError("the attempt is not one that a master makes")
-    stage = Stage(message.stage.sequence, job, message.stage.iteration or None, message.stage.epoch)
+    job, iteration = message.stage.job, message.stage.iteration
+    if job not in JOBS or message.stage.sequence < 1 or message.number < 1 or iteration < 0:
+        raise BadRequestError("the attempt is not one that a master makes")
+    if not 0 <= message.task < _MOST_TASKS:
+        raise BadRequestError("the attempt is not one that a master makes")
+    stage = Stage(message.stage.sequence, job, iteration or None, message.stage.epoch)
     return Attempt(stage, message.task, message.number)
 
 
@@ -143,16 +203,24 @@ def pack_input(source: Input) -> pb.Input:
 
 def unpack_input(message: pb.Input) -> Input:
     """Unpack what is known of the input."""
+    kind = _known(_FORMATS, message.format, "input format")
+    dtype = _known(_FLOAT_TYPES, message.dtype, "float type")
+    if not 0 < len(message.path) <= _MOST_PATH_CHARACTERS or "\0" in message.path:
+        raise BadRequestError("the input's path is none")
+    if len(message.delimiter) > 1:
+        raise BadRequestError("a delimiter is one character")
+    fields = _within(message.fields, 1, _MOST_COLUMNS, "fields")
+    _within(len(message.columns), 1, fields, "the number of columns")
     return Input(
         path=message.path,
-        format=_known(_FORMATS, message.format, "input format"),
+        format=kind,
         delimiter=message.delimiter,
-        fields=message.fields,
-        columns=tuple(message.columns),
-        rows=message.rows,
-        size_bytes=message.size_bytes,
+        fields=fields,
+        columns=tuple(_within(column, 0, fields - 1, "a column") for column in message.columns),
+        rows=_within(message.rows, 1, _MOST_ROWS, "rows"),
+        size_bytes=_within(message.size_bytes, 1, _MOST_BYTES, "size_bytes"),
         mtime_ns=message.mtime_ns,
-        dtype=_known(_FLOAT_TYPES, message.dtype, "float type"),
+        dtype=dtype,
         sha256=message.sha256,
     )
 
@@ -172,9 +240,11 @@ def pack_split(split: Split) -> pb.Split:
 def unpack_split(message: pb.Split) -> Split:
     """Unpack a split."""
     if not 0 <= message.row_start <= message.row_stop or not 0 <= message.byte_start <= message.byte_stop:
-        raise ValueError("the split ends before it starts")
+        raise BadRequestError("the split ends before it starts")
+    _within(message.row_stop, 0, _MOST_ROWS, "the split's end")
+    _within(message.line_start, 0, _MOST_BYTES, "the split's first line")
     return Split(
-        message.index,
+        _within(message.index, 0, _MOST_TASKS - 1, "the split"),
         message.row_start,
         message.row_stop,
         message.byte_start,
@@ -198,6 +268,9 @@ def pack_options(options: TaskOptions) -> pb.TaskOptions:
 
 def unpack_options(message: pb.TaskOptions) -> TaskOptions:
     """Unpack a task's options."""
+    # What is not a number is not within anything.
+    if not 0 <= message.delay_s <= _LONGEST_DELAY_S or not 0 <= message.fail_rate <= 1:
+        raise BadRequestError("no such delay or fail rate")
     return TaskOptions(
         combine=message.combine,
         keep_iterations=message.keep_iterations,
@@ -205,7 +278,7 @@ def unpack_options(message: pb.TaskOptions) -> TaskOptions:
         fail_rate=message.fail_rate,
         seed=message.seed,
         intermediate=_known(_RECORD_FORMATS, message.intermediate, "record format"),
-        threads=message.threads,
+        threads=_within(message.threads, 0, _MOST_THREADS, "threads"),
     )
 
 
@@ -216,7 +289,11 @@ def pack_file(file: CommittedFile) -> pb.File:
 
 def unpack_file(message: pb.File) -> CommittedFile:
     """Unpack what a writer vouches for."""
-    return CommittedFile(message.size_bytes, message.records, message.crc32)
+    return CommittedFile(
+        _within(message.size_bytes, 0, _MOST_BYTES, "a file's size"),
+        _within(message.records, 0, _MOST_ROWS, "a file's number of records"),
+        message.crc32,
+    )
 
 
 def pack_map_output(output: MapOutput) -> pb.MapOutput:
@@ -233,5 +310,42 @@ def pack_map_output(output: MapOutput) -> pb.MapOutput:
 def unpack_map_output(message: pb.MapOutput) -> MapOutput:
     """Unpack where a partition is."""
     return MapOutput(
-        message.task, message.attempt, message.worker, message.address, unpack_file(message.partition)
+        _within(message.task, 0, _MOST_TASKS - 1, "a map task"),
+        _within(message.attempt, 1, _MOST_TASKS, "an attempt"),
+        printable(message.worker),
+        unpack_address(message.address),
+        unpack_file(message.partition),
     )
+
+
+def unpack_address(text: str) -> str:
+    """Return the text if it is HOST:PORT; gRPC would take much else for an address, files among it."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 0 < int(match[1]) < 1 << 16:
+        raise BadRequestError("an address is not HOST:PORT")
+    return text
+
+
+def unpack_partitions(count: int) -> int:
+    """Return how many partitions a map task is to write."""
+    return _within(count, 0, _MOST_PARTITIONS, "the number of partitions")
+
+
+def unpack_partition(partition: int) -> int:
+    """Return which partition is asked for, from 0."""
+    return _within(partition, 0, _MOST_PARTITIONS - 1, "the partition")
+
+
+def unpack_offset(offset: int) -> int:
+    """Return how many bytes are to be skipped."""
+    return _within(offset, 0, _MOST_BYTES, "the offset")
+
+
+def unpack_index(index: int, what: str) -> int:
+    """Return a worker's index or incarnation, from 1."""
+    return _within(index, 1, _MOST_TASKS, what)
+
+
+def unpack_lines(lines: Iterable[str]) -> list[str]:
+    """Return lines for dump.txt, each one line whatever it holds."""
+    return [printable(line) for line in lines]

@@ -218,14 +218,26 @@ def _work(settings: _Settings, add_servicer: AddServicer, lifeline: Lifeline | N
         log.flush()
 
 
-class _Worker(WorkerServicer):
+class Ending(WorkerServicer):
+    """The Worker service: lets the process end when the run is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def End(self, request: pb.EndRequest, context: grpc.ServicerContext) -> pb.EndResponse:  # noqa: N802
+        """Let the process end once this is answered."""
+        self.over.set()
+        return pb.EndResponse()
+
+
+class _Worker:
     """A worker's side of its membership."""
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
         self._instance = secrets.token_hex(8) if settings.from_elsewhere else ""
         self._attempts = Attempts()
-        self._over = threading.Event()
+        self._ending = Ending()
         self._log: Log | None = None
         self._server = Server(
             settings.credentials,
@@ -252,7 +264,7 @@ class _Worker(WorkerServicer):
                 said = str(error)
                 reason = said.rsplit(": ", 1)[-1]
                 click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
-            self._over.wait(_JOIN_PAUSE_S)
+            self._ending.over.wait(_JOIN_PAUSE_S)
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""
@@ -261,7 +273,7 @@ class _Worker(WorkerServicer):
         store = NodeStore(settings.folder, identity.index, identity.epoch)
         node = Node(store, settings.credentials, settings.data_root, self._attempts, log)
         add_servicer(self._server.grpc, node)
-        add_WorkerServicer_to_server(self, self._server.grpc)
+        add_WorkerServicer_to_server(self._ending, self._server.grpc)
         self._server.start()
         if settings.from_elsewhere:
             name = node_name(settings.role, identity.index)
@@ -270,7 +282,7 @@ class _Worker(WorkerServicer):
     def beat_until_the_end(self) -> None:
         """Show signs of life every second until the run is over."""
         heard_s = time.monotonic()
-        while not self._over.wait(HEARTBEAT_S):
+        while not self._ending.over.wait(HEARTBEAT_S):
             try:
                 self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S)
                 heard_s = time.monotonic()
@@ -283,11 +295,6 @@ class _Worker(WorkerServicer):
                         f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
         self._server.stop()
-
-    def End(self, request: pb.EndRequest, context: grpc.ServicerContext) -> pb.EndResponse:  # noqa: N802
-        """Let the process end once this is answered."""
-        self._over.set()
-        return pb.EndResponse()
 
     @property
     def _address(self) -> str:

@@ -1,16 +1,29 @@
 """The Mapper service: requests in, work done by `mapper.task`, responses out."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
-from common.dataset import below
+from common.dataset import resolve_input
 from common.jobs.base import Memory
-from common.model import Role
+from common.model import Role, TaskOptions
 from common.seal import Chunk
 from common.store import MAP_OUTPUT, partition_name
-from common.wire import pack_file, unpack_attempt, unpack_input, unpack_job, unpack_options, unpack_split
+from common.wire import (
+    check_width,
+    pack_file,
+    unpack_attempt,
+    unpack_input,
+    unpack_job,
+    unpack_offset,
+    unpack_options,
+    unpack_partition,
+    unpack_partitions,
+    unpack_split,
+)
 from common.worker import Node, fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
@@ -29,14 +42,16 @@ class Mapper(MapperServicer):
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
         job, state = unpack_job(request.job)
+        source = unpack_input(request.input)
+        check_width(job, state, len(source.columns))
         task = MapTask(
             unpack_attempt(request.attempt),
             job,
             state,
-            below(self._node.data_root, unpack_input(request.input)),
+            replace(source, path=resolve_input(source.path, self._node.data_root)),
             unpack_split(request.split),
-            request.partitions,
-            unpack_options(request.options),
+            unpack_partitions(request.partitions),
+            _with_threads(unpack_options(request.options)),
         )
         return self._node.attempts.run(task.attempt, lambda: self._map(task))
 
@@ -62,7 +77,7 @@ class Mapper(MapperServicer):
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a partition to a reducer."""
-        name = partition_name(request.partition)
+        name = partition_name(unpack_partition(request.partition))
         for chunk in self._store.read(unpack_attempt(request.attempt), name):
             yield Chunk(chunk)
 
@@ -70,8 +85,14 @@ class Mapper(MapperServicer):
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a map output to the master."""
-        for chunk in self._store.read(unpack_attempt(request.attempt), MAP_OUTPUT, request.offset):
+        for chunk in self._store.read(
+            unpack_attempt(request.attempt), MAP_OUTPUT, unpack_offset(request.offset)
+        ):
             yield Chunk(chunk)
+
+
+def _with_threads(options: TaskOptions) -> TaskOptions:
+    return options if options.threads else replace(options, threads=len(os.sched_getaffinity(0)))
 
 
 def add_mapper(server: grpc.Server, node: Node) -> None:

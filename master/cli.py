@@ -282,7 +282,7 @@ def run(
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
         options = TaskOptions(
             *(combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)),
-            _threads_each(threads, mappers, engine),
+            _threads_each(threads, mappers, engine, workers),
         )
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
@@ -332,7 +332,7 @@ def predict(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
             *(Hosts(splits, listen, workers, certs, data_root), centroids),
             FloatType(dtype),
-            TaskOptions(threads=_threads_each(threads, mappers, engine)),
+            TaskOptions(threads=_threads_each(threads, mappers, engine, workers)),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -342,8 +342,10 @@ def predict(
     _guarded(work, debug=debug)
 
 
-def _threads_each(threads: int, mappers: int, engine: str) -> int:
-    """Share the cores that this process may use, unless a number is given."""
+def _threads_each(threads: int, mappers: int, engine: str, workers: str) -> int:
+    """Share the cores that this process may use, unless a number is given; 0 where others know better."""
+    if engine == "grpc" and workers == "remote":
+        return threads
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     sharing = max(mappers, 1) if engine == "grpc" else 1
     return threads or max(1, cores // sharing)

@@ -17,7 +17,7 @@ from common.events import Log
 from common.model import Role
 from common.rpc import Server, UnreachableError, connect
 from common.store import node_name
-from common.wire import unpack_role
+from common.wire import unpack_address, unpack_index, unpack_lines, unpack_role
 from master.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Pulse, Vital
 from master.stage import WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent
 from protos import mapreduce_pb2 as pb
@@ -160,12 +160,15 @@ class Membership(MasterServicer):
         role = unpack_role(request.role)
         with self._lock:
             if request.index:
-                worker = WorkerId(role, request.index, request.incarnation)
+                index = unpack_index(request.index, "the index")
+                worker = WorkerId(role, index, unpack_index(request.incarnation, "the incarnation"))
                 if self._started.get((role, worker.index), (0,))[0] != worker.incarnation:
                     raise StaleAttemptError("this master did not start that worker, or has replaced it")
             else:
                 worker = self._seat_visitor(role, request.instance)
-            self._enter(worker, request.address, request.instance if not request.index else "")
+            self._enter(
+                worker, unpack_address(request.address), request.instance if not request.index else ""
+            )
         return pb.JoinResponse(index=worker.index, incarnation=worker.incarnation, epoch=self._epoch)
 
     def Heartbeat(  # noqa: N802
@@ -186,7 +189,7 @@ class Membership(MasterServicer):
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
         """Put workers' own lines into the dump."""
-        for line in request.lines:
+        for line in unpack_lines(request.lines):
             self._dump.write(line)
         return pb.LogResponse()
 

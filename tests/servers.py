@@ -8,26 +8,20 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 
+from common.attempts import Attempts
 from common.credentials import Credentials, Party
-from common.dump import EventLog
+from common.dump import Dump, EventLog
 from common.rpc import Server, connect
 from common.store import NodeStore
+from common.worker import Ending, Node
 from mapper.servicer import add_mapper
+from master.membership import Membership
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MasterServicer, add_MasterServicer_to_server
+from protos.mapreduce_pb2_grpc import add_WorkerServicer_to_server
 from reducer.servicer import add_reducer
 
-SERVICES = {"Mapper": Party.MAPPER, "Reducer": Party.REDUCER, "Master": Party.MASTER}
-
-
-class Members(MasterServicer):
-    """A master that takes in everyone; who may call it is decided before."""
-
-    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
-        return pb.JoinResponse()
-
-    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
-        return pb.LogResponse()
+LOG = EventLog("test", lambda event: None)
+SERVICES = {"Worker": Party.MAPPER, "Mapper": Party.MAPPER, "Reducer": Party.REDUCER, "Master": Party.MASTER}
 
 
 @dataclass
@@ -47,21 +41,27 @@ class Serving:
 def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Serving]:
     """Serve as a master, a mapper and a reducer until the block ends."""
     result = Serving(credentials)
-    log = EventLog("test", lambda event: None)
     with ExitStack() as stack:
         for party in Party:
             own = credentials[party]
             server = Server(own, lambda number, error: result.errors.append(error))
             if party is Party.MASTER:
-                add_MasterServicer_to_server(Members(), server.grpc)
-            elif party is Party.MAPPER:
-                add_mapper(server.grpc, NodeStore(folder / "M1", 1), own, log)
+                dump = Dump(folder / "dump.txt")
+                stack.callback(dump.close)
+                Membership(server, own, 1, dump, LOG, lambda news: None, lambda place, incarnation: None)
             else:
-                add_reducer(server.grpc, NodeStore(folder / "R1", 1), own, log)
+                add = add_mapper if party is Party.MAPPER else add_reducer
+                add(server.grpc, node(folder / party, own))
+                add_WorkerServicer_to_server(Ending(), server.grpc)
             server.start()
             stack.callback(server.stop)
             result.addresses[party] = server.address
         yield result
+
+
+def node(folder: Path, credentials: Credentials) -> Node:
+    """Make what a worker's service works with."""
+    return Node(NodeStore(folder, 1), credentials, None, Attempts(), LOG)
 
 
 def methods() -> dict[str, tuple[Party, type[Message]]]:

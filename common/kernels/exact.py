@@ -80,6 +80,13 @@ class SumGrid:
     def from_array(cls, array: IntArray) -> "SumGrid":
         """Undo `to_array`."""
         bits, limbs, *top = array.tolist()
+        if (
+            not top
+            or max(map(abs, top)) > -LOWEST_EXPONENT
+            or not 1 <= bits <= 48
+            or not 1 <= limbs <= 2200 // bits
+        ):
+            raise ValueError("not a grid that a master makes")
         return cls(tuple(top), bits, limbs)
 
     @property

@@ -18,9 +18,9 @@ from tests.programs import (
 )
 
 
-def undisturbed(folder: Path, **how: int) -> str:
+def undisturbed(folder: Path, k: int) -> str:
     folder.mkdir()
-    assert run_master(folder, *options(**how), "--engine", "inline").returncode == 0
+    assert run_master(folder, *options(k=k), "--engine", "inline").returncode == 0
     return centroids_of(folder)
 
 

@@ -16,21 +16,20 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from common import rpc
 from common.credentials import Certificates, Credentials, Party, new_secret
-from common.dump import EventLog
 from common.errors import RunFailedError, TaskError, UsageError
 from common.guard import CALLERS
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc import Server, UnreachableError, connect, error_of
 from common.seal import seal
-from common.store import NodeStore, partition_name
+from common.store import partition_name
 from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, MasterStub
 from scripts.certs import issue, make_authority, make_folders
 from tests.programs import wait_until
-from tests.servers import Serving, methods, serving
+from tests.servers import Serving, methods, node, serving
 
 METHODS = methods()
 TIMEOUT_S = 20.0
@@ -317,13 +316,13 @@ def threads(name: str) -> int:
 
 def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None:
     credentials = Credentials.fresh()
-    store = NodeStore(tmp_path / "M1", 1)
+    worker = node(tmp_path / "M1", credentials)
     attempt = Attempt(Stage(1, "label"), 0, 1)
     records = Records(np.zeros(400_000, np.int32), np.zeros((400_000, 4)))
-    with store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
+    with worker.store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
         files.write(partition_name(0), encode(records, RecordFormat.ARROW))
     server = Server(credentials, lambda *_: None)
-    add_mapper(server.grpc, store, credentials, EventLog("test", lambda event: None))
+    add_mapper(server.grpc, worker)
     server.start()
     channel = connect(server.address, credentials, Party.MAPPER)
     stub = MapperStub(channel)

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from common import wire
+from common.errors import BadRequestError
 from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.kmeans import FarthestRows, Label, LloydStep, SampleRows, Score
@@ -41,7 +42,7 @@ INSTANCES: list[Job] = [
     Label(),
 ]
 STATES: dict[str, npt.NDArray[Any]] = {
-    "float64": np.array([[1.5, -0.0, 5e-324], [1e308, np.inf, np.nan]]),
+    "float64": np.array([[1.5, -0.0, 5e-324], [1e308, -1e308, 0.0]]),
     "int64": np.array([-(2**63), 2**63 - 1], np.int64),
     "int32": np.array([[[-(2**31)], [2**31 - 1]]], np.int32),
     "big_endian": np.array([1.0, 2.0], ">f8"),
@@ -138,19 +139,19 @@ def test_unpack_undoes_pack_of_states() -> None:
 
 @pytest.mark.parametrize("role", [pb.ROLE_UNSPECIFIED, 99])
 def test_refuses_unknown_roles(role: Any) -> None:
-    with pytest.raises(ValueError, match=f"^unknown role {role}$"):
+    with pytest.raises(BadRequestError, match=f"^unknown role {role}$"):
         wire.unpack_role(role)
 
 
 @pytest.mark.parametrize("kind", [pb.INPUT_FORMAT_UNSPECIFIED, 99])
 def test_refuses_unknown_formats(kind: Any) -> None:
-    with pytest.raises(ValueError, match=f"^unknown input format {kind}$"):
+    with pytest.raises(BadRequestError, match=f"^unknown input format {kind}$"):
         wire.unpack_input(pb.Input(format=kind))
 
 
 @pytest.mark.parametrize("dtype", [pb.ELEMENT_TYPE_UNSPECIFIED, pb.ELEMENT_TYPE_INT64, 99])
 def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
-    with pytest.raises(ValueError, match=f"^unknown float type {dtype}$"):
+    with pytest.raises(BadRequestError, match=f"^unknown float type {dtype}$"):
         wire.unpack_input(pb.Input(format=pb.INPUT_FORMAT_TEXT, dtype=dtype))
 
 
@@ -168,7 +169,7 @@ def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
     ids=["unknown", "unnamed", "no_parameter", "other_parameter", "element_type", "too_short", "torn"],
 )
 def test_refuses_nonsense_jobs(message: pb.Job, what: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
+    with pytest.raises(BadRequestError) as caught:
         wire.unpack_job(sent(message))
     assert str(caught.value) == what
 
@@ -187,31 +188,31 @@ def test_refuses_nonsense_jobs(message: pb.Job, what: str) -> None:
     ids=["too_short", "too_long", "matrix", "negative", "twice_negative", "none_negative", "other_type"],
 )
 def test_refuses_arrays_of_a_wrong_size(array: pb.Array) -> None:
-    with pytest.raises(ValueError, match=r"^array 'x' does not have the size of its shape$"):
+    with pytest.raises(BadRequestError, match=r"^array 'x' does not have the size of its shape$"):
         wire.unpack_job(sent(pb.Job(name="label", state=[array])))
 
 
 @pytest.mark.parametrize("shape", [[2**62, 0], [2**40, 2**40, 0]])
 def test_refuses_arrays_beyond_all_memory(shape: list[int]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # the text is NumPy's
+    with pytest.raises(BadRequestError):
         wire.unpack_job(sent(pb.Job(name="label", state=[floats(shape=shape)])))
 
 
 @pytest.mark.parametrize("parameter", [limit([0], b""), limit([], bytes(8))], ids=["empty", "no_dimension"])
 def test_refuses_parameters_that_are_not_one_number(parameter: pb.Array) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(BadRequestError):
         wire.unpack_job(sent(job_with(parameter)))
 
 
 def test_refuses_parameters_of_another_type() -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(BadRequestError):
         wire.unpack_job(sent(job_with(floats(2.5, name="limit"))))
 
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_refuses_grids_without_limbs(size: int) -> None:
     grid = pb.Array(name="grid", type=pb.ELEMENT_TYPE_INT32, shape=[size], data=bytes(4 * size))
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(BadRequestError):
         wire.unpack_job(sent(job_with(grid, "lloyd")))
 
 
@@ -221,7 +222,7 @@ def test_refuses_grids_without_limbs(size: int) -> None:
     ids=["sequence", "job", "task", "number", "nothing"],
 )
 def test_refuses_attempts_no_master_makes(message: pb.Attempt) -> None:
-    with pytest.raises(ValueError, match=r"^the attempt is not one that a master makes$"):
+    with pytest.raises(BadRequestError, match=r"^the attempt is not one that a master makes$"):
         wire.unpack_attempt(sent(message))
 
 
@@ -236,5 +237,136 @@ def test_refuses_attempts_no_master_makes(message: pb.Attempt) -> None:
     ids=["rows", "negative_row", "bytes", "negative_bytes"],
 )
 def test_refuses_splits_that_end_before_they_start(message: pb.Split) -> None:
-    with pytest.raises(ValueError, match=r"^the split ends before it starts$"):
+    with pytest.raises(BadRequestError, match=r"^the split ends before it starts$"):
         wire.unpack_split(sent(message))
+
+
+SOURCE = pb.Input(
+    path="/data/points.csv",
+    format=pb.INPUT_FORMAT_TEXT,
+    fields=3,
+    columns=[0, 2],
+    rows=9,
+    size_bytes=99,
+    dtype=pb.ELEMENT_TYPE_FLOAT64,
+)
+OPTIONS = pb.TaskOptions(intermediate=pb.RECORD_FORMAT_TEXT, threads=1)
+OUTPUT = pb.MapOutput(attempt=1, worker="M1", address="[::1]:5000")
+
+
+def changed(message: Message, field: str, value: Any) -> Message:
+    """Return the message with another value in one field."""
+    result = type(message)()
+    result.CopyFrom(message)
+    result.ClearField(field)
+    result.MergeFrom(type(message)(**{field: value}))
+    return result
+
+
+Case = tuple[Callable[[Any], object], Message, str, Any]
+
+
+def cases(unpack: Callable[[Any], object], message: Message, **values: list[Any]) -> list[Case]:
+    """Return the message with one field changed at a time."""
+    return [(unpack, message, field, value) for field, wrong in values.items() for value in wrong]
+
+
+OUT_OF_BOUNDS = [
+    *cases(
+        wire.unpack_input,
+        SOURCE,
+        path=["", "a\0b", "x" * 5000],
+        delimiter=["ab"],
+        fields=[0, -1, 2, 2**31 - 1],
+        columns=[[], [3], [-1], [2**31 - 1], [0, 1, 2, 0]],
+        rows=[0, -1, 2**63 - 1],
+        size_bytes=[0, -1],
+    ),
+    *cases(
+        wire.unpack_options,
+        OPTIONS,
+        delay_s=[-1.0, 1e9, float("nan"), float("inf")],
+        fail_rate=[-0.1, 1.1, float("nan")],
+        threads=[-1, 2**31 - 1],
+        intermediate=[0],
+    ),
+    *cases(
+        wire.unpack_map_output,
+        OUTPUT,
+        task=[-1, 2**31 - 1],
+        attempt=[0, -1, 2**31 - 1],
+        partition=[
+            *(pb.File(size_bytes=size) for size in (-1, -(2**63))),
+            *(pb.File(records=count) for count in (-1, 2**63 - 1)),
+        ],
+    ),
+    *cases(wire.unpack_split, pb.Split(), index=[-1, 2**31 - 1], row_stop=[2**63 - 1, -1], line_start=[-1]),
+    *cases(
+        wire.unpack_attempt,
+        attempt(),
+        task=[2**31 - 1],
+        stage=[pb.Stage(sequence=1, job="lloyd", iteration=-1)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("unpack", "message", "field", "value"), OUT_OF_BOUNDS)
+def test_refuses_what_is_out_of_bounds(
+    unpack: Callable[[Any], object], message: Message, field: str, value: Any
+) -> None:
+    with pytest.raises(BadRequestError):
+        unpack(sent(changed(message, field, value)))
+
+
+def test_the_same_within_bounds_is_fine() -> None:
+    assert wire.unpack_input(sent(SOURCE)).columns == (0, 2)
+    assert wire.unpack_options(sent(OPTIONS)).threads == 1
+    assert wire.unpack_map_output(sent(OUTPUT)).address == "[::1]:5000"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "unix:/run/x", "dns:///x:1", "host", "host:0", "host:65536", "a b:1", "host:1/x", "::1:80"],
+)
+def test_refuses_addresses_that_grpc_would_take(address: str) -> None:
+    with pytest.raises(BadRequestError, match=r"^an address is not HOST:PORT$"):
+        wire.unpack_address(address)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_refuses_centroids_that_are_not_finite(number: float) -> None:
+    array = floats(1.0, number, shape=[1, 2], name="centroids")
+    with pytest.raises(BadRequestError, match=r"^state 'centroids' holds a number that is not finite$"):
+        wire.unpack_job(sent(pb.Job(name="label", state=[array])))
+
+
+@pytest.mark.parametrize("shape", [[2], [0, 2], [1, 1, 1, 2]])
+def test_refuses_centroids_of_another_shape(shape: list[int]) -> None:
+    array = floats(*([1.0] * int(np.prod(shape))), shape=shape, name="centroids")
+    with pytest.raises(BadRequestError):
+        wire.unpack_job(sent(pb.Job(name="label", state=[array])))
+
+
+def test_refuses_centroids_and_grids_of_another_width() -> None:
+    grid = SumGrid(top=(1, 1), bits=40, limbs=2)
+    state = {"centroids": np.zeros((3, 2))}
+    wire.check_width(LloydStep(grid), state, 2)
+    wire.check_width(Score(SumGrid(top=(1,), bits=40, limbs=2)), state, 2)
+    wrong: list[tuple[Job, int]] = [(LloydStep(grid), 3), (Score(grid), 2), (Label(), 3)]
+    for job, columns in wrong:
+        with pytest.raises(BadRequestError):
+            wire.check_width(job, state, columns)
+
+
+@pytest.mark.parametrize(
+    "grid", [[0, 1, 1], [49, 1, 1], [40, 0, 1], [1, 2**31 - 1, 1], [40, 1], [40, 1, 5000]]
+)
+def test_refuses_grids_no_master_makes(grid: list[int]) -> None:
+    array = pb.Array(name="grid", type=pb.ELEMENT_TYPE_INT32, shape=[len(grid)])
+    array.data = np.array(grid, "<i4").tobytes()
+    with pytest.raises(BadRequestError, match="not a grid that a master makes"):
+        wire.unpack_job(sent(job_with(array, "lloyd")))
+
+
+def test_a_line_for_the_log_stays_one_line() -> None:
+    assert wire.unpack_lines(["a\nb\x1b[2J"]) == ["a\\nb\\x1b[2J"]
