@@ -21,7 +21,7 @@ Rules, each of which some failure makes necessary:
 
 * Reduce tasks wait until every map task is DONE; if a map output is lost while they run, those that
   fail because of it wait again, and are not charged for it: the map task is. A reducer that names an
-  output which no map task has made is charged itself, or it could go on like that for ever.
+  output which it was not given is charged itself, or it could go on like that for ever.
 * Answers of attempts that nobody waits for are dropped. An output that a reducer could not fetch is
   condemned for good, and so is the attempt that made it: it never comes back.
 * Only the cluster declares a worker dead. One that is silent, or did not answer a call, gets nothing
@@ -30,7 +30,8 @@ Rules, each of which some failure makes necessary:
 * A worker has one attempt at a time. A task runs at its home, the worker that has its split parsed on
   disk, and waits for it while that is busy or being started again. It goes elsewhere after failing
   there twice, when its home is gone for good, or when another worker has nothing to do and the home has
-  more than one task waiting; where a map task succeeds is its home from then on.
+  more than one task waiting (or is busy with one, and the other is nobody's home: it has just joined);
+  where a map task succeeds is its home from then on.
 * Once BACKUP_FROM of a role's tasks are DONE, a task that runs longer than three times their median,
   and BACKUP_AFTER_S, gets one backup attempt on a worker that has nothing to do.
 * A failure that `--fail-rate` injected is not charged: the task runs again until it succeeds.
@@ -113,6 +114,10 @@ class _Run:
     since_s: float
     interruptions: int = 0
     interrupted: bool = False
+
+    def was_given(self, lost: FetchFailedError) -> bool:
+        """Tell whether it was to read what it could not."""
+        return any((made.task.index, made.attempt) == (lost.task, lost.attempt) for made in self.sources)
 
 
 @dataclass
@@ -214,7 +219,7 @@ class StageScheduler:
         commands: list[Command] = []
         match event:
             case WorkerJoined(worker):
-                self._seats[worker.role, worker.index] = _Seat(worker)
+                commands = self._worker_joined(worker)
             case WorkerLost():
                 self._worker_lost(event)
             case WorkerSilent(worker):
@@ -232,6 +237,14 @@ class StageScheduler:
         return task in self._tasks and attempt in self._tasks[task].running
 
     # Events
+
+    def _worker_joined(self, worker: WorkerId) -> list[Command]:
+        seat = self._seats.get((worker.role, worker.index))
+        if seat is not None and seat.worker == worker:  # the answer to its first call was lost
+            return self._worker_heard(worker)
+        self._seats[worker.role, worker.index] = _Seat(worker)
+        self._alone_since_s.pop(worker.role, None)
+        return []
 
     def _worker_lost(self, event: WorkerLost) -> None:
         worker, place = event.worker, (event.worker.role, event.worker.index)
@@ -281,19 +294,14 @@ class StageScheduler:
         if event.unreachable and run.interruptions < MAX_INTERRUPTIONS:
             run.interruptions += 1
             run.interrupted = True
-            return self._suspect(run.worker)
-        if isinstance(error, InjectedFailureError):
+        elif isinstance(error, InjectedFailureError):
             self._stop(task, event.attempt)
-        elif isinstance(error, FetchFailedError) and self._was_made(error):
+        elif isinstance(error, FetchFailedError) and run.was_given(error):
             self._stop(task, event.attempt)
             return self._condemn(error)
         else:
             self._charge(task, event.attempt, error)
-        return []
-
-    def _was_made(self, lost: FetchFailedError) -> bool:
-        task = self._tasks.get(TaskId(Role.MAPPER, lost.task))
-        return task is not None and 1 <= lost.attempt <= task.attempts
+        return self._suspect(run.worker) if event.unreachable else []
 
     def _condemn(self, lost: FetchFailedError) -> list[Command]:
         """Give up a map output that a reducer could not fetch, unless it already was."""
@@ -352,7 +360,7 @@ class StageScheduler:
                     role = task.id.role
                     words = self._last_words.get(role, "never joined")
                     return self._give_up(task, TaskError(f"no {role} is left; the last one: {words}"))
-                worker = self._choose(task, due)
+                worker = self._choose(task)
                 if worker is not None:
                     commands.append(self._assign(task, worker))
         return commands + list(self._backups(self._reduces if maps_done else self._maps))
@@ -365,7 +373,6 @@ class StageScheduler:
     def _deserted(self, role: Role) -> bool:
         """Tell whether the role has been without any worker for too long."""
         if any(seat_role is role for seat_role, _ in self._seats):
-            self._alone_since_s.pop(role, None)
             return False
         limit_s = self._alone_since_s.setdefault(role, self._now_s) + self._patience_s
         if self._now_s < limit_s:
@@ -383,16 +390,22 @@ class StageScheduler:
         task.running[task.attempts] = _Run(worker, sources, self._now_s)
         return RunTask(task.id, task.attempts, worker, sources)
 
-    def _choose(self, task: Task, due: Sequence[Task]) -> WorkerId | None:
+    def _choose(self, task: Task) -> WorkerId | None:
         """Choose a worker for an idle task; None to wait."""
         role, home = task.id.role, self._home(task)
         idle = self._idle_workers(role)
         if task.failures_at_home < _FAILURES_AT_HOME:
             at_home = next((worker for worker in idle if worker.index == home), None)
-            waiting = [t for t in due if t.state is TaskState.IDLE and self._homes.get(t.id) == home]
-            if at_home is not None or waiting[0] is task:
+            if at_home is not None:
                 return at_home
-            homes = {self._homes.get(t.id) for t in due if t.state is TaskState.IDLE}
+            peers = self._maps if role is Role.MAPPER else self._reduces
+            waiting = [
+                t for t in peers if t.state is TaskState.IDLE and t.failures_at_home < _FAILURES_AT_HOME
+            ]
+            first = next(t for t in waiting if self._homes.get(t.id) == home)
+            if first is task and not self._is_busy(role, home):
+                return None
+            homes = {self._homes.get(t.id) for t in (peers if first is task else waiting)}
             idle = [worker for worker in idle if worker.index not in homes]
         elif any(seat_role is role and index != task.failed_at for seat_role, index in self._seats):
             idle = [worker for worker in idle if worker.index != task.failed_at]
@@ -407,12 +420,18 @@ class StageScheduler:
             self._homes[task.id] = min(indexes, key=lambda index: (taken.count(index), index))
         return self._homes.get(task.id)
 
+    def _is_busy(self, role: Role, index: int | None) -> bool:
+        return any((worker.role, worker.index) == (role, index) for worker in self._busy_workers())
+
     def _idle_workers(self, role: Role) -> list[WorkerId]:
-        busy = {run.worker for task in self._tasks.values() for run in task.running.values()}
+        busy = self._busy_workers()
         workers = [
             seat.worker for seat in self._seats.values() if seat.worker is not None and not seat.silent
         ]
         return [worker for worker in workers if worker.role is role and worker not in busy]
+
+    def _busy_workers(self) -> set[WorkerId]:
+        return {run.worker for task in self._tasks.values() for run in task.running.values()}
 
     def _backups(self, tasks: Sequence[Task]) -> Iterator[RunTask]:
         """Start a second attempt of what takes much longer than the rest did."""

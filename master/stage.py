@@ -39,7 +39,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class WorkerJoined:
-    """A worker process is ready."""
+    """A worker process is ready; who was in its place before has been lost."""
 
     worker: WorkerId
 
