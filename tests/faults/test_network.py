@@ -1,0 +1,262 @@
+"""A wire that delays, swallows, breaks off or damages what goes over it changes nothing in the result."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.credentials import Credentials, Party
+from common.faults import DamagedMessageError
+from common.model import Attempt, RecordFormat, Records, Stage
+from common.records import encode
+from common.rpc import Server, UnreachableError, connect, error_of
+from common.store import partition_name
+from common.wire import pack_attempt
+from mapper.servicer import add_mapper
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MapperStub
+from scripts.chaos.proxy import Fault, Proxy, Way
+from tests.programs import (
+    SAMPLE,
+    BackgroundRun,
+    JoinedWorker,
+    centroids_of,
+    free_port,
+    make_certificates,
+    options,
+    run_master,
+    wait_until,
+)
+from tests.servers import node
+
+SLOW = ("--task-delay", 0.3)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert run_master(folder, *options(), "--engine", "inline").returncode == 0
+    return centroids_of(folder)
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("certs"))
+
+
+@dataclass
+class Disturbed:
+    """A run, one of whose two mappers is behind proxies."""
+
+    run: BackgroundRun
+    name: str
+    """The mapper's."""
+    orders: Proxy
+    """On the way to it."""
+    signs: Proxy
+    """On its way to the master."""
+
+
+@contextmanager
+def disturbed(folder: Path, certs: Path, *more: object) -> Iterator[Disturbed]:
+    """Start a run and wait until it is in the middle; see that everyone ends well after the block."""
+    master, mapper = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    (folder / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = [
+        *options(r=1, input_path=folder / "points.txt"),
+        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", folder),
+    ]
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        orders, signs = enter(Proxy(mapper)), enter(Proxy(master))
+        workers = [
+            JoinedWorker(
+                *("mapper", signs.address, certs, folder / "a"),
+                *("--listen", mapper, "--advertise", orders.address),
+            ),
+            JoinedWorker("mapper", master, certs, folder / "b"),
+            JoinedWorker("reducer", master, certs, folder / "c"),
+        ]
+        for worker in workers:
+            enter(worker)
+        run = enter(BackgroundRun(folder, *arguments, *more))
+        joined = run.wait_for(rf"event=worker_joined worker=(M\d) address={orders.address}$")
+        yield Disturbed(run, joined[1], orders, signs)
+        assert run.end() == (0, "")
+        assert [worker.end()[0] for worker in workers] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(latency_s=0.1), Fault(latency_s=0.005, piece_bytes=50)], ids=["late", "trickle"]
+)
+def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault) -> None:
+    with disturbed(tmp_path, certs) as found:
+        found.orders.spoil(fault)
+        found.signs.spoil(fault)
+        found.run.wait_for("event=result")
+        found.orders.heal()
+        found.signs.heal()
+    assert centroids_of(tmp_path) == undisturbed
+    assert re.search("worker_lost|status=FAILURE", found.run.dump()) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (Fault(Way.BACK, cut_after=40), "event=worker_suspected worker={}"),
+        (Fault(flip_at=100), "from={} .*status=FAILURE"),
+    ],
+    ids=["cut", "bit flipped"],
+)
+def test_a_connection_breaks(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault, named: str) -> None:
+    with disturbed(tmp_path, certs, *SLOW) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.orders.spoil(fault)
+        found.run.wait_for(named.format(found.name))
+        found.orders.heal()
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_signs_of_life_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """It gets nothing new until it is heard again; what it does meanwhile counts."""
+    with disturbed(tmp_path, certs, "--task-delay", 2) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.signs.spoil(Fault(Way.THERE, hole=True))
+        found.run.wait_for(rf"event=worker_silent worker={found.name}")
+        found.signs.heal()
+        found.run.wait_for(rf"event=worker_heard worker={found.name}")
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_refused_for_good(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """Its signs of life arrive, but no order does: its tasks move."""
+    with disturbed(tmp_path, certs) as found:
+        found.orders.spoil(Fault(cut_after=0))
+        found.orders.reset()
+        found.run.wait_for("event=result")
+        found.orders.heal()  # so that it learns that the run is over
+    assert centroids_of(tmp_path) == undisturbed
+    assert re.search(rf"from={found.name} method=Map .*status=FAILURE .*UNAVAILABLE", found.run.dump())
+
+
+def test_orders_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """Another mapper makes backups, long before pings tell that nobody is there."""
+    with disturbed(tmp_path, certs, "--splits", 4, *SLOW) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.orders.spoil(Fault(Way.THERE, hole=True))
+        found.run.wait_for("method=Map job=lloyd iteration=[12] task=. attempt=2 status=SUCCESS")
+        found.orders.heal()
+    assert centroids_of(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("lost", [Way.THERE, Way.BACK], ids=["request", "response"])
+def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Way) -> None:
+    """The order is given again as the same attempt, and the mapper works on it once."""
+    with disturbed(tmp_path, certs, *SLOW) as found:
+        run, name = found.run, found.name
+        again = rf"to={name} method=Map job=lloyd iteration=2 task=(\d) attempt=1"
+        if lost is Way.THERE:
+            run.wait_for("R1 event=reduce_started job=lloyd")
+            found.orders.spoil(Fault(lost, hole=True))
+            run.wait_for(f"event=rpc_call {again}")
+        else:
+            run.wait_for(f"event=rpc_call {again}")
+            found.orders.spoil(Fault(lost, hole=True))
+            run.wait_for(
+                rf"{name} method=Map job=lloyd iteration=2[\s\S]* {name} event=map_finished job=lloyd"
+            )
+        found.orders.reset()
+        found.orders.heal()
+    dump = run.dump()
+    assert len(re.findall(f"event=rpc_call {again}", dump)) == 2
+    assert re.search(rf"event=worker_suspected worker={name}[\s\S]*event=worker_heard worker={name}", dump)
+    story = dump[dump.index("event=iteration_started iteration=2") :].partition("event=iteration_finished")[0]
+    assert story.count(f" {name} event=map_started job=lloyd") == 1
+    assert f"from={name} method=Map job=lloyd iteration=2" in story
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """A worker whose first words vanish goes on asking; the master waits."""
+    master = f"127.0.0.1:{free_port()}"
+    (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = [
+        *options(m=1, r=1, input_path=tmp_path / "points.txt"),
+        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+    ]
+    with (
+        Proxy(master) as wire,
+        BackgroundRun(tmp_path, *arguments) as run,
+        JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
+    ):
+        run.wait_for("event=worker_joined worker=R1")
+        wire.spoil(Fault(Way.BACK, hole=True))
+        with JoinedWorker("mapper", wire.address, certs, tmp_path / "a") as mapper:
+            wait_until(lambda: "waiting for the master" in mapper.log.read_text(), "sign of waiting")
+            wire.heal()
+            assert run.end() == (0, "")
+            assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
+    assert centroids_of(tmp_path) == undisturbed
+
+
+# Without TLS, as among the processes of one machine: what a message carries tells damage from it
+
+
+@pytest.fixture
+def serving_mapper(tmp_path: Path) -> Iterator[tuple[Proxy, MapperStub]]:
+    """A mapper with a partition to fetch, and who fetches it, a proxy between them."""
+    credentials = Credentials.fresh()
+    worker = node(tmp_path / "M1", credentials)
+    records = Records(np.zeros(100_000, np.int32), np.zeros((100_000, 4)))
+    with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
+        files.write(partition_name(0), encode(records, RecordFormat.ARROW))
+    server = Server(credentials, lambda *_: None)
+    add_mapper(server.grpc, worker)
+    server.start()
+    with Proxy(server.address) as proxy:
+        channel = connect(proxy.address, credentials, Party.MAPPER)
+        yield proxy, MapperStub(channel)
+        channel.close()
+    server.stop()
+
+
+ATTEMPT = Attempt(Stage(1, "label"), 0, 1)
+FETCH = pb.FetchPartitionRequest(attempt=pack_attempt(ATTEMPT))
+
+
+def fetch(stub: MapperStub) -> int:
+    return sum(len(chunk.data) for chunk in stub.FetchPartition(FETCH, timeout=20))
+
+
+def failing(work: Callable[[], Any]) -> Exception:
+    with pytest.raises(Exception) as caught:
+        work()
+    return caught.value if isinstance(caught.value, DamagedMessageError) else error_of(caught.value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at", [100_000, 1_000_003, 2_500_000])
+def test_a_bit_flipped_on_plain_tcp_is_seen(serving_mapper: tuple[Proxy, MapperStub], at: int) -> None:
+    proxy, stub = serving_mapper
+    whole = fetch(stub)
+    assert whole > 3_000_000
+    proxy.spoil(Fault(Way.BACK, flip_at=at))
+    assert isinstance(failing(lambda: fetch(stub)), DamagedMessageError)
+    proxy.heal()
+    assert fetch(stub) == whole
+
+
+@pytest.mark.parametrize("cut_after", [0, 1_000_000])
+def test_a_stream_that_is_cut_may_be_had_again(
+    serving_mapper: tuple[Proxy, MapperStub], cut_after: int
+) -> None:
+    proxy, stub = serving_mapper
+    whole = fetch(stub)
+    proxy.spoil(Fault(Way.BACK, cut_after=cut_after))
+    assert isinstance(failing(lambda: fetch(stub)), UnreachableError)
+    proxy.heal()
+    assert fetch(stub) == whole
