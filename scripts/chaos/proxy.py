@@ -57,7 +57,7 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
-        self._target = host, int(port)
+        self.target = host, int(port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._changed = threading.Condition()
@@ -105,7 +105,7 @@ class Proxy:
 
     def _connect(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(self._target, timeout=10)
+            far = socket.create_connection(self.target, timeout=10)
         except OSError:
             near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
             near.close()
