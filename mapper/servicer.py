@@ -1,11 +1,14 @@
 """The Mapper service: requests in, work done by `mapper.task`, responses out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
 
 from common.credentials import Credentials
+from common.dataset import resolve_input
 from common.events import Log
 from common.jobs.base import Memory
 from common.model import Role
@@ -30,10 +33,11 @@ from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_serv
 
 
 class Mapper(MapperServicer):
-    """Serves one mapper process."""
+    """Serves one mapper process, which reads no input outside the data root, if it has one."""
 
-    def __init__(self, store: NodeStore, log: Log) -> None:
+    def __init__(self, store: NodeStore, log: Log, data_root: Path | None) -> None:
         self._store = store
+        self._data_root = data_root
         self._log = log
         self._memories: dict[int, Memory] = {}
 
@@ -41,6 +45,7 @@ class Mapper(MapperServicer):
         """Run a map task."""
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
+        source = replace(source, path=resolve_input(source.path, self._data_root))
         check_width(job, state, len(source.columns))
         task = MapTask(
             unpack_attempt(request.attempt),
@@ -86,6 +91,8 @@ class Mapper(MapperServicer):
             yield Chunk(chunk)
 
 
-def add_mapper(server: grpc.Server, store: NodeStore, credentials: Credentials, log: Log) -> None:
+def add_mapper(
+    server: grpc.Server, store: NodeStore, credentials: Credentials, log: Log, data_root: Path | None = None
+) -> None:
     """Serve a mapper. It calls nobody, so it needs no credentials."""
-    add_MapperServicer_to_server(Mapper(store, log), server)
+    add_MapperServicer_to_server(Mapper(store, log, data_root), server)
