@@ -16,7 +16,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports bench protos sample clean
+.PHONY: help run-local test check lint types imports bench protos certs sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (A
 protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
 	@$(MAKE) --no-print-directory $(STUBS)
+
+certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
+	$(BIN)/python -m scripts.certs $(ARGS)
 
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv

@@ -31,7 +31,7 @@ from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_serv
 
 
 class Mapper(MapperServicer):
-    """Serves one mapper process."""
+    """Serves one mapper process, which reads no input outside the data root, if it has one."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -43,6 +43,7 @@ class Mapper(MapperServicer):
         """Run a map task."""
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
+        source = replace(source, path=resolve_input(source.path, self._node.data_root))
         check_width(job, state, len(source.columns))
         task = MapTask(
             unpack_attempt(request.attempt),

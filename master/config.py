@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from common.address import split_address
+from common.address import WILDCARDS, split_address
 from common.credentials import HOW_TO_MAKE
 from common.errors import UsageError
 from common.model import FloatArray, FloatType, TaskOptions
@@ -79,7 +79,7 @@ class Hosts:
         host, _port = split_address(self.listen, "--listen")
         if self.certs is None:
             raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
-        if self.workers == "local" and host in ("0.0.0.0", "[::]"):  # noqa: S104
+        if self.workers == "local" and host in WILDCARDS:
             raise UsageError(
                 f"--listen {self.listen}: name the address that other hosts see; local workers serve there"
             )
