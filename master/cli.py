@@ -1,6 +1,5 @@
 """The command line: options, one line for an error, and what is printed at the end."""
 
-import os
 import signal
 import sys
 import traceback
@@ -16,7 +15,7 @@ from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
-from master.config import KMeansConfig, RunConfig
+from master.config import KMeansConfig, RunConfig, threads_each
 from master.kmeans import KMeansResult
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
@@ -239,7 +238,7 @@ def run(
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
         options = TaskOptions(
             *(combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)),
-            _threads_each(threads, mappers, engine),
+            threads_each(threads, mappers, engine),
         )
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
@@ -281,7 +280,7 @@ def predict(
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids),
             FloatType(dtype),
-            TaskOptions(threads=_threads_each(threads, mappers, engine)),
+            TaskOptions(threads=threads_each(threads, mappers, engine)),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -289,13 +288,6 @@ def predict(
         screen.say(["", summary, f"labels: {labels}"])
 
     _guarded(work, debug=debug)
-
-
-def _threads_each(threads: int, mappers: int, engine: str) -> int:
-    """Share the cores that this process may use, unless a number is given."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    sharing = max(mappers, 1) if engine == "grpc" else 1
-    return threads or max(1, cores // sharing)
 
 
 def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:

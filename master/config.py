@@ -1,5 +1,7 @@
 """What the user asked for: frozen, and validated once."""
 
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,8 @@ def _at_most(name: str, value: float, most: float) -> None:
 class KMeansConfig:
     """What K-Means needs to know; the options' meaning is in the command line's help.
 
+    `history` asks for the inertia after each iteration, which takes one job more for each.
+
     Raises
     ------
     UsageError
@@ -38,6 +42,7 @@ class KMeansConfig:
     n_init: int = 1
     on_empty: Literal["farthest", "keep"] = "farthest"
     seed: int = 0
+    history: bool = False
 
     def __post_init__(self) -> None:
         _at_least("--k", self.k, 1)
@@ -82,3 +87,14 @@ class RunConfig:
         _at_most("--task-delay", self.tasks.delay_s, LONGEST_DELAY_S)
         if not 0 <= self.tasks.fail_rate < 1:
             raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def threads_each(threads: int, mappers: int, engine: str) -> int:
+    """Share the cores, unless a number is given."""
+    sharing = max(mappers, 1) if engine == "grpc" else 1
+    return threads or max(1, cores() // sharing)

@@ -30,6 +30,8 @@ class KMeansResult:
         Iterations run.
     converged
         True if the last iteration moved no centroid by more than the tolerance.
+    history
+        The inertia after each iteration, if the configuration asks for it.
     """
 
     centroids: FloatArray
@@ -37,6 +39,7 @@ class KMeansResult:
     inertia: float
     n_iter: int
     converged: bool
+    history: tuple[float, ...] = ()
 
 
 @dataclass
@@ -48,6 +51,7 @@ class _Start:
     centroids: FloatArray
     n_iter: int = 0
     shift: float = np.inf
+    history: tuple[float, ...] = ()
 
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
@@ -100,6 +104,10 @@ def _lloyd(engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansC
             start.centroids = moved
             _log_centroids(log, start)
             log.event("iteration_finished", **_place(start), shift=start.shift)
+        if config.history:
+            for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
+                start.history += (inertia,)
+                log.event("inertia", **_place(start), inertia=inertia)
 
 
 def _best(
@@ -107,10 +115,9 @@ def _best(
 ) -> KMeansResult:
     """Measure where the starts led to, and choose."""
     results = []
-    scores = score(engine, ranges, np.stack([start.centroids for start in starts]))
-    for start, (sizes, inertia) in zip(starts, scores, strict=True):
+    for start, (sizes, inertia) in zip(starts, _scores(engine, ranges, starts), strict=True):
         converged = start.shift <= config.tol
-        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged)
+        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
         why = _why(result, config)
         log.event("stopped", **start.name, reason=why, iterations=start.n_iter, inertia=inertia)
         results.append(result)
@@ -118,6 +125,10 @@ def _best(
     if len(starts) > 1:
         log.event("best_start", start=best + 1, of=len(starts), inertia=results[best].inertia)
     return results[best]
+
+
+def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:
+    return score(engine, ranges, np.stack([start.centroids for start in starts]))
 
 
 def _step(

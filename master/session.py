@@ -40,7 +40,7 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
         raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
-    with _session(config, file, screen) as session:
+    with open_session(config, file, screen) as session:
         session.data_dir.centroids.unlink(missing_ok=True)
         result = fit(session.engine, file.input.rows, kmeans, session.log)
         _finish(config, session, result.centroids, result.sizes, result.inertia)
@@ -54,7 +54,7 @@ def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tup
     """Label the input by given centroids; return the clusters' sizes and the inertia."""
     file = open_input(config.input, config.columns, config.dtype)
     _check_columns(centroids, file, "--centroids")
-    with _session(config, file, screen) as session:
+    with open_session(config, file, screen) as session:
         ranges = describe(session.engine, file.input.rows)
         ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
         _finish(config, session, centroids, sizes, inertia)
@@ -106,7 +106,7 @@ def _check_paths(config: RunConfig) -> None:
 
 
 @contextmanager
-def _session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Session]:
+def open_session(config: RunConfig, file: InputFile, screen: Screen) -> Iterator[Session]:
     """Hold the data directory, open the dump and start the engine; end all of it in any case.
 
     After an error that is the user's to mend, nothing of the run is left.
