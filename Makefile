@@ -16,7 +16,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports bench protos certs sample clean
+.PHONY: help run-local test check lint types imports bench speedup protos certs sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ $(PEERS): pyproject.toml | $(READY)
 
 bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench $(ARGS)
+
+speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
+	$(BIN)/python -m scripts.bench.speedup $(ARGS)
 
 protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
