@@ -1,5 +1,6 @@
 """The input: what the master finds out about it, and the rows a mapper reads of it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,8 +86,10 @@ def stored_rows(source: Input, split: Split) -> PointArray | None:
 
 def check_unchanged(source: Input) -> None:
     """Raise InputError if the file has changed since the master saw it, or can't be read."""
-    with _reading(source):
-        pass
+    try:
+        _refuse_changed(source)
+    except OSError as error:
+        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
@@ -136,14 +139,23 @@ def check_rows(source: Input, split: Split, rows: int) -> None:
 
 @contextmanager
 def _reading(source: Input) -> Iterator[None]:
-    """Refuse a file that has changed; whatever the system has against it is an error in the input."""
+    """Refuse a file that has changed, or does meanwhile; what the system has against it is an InputError."""
     try:
-        status = Path(source.path).stat()
-        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
-            raise InputError.at(source.path, _CHANGED)
-        yield
+        _refuse_changed(source)
+        try:
+            yield
+        except Exception:
+            _refuse_changed(source)  # then whatever was found in it is of no interest
+            raise
+        _refuse_changed(source)
     except OSError as error:
         raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_changed(source: Input) -> None:
+    status = os.stat(source.path)  # noqa: PTH116
+    if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+        raise InputError.at(source.path, _CHANGED)
 
 
 def read_all(path: str | Path, columns: str | None = None) -> FloatArray:

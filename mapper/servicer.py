@@ -57,14 +57,16 @@ class Mapper(MapperServicer):
     ) -> Iterator[pb.FetchPartitionResponse]:
         """Stream a partition to a reducer."""
         name = partition_name(request.partition)
-        for chunk in self._store.read(unpack_attempt(request.attempt), name):
+        for chunk in self._store.read(unpack_attempt(request.attempt), name, verify=request.verify):
             yield pb.FetchPartitionResponse(data=chunk)
 
     def ReadMapOutput(  # noqa: N802
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ReadMapOutputResponse]:
         """Stream a map output to the master."""
-        for chunk in self._store.read(unpack_attempt(request.attempt), MAP_OUTPUT, request.offset):
+        attempt = unpack_attempt(request.attempt)
+        # What the master has taken in it cannot give back.
+        for chunk in self._store.read(attempt, MAP_OUTPUT, request.offset, verify=True):
             yield pb.ReadMapOutputResponse(data=chunk)
 
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 
-from common.dataset import InputFile, load_split, plan_splits
+from common.dataset import InputFile, check_unchanged, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
@@ -31,6 +31,7 @@ class InlineEngine:
     """
 
     def __init__(self, file: InputFile, *, combine: bool, threads: int = 1) -> None:
+        self._input = file.input
         (whole,) = plan_splits(file, 1)
         self._points = load_split(file.input, whole)
         self._combine = combine
@@ -39,6 +40,7 @@ class InlineEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
+        check_unchanged(self._input)  # its rows may be mapped from it
         records = map_rows(
             *(job, state, self._points, 0),
             combine=self._combine,
@@ -49,6 +51,7 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
+        check_unchanged(self._input)
         text = io.BytesIO()
         encode(map_rows(job, state, self._points, 0, combine=False), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
