@@ -78,17 +78,17 @@ class Mapper(MapperServicer):
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a partition to a reducer."""
-        name = partition_name(unpack_partition(request.partition))
-        for chunk in self._store.read(unpack_attempt(request.attempt), name):
+        attempt, name = unpack_attempt(request.attempt), partition_name(unpack_partition(request.partition))
+        for chunk in self._store.read(attempt, name, verify=request.verify):
             yield Chunk(chunk)
 
     def ReadMapOutput(  # noqa: N802
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a map output to the master."""
-        for chunk in self._store.read(
-            unpack_attempt(request.attempt), MAP_OUTPUT, unpack_offset(request.offset)
-        ):
+        attempt, offset = unpack_attempt(request.attempt), unpack_offset(request.offset)
+        # What the master has taken in it cannot give back.
+        for chunk in self._store.read(attempt, MAP_OUTPUT, offset, verify=True):
             yield Chunk(chunk)
 
 

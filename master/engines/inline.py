@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.dataset import InputFile, load_split, plan_splits
+from common.dataset import InputFile, check_unchanged, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
@@ -33,6 +33,7 @@ class InlineEngine:
     """
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
+        self._file = None if isinstance(rows, np.ndarray) else rows
         self._points = rows if isinstance(rows, np.ndarray) else _load(rows)
         self._combine = combine
         self._threads = threads
@@ -40,6 +41,7 @@ class InlineEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
+        self._check()
         records = map_rows(
             *(job, state, self._points, 0),
             combine=self._combine,
@@ -50,9 +52,14 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
+        self._check()
         text = io.BytesIO()
         encode(map_rows(job, state, self._points, 0, combine=False), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
+
+    def _check(self) -> None:
+        if self._file is not None:  # rows may be mapped from it
+            check_unchanged(self._file.input)
 
 
 def _load(file: InputFile) -> PointArray:
