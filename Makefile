@@ -16,7 +16,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports bench speedup protos certs sample clean
+.PHONY: help run-local test check lint types imports bench speedup model protos certs sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (A
 
 speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench.speedup $(ARGS)
+
+model: $(READY) ## check the model of the protocol (needs spin and gcc)
+	$(BIN)/python -m scripts.model
 
 protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
