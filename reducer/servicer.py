@@ -45,7 +45,8 @@ class _FetchError(Exception):
             meaningless = type(failure) is TaskError and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
             self.passing: bool = self.unreachable or meaningless
         else:
-            self.passing = isinstance(failure, OutputLostError | DamagedMessageError)  # it is there, but arrived damaged
+            # It is there, but arrived damaged.
+            self.passing = isinstance(failure, OutputLostError | DamagedMessageError)
 
 
 class Reducer(ReducerServicer):
