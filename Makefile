@@ -16,7 +16,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports bench protos sample clean
+.PHONY: help run-local test check lint types imports bench speedup model protos certs sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,9 +61,18 @@ $(PEERS): pyproject.toml | $(READY)
 bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench $(ARGS)
 
+speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
+	$(BIN)/python -m scripts.bench.speedup $(ARGS)
+
+model: $(READY) ## check the model of the protocol (needs spin and gcc)
+	$(BIN)/python -m scripts.model
+
 protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
 	@$(MAKE) --no-print-directory $(STUBS)
+
+certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
+	$(BIN)/python -m scripts.certs $(ARGS)
 
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv

@@ -2,6 +2,9 @@
 
 from common.errors import UsageError
 
+WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104
+"""Hosts to listen at that mean every address of this one."""
+
 
 def split_address(text: str, option: str) -> tuple[str, int]:
     """Split HOST:PORT, or HOST alone, whose port is 0 then; an IPv6 host stands in brackets.

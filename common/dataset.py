@@ -121,8 +121,10 @@ def stored_rows(source: Input, split: Split) -> PointArray | None:
 
 def check_unchanged(source: Input) -> None:
     """Raise InputError if the file has changed since the master saw it, or can't be read."""
-    with _reading(source):
-        pass
+    try:
+        _refuse_changed(source)
+    except OSError as error:
+        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
@@ -172,23 +174,27 @@ def check_rows(source: Input, split: Split, rows: int) -> None:
 
 @contextmanager
 def _reading(source: Input) -> Iterator[None]:
-    """Refuse a file that has changed; whatever the system has against it is an error in the input."""
+    """Refuse a file that has changed, or does meanwhile; what the system has against it is an InputError."""
     try:
-        if not _is_same(source):
-            raise InputError.at(source.path, _CHANGED)
-        yield
+        _refuse_changed(source)
+        try:
+            yield
+        except Exception:
+            _refuse_changed(source)  # then whatever was found in it is of no interest
+            raise
+        _refuse_changed(source)
     except OSError as error:
         raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
 
 
-def _is_same(source: Input) -> bool:
-    """Tell whether the file is the one that the master saw, or a copy of it where that will do."""
-    status = Path(source.path).stat()
-    if status.st_size != source.size_bytes:
-        return False
-    if status.st_mtime_ns == source.mtime_ns:
-        return True
-    return bool(source.sha256) and _digest_of(source.path, status.st_mtime_ns) == source.sha256
+def _refuse_changed(source: Input) -> None:
+    """Let pass the file that the master saw, and a copy of it where that will do."""
+    status = os.stat(source.path)  # noqa: PTH116
+    if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
+        return
+    copied = status.st_size == source.size_bytes and source.sha256
+    if not copied or _digest_of(source.path, status.st_mtime_ns) != source.sha256:
+        raise InputError.at(source.path, _CHANGED)
 
 
 @lru_cache(maxsize=4)

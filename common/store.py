@@ -7,14 +7,17 @@
     DATA_DIR/mappers/M1/partition_1.txt     the records with key % R == 0, sorted by key
     DATA_DIR/reducers/R1/output.txt         key,value...   one line a key
 
-With --intermediate arrow, the last three end in .arrow instead.
+    DATA_DIR/mappers/M1/manifest.txt        size, records and checksum of each file of the attempt
+
+With --intermediate arrow, map output, partitions and reduce output end in .arrow instead.
 
 A node keeps the files of the newest iteration; with --keep-iterations, those of iteration 3 are in
 a folder `iteration_3` of the node. Jobs outside the
 iterations write to a folder `job_NAME`, gone when the next stage starts. A task that runs
 away from home, because its own node failed, writes to a folder `task_2` of its host.
 
-A file appears whole or not at all: it is written under a temporary name, then renamed.
+A file appears whole or not at all: it is written under a temporary name, then renamed. The files of an
+attempt appear together: the manifest, renamed last, makes them count, and what it doesn't list is garbage.
 """
 
 import fcntl
@@ -24,8 +27,9 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +40,7 @@ from common.records.base import Buffer, Encoder
 
 MAP_OUTPUT = "map_output"
 REDUCE_OUTPUT = "output"
+_MANIFEST = "manifest.txt"
 _SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
 _CENTROIDS = "centroids.txt"
 _CHECKPOINT = re.compile(r"iteration_(0|[1-9][0-9]*)\.jsonl")
@@ -258,37 +263,91 @@ class _VouchedFile:
         self.crc32 = checksum(data, self.crc32)
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredFile:
+    """A file of an attempt: where it is and what it was when it was written."""
+
+    path: str
+    content: CommittedFile
+
+
 class AttemptFiles:
     """The files that one attempt has written so far, under temporary names."""
 
-    def __init__(self, folder: Path, tag: str, kind: RecordFormat) -> None:
+    def __init__(self, folder: Path, attempt: Attempt, tag: int, kind: RecordFormat) -> None:
         # Plain strings: a small iteration would spend much of its time on Path objects.
         self._folder = str(folder)
-        self._tag = tag
+        self._attempt = attempt
+        self._end = f".{attempt.stage.sequence}-{attempt.number}-{tag}{_TEMPORARY}"
         self._suffix = _SUFFIXES[kind]
-        self._written: dict[str, str] = {}
+        self._written: dict[str, _StoredFile] = {}
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
-        path = f"{self._folder}/.{name}{self._suffix}.{self._tag}{_TEMPORARY}"
-        self._written[name] = path
+        path = f"{self._folder}/.{name}{self._suffix}{self._end}"
+        self._written[name] = _StoredFile(path, CommittedFile(0, 0, 0))
         with open(path, "wb") as file:  # noqa: PTH123
             vouched = _VouchedFile(file)
             records.write(vouched, positions)
         count = len(records) if positions is None else len(positions)
-        return CommittedFile(vouched.size_bytes, count, vouched.crc32)
+        content = CommittedFile(vouched.size_bytes, count, vouched.crc32)
+        self._written[name] = _StoredFile(path, content)
+        return content
 
-    def commit(self) -> dict[str, str]:
-        """Give the files their names; return where each one is."""
-        paths = {name: f"{self._folder}/{name}{self._suffix}" for name in self._written}
-        for name, path in paths.items():
-            os.replace(self._written.pop(name), path)  # noqa: PTH105
-        return paths
+    def commit(self) -> dict[str, _StoredFile]:
+        """Give the files their names, and the manifest its own last; return where each one is."""
+        manifest = f"{self._folder}/{_MANIFEST}"
+        with suppress(FileNotFoundError):
+            os.unlink(manifest)  # noqa: PTH108
+        committed = {}
+        for name in list(self._written):
+            file = self._written[name]
+            committed[name] = _StoredFile(f"{self._folder}/{name}{self._suffix}", file.content)
+            os.replace(file.path, committed[name].path)  # noqa: PTH105
+            del self._written[name]
+        temporary = f"{self._folder}/.{_MANIFEST}{self._end}"
+        with open(temporary, "wb") as out:  # noqa: PTH123
+            out.write(_manifest(self._attempt, committed, self._suffix))
+        os.replace(temporary, manifest)  # noqa: PTH105
+        return committed
 
     def remove(self) -> None:
         """Remove those that were not committed."""
-        for path in self._written.values():
-            Path(path).unlink(missing_ok=True)
+        for file in self._written.values():
+            Path(file.path).unlink(missing_ok=True)
+
+
+def _manifest(attempt: Attempt, files: Mapping[str, _StoredFile], suffix: str) -> bytes:
+    """Write which attempt it was, and a line for each file, which begins with its name."""
+    stage = attempt.stage
+    of_iteration = "" if stage.iteration is None else f" iteration={stage.iteration}"
+    lines = [f"attempt={attempt.number} task={attempt.task + 1} job={stage.job}{of_iteration}\n"]
+    for name, file in files.items():
+        size, records, crc32 = file.content.size_bytes, file.content.records, file.content.crc32
+        lines.append(f"{name}{suffix} size_bytes={size} records={records} crc32={crc32:08x}\n")
+    return "".join(lines).encode()
+
+
+def _remove_garbage(node: Path) -> None:
+    """Remove what no manifest lists: a process was killed before its attempt was complete."""
+    for folder in (node, *(path for path in node.rglob("*") if path.is_dir() and path.name != _CACHE)):
+        listed = {_MANIFEST}
+        with suppress(FileNotFoundError):
+            lines = (folder / _MANIFEST).read_text("utf-8", "replace").splitlines()
+            listed |= {line.split(" ")[0] for line in lines[1:]}
+        for path in folder.iterdir():
+            if path.is_file() and folder.name != _CACHE and path.name not in listed:
+                path.unlink(missing_ok=True)
+
+
+def _verify(file: BinaryIO, stored: _StoredFile) -> None:
+    """Raise OutputLostError if a file is not what was written."""
+    size_bytes, crc32 = 0, 0
+    while chunk := file.read(_CHUNK_BYTES):
+        size_bytes += len(chunk)
+        crc32 = checksum(chunk, crc32)
+    if (size_bytes, crc32) != (stored.content.size_bytes, stored.content.crc32):
+        raise OutputLostError(f"{Path(stored.path).name} is damaged on the disk")
 
 
 class NodeStore:
@@ -304,12 +363,13 @@ class NodeStore:
         self._epoch = epoch
         self._stage = Stage(0, "")
         self._newest: dict[int, int] = {}
-        self._committed: dict[int, tuple[int, dict[str, str]]] = {}
+        self._committed: dict[int, tuple[int, dict[str, _StoredFile]]] = {}
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
         (folder / _CACHE).mkdir(parents=True, exist_ok=True)
-        for temporary in folder.rglob(f".*{_TEMPORARY}"):
+        for temporary in (folder / _CACHE).glob(f".*{_TEMPORARY}"):
             temporary.unlink(missing_ok=True)
+        _remove_garbage(folder)
 
     @contextmanager
     def attempt(
@@ -326,7 +386,7 @@ class NodeStore:
             self._begin(attempt, keep_iterations)
             folder = self._task_folder(attempt, keep_iterations)
         folder.mkdir(parents=True, exist_ok=True)
-        files = AttemptFiles(folder, f"{attempt.stage.sequence}-{attempt.number}-{next(self._tags)}", kind)
+        files = AttemptFiles(folder, attempt, next(self._tags), kind)
         try:
             yield files
             with self._lock:
@@ -339,29 +399,44 @@ class NodeStore:
         finally:
             files.remove()
 
-    def read(self, attempt: Attempt, name: str, offset: int = 0) -> Iterator[bytes]:
+    def read(self, attempt: Attempt, name: str, offset: int = 0, *, verify: bool = False) -> Iterator[bytes]:
         """Read a committed file in chunks.
+
+        Parameters
+        ----------
+        attempt, name
+            Which attempt's, and which of its files.
+        offset
+            Skip this many bytes.
+        verify
+            See first that it is what was written.
 
         Raises
         ------
         OutputLostError
-            It is not this attempt's, or no longer there.
+            It is not this attempt's, or no longer there, or damaged.
         """
         with self._lock:
-            number, paths = self._committed.get(attempt.task, (0, {}))
+            number, files = self._committed.get(attempt.task, (0, {}))
             newest = (attempt.stage.epoch, attempt.stage.sequence) == (self._epoch, self._stage.sequence)
-            if not newest or number != attempt.number or name not in paths:
+            if not newest or number != attempt.number or name not in files:
                 raise OutputLostError(
                     f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
                 )
+            stored = files[name]
             try:
-                file = open(paths[name], "rb", buffering=0)  # noqa: PTH123, SIM115
+                file = open(stored.path, "rb", buffering=0)  # noqa: PTH123, SIM115
             except OSError as error:
-                raise OutputLostError(f"{Path(paths[name]).name}: {error.strerror}") from error
-        with file:
-            file.seek(offset)
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
+                raise OutputLostError(f"{Path(stored.path).name}: {error.strerror}") from error
+        try:
+            with file:
+                if verify:
+                    _verify(file, stored)
+                file.seek(offset)
+                while chunk := file.read(_CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise OutputLostError(f"{Path(stored.path).name}: {error.strerror}") from error
 
     def cached(self, split: int, what: str) -> Path:
         """Name a file that keeps something made of a split for later stages and incarnations."""

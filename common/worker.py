@@ -21,7 +21,7 @@ from typing import Any, Never
 import click
 import grpc
 
-from common.address import split_address
+from common.address import WILDCARDS, split_address
 from common.attempts import Attempts
 from common.credentials import Credentials, Party
 from common.dump import EventLog
@@ -36,7 +36,15 @@ from common.errors import (
 from common.events import Event, Log
 from common.lifeline import Lifeline
 from common.model import Attempt, Role, TaskOptions
-from common.rpc import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, Server, UnreachableError, connect, error_of
+from common.rpc import (
+    CONTROL_TIMEOUT_S,
+    LARGEST_ORDER_BYTES,
+    LOOPBACK,
+    Server,
+    UnreachableError,
+    connect,
+    error_of,
+)
 from common.store import NodeStore, held_folder, node_name
 from common.wire import pack_role
 from protos import mapreduce_pb2 as pb
@@ -76,6 +84,7 @@ class _Settings:
     credentials: Credentials
     listen: str
     advertise: str | None
+    host: str
     folder: Path
     data_root: Path | None
 
@@ -161,14 +170,16 @@ def _started_by_hand(
         raise UsageError("--join and --certs are needed: where the master is, and what proves who we are")
     host, port = split_address(join, "--join")
     credentials = Credentials.load(certs, role)
-    own, _own_port = split_address(listen, "--listen") if listen else (_address_towards(host, port), 0)
+    reachable = _address_towards(host, port)
+    own, own_port = split_address(listen, "--listen") if listen else (reachable, 0)
     if not data_root.is_dir():
         raise UsageError(f"--data-root {data_root}: there is no such folder")
     if advertise is not None:
         split_address(advertise, "--advertise")
     return _Settings(
-        *(role, 0, 0, join, credentials),
-        *(f"{own}:{_own_port}", advertise, folder.absolute(), data_root.resolve()),
+        *(role, 0, 0, join, credentials, f"{own}:{own_port}"),
+        *(advertise, reachable if own in WILDCARDS else own),
+        *(folder.absolute(), data_root.resolve()),
     )
 
 
@@ -186,9 +197,9 @@ def _started_by_master(
     master, secret = lifeline.introduction()
     credentials = Credentials(secret) if certs is None else Credentials.load(certs, role)
     root = None if certs is None else data_root
-    return _Settings(
-        *(role, index, incarnation, master, credentials), listen or "127.0.0.1:0", None, folder, root
-    )
+    listen = listen or f"{LOOPBACK}:0"
+    host, _port = split_address(listen, "--listen")
+    return _Settings(role, index, incarnation, master, credentials, listen, None, host, folder, root)
 
 
 def _address_towards(host: str, port: int) -> str:
@@ -298,7 +309,9 @@ class _Worker:
 
     @property
     def _address(self) -> str:
-        return self._settings.advertise or self._server.address
+        """Where the others find this worker."""
+        port = self._server.address.rpartition(":")[2]
+        return self._settings.advertise or f"{self._settings.host}:{port}"
 
     def _join(self) -> _Identity:
         request = pb.JoinRequest(

@@ -31,7 +31,7 @@ from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_serv
 
 
 class Mapper(MapperServicer):
-    """Serves one mapper process."""
+    """Serves one mapper process, which reads no input outside the data root, if it has one."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -43,6 +43,7 @@ class Mapper(MapperServicer):
         """Run a map task."""
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
+        source = replace(source, path=resolve_input(source.path, self._node.data_root))
         check_width(job, state, len(source.columns))
         task = MapTask(
             unpack_attempt(request.attempt),
@@ -77,17 +78,17 @@ class Mapper(MapperServicer):
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a partition to a reducer."""
-        name = partition_name(unpack_partition(request.partition))
-        for chunk in self._store.read(unpack_attempt(request.attempt), name):
+        attempt, name = unpack_attempt(request.attempt), partition_name(unpack_partition(request.partition))
+        for chunk in self._store.read(attempt, name, verify=request.verify):
             yield Chunk(chunk)
 
     def ReadMapOutput(  # noqa: N802
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """Stream a map output to the master."""
-        for chunk in self._store.read(
-            unpack_attempt(request.attempt), MAP_OUTPUT, unpack_offset(request.offset)
-        ):
+        attempt, offset = unpack_attempt(request.attempt), unpack_offset(request.offset)
+        # What the master has taken in it cannot give back.
+        for chunk in self._store.read(attempt, MAP_OUTPUT, offset, verify=True):
             yield Chunk(chunk)
 
 

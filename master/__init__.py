@@ -1,1 +1,19 @@
-"""The master: the command line, the algorithm's loop, the engines and the cluster."""
+"""The master: the command line, the algorithm's loop, the engines, the cluster, and the Python interface.
+
+`from master import KMeans` gives the estimator; the command line never loads it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from master.estimator import KMeans as KMeans
+
+__all__ = ["KMeans"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KMeans":
+        from master.estimator import KMeans
+
+        return KMeans
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,5 @@
 """The command line: options, one line for an error, and what is printed at the end."""
 
-import os
 import signal
 import sys
 import traceback
@@ -16,7 +15,7 @@ from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
-from master.config import Hosts, KMeansConfig, RunConfig
+from master.config import Hosts, KMeansConfig, RunConfig, threads_each
 from master.kmeans import KMeansResult
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
@@ -282,14 +281,15 @@ def run(
         kmeans = KMeansConfig(k, iters, tol, init, initial, n_init, on_empty, seed)
         options = TaskOptions(
             *(combine, keep_iterations, task_delay, fail_rate, seed, RecordFormat(intermediate)),
-            _threads_each(threads, mappers, engine, workers),
+            threads_each(threads, mappers, engine, workers),
         )
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
-            *(Hosts(splits, listen, workers, certs, data_root), init_centroids),
-            FloatType(dtype),
-            options,
-            resume,
+            given_centroids=init_centroids,
+            dtype=FloatType(dtype),
+            tasks=options,
+            resume=resume,
+            hosts=Hosts(splits, listen, workers, certs, data_root),
         )
         result = run_kmeans(config, kmeans, screen)
         screen.say(_result_lines(result, config))
@@ -330,9 +330,10 @@ def predict(
     def work() -> None:
         config = RunConfig(
             *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
-            *(Hosts(splits, listen, workers, certs, data_root), centroids),
-            FloatType(dtype),
-            TaskOptions(threads=_threads_each(threads, mappers, engine, workers)),
+            given_centroids=centroids,
+            dtype=FloatType(dtype),
+            tasks=TaskOptions(threads=threads_each(threads, mappers, engine, workers)),
+            hosts=Hosts(splits, listen, workers, certs, data_root),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -340,15 +341,6 @@ def predict(
         screen.say(["", summary, f"labels: {labels}"])
 
     _guarded(work, debug=debug)
-
-
-def _threads_each(threads: int, mappers: int, engine: str, workers: str) -> int:
-    """Share the cores that this process may use, unless a number is given; 0 where others know better."""
-    if engine == "grpc" and workers == "remote":
-        return threads
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    sharing = max(mappers, 1) if engine == "grpc" else 1
-    return threads or max(1, cores // sharing)
 
 
 def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:

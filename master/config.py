@@ -1,10 +1,12 @@
 """What the user asked for: frozen, and validated once."""
 
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from common.address import split_address
+from common.address import WILDCARDS, split_address
 from common.credentials import HOW_TO_MAKE
 from common.errors import UsageError
 from common.model import FloatArray, FloatType, TaskOptions
@@ -26,6 +28,8 @@ def _at_most(name: str, value: float, most: float) -> None:
 class KMeansConfig:
     """What K-Means needs to know; the options' meaning is in the command line's help.
 
+    `history` asks for the inertia after each iteration, which takes one job more for each.
+
     Raises
     ------
     UsageError
@@ -40,6 +44,7 @@ class KMeansConfig:
     n_init: int = 1
     on_empty: Literal["farthest", "keep"] = "farthest"
     seed: int = 0
+    history: bool = False
 
     def __post_init__(self) -> None:
         _at_least("--k", self.k, 1)
@@ -79,7 +84,7 @@ class Hosts:
         host, _port = split_address(self.listen, "--listen")
         if self.certs is None:
             raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
-        if self.workers == "local" and host in ("0.0.0.0", "[::]"):  # noqa: S104
+        if self.workers == "local" and host in WILDCARDS:
             raise UsageError(
                 f"--listen {self.listen}: name the address that other hosts see; local workers serve there"
             )
@@ -103,11 +108,11 @@ class RunConfig:
     dump: Path
     labels: Path | None
     engine: Literal["grpc", "inline"]
-    hosts: Hosts
     given_centroids: Path | None = None
     dtype: FloatType = FloatType.FLOAT64
     tasks: TaskOptions = field(default_factory=TaskOptions)
     resume: bool = False
+    hosts: Hosts = field(default_factory=Hosts)
 
     def __post_init__(self) -> None:
         _at_least("--mappers", self.mappers, 1)
@@ -117,3 +122,16 @@ class RunConfig:
         _at_most("--task-delay", self.tasks.delay_s, LONGEST_DELAY_S)
         if not 0 <= self.tasks.fail_rate < 1:
             raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def threads_each(threads: int, mappers: int, engine: str, workers: str = "local") -> int:
+    """Share the cores, unless a number is given; 0 where the workers know better."""
+    if engine == "grpc" and workers == "remote":
+        return threads
+    sharing = max(mappers, 1) if engine == "grpc" else 1
+    return threads or max(1, cores() // sharing)

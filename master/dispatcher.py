@@ -203,6 +203,7 @@ class Dispatcher:
         match event:
             case WorkerJoined(worker):
                 self._workers[worker.role, worker.index] = worker
+                self._silent.discard(worker)
             case WorkerSilent(worker):
                 self._silent.add(worker)
             case WorkerHeard(worker):

@@ -32,6 +32,8 @@ class KMeansResult:
         Iterations run.
     converged
         True if the last iteration moved no centroid by more than the tolerance.
+    history
+        The inertia after each iteration, if the configuration asks for it.
     """
 
     centroids: FloatArray
@@ -39,6 +41,7 @@ class KMeansResult:
     inertia: float
     n_iter: int
     converged: bool
+    history: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class _Start:
     centroids: FloatArray
     n_iter: int = 0
     shift: float = np.inf
+    history: tuple[float, ...] = ()
 
     def progress(self) -> Progress:
         return Progress(self.centroids, self.n_iter, self.shift)
@@ -186,6 +190,10 @@ def _lloyd(
             start.centroids = moved
             _log_centroids(log, start)
             log.event("iteration_finished", **_place(start), shift=start.shift)
+        if config.history:
+            for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
+                start.history += (inertia,)
+                log.event("inertia", **_place(start), inertia=inertia)
         checkpoints.save([start.progress() for start in starts])
 
 
@@ -194,10 +202,9 @@ def _best(
 ) -> KMeansResult:
     """Measure where the starts led to, and choose."""
     results = []
-    scores = score(engine, ranges, np.stack([start.centroids for start in starts]))
-    for start, (sizes, inertia) in zip(starts, scores, strict=True):
+    for start, (sizes, inertia) in zip(starts, _scores(engine, ranges, starts), strict=True):
         converged = start.shift <= config.tol
-        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged)
+        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
         why = _why(result, config)
         log.event("stopped", **start.name, reason=why, iterations=start.n_iter, inertia=inertia)
         results.append(result)
@@ -205,6 +212,10 @@ def _best(
     if len(starts) > 1:
         log.event("best_start", start=best + 1, of=len(starts), inertia=results[best].inertia)
     return results[best]
+
+
+def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:
+    return score(engine, ranges, np.stack([start.centroids for start in starts]))
 
 
 def _step(

@@ -45,11 +45,11 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
         raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
-    with _data_dir(config) as data_dir:
+    with open_data_dir(config) as data_dir:
         subject = Subject.of(file.input, kmeans)
         found = find_checkpoint(data_dir, subject, kmeans.iterations) if config.resume else None
         with (
-            _session(config, file, data_dir, screen) as session,
+            open_session(config, file, data_dir, screen) as session,
             CheckpointWriter(data_dir, subject, found, session.log) as checkpoints,
         ):
             for path, reason in ({} if found is None else found.unusable).items():
@@ -67,7 +67,7 @@ def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tup
     """Label the input by given centroids; return the clusters' sizes and the inertia."""
     file = open_input(config.input, config.columns, config.dtype)
     _check_columns(centroids, file, "--centroids")
-    with _data_dir(config) as data_dir, _session(config, file, data_dir, screen) as session:
+    with open_data_dir(config) as data_dir, open_session(config, file, data_dir, screen) as session:
         ranges = describe(session.engine, file.input.rows)
         ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
         _finish(config, session, centroids, sizes, inertia)
@@ -126,7 +126,7 @@ def _check_paths(config: RunConfig) -> None:
 
 
 @contextmanager
-def _data_dir(config: RunConfig) -> Iterator[DataDir]:
+def open_data_dir(config: RunConfig) -> Iterator[DataDir]:
     """Hold the data directory, if all paths make sense."""
     _check_paths(config)
     data_dir = DataDir(config.data_dir)
@@ -135,7 +135,7 @@ def _data_dir(config: RunConfig) -> Iterator[DataDir]:
 
 
 @contextmanager
-def _session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: Screen) -> Iterator[Session]:
+def open_session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: Screen) -> Iterator[Session]:
     """Open the dump and start the engine; end all of it in any case.
 
     After an error that is the user's to mend, nothing of the run is left, unless it got so far that

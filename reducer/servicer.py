@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 
 from common.credentials import Party
-from common.errors import FetchFailedError
+from common.errors import FetchFailedError, OutputLostError, TaskError
+from common.faults import DamagedMessageError
 from common.model import Attempt, MapOutput, Role
 from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
 from common.seal import Chunk
@@ -28,6 +29,24 @@ from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerSe
 from reducer.task import ReduceTask, run_reduce_task
 
 _PARALLEL_FETCHES = 8
+_FETCH_PAUSES_S = (0.05, 0.2)
+"""Before the second and the third time; soon over, for the mapper may be dead."""
+
+
+class _FetchError(Exception):
+    """One try to fetch a partition failed."""
+
+    def __init__(self, worker: str, error: Exception) -> None:
+        failure = error_of(error) if isinstance(error, grpc.RpcError) else error
+        super().__init__(f"{worker}: {failure}")
+        self.unreachable = isinstance(failure, UnreachableError)
+        if isinstance(error, grpc.Call):
+            # Without a meaning of ours: the connection broke, or what it carried.
+            meaningless = type(failure) is TaskError and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+            self.passing: bool = self.unreachable or meaningless
+        else:
+            # It is there, but arrived damaged.
+            self.passing = isinstance(failure, OutputLostError | DamagedMessageError)
 
 
 class Reducer(ReducerServicer):
@@ -65,6 +84,19 @@ class Reducer(ReducerServicer):
             yield Chunk(chunk)
 
     def _fetch(self, attempt: Attempt, source: MapOutput) -> bytes:
+        """Fetch a partition; again, and checked by the mapper, if it is damaged or cut off on its way."""
+        for failures, pause_s in enumerate((*_FETCH_PAUSES_S, None)):
+            try:
+                return self._fetch_once(attempt, source, verify=failures > 0)
+            except _FetchError as error:
+                if pause_s is None or not error.passing:
+                    raise FetchFailedError(
+                        source.task, source.attempt, error.unreachable, str(error)
+                    ) from error
+                threading.Event().wait(pause_s)
+        raise AssertionError
+
+    def _fetch_once(self, attempt: Attempt, source: MapOutput, *, verify: bool) -> bytes:
         call: dict[str, object] = {
             "method": "FetchPartition",
             "task": source.task + 1,
@@ -73,16 +105,14 @@ class Reducer(ReducerServicer):
         self._log.event("rpc_call", **call, to=source.worker, partition=attempt.task + 1)
         began_s = time.monotonic()
         try:
-            wanted = Attempt(attempt.stage, source.task, source.attempt)
-            request = pb.FetchPartitionRequest(attempt=pack_attempt(wanted), partition=attempt.task)
+            wanted = pack_attempt(Attempt(attempt.stage, source.task, source.attempt))
+            request = pb.FetchPartitionRequest(attempt=wanted, partition=attempt.task, verify=verify)
             responses = self._mapper(source.address).FetchPartition(request, timeout=STREAM_TIMEOUT_S)
             data = read_stream(self._node.attempts.counted(responses), source.partition)
         except Exception as error:
-            failure = error_of(error) if isinstance(error, grpc.RpcError) else error
-            reason = f"{source.worker}: {failure}"
-            self._log_response(call, source, began_s, "FAILURE", reason=reason)
-            unreachable = isinstance(failure, UnreachableError)
-            raise FetchFailedError(source.task, source.attempt, unreachable, reason) from error
+            failed = _FetchError(source.worker, error)
+            self._log_response(call, source, began_s, "FAILURE", reason=str(failed))
+            raise failed from error
         self._log_response(call, source, began_s, "SUCCESS", bytes=len(data))
         return data
 

@@ -38,16 +38,12 @@ def environment() -> dict[str, str]:
 def environment_with_hook(folder: Path, hook: str) -> dict[str, str]:
     """Return an environment where Python runs a statement at each audit event.
 
-    It may use `event`, `arguments`, `os` and `role` (master, mapper or reducer), and may raise: then what was
-    about to happen fails. That is how a disk's errors are injected without privileges.
+    It may use `event`, `arguments`, `errno` and `os`, and may raise: then what was about to happen fails.
+    So a disk's errors are injected without privileges.
     """
     (folder / "hook").mkdir()
     (folder / "hook" / "sitecustomize.py").write_text(
-        "import errno, os, sys\n"
-        "def hook(event, arguments):\n"
-        "    role = sys.orig_argv[2] if sys.orig_argv[1:2] == ['-m'] else ''\n"
-        f"    {hook}\n"
-        "sys.addaudithook(hook)\n"
+        f"import errno, os, sys\ndef hook(event, arguments):\n    {hook}\nsys.addaudithook(hook)\n"
     )
     paths = f"{folder / 'hook'}{os.pathsep}{ROOT}"
     return environment() | {"PYTHONPATH": paths}

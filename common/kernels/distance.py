@@ -7,7 +7,7 @@ which takes half a second to import.
 import numpy as np
 import numpy.typing as npt
 
-from common.model import FloatArray, IntArray, LongArray
+from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _BUFFER_ELEMENTS = 1 << 16
 """Elements of the distance buffer, for not too many centroids: 512 KiB, so that two fit in a core's cache."""
@@ -82,6 +82,18 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
         labels[block] = products.labels[: block.stop - start]
         squared_to(points, rows[block], centroids, products.labels, squared[block])
     return labels, squared
+
+
+def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
+    """Return each point's distance to every centroid, shape (n, k): the root of what `nearest` compares."""
+    found = np.empty((len(points), len(centroids)))
+    rows = max(256, _BUFFER_ELEMENTS // len(centroids))
+    room = np.empty((2, len(centroids), min(rows, len(points))))
+    for start in range(0, len(points), rows):
+        columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
+        squared = _squared_distances(columns, centroids, room[:, :, : columns.shape[1]])
+        np.sqrt(squared.T, out=found[start : start + rows])
+    return found
 
 
 def _nearest_in_matrix(

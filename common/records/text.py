@@ -107,7 +107,11 @@ def decode(text: Buffer) -> Records:
     if not text:
         return Records.empty()
     if len(text) < _SHORT_BYTES:
-        rows = [line.split(b",") for line in bytes(text).splitlines()]
+        data = bytes(text)
+        rows = [line.split(b",") for line in data.splitlines()]
+        # What int() and float() take is more than what we write.
+        if b"_" in data or not all(row[0].isdigit() for row in rows):
+            raise ValueError("a key or a value is not a number")
         try:
             keys = np.array([int(row[0]) for row in rows], np.int32)
         except OverflowError as error:
@@ -149,7 +153,10 @@ def _read_csv(text: Buffer) -> Records:
         )
     except pyarrow.ArrowInvalid as error:
         raise ValueError(str(error)) from error
+    keys = table.column(0).to_numpy()
+    if keys.min(initial=0) < 0:
+        raise ValueError("a key is negative")
     values = np.empty((width, table.num_rows))
     for i in range(width):
         values[i] = table.column(i + 1)
-    return Records(table.column(0).to_numpy(), values.T)
+    return Records(keys, values.T)

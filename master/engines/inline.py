@@ -3,11 +3,13 @@
 import io
 from collections.abc import Iterator
 
-from common.dataset import InputFile, load_split, plan_splits
+import numpy as np
+
+from common.dataset import InputFile, check_unchanged, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, RecordFormat, State
+from common.model import FloatArray, PointArray, RecordFormat, State
 from common.records import encode
 from common.records.base import Buffer
 
@@ -17,8 +19,8 @@ class InlineEngine:
 
     Parameters
     ----------
-    file
-        The input.
+    rows
+        The input: a file, or rows in memory that were checked already, of shape (rows, columns).
     combine
         Merge the records of each key before the reduce.
     threads
@@ -30,15 +32,16 @@ class InlineEngine:
         The input holds what it must not.
     """
 
-    def __init__(self, file: InputFile, *, combine: bool, threads: int = 1) -> None:
-        (whole,) = plan_splits(file, 1)
-        self._points = load_split(file.input, whole)
+    def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
+        self._file = None if isinstance(rows, np.ndarray) else rows
+        self._points = rows if isinstance(rows, np.ndarray) else _load(rows)
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
+        self._check()
         records = map_rows(
             *(job, state, self._points, 0),
             combine=self._combine,
@@ -49,6 +52,16 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
+        self._check()
         text = io.BytesIO()
         encode(map_rows(job, state, self._points, 0, combine=False), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
+
+    def _check(self) -> None:
+        if self._file is not None:  # rows may be mapped from it
+            check_unchanged(self._file.input)
+
+
+def _load(file: InputFile) -> PointArray:
+    (whole,) = plan_splits(file, 1)
+    return load_split(file.input, whole)

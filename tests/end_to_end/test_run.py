@@ -33,13 +33,17 @@ def test_four_options_on_the_sample(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [
         "data/centroids.txt",
         "data/input/points.txt",
+        "data/mappers/M1/manifest.txt",
         "data/mappers/M1/map_output.txt",
         "data/mappers/M1/partition_1.txt",
         "data/mappers/M1/partition_2.txt",
+        "data/mappers/M2/manifest.txt",
         "data/mappers/M2/map_output.txt",
         "data/mappers/M2/partition_1.txt",
         "data/mappers/M2/partition_2.txt",
+        "data/reducers/R1/manifest.txt",
         "data/reducers/R1/output.txt",
+        "data/reducers/R2/manifest.txt",
         "data/reducers/R2/output.txt",
         "dump.txt",
     ]
@@ -93,8 +97,10 @@ def test_a_run_with_fewer_workers_leaves_nothing_of_the_earlier_one(tmp_path: Pa
     assert [path.name for path in (data / "mappers").iterdir()] == ["M1"]
     assert files_in(data) == [
         "centroids.txt",
+        "mappers/M1/manifest.txt",
         "mappers/M1/map_output.txt",
         "mappers/M1/partition_1.txt",
+        "reducers/R1/manifest.txt",
         "reducers/R1/output.txt",
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.bench import measure, ours, peers, plots, report
+from scripts.bench import measure, ours, peers, plots, report, speedup
 from scripts.bench.data import generate, initial_rows, write_csv
 from scripts.bench.measure import Sample, Series, Unavailable, Usage
 from scripts.bench.outcome import Bench, Outcome, Ratio, detail_ratio, time_ratio
@@ -181,6 +181,27 @@ def test_pictures(tmp_path: Path) -> None:
     plots.draw(tmp_path, [fit_outcome(), *points, *tasks])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve-k.png", "curve-tasks.png", "fits.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
+
+
+def test_speedups_are_those_of_an_engine_over_itself() -> None:
+    times = {
+        **{"grpc, M = 1": series(4.0), "grpc, M = 2": series(2.5), "grpc, M = 3": series(1.0, 2.0, 9.0)},
+        **{"dask, M = 2": series(1.0)},  # one mapper failed
+    }
+    found = speedup.speedups(times, ["grpc", "spark", "dask"], 3)
+    assert found == {"grpc": {1: 1.0, 2: 1.6, 3: 2.0}}
+    assert {"grpc", "inline"} <= set(speedup.engines())
+
+
+def test_a_small_speedup(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "results"
+    shape = ["--rows", "500", "--columns", "2", "--k", "3", "--iterations", "2", "--repeats", "1"]
+    speedup.main(["--engine", "inline", "--mappers", "2", *shape, "--out", str(out)], standalone_mode=False)
+    assert (out / "speedup.png").read_bytes().startswith(b"\x89PNG")
+    facts = json.loads((out / "speedup.json").read_text())
+    assert facts["skipped"] == {}
+    assert list(facts["speedups"]["inline"]) == ["1", "2"]
 
 
 @pytest.mark.parametrize("kind", ["blobs", "cloud"])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis.strategies import binary, floats, integers, lists
 
 from common.dataset import open_input
 from common.errors import UsageError
+from common.model import FloatType
 from common.store import DataDir
 from master.checkpoints import (
     CheckpointWriter,
@@ -97,6 +99,39 @@ def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason
     with pytest.raises(UsageError) as refused:
         find_checkpoint(data_dir, SUBJECT, 9)
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "fields", "text"),
+    [
+        ("--k", {"k": 3}, "3, but in {} it is 2"),
+        ("--tol", {"tol": 0.5}, "0.5, but in {} it is 0.0001"),
+        ("--init", {"init": "k-means++"}, "k-means++, but in {} it is random"),
+        ("--n-init", {"n_init": 4}, "4, but in {} it is 1"),
+        ("--on-empty", {"on_empty": "keep"}, "keep, but in {} it is farthest"),
+        ("--seed", {"seed": 1}, "1, but in {} it is 0"),
+        (
+            "--init-centroids",
+            {"initial": np.array([[1.0, 2.0], [3.0, 4.0]])},
+            "of SHA-256 6bab56d2f81d4b5a..., but in {} it is not given",
+        ),
+        ("--columns", {"columns": "2,1"}, "2,1, but in {} it is 1,2"),
+        ("--dtype", {"dtype": FloatType.FLOAT32}, "float32, but in {} it is float64"),
+        ("--iters", {"iterations": 2}, "2, but {} is beyond that"),
+    ],
+)
+def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[str, Any], text: str) -> None:
+    (data_dir.root / "points.txt").write_bytes(b"1,2\n3,4\n")
+
+    def subject(columns: str | None = None, dtype: FloatType = FloatType.FLOAT64, **more: Any) -> Subject:
+        source = open_input(data_dir.root / "points.txt", columns, dtype).input
+        return Subject.of(source, KMeansConfig(**({"k": 2, "iterations": 5} | more)))
+
+    path = keep(data_dir, 3, encode_checkpoint(3, subject(), [progress(3)]))
+    assert find_checkpoint(data_dir, subject(iterations=50), 50).checkpoint.iteration == 3
+    with pytest.raises(UsageError) as refused:
+        find_checkpoint(data_dir, subject(**fields), fields.get("iterations", 5))
+    assert str(refused.value) == f"--resume: {option} is {text.format(path)}"
 
 
 def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataDir) -> None:

@@ -141,3 +141,14 @@ def test_the_log_hands_over_events_with_process_and_time() -> None:
     (event,) = events
     assert (event.process, event.name, event.fields) == ("R2", "reduced", {"name": "x", "task": 1})
     assert before <= event.time <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "kept"), [("", ""), ("whole\n", "whole\n"), ("whole\ntor", "whole\ntor\n")], ids=repr
+)
+def test_the_dump_goes_on_after_an_older_one(path: Path, old: str, kept: str) -> None:
+    path.write_text(old)
+    dump = Dump(path, append=True)
+    dump.write("new")
+    dump.close()
+    assert path.read_text() == f"{kept}new\n"

@@ -82,8 +82,9 @@ def read(store: NodeStore, this: Attempt, name: str = "out", offset: int = 0) ->
 
 
 def tree(folder: Path) -> list[str]:
-    """Return the files below a folder, hidden ones too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Return the files below a folder, hidden ones too, but no manifests."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.txt"]
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 @pytest.fixture
@@ -128,6 +129,41 @@ class TestNodeStore:
         assert seen[0].startswith(".a.txt.1-1-")
         assert tree(folder) == ["a.txt", "b.txt"]
         assert [read(store, attempt(), name) for name in ("a", "b")] == [b"1", b"2"]
+
+    def test_the_manifest_tells_what_was_committed(self, store: NodeStore, folder: Path) -> None:
+        seen: list[bool] = []
+        for number in (1, 2):
+            manifest_is_there = lambda: seen.append((folder / "manifest.txt").exists())  # noqa: E731
+            commit(store, attempt(number), meanwhile=manifest_is_there, map_output=b"1,2", partition_1=b"")
+        assert seen == [False, True]
+        assert (folder / "manifest.txt").read_text() == (
+            "attempt=2 task=1 job=lloyd iteration=1\n"
+            f"map_output.txt size_bytes=3 records=1 crc32={checksum(b'1,2'):08x}\n"
+            "partition_1.txt size_bytes=0 records=1 crc32=00000000\n"
+        )
+
+    @pytest.mark.parametrize("content", [b"", b"dat", b"dat\0", b"data and more"])
+    def test_a_damaged_file_is_lost_when_it_is_verified(
+        self, store: NodeStore, folder: Path, content: bytes
+    ) -> None:
+        commit(store, attempt())
+        (folder / "out.txt").write_bytes(content)
+        assert read(store, attempt()) == content
+        with pytest.raises(OutputLostError, match=r"^out\.txt is damaged on the disk$"):
+            list(store.read(attempt(), "out", verify=True))
+
+    def test_a_sound_file_is_verified_from_any_offset(self, store: NodeStore) -> None:
+        commit(store, attempt())
+        assert b"".join(store.read(attempt(), "out", 2, verify=True)) == b"ta"
+
+    def test_what_no_manifest_lists_is_garbage(self, store: NodeStore, folder: Path) -> None:
+        commit(store, attempt(), kept=b"1")
+        commit(store, attempt(task=1), lost=b"2")
+        store.cached(0, "points").write_bytes(b"cached")
+        (folder / "later.txt").write_bytes(b"of an attempt that was cut off")
+        (folder / "task_2" / "manifest.txt").unlink()
+        NodeStore(folder, 1)
+        assert tree(folder) == [".cache/split_1_points", "kept.txt"]
 
     def test_an_exception_leaves_nothing_new(self, store: NodeStore, folder: Path) -> None:
         commit(store, attempt(1), out=b"first")

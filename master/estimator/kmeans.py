@@ -1,0 +1,232 @@
+"""K-Means with scikit-learn's interface, on every engine.
+
+An array is clustered in this process, by as many threads as there are cores; a file, given by its
+path, is too, or on mapper and reducer processes. The centroids are those of the command line with
+the same start and seed, to the last bit:
+
+>>> import numpy as np
+>>> from master import KMeans
+>>> points = np.array([[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [10.0, 2.0], [10.0, 4.0], [10.0, 0.0]])
+>>> model = KMeans(n_clusters=2, random_state=0).fit(points)
+>>> np.sort(model.cluster_centers_, axis=0)
+array([[ 1.,  2.],
+       [10.,  2.]])
+>>> model.inertia_
+16.0
+>>> near, far = model.predict([[0.0, 0.0], [12.0, 3.0]])
+>>> bool(near == model.labels_[0]), bool(far == model.labels_[3])
+(True, True)
+>>> model.transform([[1.0, 5.0]]).min()
+np.float64(3.0)
+
+The inertia after each iteration:
+
+>>> model = KMeans(2, init=points[2:4], compute_sse=True).fit(points)
+>>> model.sse_history_.tolist(), model.inertia_
+([16.0, 16.0], 16.0)
+
+Two mapper processes and a reducer, on a file; `dump` keeps the log of all that happened:
+
+>>> model = KMeans(2, random_state=0, engine="grpc", mappers=2).fit("data/input/points.txt")
+>>> model.labels_.shape
+(31,)
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+
+from common.dataset import load_split, open_input, plan_splits
+from common.errors import UsageError
+from common.kernels.distance import distances
+from common.model import FloatArray, IntArray
+from master.estimator.base import Base, check_fitted, checked_rows
+from master.estimator.parameters import errors_in_these_words, kmeans_config, place
+from master.estimator.sources import Data, is_path, open_array, open_file
+from master.kmeans import fit
+
+
+class KMeans(Base):
+    """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
+
+    Data, wherever `X` stands: an array, a data frame or a nested list of numbers, of float32 or
+    float64 (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
+    the path of a file that the command line can read. Rows cannot be weighted.
+
+    Parameters
+    ----------
+    n_clusters
+        Clusters, from 1 to the number of distinct rows.
+    init
+        "k-means++": rows spread out by the scalable k-means++ (k-means||); "random": random rows; or an
+        array of shape (n_clusters, n_features) to start from.
+    n_init
+        Starts to try, side by side; the least inertia wins.
+    max_iter
+        Iterations at most.
+    tol
+        Stop when no centroid moves farther: a Euclidean distance in the unit of the data, for each
+        centroid alone, as the command line's --tol. scikit-learn scales its own by the data's variance;
+        `tol * np.sqrt(X.var(axis=0).mean())` is of the same kind. 0: stop when nothing moves at all.
+    random_state
+        Every random choice follows from it. An integer is the command line's --seed; a
+        `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
+    on_empty
+        A cluster without members takes the point "farthest" from its centroid, or with "keep" stays.
+    engine
+        "inline": this process. "grpc": mapper and reducer processes of this machine; they end with the
+        fit, and their folders, an array's copy among them, lie in a private temporary folder meanwhile.
+    mappers, reducers
+        Processes of engine "grpc"; mappers None: as many as there are cores.
+    threads
+        Of each mapper, or of this process; None: the cores, shared among the mappers.
+    compute_sse
+        Keep the inertia after each iteration; it costs one more pass over the data for each.
+    compute_labels
+        Keep `labels_`; False spares a pass over the data and 4 bytes a row.
+    columns
+        Of a file: the columns to use, by name or by position from 1 ("x,y" or "1,3-5"); None: all.
+    dump
+        Path of a log of all that happens in a fit; None: none.
+    verbose
+        Show what the command line shows.
+
+    Attributes
+    ----------
+    cluster_centers_
+        Shape (n_clusters, n_features), float64.
+    labels_
+        Shape (n_samples,), int32: the nearest centroid of each row, ties to the lowest index.
+    inertia_
+        Sum of the rows' squared distances to their nearest centroids, rounded once.
+    n_iter_
+        Iterations run.
+    sse_history_
+        With `compute_sse`: the inertia after each iteration, shape (n_iter_,).
+    n_features_in_, feature_names_in_
+        Columns in `fit`; their names if `X` was a data frame that has them.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: Any = "k-means++",
+        n_init: int = 1,
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        random_state: Any = None,
+        on_empty: str = "farthest",
+        engine: str = "inline",
+        mappers: int | None = None,
+        reducers: int = 1,
+        threads: int | None = None,
+        compute_sse: bool = False,
+        compute_labels: bool = True,
+        columns: str | None = None,
+        dump: str | os.PathLike[str] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.on_empty = on_empty
+        self.engine = engine
+        self.mappers = mappers
+        self.reducers = reducers
+        self.threads = threads
+        self.compute_sse = compute_sse
+        self.compute_labels = compute_labels
+        self.columns = columns
+        self.dump = dump
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Cluster the rows of `X`; `y` is ignored.
+
+        Raises
+        ------
+        ValueError
+            A parameter makes no sense, or `X` holds what it must not.
+        RunFailedError
+            The processes of engine "grpc" could not finish.
+        """
+        with self._open(X, reset=True) as data:
+            config = kmeans_config(self, data)
+            result = fit(data.engine, data.rows, config, data.log)
+            labels = data.labels(result.centroids) if self.compute_labels else None
+        self._forget("labels_", "sse_history_")
+        self.cluster_centers_, self.inertia_ = result.centroids, result.inertia
+        self.n_iter_ = result.n_iter
+        if labels is not None:
+            self.labels_ = labels
+        if self.compute_sse:
+            self.sse_history_ = np.array(result.history)
+        return self
+
+    def predict(self, X: Any) -> IntArray:
+        """Return each row's nearest centroid, int32, shape (n_samples,)."""
+        check_fitted(self)
+        with self._open(X, reset=False) as data:
+            return data.labels(self.cluster_centers_)
+
+    def fit_predict(self, X: Any, y: Any = None) -> IntArray:
+        """Cluster the rows, and return each one's cluster; `y` is ignored."""
+        self.fit(X)
+        return self.labels_ if self.compute_labels else self.predict(X)
+
+    def transform(self, X: Any) -> FloatArray:
+        """Return each row's distance to every centroid, float64, shape (n_samples, n_clusters)."""
+        check_fitted(self)
+        if not is_path(X):
+            return distances(checked_rows(self, X, reset=False), self.cluster_centers_)
+        with errors_in_these_words():
+            file = open_input(X, self.columns)
+            self._take_columns(len(file.input.columns), reset=False)
+            return distances(load_split(file.input, *plan_splits(file, 1)), self.cluster_centers_)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the negative inertia of the rows, the more the better; `y` is ignored."""
+        check_fitted(self)
+        with self._open(X, reset=False) as data:
+            return -data.inertia(self.cluster_centers_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.cluster_centers_)
+
+    @contextmanager
+    def _open(self, X: Any, *, reset: bool) -> Iterator[Data]:
+        """Open the data, to learn its columns (reset) or to check them.
+
+        An array that is only to be looked at needs no process but this one.
+        """
+        with errors_in_these_words():
+            if is_path(X):
+                with open_file(X, place(self, self.engine)) as data:
+                    self._take_columns(data.columns, reset=reset)
+                    yield data
+            elif self.columns is not None:
+                raise UsageError("columns is for files; choose those of an array before")
+            else:
+                points = checked_rows(self, X, reset=reset)
+                with open_array(points, place(self, self.engine if reset else "inline")) as data:
+                    yield data
+
+    def _take_columns(self, columns: int, *, reset: bool) -> None:
+        """Do for a file what `checked_rows` does for an array."""
+        if reset:
+            self.n_features_in_ = columns
+            self._forget("feature_names_in_")
+        elif columns != self.n_features_in_:
+            raise UsageError(f"the file has {columns} columns, but fit saw {self.n_features_in_}")
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            vars(self).pop(name, None)

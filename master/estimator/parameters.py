@@ -1,0 +1,111 @@
+"""The estimator's parameters as the configuration of a run, and errors in their words."""
+
+import operator
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.errors import UsageError, UserError
+from common.formats.columns import are_usable
+from common.model import FloatArray, FloatType
+from master.config import KMeansConfig, cores
+from master.estimator.sources import Data, Place
+
+_OPTIONS = {
+    "--k": "n_clusters",
+    "--iters": "max_iter",
+    "--seed": "random_state",
+    "--init-centroids": "init",
+    "--on-empty": "on_empty",
+    "--n-init": "n_init",
+    "--data-dir": "the temporary folder",
+}
+"""Options of the command line that have another name here; the rest loses its dashes."""
+
+
+def place(model: Any, engine: str) -> Place:
+    """Say where a model's jobs run, on that engine."""
+    if not isinstance(model.columns, str | None):
+        raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
+    return Place(
+        engine=_one_of("engine", engine, "inline", "grpc"),
+        mappers=cores() if model.mappers is None else _whole("mappers", model.mappers, 1),
+        reducers=_whole("reducers", model.reducers, 1),
+        threads=0 if model.threads is None else _whole("threads", model.threads, 1),
+        columns=model.columns,
+        dump=None if model.dump is None else Path(model.dump),
+        verbose=bool(model.verbose),
+    )
+
+
+def kmeans_config(model: Any, data: Data) -> KMeansConfig:
+    """Say what a model's fit to the data is to do."""
+    k = _whole("n_clusters", model.n_clusters, 1)
+    if k > data.rows:
+        raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
+    named = isinstance(model.init, str)
+    return KMeansConfig(
+        k=k,
+        iterations=_whole("max_iter", model.max_iter, 1),
+        tol=float(model.tol),
+        init=_one_of("init", model.init, "random", "k-means++") if named else "random",
+        initial=None if named else _start(model.init, k, data.columns),
+        n_init=_whole("n_init", model.n_init, 1),
+        on_empty=_one_of("on_empty", model.on_empty, "farthest", "keep"),
+        seed=_seed(model.random_state),
+        history=bool(model.compute_sse),
+    )
+
+
+@contextmanager
+def errors_in_these_words() -> Iterator[None]:
+    """Raise what the user can mend as ValueError, and call options as the estimator does."""
+    try:
+        yield
+    except UserError as error:
+        text = re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), str(error))
+        raise ValueError(text) from None
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise UsageError(f"{name} is {value!r}, but must be an integer") from None
+    if number < least:
+        raise UsageError(f"{name} is {number}, but must be {least} or more")
+    return number
+
+
+def _one_of(name: str, value: Any, *known: str) -> Any:
+    if value not in known:
+        raise UsageError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
+    return value
+
+
+def _start(init: Any, k: int, columns: int) -> FloatArray:
+    try:
+        centroids = np.array(init, np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("init must be 'k-means++', 'random' or an array of numbers") from None
+    if centroids.shape != (k, columns):
+        raise UsageError(
+            f"init has the shape {centroids.shape}, but n_clusters and the data want ({k}, {columns})"
+        )
+    if not are_usable(centroids, FloatType.FLOAT64):
+        raise UsageError("init holds numbers that cannot be clustered")
+    return centroids
+
+
+def _seed(random_state: Any) -> int:
+    if random_state is None:
+        random_state = np.random.default_rng()
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**63 - 1, dtype=np.int64))
+    return _whole("random_state", random_state, 0)

@@ -1,0 +1,193 @@
+"""Files damaged or lost, disks full or broken: the same bytes, or one line that says why."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.programs import (
+    SAMPLE,
+    BackgroundRun,
+    centroids_of,
+    command,
+    environment_with_hook,
+    options,
+    run_master,
+)
+
+Damage = Callable[[Path], object]
+
+DAMAGES: dict[str, Damage] = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "corrupt": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
+    "missing": lambda path: path.unlink(),
+}
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a tmpfs")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert run_master(folder, *options(k=3), "--engine", "inline").returncode == 0
+    return centroids_of(folder)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def assert_failed(folder: Path, result: subprocess.CompletedProcess[str], code: int, pattern: str) -> None:
+    assert (result.returncode, result.stderr.count("\n")) == (code, 1), result.stderr
+    assert re.fullmatch(f"Error: {pattern}\n", result.stderr), result.stderr
+    assert not (folder / "data" / "centroids.txt").exists()
+    assert not list(folder.rglob("*centroids*.tmp"))
+
+
+def raising(error: str) -> str:
+    return f"raise OSError(errno.{error}, os.strerror(errno.{error}))"
+
+
+def run_hooked(folder: Path, hook: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment_with_hook(folder, hook),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_partition_is_harmed_before_it_is_fetched(tmp_path: Path, undisturbed: str, damage: str) -> None:
+    with BackgroundRun(tmp_path, *options(k=3, r=1), "--task-delay", 0.3) as run:
+        run.wait_for("rpc_call to=R1 method=Reduce job=lloyd iteration=1 ")
+        DAMAGES[damage](tmp_path / "data" / "mappers" / "M1" / "partition_1.txt")
+        assert run.end() == (0, "")
+    assert centroids_of(tmp_path) == undisturbed
+    why = {"missing": r"partition_1\.txt: No such file", "corrupt": "is damaged on the disk"}
+    dump = run.dump()
+    assert re.search(
+        f"R1 event=rpc_response method=FetchPartition .*FAILURE .*{why.get(damage, 'is damaged on')}", dump
+    )
+    assert re.search("to=M1 method=Map job=lloyd iteration=1 task=1 attempt=2", dump)
+    assert "event=worker_lost" not in dump
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "missing"])
+def test_a_map_output_is_harmed_before_the_labels_are_read(tmp_path: Path, damage: str) -> None:
+    labels = ("--labels", "labels.txt")
+    with BackgroundRun(tmp_path, *options(k=3), *labels, "--task-delay", 0.3) as run:
+        # The second mapper's are read last, when both are done; the first has 0.3 s to finish.
+        run.wait_for("from=M2 method=Map job=label task=2 attempt=1 status=SUCCESS")
+        DAMAGES[damage](tmp_path / "data" / "mappers" / "M2" / "job_label" / "map_output.txt")
+        assert run.end() == (0, "")
+    found = (tmp_path / "labels.txt").read_text()
+    assert run_master(tmp_path, *options(k=3), *labels, "--engine", "inline").returncode == 0
+    assert found == (tmp_path / "labels.txt").read_text()
+
+
+def test_a_disk_error_while_a_worker_writes(tmp_path: Path, undisturbed: str) -> None:
+    """It happens once; the task runs again."""
+    once = tmp_path / "once"
+    hook = (
+        "if event == 'open' and '.partition_2' in str(arguments[0]) and '/M2/' in str(arguments[0]) "
+        f"and not os.path.exists('{once}'): "
+        f"os.close(os.open('{once}', os.O_CREAT)); {raising('EIO')}"
+    )
+    result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert centroids_of(tmp_path) == undisturbed
+    assert re.search(r"from=M2 method=Map .*status=FAILURE", (tmp_path / "dump.txt").read_text())
+
+
+def test_a_worker_that_can_never_write_ends_the_run(tmp_path: Path) -> None:
+    hook = f"if event == 'open' and '.output' in str(arguments[0]): {raising('ENOSPC')}"
+    result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
+    assert_failed(tmp_path, result, 1, r"reduce task \d cannot be done: .*")
+    assert "No space left on device" in (tmp_path / "dump.txt").read_text()
+
+
+@ROOT_ONLY
+def test_a_full_disk_for_a_mapper(tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mappers").symlink_to(tiny)
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(4000, 2)))
+    result = run_master(tmp_path, *options(k=3, n=2, input_path=path), "--quiet")
+    assert_failed(tmp_path, result, 1, r"map task \d cannot be done: .*")
+    assert "No space left on device" in (tmp_path / "dump.txt").read_text()
+
+
+def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
+    hook = f"if event == 'open' and '.centroids.txt' in str(arguments[0]): {raising('ENOSPC')}"
+    result = run_hooked(tmp_path, hook, *options(k=3), "--engine", "inline", "--quiet")
+    assert_failed(tmp_path, result, 1, r"data/centroids\.txt: No space left on device")
+    assert run_master(tmp_path, *options(k=3), "--resume", "--engine", "inline").returncode == 0
+
+
+def test_checkpoints_that_cannot_be_written(tmp_path: Path, undisturbed: str) -> None:
+    hook = f"if event == 'open' and '.jsonl' in str(arguments[0]): {raising('EIO')}"
+    result = run_hooked(tmp_path, hook, *options(k=3), "--engine", "inline", "--quiet")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert centroids_of(tmp_path) == undisturbed
+    assert 'reason="Input/output error"' in (tmp_path / "dump.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "code", "line"),
+    [
+        ("os.mkdir", "data", 2, "--data-dir data: Permission denied"),
+        ("open", "data/.lock", 2, "--data-dir data: Permission denied"),
+        ("open", "points.txt", 2, r"points\.txt: cannot be read: Permission denied"),
+        ("open", "dump.txt", 2, r"--dump dump\.txt: Permission denied"),
+        ("open", ".labels.txt", 1, r"--labels labels\.txt: Permission denied"),
+    ],
+)
+def test_permissions(tmp_path: Path, event: str, name: str, code: int, line: str) -> None:
+    """As the system refuses them to those who aren't root."""
+    shutil.copy(SAMPLE, tmp_path / "points.txt")
+    hook = f"if event == {event!r} and f'/{{arguments[0]}}.'.count('/{name}.'): {raising('EACCES')}"
+    arguments = (*options(k=3, input_path=Path("points.txt")), "--labels", "labels.txt", "--quiet")
+    result = run_hooked(tmp_path, hook, *arguments, "--engine", "inline")
+    assert_failed(tmp_path, result, code, line)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "change"), [(".npy", "truncated"), (".npy", "replaced"), (".txt", "truncated")]
+)
+def test_an_input_that_changes_under_the_run(tmp_path: Path, suffix: str, change: str) -> None:
+    """A mapped file that gets shorter while it is used kills its mappers (SIGBUS); what is said is why."""
+    path = tmp_path / f"points{suffix}"
+    in_use = (suffix, change) == (".npy", "truncated")
+    points = np.random.default_rng(0).normal(size=(500_000 if in_use else 3000, 2))
+    if suffix == ".npy":
+        np.save(path, points)
+    else:
+        np.savetxt(path, points, "%.5f", delimiter=",")
+    delay = 0 if in_use else 0.2
+    with BackgroundRun(tmp_path, *options(k=30, input_path=path), "--task-delay", delay) as run:
+        run.wait_for("M1 event=map_started job=lloyd " if in_use else "method=Map job=lloyd")
+        if change == "truncated":
+            os.truncate(path, 200)
+        else:
+            path.write_bytes(path.read_bytes()[::-1])
+        code, error = run.end()
+    if suffix == ".npy":
+        assert (code, error) == (2, f"Error: {path}: the file changed while the run was using it\n")
+        assert not (tmp_path / "data" / "centroids.txt").exists()
+    else:
+        assert (code, error) == (0, "")  # each mapper has its own copy of its rows
