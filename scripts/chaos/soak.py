@@ -23,6 +23,11 @@ _ENOUGH_RUNS = 20
 _MAY_GIVE_UP_AFTER = 4
 """Faults: so many failures of one task are needed at least."""
 
+_MOMENTS = ["", "worker_joined", *5 * ["iteration_started"], "job=score", "job=label"]
+"""What the log must tell before a fault strikes, a random while later."""
+_Planned = tuple[str, float, str]
+"""Moment, pause in seconds, kind of fault."""
+
 
 @dataclass
 class Tally:
@@ -30,7 +35,7 @@ class Tally:
 
     runs: int = 0
     resumed: int = 0
-    gave_up: int = 0
+    gave_up: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     own_bytes: list[int] = field(default_factory=list)
@@ -39,7 +44,9 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """Say it."""
         yield f"runs                 {self.runs}"
-        yield f"resumed              {self.resumed} times, {self.gave_up} of them after the run had given up"
+        yield f"resumed              {self.resumed} times"
+        yield f"gave up              {len(self.gave_up)} times, and could be done again undisturbed"
+        yield from (f"  {reason}" for reason in self.gave_up)
         yield f"faults               {self.faults.total()}"
         for kind, count in sorted(self.faults.items(), key=lambda item: (-item[1], item[0])):
             yield f"  {count:>5}  {kind}"
@@ -93,8 +100,10 @@ def _run(stage: Stage, tally: Tally) -> None:
     """Run, disturb, resume if need be, and look at what came of it."""
     rng, faults_before = stage.rng, tally.faults.total()
     expected = _undisturbed(stage)
-    faults = [rng.choice(list(FAULTS)) for _ in range(rng.randint(1, _MOST_FAULTS))]
-    gaps_s = [rng.uniform(0.0, 2.0) for _ in faults]
+    faults = [
+        (rng.choice(_MOMENTS), rng.expovariate(2.0), rng.choice(list(FAULTS)))
+        for _ in range(rng.randint(1, _MOST_FAULTS))
+    ]
     while True:
         options = stage.plan.layout(rng)
         if "--fail-rate" in options:
@@ -102,7 +111,7 @@ def _run(stage: Stage, tally: Tally) -> None:
         resume = bool(stage.checkpoints)
         tally.resumed += resume
         stage.begin(options, resume=resume)
-        code = _watch(stage, faults, gaps_s, tally)
+        code = _watch(stage, faults, tally)
         stage.heal()
         stage.check_processes(over=code == 0)
         said = stage.error_path.read_text()
@@ -113,7 +122,7 @@ def _run(stage: Stage, tally: Tally) -> None:
         one_line = said.startswith("Error: ") and said.count("\n") == 1
         if code != 1 or not one_line or tally.faults.total() - faults_before < _MAY_GIVE_UP_AFTER:
             raise ViolationError(f"unexpected end: exit code {code}: {said}")
-        tally.gave_up += 1
+        tally.gave_up.append(said.strip())
         faults.clear()
     if _results(stage.folder / "data" / "centroids.txt", stage.folder / LABELS) != expected:
         raise ViolationError("wrong bytes: not those of the undisturbed run")
@@ -135,21 +144,22 @@ def _results(centroids: Path, labels: Path) -> tuple[bytes, bytes]:
     return centroids.read_bytes(), labels.read_bytes()
 
 
-def _watch(stage: Stage, faults: list[str], gaps_s: list[float], tally: Tally) -> int:
+def _watch(stage: Stage, faults: list[_Planned], tally: Tally) -> int:
     """Strike while the master runs; return its exit code."""
     assert stage.master is not None
     began_s = time.monotonic()
-    next_s = began_s + (gaps_s[0] if faults else 0.0)
+    moment_s: float | None = None
     while stage.master.poll() is None:
         now_s = time.monotonic()
         if now_s - began_s > _HANGS_AFTER_S:
             raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
         stage.processes()
         stage.heal(now_s)
-        if faults and now_s >= next_s:
-            kind = faults.pop(0)
-            gaps_s.pop(0)
-            next_s = now_s + (gaps_s[0] if faults else 0.0)
+        if faults and moment_s is None and faults[0][0] in stage.story():
+            moment_s = now_s
+        if moment_s is not None and now_s >= moment_s + faults[0][1]:
+            _, _, kind = faults.pop(0)
+            moment_s = None
             if FAULTS[kind](stage):
                 tally.faults[kind] += 1
         time.sleep(_LOOK_EVERY_S)

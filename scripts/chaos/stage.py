@@ -64,6 +64,10 @@ class Visitor:
         """Start it, as somebody would who sees that it is gone."""
         self.process = python(*self._arguments, folder=self._root, said=self._said)
 
+    def said(self) -> str:
+        """Return what it has printed."""
+        return self._said.read_text()
+
     def trouble(self, duration_s: float) -> None:
         """Note that something is done to it for so long; it may take a while to recover."""
         self.troubled_until_s = max(self.troubled_until_s, time.monotonic() + duration_s + _RECOVERY_S)
@@ -161,6 +165,11 @@ class Stage:
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
+    def story(self) -> str:
+        """Return what dump.txt tells of the newest life of the master."""
+        path = self.folder / "dump.txt"
+        return path.read_text().rpartition("event=run_started")[2] if path.exists() else ""
+
     def processes(self) -> list[psutil.Process]:
         """Return the workers that the master has started."""
         if self.master is None:
@@ -191,8 +200,11 @@ class Stage:
         if left:
             raise ViolationError(f"orphan: {left} outlived their master")
         self._seen.clear()
+        for visitor in self.visitors:
+            if visitor.process.poll():
+                raise ViolationError(f"unexpected end: {visitor.process}: {visitor.said()}")
         if over:
-            story = (self.folder / "dump.txt").read_text().rpartition("event=run_started")[2]
+            story = self.story()
             told = [
                 visitor.process
                 for visitor in self.visitors

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from common.store import partition_name
 from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MapperStub
+from protos.mapreduce_pb2_grpc import MapperStub, MasterServicer, add_MasterServicer_to_server
 from scripts.chaos.proxy import Fault, Proxy, Way
 from tests.programs import (
     SAMPLE,
@@ -197,6 +198,39 @@ def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, un
             assert run.end() == (0, "")
             assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
     assert centroids_of(tmp_path) == undisturbed
+
+
+class _Deaf(MasterServicer):
+    """A master that understands only the second time that somebody wants to join."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.heard = threading.Event()
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        self.asked += 1
+        if self.asked == 1:
+            context.abort(grpc.StatusCode.DATA_LOSS, "")  # as for a damaged request
+        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        self.heard.set()
+        return pb.HeartbeatResponse()
+
+    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
+        return pb.LogResponse()
+
+
+def test_who_is_not_understood_asks_again(tmp_path: Path, certs: Path) -> None:
+    server = Server(Credentials.load(certs, Party.MASTER), lambda *_: None)
+    master = _Deaf()
+    add_MasterServicer_to_server(master, server.grpc)
+    server.start()
+    with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
+        assert master.heard.wait(60)
+    server.stop()
 
 
 # Without TLS, as among the processes of one machine: what a message carries tells damage from it
