@@ -38,12 +38,11 @@ Rules, each of which some failure makes necessary:
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from statistics import median
 
 from common.errors import FetchFailedError, InjectedFailureError, MapReduceError, TaskError
 from common.model import Role
+from master.placement import Placement
 from master.stage import (
     Command,
     Event,
@@ -61,102 +60,12 @@ from master.stage import (
     WorkerLost,
     WorkerSilent,
 )
+from master.task import Run, Step, Task, TaskState
 
-MAX_FAILURES = 4
-MAX_LOSSES = 8
 MAX_INTERRUPTIONS = 3
 BACKUP_FROM = 0.75
 BACKUP_AFTER_S = 2.0
 _BACKUP_FACTOR = 3
-_FAILURES_AT_HOME = 2
-
-
-class TaskState(Enum):
-    """Where a task stands."""
-
-    IDLE = auto()
-    RUNNING = auto()
-    DONE = auto()
-    FAILED = auto()
-
-
-class Step(Enum):
-    """What can happen to a task."""
-
-    ASSIGN = auto()
-    SUCCEED = auto()
-    STOP = auto()
-    LOSE = auto()
-    GIVE_UP = auto()
-
-
-TRANSITIONS = {
-    (TaskState.IDLE, Step.ASSIGN): TaskState.RUNNING,
-    (TaskState.RUNNING, Step.ASSIGN): TaskState.RUNNING,
-    (TaskState.RUNNING, Step.SUCCEED): TaskState.DONE,
-    (TaskState.RUNNING, Step.STOP): TaskState.IDLE,
-    (TaskState.DONE, Step.LOSE): TaskState.IDLE,
-    (TaskState.IDLE, Step.GIVE_UP): TaskState.FAILED,
-    (TaskState.RUNNING, Step.GIVE_UP): TaskState.FAILED,
-}
-
-
-class IllegalStepError(RuntimeError):
-    """A task was to take a step that its state does not have."""
-
-
-@dataclass
-class _Run:
-    """An attempt that is waited for."""
-
-    worker: WorkerId
-    sources: tuple[Output, ...]
-    since_s: float
-    interruptions: int = 0
-    interrupted: bool = False
-
-    def was_given(self, lost: FetchFailedError) -> bool:
-        """Tell whether it was to read what it could not."""
-        return any((made.task.index, made.attempt) == (lost.task, lost.attempt) for made in self.sources)
-
-
-@dataclass
-class Task:
-    """A task and what happened to it; only `take` changes its state."""
-
-    id: TaskId
-    state: TaskState = TaskState.IDLE
-    attempts: int = 0
-    failures: int = 0
-    failures_at_home: int = 0
-    losses: int = 0
-    running: dict[int, _Run] = field(default_factory=dict)
-    output: Output | None = None
-    error: MapReduceError | None = None
-    failed_at: int = 0
-
-    def take(self, step: Step) -> None:
-        """Take a step; IllegalStepError if there is none of that kind from here."""
-        state = TRANSITIONS.get((self.state, step))
-        if state is None:
-            raise IllegalStepError(f"{self.id} is {self.state.name}: no {step.name} from there")
-        self.state = state
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether it is to be given up."""
-        if self.error is None or self.state is TaskState.DONE:
-            return False
-        tried = self.failures >= MAX_FAILURES or self.losses >= MAX_LOSSES
-        return (tried and not self.running) or not isinstance(self.error, TaskError)
-
-
-@dataclass
-class _Seat:
-    """The place of a worker: one process after another sits there. `worker` is None in between."""
-
-    worker: WorkerId | None
-    silent: bool = False
 
 
 class StageScheduler:
@@ -194,9 +103,7 @@ class StageScheduler:
         self._maps = [Task(TaskId(Role.MAPPER, index)) for index in map_tasks]
         self._reduces = [Task(TaskId(Role.REDUCER, index)) for index in range(reduce_tasks)]
         self._tasks = {task.id: task for task in (*self._maps, *self._reduces)}
-        self._seats = {seat: _Seat(None) for seat in returning}
-        self._seats |= {(worker.role, worker.index): _Seat(worker, worker in silent) for worker in workers}
-        self._homes = {} if homes is None else homes
+        self._placement = Placement(workers, silent, returning, {} if homes is None else homes)
         self._patience_s = patience_s
         self._alone_since_s: dict[Role, float] = {}
         self._durations_s: dict[Role, list[float]] = {role: [] for role in Role}
@@ -223,7 +130,7 @@ class StageScheduler:
             case WorkerLost():
                 self._worker_lost(event)
             case WorkerSilent(worker):
-                self._set_silent(worker, True)
+                self._placement.set_silent(worker, True)
             case WorkerHeard(worker):
                 commands = self._worker_heard(worker)
             case TaskSucceeded(output):
@@ -239,26 +146,19 @@ class StageScheduler:
     # Events
 
     def _worker_joined(self, worker: WorkerId) -> list[Command]:
-        seat = self._seats.get((worker.role, worker.index))
-        if seat is not None and seat.worker == worker:  # the answer to its first call was lost
+        if self._placement.join(worker):  # it joins again, since the first answer was lost
             return self._worker_heard(worker)
-        self._seats[worker.role, worker.index] = _Seat(worker)
         self._alone_since_s.pop(worker.role, None)
         return []
 
     def _worker_lost(self, event: WorkerLost) -> None:
-        worker, place = event.worker, (event.worker.role, event.worker.index)
+        worker = event.worker
         self._last_words[worker.role] = event.reason
-        seat = self._seats.get(place)
-        if seat is not None and seat.worker in (worker, None):
-            if event.returns:
-                self._seats[place] = _Seat(None)
-            else:
-                del self._seats[place]
+        self._placement.lose(event)
         for task in self._tasks.values():
             for attempt in [attempt for attempt, run in task.running.items() if run.worker == worker]:
                 self._charge(task, attempt, TaskError(event.reason))
-            if task.state is TaskState.DONE and task.id.role is Role.MAPPER and _maker(task) == worker:
+            if task.state is TaskState.DONE and task.id.role is Role.MAPPER and task.maker == worker:
                 task.take(Step.LOSE)
                 task.output = None
                 task.losses += 1
@@ -266,7 +166,7 @@ class StageScheduler:
 
     def _worker_heard(self, worker: WorkerId) -> list[Command]:
         """Ask again for the attempts that it may have gone on with."""
-        self._set_silent(worker, False)
+        self._placement.set_silent(worker, False)
         commands: list[Command] = []
         for task in self._tasks.values():
             for attempt, run in task.running.items():
@@ -284,7 +184,7 @@ class StageScheduler:
         task.running.clear()
         task.output = output
         if task.id.role is Role.MAPPER:
-            self._homes[task.id] = output.worker.index
+            self._placement.move_home(task.id, output.worker)
 
     def _task_failed(self, event: TaskFailed) -> list[Command]:
         if not self.is_running(event.task, event.attempt):
@@ -314,15 +214,7 @@ class StageScheduler:
         return self._suspect(maker) if lost.unreachable else []
 
     def _suspect(self, worker: WorkerId) -> list[Command]:
-        return [Suspect(worker)] if self._set_silent(worker, True) else []
-
-    def _set_silent(self, worker: WorkerId, silent: bool) -> bool:
-        """Note it; tell whether this is news."""
-        seat = self._seats.get((worker.role, worker.index))
-        if seat is None or seat.worker != worker or seat.silent == silent:
-            return False
-        seat.silent = silent
-        return True
+        return [Suspect(worker)] if self._placement.set_silent(worker, True) else []
 
     def _stop(self, task: Task, attempt: int) -> WorkerId:
         """End an attempt; the task is idle then unless a backup goes on."""
@@ -337,7 +229,7 @@ class StageScheduler:
     def _blame(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
         task.error = error
         task.failures += 1
-        task.failures_at_home += worker.index == self._homes.get(task.id)
+        task.failures_at_home += self._placement.is_home(task.id, worker)
         task.failed_at = worker.index
 
     # Decisions
@@ -351,19 +243,23 @@ class StageScheduler:
         if all(task.state is TaskState.DONE for task in last):
             self._over = True
             return [Finish(tuple(task.output for task in last if task.output is not None))]
-        maps_done = all(task.state is TaskState.DONE for task in self._maps)
-        due = [*self._maps, *(self._reduces if maps_done else ())]
         commands: list[Command] = []
-        for task in due:
-            if task.state is TaskState.IDLE:
-                if self._deserted(task.id.role):
-                    role = task.id.role
+        for role, tasks in self._due():
+            if any(task.state is TaskState.IDLE for task in tasks):
+                if self._deserted(role):
                     words = self._last_words.get(role, "never joined")
-                    return self._give_up(task, TaskError(f"no {role} is left; the last one: {words}"))
-                worker = self._choose(task)
-                if worker is not None:
-                    commands.append(self._assign(task, worker))
-        return commands + list(self._backups(self._reduces if maps_done else self._maps))
+                    idle = next(task for task in tasks if task.state is TaskState.IDLE)
+                    return self._give_up(idle, TaskError(f"no {role} is left; the last one: {words}"))
+                chosen = list(self._placement.assign(role, tasks, self._busy_workers()))
+                commands += [self._assign(task, worker) for task, worker in chosen]
+            commands += self._backups(role, tasks)
+        return commands
+
+    def _due(self) -> list[tuple[Role, list[Task]]]:
+        """Return the tasks that may run; maps of which all are DONE have nothing left to do."""
+        if all(task.state is TaskState.DONE for task in self._maps):
+            return [(Role.REDUCER, self._reduces)]
+        return [(Role.MAPPER, self._maps)]
 
     def _give_up(self, task: Task, error: MapReduceError) -> list[Command]:
         task.take(Step.GIVE_UP)
@@ -372,7 +268,7 @@ class StageScheduler:
 
     def _deserted(self, role: Role) -> bool:
         """Tell whether the role has been without any worker for too long."""
-        if any(seat_role is role for seat_role, _ in self._seats):
+        if self._placement.has(role):
             return False
         limit_s = self._alone_since_s.setdefault(role, self._now_s) + self._patience_s
         if self._now_s < limit_s:
@@ -387,68 +283,22 @@ class StageScheduler:
         sources = () if task.id.role is Role.MAPPER else tuple(m.output for m in self._maps if m.output)
         task.take(Step.ASSIGN)
         task.attempts += 1
-        task.running[task.attempts] = _Run(worker, sources, self._now_s)
+        task.running[task.attempts] = Run(worker, sources, self._now_s)
         return RunTask(task.id, task.attempts, worker, sources)
-
-    def _choose(self, task: Task) -> WorkerId | None:
-        """Choose a worker for an idle task; None to wait."""
-        role, home = task.id.role, self._home(task)
-        idle = self._idle_workers(role)
-        if task.failures_at_home < _FAILURES_AT_HOME:
-            at_home = next((worker for worker in idle if worker.index == home), None)
-            if at_home is not None:
-                return at_home
-            peers = self._maps if role is Role.MAPPER else self._reduces
-            waiting = [
-                t for t in peers if t.state is TaskState.IDLE and t.failures_at_home < _FAILURES_AT_HOME
-            ]
-            first = next(t for t in waiting if self._homes.get(t.id) == home)
-            if first is task and not self._is_busy(role, home):
-                return None
-            homes = {self._homes.get(t.id) for t in (peers if first is task else waiting)}
-            idle = [worker for worker in idle if worker.index not in homes]
-        elif any(seat_role is role and index != task.failed_at for seat_role, index in self._seats):
-            idle = [worker for worker in idle if worker.index != task.failed_at]
-        return min(idle, key=lambda worker: worker.index, default=None)
-
-    def _home(self, task: Task) -> int | None:
-        """Return the index of the worker that the task belongs to; of those, the one with the fewest."""
-        role, known = task.id.role, self._homes.get(task.id)
-        indexes = [index for seat_role, index in self._seats if seat_role is role]
-        if known not in indexes and indexes:
-            taken = [index for owner, index in self._homes.items() if owner.role is role]
-            self._homes[task.id] = min(indexes, key=lambda index: (taken.count(index), index))
-        return self._homes.get(task.id)
-
-    def _is_busy(self, role: Role, index: int | None) -> bool:
-        return any((worker.role, worker.index) == (role, index) for worker in self._busy_workers())
-
-    def _idle_workers(self, role: Role) -> list[WorkerId]:
-        busy = self._busy_workers()
-        workers = [
-            seat.worker for seat in self._seats.values() if seat.worker is not None and not seat.silent
-        ]
-        return [worker for worker in workers if worker.role is role and worker not in busy]
 
     def _busy_workers(self) -> set[WorkerId]:
         return {run.worker for task in self._tasks.values() for run in task.running.values()}
 
-    def _backups(self, tasks: Sequence[Task]) -> Iterator[RunTask]:
+    def _backups(self, role: Role, tasks: Sequence[Task]) -> Iterator[RunTask]:
         """Start a second attempt of what takes much longer than the rest did."""
-        done = sum(task.state is TaskState.DONE for task in tasks)
-        if not tasks or done < BACKUP_FROM * len(tasks):
+        if sum(task.state is TaskState.DONE for task in tasks) < BACKUP_FROM * len(tasks):
             return
-        durations_s = self._durations_s[tasks[0].id.role]
-        limit_s = max(_BACKUP_FACTOR * median(durations_s), BACKUP_AFTER_S) if durations_s else BACKUP_AFTER_S
+        limit_s = max(_BACKUP_FACTOR * median(self._durations_s[role]), BACKUP_AFTER_S)
+        idle = self._placement.idle(role, self._busy_workers())
         for task in tasks:
             if len(task.running) == 1:
                 (run,) = task.running.values()
-                idle = self._idle_workers(task.id.role)
                 if self._now_s < run.since_s + limit_s:
                     self._wake_at(run.since_s + limit_s)
                 elif idle:
-                    yield self._assign(task, idle[0])
-
-
-def _maker(task: Task) -> WorkerId | None:
-    return task.output.worker if task.output is not None else None
+                    yield self._assign(task, idle.pop(0))

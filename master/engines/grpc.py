@@ -20,8 +20,8 @@ from common.rpc import LOOPBACK, Server
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
 from master.processes import WorkerProcess
-from master.scheduler import MAX_FAILURES
 from master.stage import Output
+from master.task import MAX_FAILURES
 
 PATIENCE_S = 60.0
 """How long a run whose workers come from elsewhere goes on without any of a role."""

@@ -15,14 +15,7 @@ from hypothesis.strategies import DataObject, booleans, data, integers, sampled_
 
 from common.errors import FetchFailedError, InjectedFailureError, InputError, OutputLostError, TaskError
 from common.model import Role
-from master.scheduler import (
-    BACKUP_AFTER_S,
-    BACKUP_FROM,
-    MAX_FAILURES,
-    MAX_INTERRUPTIONS,
-    MAX_LOSSES,
-    StageScheduler,
-)
+from master.scheduler import BACKUP_AFTER_S, BACKUP_FROM, MAX_INTERRUPTIONS, StageScheduler
 from master.stage import (
     Command,
     Event,
@@ -41,6 +34,7 @@ from master.stage import (
     WorkerLost,
     WorkerSilent,
 )
+from master.task import MAX_FAILURES, MAX_LOSSES
 
 Seat = tuple[Role, int]
 ANY = data()

@@ -13,16 +13,7 @@ from common.errors import (
     TaskError,
 )
 from common.model import Role
-from master.scheduler import (
-    BACKUP_AFTER_S,
-    MAX_INTERRUPTIONS,
-    TRANSITIONS,
-    IllegalStepError,
-    StageScheduler,
-    Step,
-    Task,
-    TaskState,
-)
+from master.scheduler import BACKUP_AFTER_S, MAX_INTERRUPTIONS, StageScheduler
 from master.stage import (
     Command,
     Fail,
@@ -40,6 +31,7 @@ from master.stage import (
     WorkerLost,
     WorkerSilent,
 )
+from master.task import TRANSITIONS, IllegalStepError, Step, Task, TaskState
 
 
 def mapper(index: int, incarnation: int = 1) -> WorkerId:
@@ -449,8 +441,10 @@ def test_a_mapper_lost_while_mapping_loses_its_finished_tasks_uncharged() -> Non
     lose(scheduler, M1, returns=True)
     back = mapper(1, 2)
     assert join(scheduler, back) == [RunTask(MAP1, 2, back)]
-    for attempt in (2, 3, 4):
-        assert fail(scheduler, MAP1, attempt) == [RunTask(MAP1, attempt + 1, back)]
+    assert fail(scheduler, MAP1, 2) == [RunTask(MAP1, 3, back)]
+    assert fail(scheduler, MAP1, 3) == [RunTask(MAP2, 2, back)]  # what failed here twice comes last
+    assert succeed(scheduler, MAP2, 2, back) == [RunTask(MAP1, 4, back)]
+    assert fail(scheduler, MAP1, 4) == [RunTask(MAP1, 5, back)]
     assert failure(fail(scheduler, MAP1, 5)) == (MAP1, "disk full")
 
 

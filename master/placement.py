@@ -1,0 +1,158 @@
+"""Where tasks run: who is there, and who takes which idle task. The rules stand in `master.scheduler`."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from common.model import Role
+from master.stage import TaskId, WorkerId, WorkerLost
+from master.task import Task, TaskState
+
+_FAILURES_AT_HOME = 2
+
+
+@dataclass
+class _Seat:
+    """The place of a worker: one process after another sits there. `worker` is None in between."""
+
+    worker: WorkerId | None
+    silent: bool = False
+
+
+class Placement:
+    """Who is there, and which tasks are at home where.
+
+    Parameters
+    ----------
+    workers, silent, returning, homes
+        As for `StageScheduler`.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[WorkerId],
+        silent: Collection[WorkerId],
+        returning: Sequence[tuple[Role, int]],
+        homes: dict[TaskId, int],
+    ) -> None:
+        self._seats = {seat: _Seat(None) for seat in returning}
+        self._seats |= {(worker.role, worker.index): _Seat(worker, worker in silent) for worker in workers}
+        self._homes = homes
+
+    def join(self, worker: WorkerId) -> bool:
+        """Take a worker in; tell whether it was here already."""
+        seat = self._seats.get((worker.role, worker.index))
+        if seat is not None and seat.worker == worker:
+            return True
+        self._seats[worker.role, worker.index] = _Seat(worker)
+        return False
+
+    def lose(self, lost: WorkerLost) -> None:
+        """Empty the worker's seat, or take it away."""
+        place = lost.worker.role, lost.worker.index
+        seat = self._seats.get(place)
+        if seat is not None and seat.worker in (lost.worker, None):
+            if lost.returns:
+                self._seats[place] = _Seat(None)
+            else:
+                del self._seats[place]
+
+    def set_silent(self, worker: WorkerId, silent: bool) -> bool:
+        """Note whether a worker is heard from; tell whether this is news."""
+        seat = self._seats.get((worker.role, worker.index))
+        if seat is None or seat.worker != worker or seat.silent == silent:
+            return False
+        seat.silent = silent
+        return True
+
+    def has(self, role: Role) -> bool:
+        """Tell whether there is anyone of a role, or will be."""
+        return any(seat_role is role for seat_role, _ in self._seats)
+
+    def is_home(self, task: TaskId, worker: WorkerId) -> bool:
+        """Tell whether the task belongs to the worker's place."""
+        return self._homes.get(task) == worker.index
+
+    def move_home(self, task: TaskId, worker: WorkerId) -> None:
+        """Let the task belong to the worker's place from now on."""
+        self._homes[task] = worker.index
+
+    def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
+        """Return the workers of a role that can take an attempt, in the order of their indexes."""
+        workers = [seat.worker for seat in self._seats.values() if seat.worker and not seat.silent]
+        return sorted(
+            (worker for worker in workers if worker.role is role and worker not in busy),
+            key=lambda worker: worker.index,
+        )
+
+    def assign(
+        self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId]
+    ) -> Iterator[tuple[Task, WorkerId]]:
+        """Choose a worker for each idle task that need not wait.
+
+        Parameters
+        ----------
+        role
+            Of the tasks.
+        tasks
+            All that the role has in this stage.
+        busy
+            Workers with an attempt in progress.
+        """
+        for task in tasks:
+            self._find_home(task)
+        idle = {worker.index: worker for worker in self.idle(role, busy)}
+        queues: dict[int, list[Task]] = {}
+        outcasts: list[Task] = []
+        for task in tasks:
+            if task.state is TaskState.IDLE:
+                at_home = task.failures_at_home < _FAILURES_AT_HOME
+                (queues.setdefault(self._homes.get(task.id, 0), []) if at_home else outcasts).append(task)
+        working = {worker.index for worker in busy if worker.role is role}
+        for index, queue in queues.items():
+            if index in idle:
+                working.add(index)
+                yield queue.pop(0), idle.pop(index)
+        for task in outcasts:
+            worker = self._elsewhere(task, idle)
+            if worker is not None:
+                yield task, idle.pop(worker.index)
+        yield from self._steal(tasks, queues, idle, working)
+
+    def _steal(
+        self,
+        tasks: Sequence[Task],
+        queues: dict[int, list[Task]],
+        idle: dict[int, WorkerId],
+        working: set[int],
+    ) -> Iterator[tuple[Task, WorkerId]]:
+        """Let workers with nothing to do take from the ends of the longest queues.
+
+        The first in a queue is its home's, which will soon have the time; only a worker that is
+        nobody's home, for it joined late, may take that too.
+        """
+        homes = {self._homes.get(task.id) for task in tasks}
+        for index, worker in idle.items():
+            least = 1 if index in homes else 0
+            lengths = {
+                home: len(queue)
+                for home, queue in queues.items()
+                if len(queue) > (least if home in working else 1)
+            }
+            if index not in queues and lengths:
+                longest = max(lengths, key=lambda home: (lengths[home], -home))
+                yield queues[longest].pop(), worker
+
+    def _elsewhere(self, task: Task, idle: dict[int, WorkerId]) -> WorkerId | None:
+        """Return a worker other than the one where the task failed, if there is, or will be, another."""
+        others = any(role is task.id.role and index != task.failed_at for role, index in self._seats)
+        return next((w for w in idle.values() if not others or w.index != task.failed_at), None)
+
+    def _find_home(self, task: Task) -> None:
+        """Give a task whose home is gone another: the place that is home to the fewest."""
+        role = task.id.role
+        if (role, self._homes.get(task.id)) in self._seats:
+            return
+        indexes = [index for seat_role, index in self._seats if seat_role is role]
+        if indexes:
+            taken = [index for owner, index in self._homes.items() if owner.role is role]
+            self._homes[task.id] = min(indexes, key=lambda index: (taken.count(index), index))
