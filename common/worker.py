@@ -278,7 +278,8 @@ class _Worker:
                 said = str(error)
                 reason = said.rsplit(": ", 1)[-1]
                 click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
-            self._ending.over.wait(_JOIN_PAUSE_S)
+            if self._ending.over.wait(_JOIN_PAUSE_S):
+                return  # it was in, though it was not told so, and by now that run is over
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""

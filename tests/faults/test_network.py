@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from common.credentials import Credentials, Party
+from common.errors import StaleAttemptError
 from common.faults import DamagedMessageError
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
@@ -21,7 +22,12 @@ from common.store import partition_name
 from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MapperStub, MasterServicer, add_MasterServicer_to_server
+from protos.mapreduce_pb2_grpc import (
+    MapperStub,
+    MasterServicer,
+    WorkerStub,
+    add_MasterServicer_to_server,
+)
 from scripts.chaos.proxy import Fault, Proxy, Way
 from tests.programs import (
     SAMPLE,
@@ -230,6 +236,38 @@ def test_who_is_not_understood_asks_again(tmp_path: Path, certs: Path) -> None:
     server.start()
     with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
         assert master.heard.wait(60)
+    server.stop()
+
+
+class _Forgetful(_Deaf):
+    """A master that takes a worker in, takes it for dead, and is never heard when it takes it in again."""
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        self.asked += 1
+        if self.asked > 1:
+            self.heard.set()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "")
+        self.worker = request.address
+        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        raise StaleAttemptError("that worker is not, or no longer, one of this run")
+
+
+def test_who_is_told_the_end_while_it_joins_again_ends(tmp_path: Path, certs: Path) -> None:
+    credentials = Credentials.load(certs, Party.MASTER)
+    server = Server(credentials, lambda *_: None)
+    master = _Forgetful()
+    add_MasterServicer_to_server(master, server.grpc)
+    server.start()
+    with JoinedWorker("mapper", server.address, certs, tmp_path / "a") as worker:
+        assert master.heard.wait(60)
+        channel = connect(master.worker, credentials, Party.MAPPER)
+        WorkerStub(channel).End(pb.EndRequest(), timeout=20)
+        assert worker.end()[0] == 0
+        channel.close()
     server.stop()
 
 
