@@ -48,7 +48,7 @@ SLOW = ("--task-delay", 0.3)
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert run_master(folder, *options(), "--engine", "inline").returncode == 0
+    assert run_master(folder, *options(n=2), "--engine", "inline").returncode == 0
     return centroids_of(folder)
 
 
@@ -76,7 +76,7 @@ def disturbed(folder: Path, certs: Path, *more: object, told: bool = True) -> It
     master, mapper = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     (folder / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
-        *options(r=1, input_path=folder / "points.txt"),
+        *options(r=1, n=2, input_path=folder / "points.txt"),
         *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", folder),
     ]
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def test_a_connection_breaks(tmp_path: Path, certs: Path, undisturbed: str, faul
 
 def test_signs_of_life_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
     """It gets nothing new until it is heard again; what it does meanwhile counts."""
-    with disturbed(tmp_path, certs, "--task-delay", 2) as found:
+    with disturbed(tmp_path, certs, "--task-delay", 1) as found:
         found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
         found.signs.spoil(Fault(Way.THERE, hole=True))
         found.run.wait_for(rf"event=worker_silent worker={found.name}")
@@ -188,7 +188,7 @@ def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, un
     master = f"127.0.0.1:{free_port()}"
     (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
-        *options(m=1, r=1, input_path=tmp_path / "points.txt"),
+        *options(m=1, r=1, n=2, input_path=tmp_path / "points.txt"),
         *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
     ]
     with (
