@@ -1,12 +1,13 @@
 """The command line: options, one line for an error, and what is printed at the end."""
 
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -16,7 +17,7 @@ from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
-from master.config import KMeansConfig, RunConfig
+from master.config import ClusterConfig, EngineName, KMeansConfig, RunConfig
 from master.kmeans import KMeansResult
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
@@ -115,10 +116,28 @@ _run_options = _add(
         ),
         click.option(
             "--engine",
-            type=click.Choice(["grpc", "inline"]),
+            type=click.Choice(get_args(EngineName)),
             default="grpc",
             show_default=True,
-            help="grpc: mapper and reducer processes. inline: this process alone, for comparison.",
+            help="grpc: mapper and reducer processes. inline: this process alone, for comparison. "
+            "spark, dask: M map tasks and R reduce tasks on such a cluster.",
+        ),
+        click.option(
+            "--spark-master",
+            metavar="URL",
+            help="spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
+        ),
+        click.option(
+            "--conf",
+            "spark_conf",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A setting of Spark's; may be repeated.",
+        ),
+        click.option(
+            "--dask-scheduler",
+            metavar="URL",
+            help="tcp://host:port or tls://host:port.  [default: M worker processes here]",
         ),
         click.option(
             "--threads",
@@ -140,11 +159,11 @@ _run_options = _add(
 @click.option("--iters", type=int, required=True, help="Iterations at most, from 1.")
 @click.option(
     "--input",
-    "input_path",
-    type=_FILE,
+    "input_name",
     default="data/input/points.txt",
     show_default=True,
-    help="Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet.",
+    help="Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
+    "with --engine spark also hdfs://..., s3a://... and the like.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice, from 0.")
 @click.option(
@@ -207,7 +226,7 @@ _run_options = _add(
 def run(
     k: int,
     iters: int,
-    input_path: Path,
+    input_name: str,
     seed: int,
     tol: float,
     init: Any,
@@ -227,6 +246,9 @@ def run(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    spark_master: str | None,
+    spark_conf: tuple[str, ...],
+    dask_scheduler: str | None,
     threads: int,
     quiet: bool,
     debug: bool,
@@ -242,9 +264,11 @@ def run(
             _threads_each(threads, mappers, engine),
         )
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, init_centroids),
+            *(mappers, reducers, Path(input_name), columns, data_dir, dump, labels, engine, init_centroids),
             FloatType(dtype),
             options,
+            ClusterConfig(spark_master, spark_conf, dask_scheduler),
+            _uri(input_name),
         )
         result = run_kmeans(config, kmeans, screen)
         screen.say(_result_lines(result, config))
@@ -255,14 +279,14 @@ def run(
 @cli.command(help=_PREDICT_HELP, short_help="Label a file by given centroids.")
 @_worker_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
 @click.option("--centroids", type=_FILE, required=True, metavar="FILE", help="One centroid a row.")
-@click.option("--input", "input_path", type=_FILE, required=True, help="Rows of numbers, as for a run.")
+@click.option("--input", "input_name", required=True, help="Rows of numbers, as for a run.")
 @click.option(
     "--labels", type=_FILE, required=True, metavar="FILE", help="Where each row's cluster goes, one a line."
 )
 @_run_options
 def predict(
     centroids: Path,
-    input_path: Path,
+    input_name: str,
     labels: Path,
     mappers: int,
     reducers: int,
@@ -271,6 +295,9 @@ def predict(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    spark_master: str | None,
+    spark_conf: tuple[str, ...],
+    dask_scheduler: str | None,
     threads: int,
     quiet: bool,
     debug: bool,
@@ -279,9 +306,11 @@ def predict(
 
     def work() -> None:
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine, centroids),
+            *(mappers, reducers, Path(input_name), columns, data_dir, dump, labels, engine, centroids),
             FloatType(dtype),
             TaskOptions(threads=_threads_each(threads, mappers, engine)),
+            ClusterConfig(spark_master, spark_conf, dask_scheduler),
+            _uri(input_name),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -291,8 +320,15 @@ def predict(
     _guarded(work, debug=debug)
 
 
+def _uri(name: str) -> str | None:
+    """Tell an address from a file's path."""
+    return name if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) else None
+
+
 def _threads_each(threads: int, mappers: int, engine: str) -> int:
     """Share the cores that this process may use, unless a number is given."""
+    if engine in ("spark", "dask"):
+        return threads or 1  # the cluster gives a task one core
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     sharing = max(mappers, 1) if engine == "grpc" else 1
     return threads or max(1, cores // sharing)

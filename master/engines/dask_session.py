@@ -5,19 +5,45 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from common.dataset import InputFile
 from common.errors import MapReduceError, RunFailedError, UsageError
+from common.events import Log
 from common.remote.shipping import write_archive
+from master.config import RunConfig
+from master.engines.base import Engine
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_S = 10
+
+
+def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack) -> Engine:
+    """Start the engine that the command line asks for; `stack` ends it, and a cluster of its own."""
+    client = stack.enter_context(connect(config.cluster.dask_scheduler, config.mappers))
+    from distributed import __version__
+
+    from master.engines.dask import DaskEngine, FileRows
+
+    dashboard = f"dashboard {client.dashboard_link}"
+    if find_spec("bokeh") is None:
+        dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
+    log.event("cluster", engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard)
+    engine = DaskEngine(
+        *(client, FileRows(file, config.mappers)),
+        reducers=config.reducers,
+        combine=config.tasks.combine,
+        threads=config.tasks.threads,
+        delay_s=config.tasks.delay_s,
+        log=log,
+    )
+    return stack.enter_context(engine)
 
 
 @contextmanager

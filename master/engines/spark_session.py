@@ -10,13 +10,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.dataset import InputFile
 from common.errors import MapReduceError, RunFailedError, UsageError
+from common.events import Log
 from common.remote.shipping import code_root, write_archive
+from master.config import RunConfig
+from master.engines.base import Engine
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -35,6 +39,32 @@ _SETTINGS = {
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
 }
+
+
+def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack) -> Engine:
+    """Start the engine that the command line asks for, on a context of its own; `stack` ends both."""
+    from master.engines.spark import SparkEngine
+    from master.engines.spark_rows import FileRows, SparkRows
+    from master.engines.spark_uri import UriFile
+
+    context = connect(config.cluster.spark_master, config.cluster.settings)
+    stack.callback(_stop, context)
+    log.event("cluster", engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}")
+    rows: SparkRows = file.stored if isinstance(file, UriFile) else FileRows(context, file, config.mappers)
+    engine = SparkEngine(
+        *(context, rows),
+        reducers=config.reducers,
+        combine=config.tasks.combine,
+        threads=config.tasks.threads,
+        delay_s=config.tasks.delay_s,
+        log=log,
+    )
+    return stack.enter_context(engine)
+
+
+def _stop(context: "SparkContext") -> None:
+    with suppress(Exception):  # it may be gone
+        context.stop()
 
 
 def connect(master: str | None, settings: Mapping[str, str]) -> "SparkContext":
