@@ -97,13 +97,17 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """Rows that a worker got as a stream and wrote to a file of its own."""
+    """Rows that a worker got as a stream and wrote to a file of its own.
+
+    `first` is the input row of the first one, where the stream tells it, else -1.
+    """
 
     index: int
     rows: int
     columns: int
     dtype: FloatType
     path: str
+    first: int = -1
 
     def open(self, folder: Path) -> PointArray:
         """Map the rows.

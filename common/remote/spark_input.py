@@ -164,7 +164,7 @@ def stored_part(row: Any, columns: int, dtype: FloatType) -> StoredPart | str:
     """Make again what `StoreBatches` has put in a row."""
     if row["wrong"] is not None:
         return str(row["wrong"])
-    return StoredPart(row["part"], row["rows"], columns, dtype, row["path"])
+    return StoredPart(row["part"], row["rows"], columns, dtype, row["path"], row["first"])
 
 
 def _stored(index: int, source: Input, blocks: Iterator[PointArray]) -> Iterator[StoredPart | str]:

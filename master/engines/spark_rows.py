@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from common.dataset import InputFile, plan_splits
-from common.errors import InputError
+from common.errors import InputError, RunFailedError
 from common.remote.rows import FilePart, StoredPart
 from master.engines.spark_session import translated_errors
 
@@ -79,12 +79,13 @@ class StoredRows:
             if isinstance(part, str):
                 self.close()
                 raise InputError(part)
-        self.sizes = [part.rows for part in found if isinstance(part, StoredPart)]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return sum(self.sizes)
+        parts = [part for part in found if isinstance(part, StoredPart)]
+        sizes = dict.fromkeys(range(stored.getNumPartitions()), 0) | {part.index: part.rows for part in parts}
+        starts = list(accumulate(sizes.values(), initial=0))
+        self.rows = starts.pop()
+        self._row_starts = tuple(starts)
+        if any(part.first not in (-1, starts[part.index]) for part in parts):
+            raise RunFailedError("Spark's partitions do not follow each other as the rows do")
 
     def parts(self) -> "RDD[Any]":
         """Return where the rows are."""
@@ -92,7 +93,7 @@ class StoredRows:
 
     def row_starts(self) -> tuple[int, ...]:
         """Return each partition's first row, counted through."""
-        return tuple(accumulate(self.sizes, initial=0))[:-1]
+        return self._row_starts
 
     def renew(self) -> None:
         """Forget where the rows are, so that they are made again."""

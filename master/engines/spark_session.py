@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from common.dataset import InputFile
 from common.errors import MapReduceError, RunFailedError, UsageError
@@ -30,6 +30,7 @@ _EXECUTOR_S = 60
 _OLDEST_JAVA = 17
 _ADDRESS = re.compile(r"spark://(.+)").fullmatch
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_CLASS = re.compile(r"^(Exception in thread \S+ )?(org\.apache\.spark\.\S*Exception|py4j\.\S+): ")
 _SETTINGS = {
     "spark.app.name": "kmeans-mapreduce",
     "spark.ui.showConsoleProgress": "false",
@@ -94,7 +95,7 @@ def connect(master: str | None, settings: Mapping[str, str]) -> "SparkContext":
                 raise
             except Exception as error:
                 _raise_translated(error)
-                raise UsageError(f"Spark does not start: {_reason(error)}") from error
+                raise UsageError(f"Spark does not start: {_said_in(said) or _reason(error)}") from error
     if conf.get("spark.master").startswith("spark://"):
         _await_executor(context)
     ship_code(context)
@@ -105,8 +106,11 @@ def ship_code(context: "SparkContext") -> None:
     """Make our code importable on the executors; on this machine alone it is already."""
     if context.getConf().get("spark.executorEnv.PYTHONPATH", "").split(os.pathsep)[0] == str(code_root()):
         return
-    with tempfile.TemporaryDirectory() as folder:
-        context.addPyFile(str(write_archive(Path(folder))))
+    from pyspark import SparkFiles
+
+    folder = Path(SparkFiles.getRootDirectory()) / "code"  # executors fetch it from there, until the end
+    folder.mkdir(exist_ok=True)
+    context.addPyFile(str(write_archive(folder)))
 
 
 @contextmanager
@@ -149,7 +153,15 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
     first = re.sub(r":? ?org\.apache\.spark\.api\.python\.PythonException.*", "", lines[0])
+    first = _CLASS.sub("", first)
     return first if not raised or raised[-1] == lines[0] else f"{first}: {raised[-1]}"
+
+
+def _said_in(file: IO[bytes]) -> str | None:
+    """Find the error in what a JVM wrote before it ended."""
+    file.seek(0)
+    lines = file.read().decode(errors="replace").splitlines()
+    return next((_CLASS.sub("", line) for line in reversed(lines) if re.search(r"(Error|Exception): ", line)), None)
 
 
 def _check_java() -> None:

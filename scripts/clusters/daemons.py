@@ -28,6 +28,7 @@ class Daemons:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._notes = folder / "processes.json"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def prepare(self) -> None:
         """Make the folder; end the program with one line if the cluster is up already."""
@@ -43,8 +44,8 @@ class Daemons:
             file.write(text)
         return path
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], ready: str) -> str:
-        """Start a daemon and wait until its log has a line with the text `ready`; return that line."""
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start a daemon."""
         log = self.private_file(f"{name}.log", "")
         with log.open("w") as out:
             process = subprocess.Popen(
@@ -56,12 +57,16 @@ class Daemons:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._processes[name] = process
         self._note(process.pid)
+
+    def await_line(self, name: str, text: str) -> str:
+        """Wait until a daemon's log holds a text; return the log."""
+        log = self.folder / f"{name}.log"
         deadline_s = time.monotonic() + _START_TIMEOUT_S
-        while time.monotonic() < deadline_s and process.poll() is None:
-            for line in log.read_text(errors="replace").splitlines():
-                if ready in line:
-                    return line
+        while time.monotonic() < deadline_s and self._processes[name].poll() is None:
+            if text in (said := log.read_text(errors="replace")):
+                return said
             time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:]
         self.end()

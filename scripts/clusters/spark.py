@@ -18,6 +18,8 @@ import click
 from scripts.clusters.daemons import ROOT, STATE, Daemons
 
 HOST = "127.0.0.1"
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""The daemons do little; what they run in is set up sooner so."""
 SETTINGS = """\
 spark.master                         {url}
 spark.authenticate                   true
@@ -51,20 +53,21 @@ def up(daemons: Daemons) -> None:
     home = spec.submodule_search_locations[0]
     daemons.prepare()
     secret = secrets.token_hex(32)
-    environment = _environment(daemons) | {"SPARK_HOME": home}
+    environment = _environment(daemons) | {"SPARK_HOME": home, "SPARK_DAEMON_JAVA_OPTS": QUICK_START}
     spark_class = [f"{home}/bin/spark-class"]
     daemons.private_file("conf/spark-defaults.conf", _settings("local[*]", secret))
     master = ["org.apache.spark.deploy.master.Master", "--host", HOST, "--port", "0", "--webui-port", "0"]
-    daemons.start("master", [*spark_class, *master], environment, "New state: ALIVE")
-    log = (daemons.folder / "master.log").read_text()
+    daemons.start("master", [*spark_class, *master], environment)
+    log = daemons.await_line("master", "New state: ALIVE")
     url = _found(r"(spark://\S+)", log)
     ui = _found(r"started at (http://\S+)", log)
     daemons.private_file("conf/spark-defaults.conf", _settings(url, secret))
     for number in (1, 2):
         worker = ["org.apache.spark.deploy.worker.Worker", "--host", HOST, "--webui-port", "0"]
         limits = ["--cores", "1", "--memory", "2g", "--work-dir", str(daemons.folder / f"work{number}")]
-        ready = "Successfully registered with master"
-        daemons.start(f"worker{number}", [*spark_class, *worker, *limits, url], environment, ready)
+        daemons.start(f"worker{number}", [*spark_class, *worker, *limits, url], environment)
+    for number in (1, 2):
+        daemons.await_line(f"worker{number}", "Successfully registered with master")
     click.echo(f"{url} with two workers is up; its UI is {ui}, its logs are in {daemons.folder}")
     click.echo(f"use it:  SPARK_CONF_DIR={daemons.folder}/conf python -m master --engine spark ...")
     click.echo("end it:  make down")
