@@ -80,14 +80,14 @@ class ClusterConfig:
                 raise UsageError(f"--conf {setting}: it must be name=value")
             if name == "spark.authenticate.secret":
                 raise UsageError(
-                    f"--conf {name}: a command line can be read by everybody; put it into spark-defaults.conf "
-                    "in the folder $SPARK_CONF_DIR"
+                    f"--conf {name}: a command line can be read by everybody; put it into "
+                    "spark-defaults.conf in the folder $SPARK_CONF_DIR"
                 )
 
     @property
     def settings(self) -> dict[str, str]:
         """Return the settings by name."""
-        return dict((name, value) for name, _, value in (each.partition("=") for each in self.spark_conf))
+        return {name: value for name, _, value in (each.partition("=") for each in self.spark_conf)}
 
 
 @dataclass(frozen=True)

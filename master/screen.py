@@ -115,7 +115,10 @@ class LiveScreen:
     def _move(self, event: Event) -> None:
         if self._progress is None or self._bar is None:
             return
-        if event.name in ("rpc_response", "task_finished") and event.fields.get("method") in ("Map", "Reduce"):
+        if event.name in ("rpc_response", "task_finished") and event.fields.get("method") in (
+            "Map",
+            "Reduce",
+        ):
             self._tasks += event.fields.get("status") == "SUCCESS"
             self._progress.update(self._bar, tasks=self._tasks)
         elif event.name == "iteration_finished":

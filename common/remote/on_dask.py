@@ -18,7 +18,6 @@ from common.model import FloatArray, PointArray
 from common.remote.rows import Part, forget
 from common.remote.tasks import Emitted, Order, label_part, label_points, map_part, map_points, reduce_pieces
 
-
 Rows: TypeAlias = Part | PointArray
 """Rows that a worker reads and keeps, or that Dask has in its memory already."""
 
@@ -125,7 +124,7 @@ def _mapped(order: Order, index: int, rows: Rows) -> Iterable[Emitted]:
     if not isinstance(rows, np.ndarray):
         yield from map_part(order, rows, own_folder())
         return
-    time.sleep(order.delay_s)
+    time.sleep(order.options.delay_s)
     with _lock:  # taken, so that nobody else works with it meanwhile
         memory = _memories.pop((order.run, index), {})
     yield from map_points(order, index, rows, memory)

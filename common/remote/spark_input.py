@@ -180,5 +180,3 @@ def _stored(index: int, source: Input, blocks: Iterator[PointArray]) -> Iterator
 def _without_mark(index: int, number: int, line: bytes) -> bytes:
     """Drop a byte order mark at the beginning of the file."""
     return line.removeprefix(_BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
-
-

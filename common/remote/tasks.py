@@ -13,7 +13,7 @@ import numpy as np
 from common.jobs.apply import map_keys, map_rows
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, order_by_key, sort_by_key
-from common.model import FloatArray, PointArray, RecordFormat, State
+from common.model import FloatArray, PointArray, RecordFormat, State, TaskOptions
 from common.records import encode
 from common.remote.rows import Part, held
 
@@ -42,23 +42,17 @@ class Order:
         Tells apart what different runs keep.
     job, state
         What to run.
-    combine
-        Merge the records of each key where they were mapped.
-    threads
-        How many share a map task.
+    options
+        Whether to combine, a map task's threads, and how long it waits before its work.
     row_starts
         The first input row of each part.
-    delay_s
-        Wait this long before the work, so that a person can kill a worker in time.
     """
 
     run: str
     job: Job
     state: State
-    combine: bool
-    threads: int
+    options: TaskOptions
     row_starts: tuple[int, ...]
-    delay_s: float = 0.0
 
 
 def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
@@ -69,7 +63,7 @@ def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
     InputError
         The part can't be read or holds what it must not.
     """
-    time.sleep(order.delay_s)
+    time.sleep(order.options.delay_s)
     with held(order.run, part, folder) as (points, memory):
         yield from map_points(order, part.index, points, memory)
 
@@ -77,15 +71,18 @@ def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
 def map_points(order: Order, part: int, points: PointArray, memory: Memory) -> Iterator[Emitted]:
     """Map rows that are at hand, those of a part; else as `map_part`."""
     job, row_start = order.job, order.row_starts[part]
-    if order.combine or not job.emits_rows:
-        options = {"combine": order.combine, "memory": memory, "threads": order.threads}
-        records = sort_by_key(map_rows(job, order.state, points, row_start, **options))
+    combine, threads = order.options.combine, order.options.threads
+    if combine or not job.emits_rows:
+        mapped = map_rows(
+            *(job, order.state, points, row_start), combine=combine, memory=memory, threads=threads
+        )
+        records = sort_by_key(mapped)
         for key, values in groups(records):
             for start in range(0, len(values), _rows_a_piece(values)):
                 yield key, Piece(part, start, values[start : start + _rows_a_piece(values)])
         return
     # Only keys are computed; the values are the rows themselves.
-    keys = map_keys(job, order.state, points, row_start, order.threads)
+    keys = map_keys(job, order.state, points, row_start, threads)
     positions = order_by_key(keys)
     starts = np.flatnonzero(np.diff(keys[positions], prepend=-1))
     for start, stop in pairwise([*starts.tolist(), len(keys)]):
@@ -105,7 +102,9 @@ def label_points(order: Order, part: int, points: PointArray) -> Iterator[bytes]
     """Map rows that are at hand, alone; else as `label_part`."""
     for start in range(0, len(points), _LABELLED_ROWS):
         rows, row_start = points[start : start + _LABELLED_ROWS], order.row_starts[part] + start
-        records = map_rows(order.job, order.state, rows, row_start, combine=False, threads=order.threads)
+        records = map_rows(
+            order.job, order.state, rows, row_start, combine=False, threads=order.options.threads
+        )
         text = io.BytesIO()
         encode(records, RecordFormat.TEXT).write(text)
         yield text.getvalue()
@@ -124,4 +123,5 @@ def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[int, F
 
 
 def _rows_a_piece(values: PointArray) -> int:
-    return max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
+    columns: int = values.shape[1]
+    return max(1, _PIECE_NUMBERS // max(1, columns))

@@ -9,7 +9,7 @@ from common.dataset import InputFile, plan_splits
 from common.errors import InputError
 from common.events import Log
 from common.jobs.base import Job
-from common.model import FloatArray, State
+from common.model import FloatArray, State, TaskOptions
 from common.records.base import Buffer
 from common.remote.on_dask import (
     Answer,
@@ -63,34 +63,27 @@ class DaskEngine:
         Of the cluster. It stays the caller's.
     rows
         The input, in parts: a map task each.
+    options
+        Whether to combine, a map task's threads, and how long it waits before its work.
     reducers
         Reduce tasks; key % R chooses one.
-    combine
-        Merge the records of each key where they were mapped.
-    threads
-        Of each map task.
     log
         Gets every task, once the stage is finished, and workers that come and go.
-    delay_s
-        Wait before each map task's work.
     """
 
     def __init__(
         self,
         client: "Client",
         rows: DaskRows,
-        *,
+        options: TaskOptions,
         reducers: int,
-        combine: bool,
         log: Log,
-        threads: int = 1,
-        delay_s: float = 0.0,
     ) -> None:
         self._client = client
         self._parts = rows.parts()
         self._row_starts = rows.row_starts()
         self._reducers = reducers
-        self._options = {"combine": combine, "threads": threads, "delay_s": delay_s}
+        self._options = options
         self._log = log
         self._run = secrets.token_hex(8)
         self._stages = 0
@@ -146,7 +139,7 @@ class DaskEngine:
         self._finish("Map", answers, place)
 
     def _order(self, job: Job, state: State) -> Order:
-        return Order(run=self._run, job=job, state=dict(state), row_starts=self._row_starts, **self._options)
+        return Order(self._run, job, dict(state), self._options, self._row_starts)
 
     def _submit(self, kind: str, index: int, *call: Any) -> "Future":
         """Have a task run: a map task where its rows are kept, if that worker is still there."""
@@ -169,7 +162,8 @@ class DaskEngine:
 
     def _begin(self, job: Job, iteration: int | None) -> dict[str, object]:
         self._stages += 1
-        place = {"job": job.name} | ({} if iteration is None else {"iteration": iteration})
+        place: dict[str, object] = {"job": job.name}
+        place |= {} if iteration is None else {"iteration": iteration}
         self._log.event("stage_started", **place)
         return place
 

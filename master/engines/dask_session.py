@@ -35,14 +35,7 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
     log.event("cluster", engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard)
-    engine = DaskEngine(
-        *(client, FileRows(file, config.mappers)),
-        reducers=config.reducers,
-        combine=config.tasks.combine,
-        threads=config.tasks.threads,
-        delay_s=config.tasks.delay_s,
-        log=log,
-    )
+    engine = DaskEngine(client, FileRows(file, config.mappers), config.tasks, config.reducers, log)
     return stack.enter_context(engine)
 
 
@@ -127,7 +120,8 @@ def _client(scheduler: str) -> "Iterator[Client]":
 
 
 _MEND_TLS = (
-    "one with TLS is tls://..., and distributed.comm.tls in a file of the folder $DASK_CONFIG names the certificates"
+    "one with TLS is tls://..., and its certificates are named by distributed.comm.tls in a file "
+    "of the folder $DASK_CONFIG"
 )
 
 
@@ -141,7 +135,7 @@ def _check_scheduler(scheduler: str) -> None:
     if not known:
         raise UsageError(f"--dask-scheduler {scheduler}: it must be tcp://host:port or tls://host:port")
     try:
-        socket.create_connection((where.hostname, where.port), _CONNECT_S).close()  # type: ignore[arg-type]
+        socket.create_connection((where.hostname, where.port), _CONNECT_S).close()
     except OSError as error:
         reason = error.strerror or os.strerror(error.errno or 0)
         raise UsageError(

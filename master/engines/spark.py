@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from common.errors import InputError, RunFailedError
 from common.events import Log
 from common.jobs.base import Job
-from common.model import FloatArray, State
+from common.model import FloatArray, State, TaskOptions
 from common.records.base import Buffer
 from common.remote.on_spark import REFUSAL, REPORT, LabelTask, MapTask, ReduceTask, Report
 from common.remote.tasks import Order
@@ -32,33 +32,26 @@ class SparkEngine:
         Where. It stays the caller's.
     rows
         The input, in Spark's partitions.
+    options
+        Whether to combine, a map task's threads, and how long it waits before its work.
     reducers
         Reduce tasks; key % R chooses one, in Spark's own shuffle.
-    combine
-        Merge the records of each key where they were mapped.
-    threads
-        Of each map task.
     log
         Gets every task, once Spark has finished the stage.
-    delay_s
-        Wait before each map task's work.
     """
 
     def __init__(
         self,
         context: "SparkContext",
         rows: SparkRows,
-        *,
+        options: TaskOptions,
         reducers: int,
-        combine: bool,
         log: Log,
-        threads: int = 1,
-        delay_s: float = 0.0,
     ) -> None:
         self._context = context
         self._rows = rows
         self._reducers = reducers
-        self._options = {"combine": combine, "threads": threads, "delay_s": delay_s}
+        self._options = options
         self._log = log
         self._run = secrets.token_hex(8)
         self._stages = 0
@@ -112,9 +105,7 @@ class SparkEngine:
                 parts.unpersist()
 
     def _order(self, job: Job, state: State) -> Order:
-        return Order(
-            run=self._run, job=job, state=dict(state), row_starts=self._rows.row_starts(), **self._options
-        )
+        return Order(self._run, job, dict(state), self._options, self._rows.row_starts())
 
     @contextmanager
     def _stage(self, job: Job, iteration: int | None) -> Iterator[None]:
@@ -133,12 +124,12 @@ class SparkEngine:
                 for failure in _failures(self._context, group):
                     self._log.event("task_finished", **failure, **place)
                 for name in ("spark.jobGroup.id", "spark.job.description"):
-                    self._context.setLocalProperty(name, None)  # type: ignore[arg-type]
+                    self._context.setLocalProperty(name, None)
 
     def _log_reports(self, reports: list[Report], job: Job, iteration: int | None) -> None:
         place = {"job": job.name} | ({} if iteration is None else {"iteration": iteration})
         for report in sorted(reports):
-            fields = {"from": report.worker, "method": report.method, **place}
+            fields: dict[str, object] = {"from": report.worker, "method": report.method, **place}
             fields |= {"task": report.task, "attempt": report.attempt, "status": "SUCCESS"}
             fields |= {"duration_ms": report.duration_ms, "records": report.records}
             self._log.event("task_finished", **fields)

@@ -52,14 +52,7 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     stack.callback(_stop, context)
     log.event("cluster", engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}")
     rows: SparkRows = file.stored if isinstance(file, UriFile) else FileRows(context, file, config.mappers)
-    engine = SparkEngine(
-        *(context, rows),
-        reducers=config.reducers,
-        combine=config.tasks.combine,
-        threads=config.tasks.threads,
-        delay_s=config.tasks.delay_s,
-        log=log,
-    )
+    engine = SparkEngine(context, rows, config.tasks, config.reducers, log)
     return stack.enter_context(engine)
 
 
@@ -85,17 +78,16 @@ def connect(master: str | None, settings: Mapping[str, str]) -> "SparkContext":
 
     if SparkContext._active_spark_context is not None:
         return SparkContext._active_spark_context
-    with tempfile.TemporaryFile() as said, _signals_kept():
-        with _standard_error_to(said.fileno()):
-            try:
-                conf = _configuration(master, settings)
-                _check_master(conf)
-                context = SparkContext(conf=conf)
-            except MapReduceError:
-                raise
-            except Exception as error:
-                _raise_translated(error)
-                raise UsageError(f"Spark does not start: {_said_in(said) or _reason(error)}") from error
+    with tempfile.TemporaryFile() as said, _signals_kept(), _standard_error_to(said.fileno()):
+        try:
+            conf = _configuration(master, settings)
+            _check_master(conf)
+            context = SparkContext(conf=conf)
+        except MapReduceError:
+            raise
+        except Exception as error:
+            _raise_translated(error)
+            raise UsageError(f"Spark does not start: {_said_in(said) or _reason(error)}") from error
     if conf.get("spark.master").startswith("spark://"):
         _await_executor(context)
     ship_code(context)
@@ -161,7 +153,9 @@ def _said_in(file: IO[bytes]) -> str | None:
     """Find the error in what a JVM wrote before it ended."""
     file.seek(0)
     lines = file.read().decode(errors="replace").splitlines()
-    return next((_CLASS.sub("", line) for line in reversed(lines) if re.search(r"(Error|Exception): ", line)), None)
+    return next(
+        (_CLASS.sub("", line) for line in reversed(lines) if re.search(r"(Error|Exception): ", line)), None
+    )
 
 
 def _check_java() -> None:
@@ -195,6 +189,7 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
         conf.setIfMissing(name, value)
     if conf.get("spark.master").startswith("local"):
         _set_code_path(conf)
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else it is whatever python3 is on the path
     return conf
 
 
@@ -246,7 +241,7 @@ def _refusal(conf: "SparkConf", place: str) -> str | None:
     try:
         manager = jvm.org.apache.spark.SecurityManager
         defaults = [getattr(manager, f"$lessinit$greater$default${i}")() for i in (2, 3)]
-        own_host = conf.get("spark.driver.bindAddress", None) or os.environ.get("SPARK_LOCAL_IP", "0.0.0.0")
+        own_host = conf.get("spark.driver.bindAddress", None) or os.environ.get("SPARK_LOCAL_IP", "0.0.0.0")  # noqa: S104
         environment = jvm.org.apache.spark.rpc.RpcEnv.create(
             "trial", own_host, 0, trial, manager(trial, *defaults), True
         )
@@ -268,7 +263,7 @@ def _await_executor(context: "SparkContext") -> None:
         if time.monotonic() > deadline_s:
             context.stop()
             raise RunFailedError(
-                f"the Spark cluster gave us no executor within {_EXECUTOR_S} s: it has no free core or memory "
+                f"the Spark cluster gave us no executor within {_EXECUTOR_S} s: no core or memory is free "
                 "(--conf spark.executor.memory=512m asks for less)"
             )
         time.sleep(0.05)

@@ -105,7 +105,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
     """Read lines that end at line feeds alone, as in every text file here."""
-    hadoop = context._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+    hadoop = context._jsc.hadoopConfiguration()
     before = hadoop.get(_DELIMITER)
     hadoop.set(_DELIMITER, "\n")
     try:
@@ -122,13 +122,12 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
         kinds = dict(frame.dtypes)
     names = frame.columns
     if not names:
-        raise InputError.at(
-            source.path, "the table is empty; it needs at least one row and one column"
-        )
+        raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
     columns = choose_columns(source.path, wanted, names, len(names))
     for column in columns:
         if kinds[names[column]] not in _NUMBERS:
-            what = f"column '{names[column]}' holds {kinds[names[column]]}, not numbers; choose others with --columns"
+            kind = kinds[names[column]]
+            what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]

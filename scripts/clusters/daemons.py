@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -98,8 +99,6 @@ def _end(pid: int, created_s: float) -> None:
         _send(each.kill)
 
 
-def _send(signal: object) -> None:
-    try:
-        signal()  # type: ignore[operator]
-    except psutil.NoSuchProcess:
-        pass
+def _send(signal: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        signal()

@@ -1,8 +1,8 @@
-"""A Dask cluster on this machine: a scheduler and two workers, which speak TLS with certificates of their own.
+"""A Dask cluster on this machine: a scheduler and two workers, with TLS.
 
-    python -m scripts.clusters.dask up      start it
-    python -m scripts.clusters.dask run     run the sample on it; what follows goes to `python -m master`
-    python -m scripts.clusters.dask down    end what `up` started
+python -m scripts.clusters.dask up      start it
+python -m scripts.clusters.dask run     run the sample on it; what follows goes to `python -m master`
+python -m scripts.clusters.dask down    end what `up` started
 """
 
 import json

@@ -1,8 +1,8 @@
 """A standalone Spark cluster on this machine: a master and two workers, with a secret and encryption.
 
-    python -m scripts.clusters.spark up      start it from the pyspark package alone
-    python -m scripts.clusters.spark run     run the sample on it; what follows goes to `python -m master`
-    python -m scripts.clusters.spark down    end what `up` started
+python -m scripts.clusters.spark up      start it from the pyspark package alone
+python -m scripts.clusters.spark run     run the sample on it; what follows goes to `python -m master`
+python -m scripts.clusters.spark down    end what `up` started
 """
 
 import os
