@@ -3,18 +3,20 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import InputError, UserError
 from common.formats.columns import usable
 from common.formats.text import parse
-from common.model import FloatType, Input, PointArray
+from common.model import Input, PointArray
 from common.remote.on_spark import own_folder
 from common.remote.rows import StoredPart, write_rows
 
 _PIECE_BYTES = 2 << 20
+_BLOCK_ROWS = 4096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Head: TypeAlias = tuple[int, int, bytes]
@@ -80,101 +82,51 @@ class StoreLines:
 
 
 @dataclass(frozen=True)
-class StoreBatches:
-    """Keeps the rows of Arrow batches; for `DataFrame.mapInArrow`.
+class StoreVectors:
+    """Keeps the rows of an RDD's elements; yields the `StoredPart`, or what is wrong.
 
-    Each batch has the rows' numbers in the file first, if `numbered`, and then the used columns. What is
-    yielded is one batch of one row: the partition, its first row's number, and the fields of a
-    `StoredPart`, or in their place what is wrong.
+    An element is a list, a tuple, an array, a DataFrame's row or a vector of MLlib's. With `numbered`, its
+    first number is the row's number in the file.
     """
 
     source: Input
-    numbered: bool
-
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Do so."""
-        import pyarrow
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        index = 0 if context is None else context.partitionId()
-        first = [-1]
-        (stored,) = _stored(index, self.source, self._blocks(batches, first))
-        wrong = stored if isinstance(stored, str) else None
-        rows, path = (0, "") if isinstance(stored, str) else (stored.rows, stored.path)
-        fields = {"part": index, "first": first[0], "rows": rows, "path": path, "wrong": wrong}
-        yield pyarrow.RecordBatch.from_pylist([fields], stored_schema())
-
-    def _blocks(self, batches: Iterable[Any], first: list[int]) -> Iterator[PointArray]:
-        row = 0
-        for batch in batches:
-            if self.numbered and len(batch):
-                numbers = batch.column(0).to_numpy()
-                row = int(numbers[0])
-                first[0] = row if first[0] < 0 else first[0]
-            yield self._block(batch, row)
-            row += len(batch)
-
-    def _block(self, batch: Any, row: int) -> PointArray:
-        from common.errors import InputError
-
-        block = np.empty((len(batch), len(self.source.columns)))
-        for i, position in enumerate(self.source.columns):
-            column = batch.column(i + self.numbered)
-            if column.null_count:
-                missing = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                what = "the field is empty; every field needs a number"
-                raise InputError.at(self.source.path, what, row=row + missing + 1, column=position + 1)
-            block[:, i] = column.to_numpy(zero_copy_only=False)
-        return usable(block, self.source, row)
-
-
-def stored_schema() -> Any:
-    """Return the Arrow schema of what `StoreBatches` yields."""
-    import pyarrow
-
-    kinds = {"part": "int64", "first": "int64", "rows": "int64", "path": "string", "wrong": "string"}
-    return pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in kinds.items()])
-
-
-@dataclass(frozen=True)
-class StoreVectors:
-    """Keeps the rows of an RDD's elements: vectors of numbers, as a list, an array or MLlib's."""
-
-    source: Input
+    numbered: bool = False
 
     def __call__(self, index: int, vectors: Iterable[Any]) -> Iterator[StoredPart | str]:
         """Do so."""
-        yield from _stored(index, self.source, self._blocks(vectors))
+        iterator = iter(vectors)
+        head = list(islice(iterator, 1))
+        first = int(head[0][0]) if head and self.numbered else -1
+        yield from _stored(index, self.source, self._blocks(chain(head, iterator)), first)
 
-    def _blocks(self, vectors: Iterable[Any], block_rows: int = 4096) -> Iterator[PointArray]:
-        block: list[Any] = []
+    def _blocks(self, vectors: Iterator[Any]) -> Iterator[PointArray]:
         row = 0
-        for vector in vectors:
-            block.append(vector.toArray() if hasattr(vector, "toArray") else vector)
-            if len(block) == block_rows:
-                yield usable(np.array(block, np.float64), self.source, row)
-                row += len(block)
-                block = []
-        if block:
-            yield usable(np.array(block, np.float64), self.source, row)
+        while taken := list(islice(vectors, _BLOCK_ROWS)):
+            if self.numbered:
+                row = int(taken[0][0])
+            yield self._block(taken, row)
+            row += len(taken)
+
+    def _block(self, vectors: list[Any], row: int) -> PointArray:
+        lists = [vector.toArray() if hasattr(vector, "toArray") else vector for vector in vectors]
+        block = np.array(lists, np.float64)[:, int(self.numbered) :]  # None becomes nan
+        for at, column in np.argwhere(np.isnan(block)).tolist():
+            if lists[at][column + self.numbered] is None:
+                what, position = "the field is empty; every field needs a number", self.source.columns[column]
+                raise InputError.at(self.source.path, what, row=row + at + 1, column=position + 1)
+        return usable(block, self.source, row)
 
 
-def stored_part(row: Any, columns: int, dtype: FloatType) -> StoredPart | str:
-    """Make again what `StoreBatches` has put in a row."""
-    if row["wrong"] is not None:
-        return str(row["wrong"])
-    return StoredPart(row["part"], row["rows"], columns, dtype, row["path"], row["first"])
-
-
-def _stored(index: int, source: Input, blocks: Iterator[PointArray]) -> Iterator[StoredPart | str]:
+def _stored(
+    index: int, source: Input, blocks: Iterator[PointArray], first: int = -1
+) -> Iterator[StoredPart | str]:
     path = own_folder() / f"rows-{uuid.uuid4().hex}"
     try:
         rows = write_rows(path, blocks)
     except UserError as error:
         yield str(error)
         return
-    yield StoredPart(index, rows, len(source.columns), source.dtype, str(path))
+    yield StoredPart(index, rows, len(source.columns), source.dtype, str(path), first)
 
 
 def _without_mark(index: int, number: int, line: bytes) -> bytes:

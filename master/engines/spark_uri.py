@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from common.errors import InputError, RunFailedError
+from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
 from common.formats.text import layout_of
-from common.model import FloatType, Input, InputFormat, Split
-from common.remote.spark_input import StoreBatches, StoreLines, count_lines, first_lines, stored_part
+from common.model import Input, InputFormat, Split
+from common.remote.spark_input import StoreLines, StoreVectors, count_lines, first_lines
 from master.config import RunConfig
 from master.engines.spark_rows import StoredRows
 from master.engines.spark_session import connect, translated_errors
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _DELIMITER = "textinputformat.record.delimiter"
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
-_STORED = "part bigint, first bigint, rows bigint, path string, wrong string"
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,10 @@ def open_uri(config: RunConfig) -> UriFile:
         It can't be read, is of another kind, holds what it must not, or has no such columns.
     """
     assert config.uri is not None
+    if patterns := set(config.uri) & set(",*?[]{}"):
+        raise UsageError(
+            f"--input {config.uri}: to Spark, {' '.join(sorted(patterns))} would name several files"
+        )
     context = connect(config.cluster.spark_master, config.cluster.settings)
     size_bytes, mtime_ns = _status(context, config.uri)
     source = Input(config.uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, config.dtype)
@@ -132,9 +134,7 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
-    found = chosen.mapInArrow(StoreBatches(source, numbered=True), _STORED).rdd
-    make = partial(stored_part, columns=len(columns), dtype=FloatType(source.dtype))
-    stored = StoredRows(found.map(make))
+    stored = StoredRows(chosen.rdd.mapPartitionsWithIndex(StoreVectors(source, numbered=True)))
     if not stored.rows:
         raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
     return UriFile(replace(source, rows=stored.rows), stored)

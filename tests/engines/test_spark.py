@@ -55,7 +55,7 @@ def uri_config(path: Path, **more: Any) -> RunConfig:
         more.pop("dtype", FloatType.FLOAT64),
         TaskOptions(),
         ClusterConfig("local[2]"),
-        uri=path.as_uri(),
+        uri=f"file://{path}",
     )
 
 
@@ -122,7 +122,7 @@ def test_what_spark_reads_is_refused_by_place(
         path.write_bytes(content)
     with pytest.raises(UserError) as refused:
         open_uri(uri_config(path, columns=columns))
-    assert str(refused.value) == message.format(path.as_uri())
+    assert str(refused.value) == message.format(f"file://{path}")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_parquet_is_refused_by_place(
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     with pytest.raises(UserError) as refused:
         open_uri(uri_config(path))
-    assert str(refused.value) == message.format(path.as_uri())
+    assert str(refused.value) == message.format(f"file://{path}")
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
