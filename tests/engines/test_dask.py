@@ -110,7 +110,8 @@ def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         plain = url.replace("tls:", "tcp:")
         assert run_master(tmp_path, *asked, "--dask-scheduler", plain).returncode == 2
         monkeypatch.setenv("DASK_CONFIG", str(folder / "conf"))
-        with BackgroundRun(tmp_path, *asked, "--task-delay", "0.2") as run:
+        with BackgroundRun(tmp_path, *asked[:-1], "--task-delay", "0.2") as run:
+            run.wait_for("event=cluster")
             run.wait_for("event=iteration_started iteration=2")
             _worker_of(folder).kill()
             assert run.end() == (0, "")
