@@ -20,7 +20,9 @@ _CHANGED = "the file changed while the run was using it"
 class InputFile(Protocol):
     """One opened input file of any format."""
 
-    input: Input
+    @property
+    def input(self) -> Input:
+        """What was found out about it."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
