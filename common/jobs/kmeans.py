@@ -85,7 +85,7 @@ class LloydStep(Job):
             units = self.grid.units
             sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
         else:
-            count, sums = len(values), round_once(self.grid.sum(values))
+            count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
         mean: FloatArray = sums / count
         return mean[None]
 

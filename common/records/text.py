@@ -11,6 +11,7 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from common.model import FloatArray, IntArray, LongArray, Records
 from common.records.base import Buffer, Encoder, Sink, blocks
@@ -121,6 +122,13 @@ def decode(text: Buffer) -> Records:
     return _read_csv(text)
 
 
+def rows_to_print(values: FloatArray) -> list[list[Any]]:
+    """Return each row's numbers; if there are many, as text already, which Python takes long to make."""
+    if values.size < _SHORT_NUMBERS:
+        return list(values.tolist())
+    return [line.split(",") for line in str(_write_csv(values), "ascii").splitlines()]
+
+
 def _shortest(values: FloatArray) -> FloatArray | LongArray:
     """Return values as integers, which have shorter text, if that loses nothing; else as they are."""
     if not values.size or not np.abs(values).max() <= _LARGEST_INTEGER:
@@ -133,21 +141,21 @@ def _shortest(values: FloatArray) -> FloatArray | LongArray:
 def _write_csv(values: FloatArray) -> Buffer:
     n, width = values.shape
     if not width:
-        return b"\n" * n
+        return b"\n" * len(values)
     numbers = _shortest(np.asarray(values, np.float64))
     if n > _FEW_ROWS or width == 1:
-        return _csv_of_columns(np.ascontiguousarray(numbers.T))
-    text = np.frombuffer(_csv_of_columns(numbers.reshape(1, -1)), np.uint8).copy()
+        return _csv_of_columns([*np.ascontiguousarray(numbers.T)])
+    text = np.frombuffer(_csv_of_columns([numbers.ravel()]), np.uint8).copy()
     ends = np.flatnonzero(text == _LINE_END).reshape(n, width)
     text[ends[:, :-1]] = _COMMA
     return text.data
 
 
-def _csv_of_columns(columns: FloatArray | LongArray) -> Buffer:
+def _csv_of_columns(columns: list[npt.NDArray[Any]]) -> Buffer:
     import pyarrow
     import pyarrow.csv
 
-    table = pyarrow.table(list(columns), [str(i) for i in range(len(columns))])
+    table = pyarrow.table(columns, [str(i) for i in range(len(columns))])
     out = io.BytesIO()
     pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))
     return out.getbuffer()
