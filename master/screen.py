@@ -177,7 +177,7 @@ def _centroid(event: Event) -> str | None:
     if key >= _SHOWN_CENTROIDS:
         return "  ... the others are in dump.txt" if key == _SHOWN_CENTROIDS else None
     rest = ",..." if len(value) > _SHOWN_COLUMNS else ""
-    return f"  {_start(event)}centroid {key}: {','.join(map(repr, value[:_SHOWN_COLUMNS]))}{rest}"
+    return f"  {_start(event)}centroid {key}: {','.join(map(str, value[:_SHOWN_COLUMNS]))}{rest}"
 
 
 def _empty_cluster(event: Event) -> str:

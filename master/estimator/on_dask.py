@@ -12,7 +12,7 @@ import numpy as np
 
 from common.dataset import open_input
 from common.errors import InputError, UsageError
-from common.model import FloatType
+from common.model import FloatType, TaskOptions
 from common.remote.dask_input import block_of, refusal_or_rows
 from master.engines.dask import DaskEngine, DaskRows, FileRows
 from master.engines.dask_session import connect, ship_code, translated_errors
@@ -89,11 +89,8 @@ def _open(
     with (
         keep_log(place) as log,
         DaskEngine(
-            *(client, rows),
-            reducers=place.reducers,
-            combine=True,
-            threads=place.threads or 1,
-            log=log,
+            *(client, rows, TaskOptions(combine=True, threads=place.threads or 1)),
+            *(place.reducers, log),
         ) as engine,
     ):
         yield Data(engine, n, columns, log, names=names)

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from common.dataset import open_input
 from common.errors import InputError, UsageError
-from common.model import FloatType, Input, InputFormat
-from common.remote.spark_input import StoreBatches, StoreVectors, stored_part
+from common.model import FloatType, Input, InputFormat, TaskOptions
+from common.remote.spark_input import StoreVectors
 from master.engines.spark import SparkEngine
 from master.engines.spark_rows import FileRows, SparkRows, StoredRows
 from master.engines.spark_session import connect, ship_code, translated_errors
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
-_STORED = "part bigint, first bigint, rows bigint, path string, wrong string"
 
 _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
@@ -81,11 +79,8 @@ def _open(
     with (
         keep_log(place) as log,
         SparkEngine(
-            *(context, rows),
-            reducers=place.reducers,
-            combine=True,
-            threads=place.threads or 1,
-            log=log,
+            *(context, rows, TaskOptions(combine=True, threads=place.threads or 1)),
+            *(place.reducers, log),
         ) as engine,
     ):
         yield Data(engine, n, columns, log, names=names)
@@ -121,9 +116,8 @@ def _rows_of_columns(frame: "DataFrame") -> StoredRows:
         if kind not in _NUMBERS:
             raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
     columns = len(frame.columns)
-    store = StoreBatches(_source("a partition of the data frame", columns), numbered=False)
-    make = partial(stored_part, columns=columns, dtype=FloatType.FLOAT64)
-    rows = StoredRows(frame.mapInArrow(store, _STORED).rdd.map(make))
+    store = StoreVectors(_source("a partition of the data frame", columns))
+    rows = StoredRows(frame.rdd.mapPartitionsWithIndex(store))
     if not rows.rows:
         raise InputError("the data frame is empty")
     return rows
