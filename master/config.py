@@ -1,7 +1,5 @@
 """What the user asked for: frozen, and validated once."""
 
-import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -9,6 +7,7 @@ from typing import Literal, TypeAlias
 from common.address import WILDCARDS, split_address
 from common.credentials import HOW_TO_MAKE
 from common.errors import UsageError
+from common.machine import cores
 from common.model import FloatArray, FloatType, RecordFormat, TaskOptions
 
 LONGEST_DELAY_S = 600
@@ -180,11 +179,6 @@ class RunConfig:
         ):
             if given:
                 raise UsageError(f"{option} makes no sense with --engine {self.engine}: {reason}")
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def threads_each(threads: int, mappers: int, engine: str, workers: str = "local") -> int:

@@ -11,8 +11,9 @@ import numpy as np
 
 from common.errors import UsageError, UserError
 from common.formats.columns import are_usable
+from common.machine import cores
 from common.model import FloatArray, FloatType
-from master.config import EngineName, KMeansConfig, cores
+from master.config import EngineName, KMeansConfig
 from master.estimator.sources import Data, Place
 
 _OPTIONS = {

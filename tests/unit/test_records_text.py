@@ -196,6 +196,6 @@ def test_checksum_is_crc32() -> None:
 def test_wide_and_long_text_with_a_wrong_key_is_refused(key: bytes) -> None:
     wide = b"0" + b",1.5" * 30_000 + b"\n" + key + b",1.5" * 30_000 + b"\n"
     long = b"0,1.5\n" * 60_000 + key + b",1.5\n"
-    for text in (wide, long):
-        with pytest.raises(ValueError, match="."):
-            decode(text)
+    for damaged in (wide, long):
+        with pytest.raises(ValueError):  # noqa: PT011 (pyarrow words some of them)
+            decode(damaged)
