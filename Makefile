@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.bench-ready
+ENGINES := $(VENV)/.engines-ready
 STUBS  := protos/mapreduce_pb2.py
 
 # Variables of run-local.
@@ -16,10 +17,11 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports chaos bench speedup model protos certs sample clean
+.PHONY: help run-local test check lint types imports chaos bench speedup model protos certs sample clean \
+	spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables of run-local: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
 # The environment: made once, and again when the dependencies change. Installing generates the stubs;
@@ -38,7 +40,12 @@ $(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
 run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
 	$(BIN)/python -m master --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
 
-test: $(READY) $(STUBS) ## run all tests
+# Spark and Dask: installed where an engine on them is tested or tried. Spark needs Java 17 as well.
+$(ENGINES): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
+	@touch $(ENGINES)
+
+test: $(READY) $(STUBS) $(ENGINES) ## run all tests
 	$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -52,6 +59,24 @@ imports: $(READY) $(STUBS)
 	$(BIN)/lint-imports
 
 check: lint types imports test ## everything that CI runs
+
+RUN_ARGS = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
+
+spark-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret
+	@$(BIN)/python -m scripts.clusters.spark up
+
+spark-run: $(READY) $(STUBS) $(ENGINES) ## run-local, but on that cluster
+	@$(BIN)/python -m scripts.clusters.spark run $(RUN_ARGS)
+
+dask-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Dask cluster here: a scheduler and two workers, with TLS
+	@$(BIN)/python -m scripts.clusters.dask up
+
+dask-run: $(READY) $(STUBS) $(ENGINES) ## run-local, but on that cluster
+	@$(BIN)/python -m scripts.clusters.dask run $(RUN_ARGS)
+
+down: $(READY) ## end the clusters that were started so
+	@$(BIN)/python -m scripts.clusters.spark down
+	@$(BIN)/python -m scripts.clusters.dask down
 
 # The libraries that the benchmark compares with; Spark and dask-ml take part if they are installed there.
 $(PEERS): pyproject.toml | $(READY)
@@ -80,7 +105,7 @@ certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv
 
-clean: ## remove the environment, generated code, caches and what runs wrote
+clean: $(if $(wildcard .clusters),down) ## remove the environment, generated code, caches and what runs wrote
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/.lock
 	rm -rf data/mappers data/reducers data/checkpoints

@@ -15,12 +15,15 @@ from common.formats import npy, text
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
 _CHANGED = "the file changed while the run was using it"
+_PIECE_BYTES = 1 << 20
 
 
 class InputFile(Protocol):
     """One opened input file of any format."""
 
-    input: Input
+    @property
+    def input(self) -> Input:
+        """What was found out about it."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
@@ -64,10 +67,19 @@ def open_input(
         raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
 
 
-def content_digest(path: str | Path) -> str:
-    """Return the SHA-256 sum of a file's content, in hex; it takes a second for each gigabyte or two."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def content_digest(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> str:
+    """Return the SHA-256 of a file's content, in hex; empty if `stopped` comes true between two pieces.
+
+    It takes a second for each gigabyte or two.
+    """
+    digest = hashlib.sha256()
+    piece = bytearray(_PIECE_BYTES)
+    with Path(path).open("rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            digest.update(memoryview(piece)[:size])
+            if stopped():
+                return ""
+    return digest.hexdigest()
 
 
 def resolve_input(path: str, data_root: Path | None) -> str:

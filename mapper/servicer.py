@@ -1,6 +1,5 @@
 """The Mapper service: requests in, work done by `mapper.task`, responses out."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,6 +8,7 @@ import grpc
 
 from common.dataset import resolve_input
 from common.jobs.base import Memory
+from common.machine import cores
 from common.model import Role, TaskOptions
 from common.seal import Chunk
 from common.store import MAP_OUTPUT, partition_name
@@ -93,7 +93,7 @@ class Mapper(MapperServicer):
 
 
 def _with_threads(options: TaskOptions) -> TaskOptions:
-    return options if options.threads else replace(options, threads=len(os.sched_getaffinity(0)))
+    return options if options.threads else replace(options, threads=cores())
 
 
 def add_mapper(server: grpc.Server, node: Node) -> None:

@@ -14,13 +14,14 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from common.dataset import content_digest
 from common.errors import MapReduceError, UsageError
 from common.events import Log
 from common.model import Input
@@ -30,7 +31,6 @@ from master.kmeans import Progress
 
 _FORMAT = 1
 _KEPT = 2
-_PIECE_BYTES = 1 << 20
 _CLOSE_TIMEOUT_S = 10.0
 
 
@@ -187,24 +187,12 @@ def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
     if not was.sha256:
         raise UsageError(f"{changed}, as its time of change tells; that run ended before it had a checksum")
     try:
-        same = digest_of(Path(now.path), lambda: False) == was.sha256
+        same = content_digest(now.path) == was.sha256
     except OSError as error:
         raise UsageError(f"--resume: {now.path}: {error.strerror}") from None
     if not same:
         raise UsageError(f"{changed}: its content has changed")
     return was.sha256
-
-
-def digest_of(path: Path, stopped: Callable[[], bool]) -> str:
-    """Return a file's SHA-256, read in pieces; empty if `stopped` comes true between two of them."""
-    digest = hashlib.sha256()
-    piece = bytearray(_PIECE_BYTES)
-    with path.open("rb", buffering=0) as file:
-        while size := file.readinto(piece):
-            digest.update(memoryview(piece)[:size])
-            if stopped():
-                return ""
-    return digest.hexdigest()
 
 
 class CheckpointWriter:
@@ -303,7 +291,7 @@ class CheckpointWriter:
         if source.sha256:
             return
         try:
-            sha256 = digest_of(Path(source.path), lambda: self._closing)
+            sha256 = content_digest(source.path, lambda: self._closing)
             status = Path(source.path).stat()
         except OSError:
             return  # the mappers will say so

@@ -1,11 +1,12 @@
 """The command line: options, one line for an error, and what is printed at the end."""
 
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -15,7 +16,7 @@ from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
 from common.store import DataDir
-from master.config import Hosts, KMeansConfig, RunConfig, threads_each
+from master.config import ClusterConfig, EngineName, Hosts, KMeansConfig, RunConfig, threads_each
 from master.kmeans import KMeansResult
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
@@ -114,10 +115,28 @@ _run_options = _add(
         ),
         click.option(
             "--engine",
-            type=click.Choice(["grpc", "inline"]),
+            type=click.Choice(get_args(EngineName)),
             default="grpc",
             show_default=True,
-            help="grpc: mapper and reducer processes. inline: this process alone, for comparison.",
+            help="grpc: mapper and reducer processes. inline: this process alone, for comparison. "
+            "spark, dask: M map tasks and R reduce tasks on such a cluster.",
+        ),
+        click.option(
+            "--spark-master",
+            metavar="URL",
+            help="spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
+        ),
+        click.option(
+            "--conf",
+            "spark_conf",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A setting of Spark's; may be repeated.",
+        ),
+        click.option(
+            "--dask-scheduler",
+            metavar="URL",
+            help="tcp://host:port or tls://host:port.  [default: M worker processes here]",
         ),
         click.option(
             "--threads",
@@ -171,11 +190,11 @@ _run_options = _add(
 @click.option("--iters", type=int, required=True, help="Iterations at most, from 1.")
 @click.option(
     "--input",
-    "input_path",
-    type=_FILE,
+    "input_name",
     default="data/input/points.txt",
     show_default=True,
-    help="Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet.",
+    help="Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
+    "with --engine spark also hdfs://..., s3a://... and the like.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice, from 0.")
 @click.option(
@@ -243,7 +262,7 @@ _run_options = _add(
 def run(
     k: int,
     iters: int,
-    input_path: Path,
+    input_name: str,
     seed: int,
     tol: float,
     init: Any,
@@ -264,6 +283,9 @@ def run(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    spark_master: str | None,
+    spark_conf: tuple[str, ...],
+    dask_scheduler: str | None,
     threads: int,
     splits: int,
     listen: str | None,
@@ -284,12 +306,14 @@ def run(
             threads_each(threads, mappers, engine, workers),
         )
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
+            *(mappers, reducers, Path(input_name), columns, data_dir, dump, labels, engine),
             given_centroids=init_centroids,
             dtype=FloatType(dtype),
             tasks=options,
             resume=resume,
             hosts=Hosts(splits, listen, workers, certs, data_root),
+            cluster=ClusterConfig(spark_master, spark_conf, dask_scheduler),
+            uri=_uri(input_name),
         )
         result = run_kmeans(config, kmeans, screen)
         screen.say(_result_lines(result, config))
@@ -300,14 +324,14 @@ def run(
 @cli.command(help=_PREDICT_HELP, short_help="Label a file by given centroids.")
 @_worker_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
 @click.option("--centroids", type=_FILE, required=True, metavar="FILE", help="One centroid a row.")
-@click.option("--input", "input_path", type=_FILE, required=True, help="Rows of numbers, as for a run.")
+@click.option("--input", "input_name", required=True, help="Rows of numbers, as for a run.")
 @click.option(
     "--labels", type=_FILE, required=True, metavar="FILE", help="Where each row's cluster goes, one a line."
 )
 @_run_options
 def predict(
     centroids: Path,
-    input_path: Path,
+    input_name: str,
     labels: Path,
     mappers: int,
     reducers: int,
@@ -316,6 +340,9 @@ def predict(
     data_dir: Path,
     dump: Path,
     engine: Any,
+    spark_master: str | None,
+    spark_conf: tuple[str, ...],
+    dask_scheduler: str | None,
     threads: int,
     splits: int,
     listen: str | None,
@@ -329,11 +356,13 @@ def predict(
 
     def work() -> None:
         config = RunConfig(
-            *(mappers, reducers, input_path, columns, data_dir, dump, labels, engine),
+            *(mappers, reducers, Path(input_name), columns, data_dir, dump, labels, engine),
             given_centroids=centroids,
             dtype=FloatType(dtype),
             tasks=TaskOptions(threads=threads_each(threads, mappers, engine, workers)),
             hosts=Hosts(splits, listen, workers, certs, data_root),
+            cluster=ClusterConfig(spark_master, spark_conf, dask_scheduler),
+            uri=_uri(input_name),
         )
         screen = open_screen(quiet=quiet)
         sizes, inertia = run_predict(config, read_all(centroids), screen)
@@ -341,6 +370,11 @@ def predict(
         screen.say(["", summary, f"labels: {labels}"])
 
     _guarded(work, debug=debug)
+
+
+def _uri(name: str) -> str | None:
+    """Tell an address from a file's path."""
+    return name if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) else None
 
 
 def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:

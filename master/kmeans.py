@@ -10,6 +10,7 @@ from common.events import Log
 from common.jobs.kmeans import FarthestRows, LloydStep
 from common.kernels.distance import largest_shift
 from common.model import FloatArray, LongArray
+from common.records.text import rows_to_print
 from master.config import KMeansConfig
 from master.engines.base import Engine
 from master.initial import random_rows, scalable_kmeans_plus_plus
@@ -269,5 +270,5 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
 
 
 def _log_centroids(log: Log, start: _Start) -> None:
-    for key, centroid in enumerate(start.centroids.tolist()):
+    for key, centroid in enumerate(rows_to_print(start.centroids)):
         log.event("centroid", **_place(start), key=key, value=centroid)

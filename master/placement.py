@@ -1,5 +1,6 @@
 """Where tasks run: who is there, and who takes which idle task. The rules stand in `master.scheduler`."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -68,13 +69,9 @@ class Placement:
         """Tell whether there is anyone of a role, or will be."""
         return any(seat_role is role for seat_role, _ in self._seats)
 
-    def is_home(self, task: TaskId, worker: WorkerId) -> bool:
-        """Tell whether the task belongs to the worker's place."""
-        return self._homes.get(task) == worker.index
-
-    def move_home(self, task: TaskId, worker: WorkerId) -> None:
-        """Let the task belong to the worker's place from now on."""
-        self._homes[task] = worker.index
+    def move_home(self, task: Task, index: int) -> None:
+        """Let the task belong to that worker's place from now on."""
+        task.home = self._homes[task.id] = index
 
     def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
         """Return the workers of a role that can take an attempt, in the order of their indexes."""
@@ -98,18 +95,21 @@ class Placement:
         busy
             Workers with an attempt in progress.
         """
-        for task in tasks:
-            self._find_home(task)
         idle = {worker.index: worker for worker in self.idle(role, busy)}
-        queues: dict[int, list[Task]] = {}
+        if not idle:
+            return
+        places = {index for seat_role, index in self._seats if seat_role is role}
+        queues: dict[int | None, list[Task]] = {}
         outcasts: list[Task] = []
         for task in tasks:
             if task.state is TaskState.IDLE:
+                if task.home not in places:
+                    self._find_home(task, places)
                 at_home = task.failures_at_home < _FAILURES_AT_HOME
-                (queues.setdefault(self._homes.get(task.id, 0), []) if at_home else outcasts).append(task)
+                (queues.setdefault(task.home, []) if at_home else outcasts).append(task)
         working = {worker.index for worker in busy if worker.role is role}
         for index, queue in queues.items():
-            if index in idle:
+            if index is not None and index in idle:
                 working.add(index)
                 yield queue.pop(0), idle.pop(index)
         for task in outcasts:
@@ -121,7 +121,7 @@ class Placement:
     def _steal(
         self,
         tasks: Sequence[Task],
-        queues: dict[int, list[Task]],
+        queues: dict[int | None, list[Task]],
         idle: dict[int, WorkerId],
         working: set[int],
     ) -> Iterator[tuple[Task, WorkerId]]:
@@ -130,7 +130,9 @@ class Placement:
         The first in a queue is its home's, which will soon have the time; only a worker that is
         nobody's home, for it joined late, may take that too.
         """
-        homes = {self._homes.get(task.id) for task in tasks}
+        if not idle or not queues:
+            return
+        homes = {task.home for task in tasks}
         for index, worker in idle.items():
             least = 1 if index in homes else 0
             lengths = {
@@ -139,7 +141,7 @@ class Placement:
                 if len(queue) > (least if home in working else 1)
             }
             if index not in queues and lengths:
-                longest = max(lengths, key=lambda home: (lengths[home], -home))
+                longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))
                 yield queues[longest].pop(), worker
 
     def _elsewhere(self, task: Task, idle: dict[int, WorkerId]) -> WorkerId | None:
@@ -147,12 +149,10 @@ class Placement:
         others = any(role is task.id.role and index != task.failed_at for role, index in self._seats)
         return next((w for w in idle.values() if not others or w.index != task.failed_at), None)
 
-    def _find_home(self, task: Task) -> None:
-        """Give a task whose home is gone another: the place that is home to the fewest."""
-        role = task.id.role
-        if (role, self._homes.get(task.id)) in self._seats:
-            return
-        indexes = [index for seat_role, index in self._seats if seat_role is role]
-        if indexes:
-            taken = [index for owner, index in self._homes.items() if owner.role is role]
-            self._homes[task.id] = min(indexes, key=lambda index: (taken.count(index), index))
+    def _find_home(self, task: Task, places: Collection[int]) -> None:
+        """Give a task its home of the stage before; if that is gone, the place that is home to the fewest."""
+        home = self._homes.get(task.id)
+        if home is None or home not in places:
+            taken = Counter(index for owner, index in self._homes.items() if owner.role is task.id.role)
+            home = min(places, key=lambda index: (taken[index], index))
+        self.move_home(task, home)

@@ -108,6 +108,7 @@ class StageScheduler:
         self._alone_since_s: dict[Role, float] = {}
         self._durations_s: dict[Role, list[float]] = {role: [] for role in Role}
         self._last_words: dict[Role, str] = {}
+        self._failed: list[Task] = []
         self._over = False
         self._now_s = 0.0
         self.wake_s: float | None = None
@@ -162,6 +163,7 @@ class StageScheduler:
                 task.take(Step.LOSE)
                 task.output = None
                 task.losses += 1
+                self._failed.append(task)
                 task.error = TaskError(f"its output was lost {task.losses} times; lastly, {event.reason}")
 
     def _worker_heard(self, worker: WorkerId) -> list[Command]:
@@ -184,7 +186,7 @@ class StageScheduler:
         task.running.clear()
         task.output = output
         if task.id.role is Role.MAPPER:
-            self._placement.move_home(task.id, output.worker)
+            self._placement.move_home(task, output.worker.index)
 
     def _task_failed(self, event: TaskFailed) -> list[Command]:
         if not self.is_running(event.task, event.attempt):
@@ -227,16 +229,17 @@ class StageScheduler:
         self._blame(task, self._stop(task, attempt), error)
 
     def _blame(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
+        self._failed.append(task)
         task.error = error
         task.failures += 1
-        task.failures_at_home += self._placement.is_home(task.id, worker)
+        task.failures_at_home += worker.index == task.home
         task.failed_at = worker.index
 
     # Decisions
 
     def _decide(self) -> list[Command]:
         self.wake_s = None
-        for task in self._tasks.values():
+        for task in self._failed:
             if task.hopeless and task.error is not None:
                 return self._give_up(task, task.error)
         last = self._reduces or self._maps

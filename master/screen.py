@@ -115,7 +115,10 @@ class LiveScreen:
     def _move(self, event: Event) -> None:
         if self._progress is None or self._bar is None:
             return
-        if event.name == "rpc_response" and event.fields.get("method") in ("Map", "Reduce"):
+        if event.name in ("rpc_response", "task_finished") and event.fields.get("method") in (
+            "Map",
+            "Reduce",
+        ):
             self._tasks += event.fields.get("status") == "SUCCESS"
             self._progress.update(self._bar, tasks=self._tasks)
         elif event.name == "iteration_finished":
@@ -159,7 +162,8 @@ def _call(event: Event) -> str:
     fields = event.fields
     arrow, peer = ("->", fields["to"]) if event.name == "rpc_call" else ("<-", fields["from"])
     job = "" if "iteration" in fields else f" {fields['job']}"
-    text = f"  {arrow} {peer} {fields['method']}{job} task {fields['task']} attempt {fields['attempt']}"
+    attempt = f" attempt {fields['attempt']}" if "attempt" in fields else ""
+    text = f"  {arrow} {peer} {fields['method']}{job} task {fields['task']}{attempt}"
     if event.name == "rpc_call":
         return text
     reason = f" ({fields['reason']})" if "reason" in fields else ""
@@ -173,7 +177,7 @@ def _centroid(event: Event) -> str | None:
     if key >= _SHOWN_CENTROIDS:
         return "  ... the others are in dump.txt" if key == _SHOWN_CENTROIDS else None
     rest = ",..." if len(value) > _SHOWN_COLUMNS else ""
-    return f"  {_start(event)}centroid {key}: {','.join(map(repr, value[:_SHOWN_COLUMNS]))}{rest}"
+    return f"  {_start(event)}centroid {key}: {','.join(map(str, value[:_SHOWN_COLUMNS]))}{rest}"
 
 
 def _empty_cluster(event: Event) -> str:
@@ -227,6 +231,11 @@ _WORDS: dict[str, Callable[[Event], str | None]] = {
     "iteration_started": _iteration_started,
     "rpc_call": _call,
     "rpc_response": _call,
+    "cluster": lambda event: f"{event.fields['engine']} at {event.fields['at']}; {event.fields['ui']}",
+    "stage_started": _nothing,
+    "task_finished": _call,
+    "worker_came": lambda event: f"  {event.fields['worker']} came",
+    "worker_left": lambda event: f"  LOST {event.fields['worker']}",
     "centroid": _centroid,
     "checkpoint": _nothing,
     "empty_cluster": _empty_cluster,

@@ -40,7 +40,7 @@ class Session:
 
 def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMeansResult:
     """Cluster the input; write centroids.txt and, if asked, the labels."""
-    file = open_input(config.input, config.columns, config.dtype)
+    file = _open(config)
     if kmeans.initial is None and kmeans.k > file.input.rows:
         raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
     if kmeans.initial is not None:
@@ -65,7 +65,7 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
 
 def run_predict(config: RunConfig, centroids: FloatArray, screen: Screen) -> tuple[LongArray, float]:
     """Label the input by given centroids; return the clusters' sizes and the inertia."""
-    file = open_input(config.input, config.columns, config.dtype)
+    file = _open(config)
     _check_columns(centroids, file, "--centroids")
     with open_data_dir(config) as data_dir, open_session(config, file, data_dir, screen) as session:
         ranges = describe(session.engine, file.input.rows)
@@ -176,11 +176,27 @@ def _way_on(data_dir: DataDir) -> dict[str, object]:
     return {"checkpoint": newest[0]} if newest else {}
 
 
+def _open(config: RunConfig) -> InputFile:
+    if config.uri is None:
+        return open_input(config.input, config.columns, config.dtype)
+    from master.engines.spark_uri import open_uri
+
+    return open_uri(config)
+
+
 def _start_engine(
     config: RunConfig, file: InputFile, data_dir: DataDir, dump: Dump, log: Log, stack: ExitStack
 ) -> Engine:
     if config.engine == "inline":
         return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
+    if config.engine == "spark":
+        from master.engines.spark_session import start_engine as start_on_spark
+
+        return start_on_spark(config, file, log, stack)
+    if config.engine == "dask":
+        from master.engines.dask_session import start_engine as start_on_dask
+
+        return start_on_dask(config, file, log, stack)
     hosts = config.hosts
     credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
     processes = []

@@ -72,6 +72,8 @@ class Task:
     running: dict[int, Run] = field(default_factory=dict)
     output: Output | None = None
     error: MapReduceError | None = None
+    home: int | None = None
+    """Index of the worker that it runs at by preference."""
     failed_at: int = 0
     """Index of the worker where it failed last."""
 

@@ -57,28 +57,15 @@ class TextFile:
         with path.open("rb") as file:
             self._pieces, lines_with_text = _index(file, str(path))
             head = _head(file, self._pieces)
-        if not head:
-            raise InputError.at(str(path), "the file is empty; it needs one row of numbers a line")
-        delimiter = _sniff_delimiter([line for _, line in head])
-        first_line, first = head[0]
-        texts = [field.decode("utf-8", "replace") for field in _fields(first, delimiter)]
-        self._header_rows = int(any(texts) and not any(map(_looks_numeric, texts)))
-        if self._header_rows and len(head) == 1:
-            raise InputError.at(str(path), "a header and no row of numbers", line=first_line)
-        names = [text.strip("\"'") for text in texts] if self._header_rows else []
-        fields = len(_fields(head[self._header_rows][1], delimiter))
-        if names and len(names) != fields:
-            line = head[1][0]
-            raise InputError.at(
-                str(path), f"{fields} columns, but the header has {len(names)} names", line=line
-            )
+        layout = layout_of(str(path), head, wanted_columns)
+        self._header_rows = layout.header_rows
         status = path.stat()
         self.input = Input(
             path=str(path.resolve()),
             format=InputFormat.TEXT,
-            delimiter=delimiter,
-            fields=fields,
-            columns=choose_columns(str(path), wanted_columns, names, fields),
+            delimiter=layout.delimiter,
+            fields=layout.fields,
+            columns=layout.columns,
             rows=lines_with_text - self._header_rows,
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
@@ -106,6 +93,40 @@ class TextFile:
         return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of a file are to be read; `header_rows` is 0 or 1."""
+
+    delimiter: str
+    header_rows: int
+    fields: int
+    columns: tuple[int, ...]
+
+
+def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | None) -> Layout:
+    """Tell a file's layout from its first two lines that are not blank, each with its number.
+
+    Raises
+    ------
+    InputError, UsageError
+        There is no row, or no such column.
+    """
+    if not head:
+        raise InputError.at(path, "the file is empty; it needs one row of numbers a line")
+    delimiter = _sniff_delimiter([line for _, line in head])
+    first_line, first = head[0]
+    texts = [field.decode("utf-8", "replace") for field in _fields(first, delimiter)]
+    header_rows = int(any(texts) and not any(map(_looks_numeric, texts)))
+    if header_rows and len(head) == 1:
+        raise InputError.at(path, "a header and no row of numbers", line=first_line)
+    names = [text.strip("\"'") for text in texts] if header_rows else []
+    fields = len(_fields(head[header_rows][1], delimiter))
+    if names and len(names) != fields:
+        line = head[1][0]
+        raise InputError.at(path, f"{fields} columns, but the header has {len(names)} names", line=line)
+    return Layout(delimiter, header_rows, fields, choose_columns(path, wanted_columns, names, fields))
+
+
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, as blocks of shape (rows, columns).
 
@@ -117,7 +138,7 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     line = split.line_start
     with Path(source.path).open("rb") as file:
         for piece in _whole_lines(file, split.byte_start, split.byte_stop, source.path):
-            yield _parse(piece, source, line).astype(source.dtype, copy=False)
+            yield parse(piece, source, line).astype(source.dtype, copy=False)
             line += _count_line_ends(piece)
 
 
@@ -230,7 +251,14 @@ def _looks_numeric(text: str) -> bool:
     return True
 
 
-def _parse(text: memoryview, source: Input, line: int) -> FloatArray:
+def parse(text: memoryview, source: Input, line: int) -> FloatArray:
+    """Parse whole lines, the first of which has the number `line`; return the used columns' rows.
+
+    Raises
+    ------
+    InputError
+        A line does not hold what it must; the text names it.
+    """
     if len(text) > _SHORT_BYTES:
         points = _parse_fast(text, source)
         if points is not None:

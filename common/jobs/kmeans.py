@@ -24,8 +24,8 @@ class LloydStep(Job):
     """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
 
     map: a point, under the key of its nearest centroid, for each start. combine: the points of one
-    key become one partial: their count and the limbs of their exact sums. reduce: the centroid, the
-    exact sum of the members rounded once, divided by their count.
+    key become one partial: their count and the limbs of their exact sums, as integers. reduce: the
+    centroid, the exact sum of the members rounded once, divided by their count.
 
     state["moved_rows"] and state["moved_keys"], both int64 and optional: input rows that go
     under a given key instead of the nearest centroid's, to fill clusters that have no member.
@@ -63,7 +63,7 @@ class LloydStep(Job):
             return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
         counts = np.bincount(dense).astype(np.float64)
         limbs = self.grid.cut(records.values).reshape(-1, len(records))
-        return Records(keys, np.column_stack([counts, sum_by_key(dense, limbs, len(keys))]))
+        return Records(keys, self._partials(counts, sum_by_key(dense, limbs, len(keys))))
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
@@ -74,19 +74,24 @@ class LloydStep(Job):
             index = build_index(rows.points, self.grid)
         parts = []
         for start, centroids in _starts(state):
-            parts.append(_members(start, np.column_stack(index.cluster_sums(centroids, start))))
+            parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Return the members' mean, shape (1, d)."""
         if self._are_partials(values):
-            count, *limbs = sum_all(values.T).tolist()
-            sums = round_once(np.reshape(limbs, (self.grid.limbs, -1)))
+            count, limbs = np.split(sum_all(values.T), [1])
+            units = self.grid.units
+            sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
         else:
-            count, sums = len(values), round_once(self.grid.sum(values))
+            count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
         mean: FloatArray = sums / count
         return mean[None]
+
+    def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
+        """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
+        return np.column_stack([counts, np.ldexp(limbs, -self.grid.units.ravel())])
 
     def _are_partials(self, values: FloatArray) -> bool:
         """Tell partials, (count, every column's first limb, second limb, ...), from points.

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import add_row, read_only
+from common.kernels.limbs import add_row, move_row, read_only
 from common.model import FloatArray, LongArray, PointArray
 
 _BLOCK_ROWS = 64
@@ -26,8 +26,8 @@ _CURVE_BITS = 20
 _SAMPLE = 1 << 12
 _TINY = 1e-280
 """Far above what underflow can take away from a sum of squares."""
-_MIXED, _NEW = -1, -2
-"""Owners of a block that no single centroid owns, and of one that nobody has looked at yet."""
+_MIXED = -1
+"""Owner of a block that no single centroid owns."""
 
 
 class BoxIndex:
@@ -61,23 +61,23 @@ class BoxIndex:
         """See `ClusterIndex`."""
         centroids = read_only(centroids)
         members = self._starts.get(start)
-        if members is None or len(members.counts) != len(centroids):
+        if members is None or len(members.counts) != len(centroids) + 1:
             members = self._starts[start] = _Members(len(centroids), self._block_sums)
         _step(
             *(self._points, self._sizes, self._boxes, self._block_sums, self._edges, self._groups),
             *(self._constants, centroids, *vars(members).values()),
         )
-        return members.counts.copy(), members.sums.copy()
+        return members.counts[:-1].copy(), members.sums[:-1].copy()
 
 
 class _Members:
-    """Whose each block, or each of its rows, is, and every cluster's sums."""
+    """Whose each block, or each of its rows, is, and every cluster's sums; k: nobody's as yet."""
 
     def __init__(self, k: int, block_sums: FloatArray) -> None:
         blocks, width = block_sums.shape
-        self.owners = np.full(blocks, _NEW, np.int32)
-        self.labels = np.empty((blocks, _BLOCK_ROWS), np.uint16 if k < 1 << 16 else np.uint32)
-        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
+        self.owners = np.full(blocks, k, np.int32)
+        self.labels = np.empty((blocks, _BLOCK_ROWS), np.uint16 if k <= 1 << 16 else np.uint32)
+        self.counts, self.sums = np.zeros(k + 1, np.int64), np.zeros((k + 1, width))
 
 
 def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
@@ -145,7 +145,7 @@ def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-un
         for r in range(sizes[block]):
             for c in range(d):
                 row[c] = points[block, c, r]
-            add_row(row, constants, 1.0, sums, block)
+            add_row(row, constants, sums, block)
 
 
 @njit(inline="always")
@@ -219,9 +219,8 @@ def _step(  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-untyped-def]
     """Take a block out of one cluster's sum and into another's."""
-    if old != _NEW:
-        counts[old] -= size
-        sums[old] -= block_sums
+    counts[old] -= size
+    sums[old] -= block_sums
     counts[new] += size
     sums[new] += block_sums
 
@@ -236,18 +235,13 @@ def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # 
         return
     row = np.empty(len(points))
     for r in range(size):
-        old, new = np.int64(labels[r]) if owner == _MIXED else owner, found[r]
-        if old == new:
-            continue
-        if old != _NEW:
+        old, new = np.uint32(labels[r]) if owner == _MIXED else np.uint32(owner), found[r]
+        if old != new:
             counts[old] -= 1
+            counts[new] += 1
             for c in range(len(points)):
                 row[c] = points[c, r]
-            add_row(row, constants, -1.0, sums, np.uint64(old))
-        counts[new] += 1
-        for c in range(len(points)):
-            row[c] = points[c, r]
-        add_row(row, constants, 1.0, sums, new)
+            move_row(row, constants, sums, old, new)
     labels[:] = found
 
 

@@ -14,6 +14,7 @@ ExtractVector) and in Demmel and Nguyen's reproducible sums (ARITH 2013).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -100,10 +101,15 @@ class SumGrid:
 
         Adding 1.5 * 2**(e + 52) pushes every bit below 2**e off the end of the significand.
         """
-        limbs = np.arange(1, self.limbs)[:, None]
-        exponents = np.maximum(np.array(self.top) - limbs * self.bits, LOWEST_EXPONENT)
-        constants: FloatArray = np.ldexp(1.5, exponents + 52)
+        constants: FloatArray = np.ldexp(1.5, self.units[:-1] + 52)
         return constants
+
+    @cached_property
+    def units(self) -> IntArray:
+        """What limbs are multiples of, shape (limbs, columns): exponents of two."""
+        limbs = np.arange(1, self.limbs + 1)[:, None]
+        exponents: IntArray = np.maximum(np.array(self.top) - limbs * self.bits, LOWEST_EXPONENT)
+        return exponents.astype(np.int32)
 
     def cut(self, values: FloatArray) -> FloatArray:
         """Cut numbers of shape (n, columns) into limbs of shape (limbs, columns, n)."""

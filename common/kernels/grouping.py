@@ -27,6 +27,8 @@ def partition_positions(keys: IntArray, partitions: int) -> list[LongArray]:
 
     Equal keys stay in their order; keys, shape (n,), are not negative. One sort serves all partitions.
     """
+    if not partitions:
+        return []
     counts = np.bincount(keys, minlength=partitions)
     known = np.arange(len(counts))
     in_partition = known % partitions

@@ -20,8 +20,8 @@ def read_only(array: _Array) -> _Array:
 
 
 @njit(inline="always")
-def add_row(row, constants, sign, sums, key):  # type: ignore[no-untyped-def]
-    """Cut a row, shape (d,), as `SumGrid.cut` does; add its limbs, times `sign`, to sums[key].
+def add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
+    """Cut a row, shape (d,), as `SumGrid.cut` does, and add its limbs to sums[key].
 
     `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (k, limbs * d).
     Nothing is left of the row. The inner loops run over columns, so that they become vector code. That
@@ -33,11 +33,28 @@ def add_row(row, constants, sign, sums, key):  # type: ignore[no-untyped-def]
         at = limb * d
         for c in range(d):
             high = (row[c] + constants[limb, c]) - constants[limb, c]
-            sums[key, at + c] += sign * high
+            sums[key, at + c] += high
             row[c] -= high
     at = cuts * d
     for c in range(d):
-        sums[key, at + c] += sign * row[c]
+        sums[key, at + c] += row[c]
+
+
+@njit(inline="always")
+def move_row(row, constants, sums, old, new):  # type: ignore[no-untyped-def]
+    """Cut a row as `add_row` does; take its limbs from sums[old], and add them to sums[new]."""
+    cuts, d = constants.shape
+    for limb in range(cuts):
+        at = limb * d
+        for c in range(d):
+            high = (row[c] + constants[limb, c]) - constants[limb, c]
+            row[c] -= high
+            sums[old, at + c] -= high
+            sums[new, at + c] += high
+    at = cuts * d
+    for c in range(d):
+        sums[old, at + c] -= row[c]
+        sums[new, at + c] += row[c]
 
 
 @njit(cache=True, nogil=True)

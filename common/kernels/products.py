@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from common.model import FloatArray, PointArray
+from common.model import FloatArray, LongArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
@@ -50,14 +50,13 @@ class Products:
 
     def _make_room(self, dtype: Any) -> None:
         columns, k = self._shape
-        # All of it is multiplied, used or not: no garbage that overflows may stand there.
-        self._points = np.zeros((self.rows, columns), dtype)
-        self._products = np.empty((k, self.rows), dtype)
+        self._points = np.empty((self.rows, columns), dtype)
+        self._products = np.empty(k * self.rows, dtype)
         self._found = np.empty((3, self.rows), dtype)
 
-    def set_centroids(self, centroids: FloatArray) -> None:
-        """Take centroids of shape (k, d)."""
-        self._exact = centroids
+    def set_centroids(self, centroids: FloatArray, order: LongArray | None = None) -> None:
+        """Take centroids of shape (k, d); `order`, shape (k,), is theirs for `bound_others`."""
+        self._exact, self._order = centroids, order
         with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
             moved = (centroids - self._offset) * self.scale
             if self._in_single and np.abs(moved).max() > _FAR:
@@ -73,6 +72,9 @@ class Products:
         d, precision = centroids.shape[1], np.finfo(dtype)
         self._relative = (3 * d + 16) * float(precision.eps) / 2
         self._absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
+        if order is not None:
+            self._first, self._first_squares = self._centroids[order], self._squares[order]
+            self._ids = order.astype(np.uint32)
 
     def _use_double(self) -> None:
         self._in_single = False
@@ -91,17 +93,44 @@ class Products:
         The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
         units of `scale`: squared distances times scale².
         """
-        _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(self._centroids, self._points.T, out=self._products)
-        _nearest_two(self._products, self._squares, self._found[0], self._found[1], self.labels)
+        products = self._multiply(points, rows, self._centroids)
+        _nearest_two(products, self._squares, self._found[0], self._found[1], self.labels)
         doubtful = _settle(
-            *(points, rows, self._exact, self._products, self._squares, self._found),
+            *(points, rows, self._exact, products, self._squares, self._found),
             *(self._reach, self._relative, self._absolute, self.nearest, self.second, self.labels),
         )
-        if self._in_single and doubtful > len(rows) // 8:
+        if self._in_single and doubtful > self.rows // 8:
             self._use_double()
-            self.set_centroids(self._exact)
+            self.set_centroids(self._exact, self._order)
+
+    def bound_others(
+        self, points: PointArray, rows: npt.NDArray[np.uint32], labels: npt.NDArray[np.uint32], first: int
+    ) -> None:
+        """Find, in `second`, a lower bound of the squared distance to the nearest of some other centroids.
+
+        Parameters
+        ----------
+        points, rows
+            As for `assign`.
+        labels
+            Shape (all,): every row's centroid, which is not looked at.
+        first
+            How many centroids are looked at, in the order given with them.
+        """
+        products = self._multiply(points, rows, self._first[:first])
+        _nearest_other(products, self._first_squares, self._ids, rows, labels, self.labels, self._found[0])
+        _to_lower_bounds(self._found, self._reach, self._relative, self._absolute, len(rows), self.second)
+
+    def _multiply(
+        self, points: PointArray, rows: npt.NDArray[np.uint32], centroids: npt.NDArray[Any]
+    ) -> npt.NDArray[Any]:
+        """Gather rows, and return their products with centroids, shape (k, rows)."""
+        _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
+        k, n = len(centroids), len(rows)
+        products = self._products[: k * n].reshape(k, n)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(centroids, self._points[:n].T, out=products)
+        return products
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)
@@ -123,7 +152,7 @@ def _nearest_two(products, squares, nearest, second, labels):  # type: ignore[no
     The inner loop runs over rows and has no branch, so that the compiler makes vector code of it.
     """
     n = products.shape[1]
-    nearest[:], second[:], labels[:] = np.inf, np.inf, 0
+    nearest[:n], second[:n], labels[:n] = np.inf, np.inf, 0
     for k in range(len(squares)):
         square, label = squares[k], np.uint32(k)
         for r in range(n):
@@ -132,6 +161,28 @@ def _nearest_two(products, squares, nearest, second, labels):  # type: ignore[no
             second[r] = min(second[r], max(least, s))
             labels[r] = label if s < least else labels[r]
             nearest[r] = min(least, s)
+
+
+@njit(cache=True, nogil=True)
+def _nearest_other(products, squares, ids, rows, labels, own, nearest):  # type: ignore[no-untyped-def]
+    """Find the least of |c|² - 2 x·c over some centroids but each row's own."""
+    k, n = products.shape
+    nearest[:n] = np.inf
+    for r in range(n):
+        own[r] = labels[rows[r]]
+    for j in range(k):
+        square, label = squares[j], ids[j]
+        for r in range(n):
+            s, least = square - products[j, r], nearest[r]
+            nearest[r] = s if s < least and own[r] != label else least
+
+
+@njit(cache=True, nogil=True)
+def _to_lower_bounds(found, reach, relative, absolute, n, bounds):  # type: ignore[no-untyped-def]
+    for r in range(n):
+        own = np.float64(found[2, r])
+        bound = np.float64(found[0, r]) + own - (relative * (np.sqrt(own) + reach) ** 2 + absolute)
+        bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
 
 
 @njit(cache=True, nogil=True)

@@ -12,13 +12,15 @@ from common.model import PointArray
 
 def make_ready(*dtypes: str) -> None:
     """Use each kernel once on points of some types, as kept by a split; this takes up to a second."""
+    drawn = np.random.default_rng(0).uniform(1.0, 2.0, size=(200, 3))
     for dtype in dtypes:
-        points: PointArray = np.arange(60.0).reshape(20, 3)
-        points = points.astype(dtype)
-        grid = SumGrid.covering([60.0] * 3, [1.0] * 3, len(points))
-        centroids = points[:2].astype(np.float64)
+        points: PointArray = drawn.astype(dtype)
+        grid = SumGrid.covering([2.0] * 3, [1.0] * 3, len(points))
+        centroids = points[:8].astype(np.float64)
         labels, squared = nearest_by_products(points.astype(np.float64), centroids)
-        add_numbers(labels, squared, grid.constants[:, :1], np.zeros(2), np.zeros((2, grid.limbs)))
-        for index in (BoxIndex(points, grid), BoundsIndex(points, grid)):
-            for step in range(2):
-                index.cluster_sums(centroids + step)
+        add_numbers(labels, squared, grid.constants[:, :1], np.zeros(8), np.zeros((8, grid.limbs)))
+        for index in (BoxIndex(points, grid), BoundsIndex(points, grid, dear_row=0)):
+            walk = centroids.copy()
+            for step in range(17):  # Each is fast once, so that it alone is looked at; then one goes far.
+                walk[step % 8] += 0.5 if step != 8 else 1e9
+                index.cluster_sums(walk)

@@ -1,29 +1,37 @@
 """Records as text: one line a record, `key,value,value,...`, and back again.
 
-Numbers are written with as few digits as give the same float64 back. Few lines are written and read
-in plain Python; many by pyarrow, whose import alone costs more than a short file.
+Numbers are written with as few digits as give the same float64 back, and if all of them are integers,
+as such, which takes a quarter of the time. Few lines are written and read in plain Python; many by
+pyarrow, whose import alone costs more than a short file. Each column that pyarrow writes or reads costs
+as much as some hundred numbers, so wide tables of few rows go through it as one column.
 """
 
 import io
 from itertools import cycle
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from common.model import FloatArray, LongArray, Records
+from common.model import FloatArray, IntArray, LongArray, Records
 from common.records.base import Buffer, Encoder, Sink, blocks
 
 SHORT_LINES = 20_000
-_SHORT_NUMBERS = 20_000
-_SHORT_BYTES = 1 << 18
+_SHORT_NUMBERS = 5_000
+_SHORT_BYTES = 1 << 16
 _BLOCK_LINES = 1 << 16
 """As many values are made text at a time."""
+_FEW_ROWS = 1_000
+"""Tables of no more rows, and of more than one column, go through pyarrow as one column."""
+_LARGEST_INTEGER = 2.0**53
+_COMMA, _LINE_END = b",\n"
 
 
 class ShortLines:
     """Few lines, as Python objects."""
 
     def __init__(self, records: Records) -> None:
-        rows = zip(records.keys.tolist(), cycle(records.values.tolist()), strict=False)
+        rows = zip(records.keys.tolist(), cycle(_shortest(records.values).tolist()), strict=False)
         self._lines = [f"{','.join(map(repr, (key, *values)))}\n".encode() for key, values in rows]
 
     def __len__(self) -> int:
@@ -112,51 +120,108 @@ def decode(text: Buffer) -> Records:
         # What int() and float() take is more than what we write.
         if b"_" in data or not all(row[0].isdigit() for row in rows):
             raise ValueError("a key or a value is not a number")
-        try:
-            keys = np.array([int(row[0]) for row in rows], np.int32)
-        except OverflowError as error:
-            raise ValueError(str(error)) from error
+        keys = _int32([int(row[0]) for row in rows])
         values = np.array([[float(field) for field in row[1:]] for row in rows], np.float64)
         return Records(keys, values.reshape(len(rows), -1))
     return _read_csv(text)
 
 
+def rows_to_print(values: FloatArray) -> list[list[Any]]:
+    """Return each row's numbers; if there are many, as text already, which Python takes long to make."""
+    if values.size < _SHORT_NUMBERS:
+        return list(values.tolist())
+    return [line.split(",") for line in str(_write_csv(values), "ascii").splitlines()]
+
+
+def _shortest(values: FloatArray) -> FloatArray | LongArray:
+    """Return values as integers, which have shorter text, if that loses nothing; else as they are."""
+    if not values.size or not np.abs(values).max() <= _LARGEST_INTEGER:
+        return values
+    integers = values.astype(np.int64)
+    lossless = np.array_equal(integers, values) and not np.signbit(values[integers == 0]).any()
+    return integers if lossless else values
+
+
 def _write_csv(values: FloatArray) -> Buffer:
-    if not values.shape[1]:
+    n, width = values.shape
+    if not width:
         return b"\n" * len(values)
+    numbers = _shortest(np.asarray(values, np.float64))
+    if n > _FEW_ROWS or width == 1:
+        return _csv_of_columns([*np.ascontiguousarray(numbers.T)])
+    text = np.frombuffer(_csv_of_columns([numbers.ravel()]), np.uint8).copy()
+    ends = np.flatnonzero(text == _LINE_END).reshape(n, width)
+    text[ends[:, :-1]] = _COMMA
+    return text.data
+
+
+def _csv_of_columns(columns: list[npt.NDArray[Any]]) -> Buffer:
     import pyarrow
     import pyarrow.csv
 
-    columns = np.ascontiguousarray(values.T, np.float64)
-    table = pyarrow.table(list(columns), [str(i) for i in range(len(columns))])
+    table = pyarrow.table(columns, [str(i) for i in range(len(columns))])
     out = io.BytesIO()
     pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))
     return out.getbuffer()
 
 
 def _read_csv(text: Buffer) -> Records:
-    import pyarrow
-    import pyarrow.csv
-
     first_line = next(iter(io.BytesIO(text)))
     if not first_line[:1].isdigit():
         raise ValueError("the text does not begin with a key")  # pyarrow would skip a byte order mark
     width = first_line.count(b",")
-    names = [str(i) for i in range(width + 1)]
-    types = {name: pyarrow.float64() for name in names} | {"0": pyarrow.int32()}
+    if width and len(text) <= _FEW_ROWS * len(first_line):
+        return _read_as_one_column(text, width)
+    keys, *columns = _columns_of_csv(text, ["int32"] + ["float64"] * width)
+    values = np.empty((width, len(keys)))
+    for i, column in enumerate(columns):
+        values[i] = column
+    numbers = keys.to_numpy()
+    if numbers.min(initial=0) < 0:
+        raise ValueError("a key is negative")
+    return Records(numbers, values.T)
+
+
+def _read_as_one_column(text: Buffer, width: int) -> Records:
+    characters = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero((characters == _COMMA) | (characters == _LINE_END))
+    fields = ends.reshape(-1, width + 1)
+    line_ends = characters[fields] == _LINE_END
+    if line_ends[:, :-1].any() or not line_ends[:, -1].all():
+        raise ValueError("the lines differ in length")
+    column = characters.copy()
+    column[ends] = _LINE_END
+    (numbers,) = _columns_of_csv(column.data, ["float64"])
+    if len(numbers) != len(ends):
+        raise ValueError("not every line ends")
+    values = numbers.to_numpy().reshape(fields.shape)[:, 1:]
+    starts = [0, *(fields[:-1, -1] + 1).tolist()]
+    keys = [bytes(text[start:end]) for start, end in zip(starts, fields[:, 0].tolist(), strict=True)]
+    if not all(map(bytes.isdigit, keys)):
+        raise ValueError("a key is not a number")
+    return Records(_int32([*map(int, keys)]), np.ascontiguousarray(values))
+
+
+def _columns_of_csv(text: Buffer, types: list[str]) -> list[Any]:
+    import pyarrow
+    import pyarrow.csv
+
+    names = [str(i) for i in range(len(types))]
     try:
         table = pyarrow.csv.read_csv(
             pyarrow.BufferReader(text),
             pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
             pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-            pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
+            pyarrow.csv.ConvertOptions(column_types=dict(zip(names, types, strict=True)), null_values=[]),
         )
     except pyarrow.ArrowInvalid as error:
         raise ValueError(str(error)) from error
-    keys = table.column(0).to_numpy()
-    if keys.min(initial=0) < 0:
-        raise ValueError("a key is negative")
-    values = np.empty((width, table.num_rows))
-    for i in range(width):
-        values[i] = table.column(i + 1)
-    return Records(keys, values.T)
+    columns: list[Any] = table.columns
+    return columns
+
+
+def _int32(keys: list[int]) -> IntArray:
+    try:
+        return np.array(keys, np.int32)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error

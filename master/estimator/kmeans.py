@@ -45,7 +45,7 @@ from common.kernels.distance import distances
 from common.model import FloatArray, IntArray
 from master.estimator.base import Base, check_fitted, checked_rows
 from master.estimator.parameters import errors_in_these_words, kmeans_config, place
-from master.estimator.sources import Data, is_path, open_array, open_file
+from master.estimator.sources import Data, is_path, kind_of, open_array, open_elsewhere
 from master.kmeans import fit
 
 
@@ -54,7 +54,9 @@ class KMeans(Base):
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, of float32 or
     float64 (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
-    the path of a file that the command line can read. Rows cannot be weighted.
+    the path of a file that the command line can read. An RDD of vectors or a data frame of Spark's, an
+    array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine;
+    its rows are not copied to this process, but labels are, 4 bytes a row. Rows cannot be weighted.
 
     Parameters
     ----------
@@ -79,14 +81,16 @@ class KMeans(Base):
     engine
         "inline": this process. "grpc": mapper and reducer processes of this machine; they end with the
         fit, and their folders, an array's copy among them, lie in a private temporary folder meanwhile.
+        "spark", "dask": the Spark context or the Dask client that there is, or one of its own for the
+        time of the fit; for files that every worker can read, and arrays if the workers are on this machine.
     mappers, reducers
-        Processes of engine "grpc"; mappers None: as many as there are cores.
+        Processes of engine "grpc", tasks of "spark" and "dask"; mappers None: as many as there are cores.
     threads
         Of each mapper, or of this process; None: the cores, shared among the mappers.
     compute_sse
         Keep the inertia after each iteration; it costs one more pass over the data for each.
     compute_labels
-        Keep `labels_`; False spares a pass over the data and 4 bytes a row.
+        Keep `labels_`; False spares a pass over the data, and the 4 bytes a row.
     columns
         Of a file: the columns to use, by name or by position from 1 ("x,y" or "1,3-5"); None: all.
     dump
@@ -155,7 +159,7 @@ class KMeans(Base):
         ValueError
             A parameter makes no sense, or `X` holds what it must not.
         RunFailedError
-            The processes of engine "grpc" could not finish.
+            The processes of engine "grpc", or the cluster, could not finish.
         """
         with self._open(X, reset=True) as data:
             config = kmeans_config(self, data)
@@ -184,9 +188,12 @@ class KMeans(Base):
     def transform(self, X: Any) -> FloatArray:
         """Return each row's distance to every centroid, float64, shape (n_samples, n_clusters)."""
         check_fitted(self)
-        if not is_path(X):
+        kind = kind_of(X)
+        if kind is None:
             return distances(checked_rows(self, X, reset=False), self.cluster_centers_)
         with errors_in_these_words():
+            if kind != "file":
+                raise UsageError("transform returns an array, and takes one or a file")
             file = open_input(X, self.columns)
             self._take_columns(len(file.input.columns), reset=False)
             return distances(load_split(file.input, *plan_splits(file, 1)), self.cluster_centers_)
@@ -208,24 +215,28 @@ class KMeans(Base):
         An array that is only to be looked at needs no process but this one.
         """
         with errors_in_these_words():
-            if is_path(X):
-                with open_file(X, place(self, self.engine)) as data:
-                    self._take_columns(data.columns, reset=reset)
+            if self.columns is not None and not is_path(X):
+                raise UsageError("columns is for files; choose those of other data yourself")
+            if kind_of(X):
+                with open_elsewhere(X, place(self, self.engine)) as data:
+                    self._take_columns(data.columns, data.names, reset=reset)
                     yield data
-            elif self.columns is not None:
-                raise UsageError("columns is for files; choose those of an array before")
             else:
                 points = checked_rows(self, X, reset=reset)
                 with open_array(points, place(self, self.engine if reset else "inline")) as data:
                     yield data
 
-    def _take_columns(self, columns: int, *, reset: bool) -> None:
-        """Do for a file what `checked_rows` does for an array."""
+    def _take_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
+        """Do for data elsewhere what `checked_rows` does for an array."""
         if reset:
             self.n_features_in_ = columns
             self._forget("feature_names_in_")
+            if names:
+                self.feature_names_in_ = np.array(names, dtype=object)
         elif columns != self.n_features_in_:
-            raise UsageError(f"the file has {columns} columns, but fit saw {self.n_features_in_}")
+            raise UsageError(f"X has {columns} columns, but fit saw {self.n_features_in_}")
+        elif names and names != tuple(getattr(self, "feature_names_in_", names)):
+            raise UsageError(f"the columns of X are {', '.join(names)}, but were others in fit")
 
     def _forget(self, *names: str) -> None:
         for name in names:

@@ -5,14 +5,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from common.errors import UsageError, UserError
 from common.formats.columns import are_usable
+from common.machine import cores
 from common.model import FloatArray, FloatType
-from master.config import KMeansConfig, cores
+from master.config import EngineName, KMeansConfig
 from master.estimator.sources import Data, Place
 
 _OPTIONS = {
@@ -32,7 +33,7 @@ def place(model: Any, engine: str) -> Place:
     if not isinstance(model.columns, str | None):
         raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
     return Place(
-        engine=_one_of("engine", engine, "inline", "grpc"),
+        engine=_one_of("engine", engine, *get_args(EngineName)),
         mappers=cores() if model.mappers is None else _whole("mappers", model.mappers, 1),
         reducers=_whole("reducers", model.reducers, 1),
         threads=0 if model.threads is None else _whole("threads", model.threads, 1),

@@ -3,27 +3,32 @@
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from common.dataset import open_input
 from common.dump import Dump, EventLog
+from common.errors import UsageError
 from common.events import Event, Log
 from common.jobs.apply import map_rows
 from common.jobs.kmeans import Label
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
-from master.config import RunConfig, threads_each
+from master.config import EngineName, RunConfig, threads_each
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
 from master.score import describe, score
 from master.screen import open_screen
 from master.session import open_data_dir, open_session
+
+_CLUSTERS = ("spark", "dask")
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Place:
         Show what the command line shows.
     """
 
-    engine: Literal["inline", "grpc"]
+    engine: EngineName
     mappers: int
     reducers: int
     threads: int
@@ -63,12 +68,15 @@ class Data:
         How many.
     log
         Of what the engine's user does.
+    names
+        Of the columns, if they have any.
     """
 
     engine: Engine
     rows: int
     columns: int
     log: Log
+    names: tuple[str, ...] = field(default=(), kw_only=True)
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
@@ -99,7 +107,7 @@ def open_array(points: PointArray, place: Place) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     if place.engine == "inline":
         threads = threads_each(place.threads, place.mappers, place.engine)
-        with _logging(place) as log, _one_blas_thread():
+        with keep_log(place) as log, _one_blas_thread():
             rows, columns = points.shape
             engine = InlineEngine(points, combine=True, threads=threads)
             yield _InMemory(engine, rows, columns, log, points, threads)
@@ -117,6 +125,10 @@ def open_file(
     path: str | os.PathLike[str], place: Place, dtype: FloatType = FloatType.FLOAT64
 ) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
+    if place.engine in _CLUSTERS:
+        with _on_cluster(place.engine).open_file(path, place, dtype) as data:
+            yield data
+        return
     file = open_input(os.fspath(path), place.columns, dtype)
     with TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
@@ -147,7 +159,7 @@ def open_file(
 
 
 @contextmanager
-def _logging(place: Place) -> Iterator[Log]:
+def keep_log(place: Place) -> Iterator[Log]:
     """Yield the log of a run without files of its own."""
     with ExitStack() as stack:
         dump = None
@@ -163,6 +175,31 @@ def _logging(place: Place) -> Iterator[Log]:
             screen.show(event)
 
         yield EventLog("master", receive)
+
+
+def kind_of(data: Any) -> str | None:
+    """Tell what data are: a "file", of "spark", of "dask"; None: what NumPy can make an array of."""
+    if is_path(data):
+        return "file"
+    package = type(data).__module__.partition(".")[0]
+    return {"pyspark": "spark", "dask": "dask"}.get(package)
+
+
+@contextmanager
+def open_elsewhere(data: Any, place: Place) -> Iterator[Data]:
+    """Open what has a kind, where it lies."""
+    kind = kind_of(data)
+    opened = open_file(data, place) if kind == "file" else _on_cluster(kind).open_data(data, place)
+    with opened as there:
+        yield there
+
+
+def _on_cluster(name: str | None) -> Any:
+    """Import what is needed for a cluster, or say what is missing."""
+    package = {"spark": "pyspark", "dask": "distributed"}[name or ""]
+    if find_spec(package) is None:
+        raise UsageError(f"{name} is not installed: pip install 'kmeans-mapreduce[{name}]'")
+    return import_module(f"master.estimator.on_{name}")
 
 
 def is_path(data: Any) -> bool:

@@ -20,8 +20,8 @@ from typing import Any
 import click
 import numpy as np
 
+from common.machine import cores
 from master.cli import run
-from master.config import cores
 from scripts.bench import ours
 from scripts.bench.data import generate, initial_rows
 from scripts.bench.fit import Size, title

@@ -155,6 +155,8 @@ def _watch(stage: Stage, faults: list[_Planned], tally: Tally) -> int:
             raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
         stage.processes()
         stage.heal(now_s)
+        for visitor in stage.visitors:
+            visitor.revive(now_s)
         if faults and moment_s is None and faults[0][0] in stage.story():
             moment_s = now_s
         if moment_s is not None and now_s >= moment_s + faults[0][1]:

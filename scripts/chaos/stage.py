@@ -21,6 +21,7 @@ from scripts.chaos.proxy import Proxy
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _GONE_S = 20.0
 _RECOVERY_S = 15.0
+_GRACE_S = 5.0
 LABELS = "labels.txt"
 
 
@@ -51,6 +52,7 @@ class Visitor:
         self.proxies = Proxy(master), Proxy(listen)
         self.address = self.proxies[1].address
         self._root, self._said = folder, folder / f"{name}.said.txt"
+        self._gone_s: float | None = None
         self.troubled_until_s = 0.0
         """Until then it may have missed something because of a fault."""
         self._arguments = [
@@ -61,8 +63,19 @@ class Visitor:
         self.start()
 
     def start(self) -> None:
-        """Start it, as somebody would who sees that it is gone."""
+        """Start it."""
+        self._gone_s = None
         self.process = python(*self._arguments, folder=self._root, said=self._said)
+
+    def revive(self, now_s: float) -> None:
+        """Start it again, as somebody would who sees that it has gone though the run goes on.
+
+        A master that is interrupted tells everyone that the run is over.
+        """
+        if self.process.poll() == 0:
+            self._gone_s = self._gone_s or now_s
+            if now_s > self._gone_s + _GRACE_S:
+                self.start()
 
     def said(self) -> str:
         """Return what it has printed."""
@@ -135,10 +148,7 @@ class Stage:
                 process.kill()
 
     def begin(self, options: Sequence[str], *, resume: bool = False) -> None:
-        """Start the master, and visitors that have gone since a run is over for them."""
-        for visitor in self.visitors:
-            if visitor.process.poll() is not None:
-                visitor.start()
+        """Start the master."""
         arguments = ["-m", "master", *self.plan.decisive, *options, "--labels", LABELS, "--quiet"]
         if self.visitors:
             arguments += ["--listen", self._listen, "--certs", str(self._certs), "--data-root", "."]

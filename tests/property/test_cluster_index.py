@@ -1,6 +1,7 @@
 """Every fast way gives the labels and the exact sums of the plain formula, ties and near-ties too."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ Build = Callable[[FloatArray, SumGrid], ClusterIndex]
 BUILDS: dict[str, Build] = {
     "boxes": BoxIndex,
     "bounds": BoundsIndex,
+    "bounds with the fastest set aside": partial(BoundsIndex, dear_row=0),
 }
 
 
@@ -127,6 +129,20 @@ def test_many_rows(build: Build, columns: int) -> None:
     rng = np.random.default_rng(columns)
     points = rng.normal(size=(6000, columns)) + 4 * rng.integers(0, 3, size=(6000, 1))
     check(build, points, walk(points, 20, seed=columns))
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("fast", [1, 4, 9])
+def test_some_centroids_are_fast(build: Build, fast: int) -> None:
+    """They run through the others, some through a lattice's corners, where points are half way between."""
+    rng = np.random.default_rng(fast)
+    points = np.concatenate([rng.normal(size=(9000, 5)), rng.integers(0, 2, size=(500, 5))])
+    path = [points[:: len(points) // 32].copy()]
+    for _ in range(8):
+        centroids = path[-1] + rng.normal(scale=1e-3, size=path[0].shape)
+        centroids[rng.choice(len(centroids), fast, replace=False)] += rng.integers(-1, 2, size=(fast, 5)) / 2
+        path.append(centroids)
+    check(build, points, path)
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -123,7 +123,7 @@ def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     np.save(path, cloud())
     model = KMeans(2).fit(POINTS)
     for method in (model.predict, model.transform, model.score):
-        with pytest.raises(ValueError, match="the file has 3 columns, but fit saw 2"):
+        with pytest.raises(ValueError, match="X has 3 columns, but fit saw 2"):
             method(path)
 
 
@@ -214,7 +214,7 @@ def test_pipeline_and_grid_search() -> None:
         ({"init": [[0, 1], [2, np.nan]]}, "init holds numbers that cannot be clustered"),
         ({"init": POINTS[:2], "n_init": 2}, "n_init needs starts to choose from, but init gives the one"),
         ({"on_empty": "ignore"}, "on_empty is 'ignore', but must be one of 'farthest', 'keep'"),
-        ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'inline', 'grpc'"),
+        ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline'"),
         ({"engine": "grpc", "mappers": 0}, "mappers is 0, but must be 1 or more"),
         ({"reducers": 0}, "reducers is 0, but must be 1 or more"),
         ({"threads": 0}, "threads is 0, but must be 1 or more"),

@@ -13,7 +13,7 @@ from common.model import FloatArray, Records
 from common.records import base, checksum, encode_vectors, text
 from common.records.base import Encoder
 from common.records.text import LongLines, ShortLines, decode, encode, write_values
-from tests.unit.records import MANY, POSITIONS, RECORDS, SMALL, make, same
+from tests.unit.records import INFINITY, MANY, POSITIONS, RECORDS, SMALL, make, same
 
 PATHS = {"python": (20_000, 1 << 19), "pyarrow": (0, 0)}
 """SHORT_LINES and _SHORT_BYTES."""
@@ -84,6 +84,20 @@ def test_decode_undoes_encode_of_anything(data: st.DataObject, path: str) -> Non
 def test_no_record_is_no_text(width: int) -> None:
     assert written(encode(Records(np.empty(0, np.int32), np.empty((0, width))))) == b""
     assert same(decode(b""), Records.empty())
+
+
+@pytest.mark.usefixtures("path")
+def test_integers_are_written_as_such_if_all_numbers_are() -> None:
+    assert written(encode(make([2, 0], [[2.0**53, -3.0], [0.0, 7.0]]))) == b"2,9007199254740992,-3\n0,0,7\n"
+    for other in (0.5, -0.0, 2.0**53 + 2, INFINITY):
+        records = make([2, 0], [[4.0, other], [0.0, 7.0]])
+        assert same(decode(written(encode(records))), records)
+
+
+@pytest.mark.parametrize("content", [b"1,2,3\n2,3\n4,5,6,7\n", b"1,2\n2,3", b"1,2\r2,3\n", b"1e2,3\n"])
+def test_what_would_be_misread_as_one_column_is_refused(content: bytes) -> None:
+    with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
+        decode(content)
 
 
 def test_lines_are_keys_and_values_with_commas() -> None:
@@ -164,7 +178,24 @@ def test_vectors_are_lines_without_keys(vectors: FloatArray, expected: bytes) ->
     assert encode_vectors(vectors) == expected
 
 
+def test_rows_to_print_are_the_same_numbers_if_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.array([[1.0, -0.5, 1 / 3], [5e-324, -0.0, 1e308]])
+    assert text.rows_to_print(vectors) == vectors.tolist()
+    monkeypatch.setattr(text, "_SHORT_NUMBERS", 0)
+    assert text.rows_to_print(vectors)[0] == ["1", "-0.5", repr(1 / 3)]
+    assert [[float(word) for word in row] for row in text.rows_to_print(vectors)] == vectors.tolist()
+
+
 def test_checksum_is_crc32() -> None:
     assert checksum(b"123456789") == 0xCBF43926
     assert checksum(memoryview(b"")) == 0
     assert checksum(b"6789", checksum(b"12345")) == 0xCBF43926
+
+
+@pytest.mark.parametrize("key", [b"-1", b"+1", b"1_0", b""])
+def test_wide_and_long_text_with_a_wrong_key_is_refused(key: bytes) -> None:
+    wide = b"0" + b",1.5" * 30_000 + b"\n" + key + b",1.5" * 30_000 + b"\n"
+    long = b"0,1.5\n" * 60_000 + key + b",1.5\n"
+    for damaged in (wide, long):
+        with pytest.raises(ValueError):  # noqa: PT011 (pyarrow words some of them)
+            decode(damaged)

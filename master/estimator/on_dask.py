@@ -1,0 +1,118 @@
+"""Dask's data for the estimator: arrays and data frames, whose rows stay with its workers; and files."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+
+from common.dataset import open_input
+from common.errors import InputError, UsageError
+from common.model import FloatType, TaskOptions
+from common.remote.dask_input import block_of, refusal_or_rows
+from master.engines.dask import DaskEngine, DaskRows, FileRows
+from master.engines.dask_session import connect, ship_code, translated_errors
+from master.estimator.sources import Data, Place, keep_log
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_have_our_code: "WeakSet[Client]" = WeakSet()
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Rows that the workers have in their memory, in blocks that follow each other."""
+
+    futures: "Sequence[Future]"
+    sizes: Sequence[int]
+
+    def parts(self) -> "Sequence[Future]":
+        """Return the blocks."""
+        return self.futures
+
+    def row_starts(self) -> tuple[int, ...]:
+        """Return the first row of each."""
+        return tuple(accumulate(self.sizes, initial=0))[:-1]
+
+
+@contextmanager
+def open_data(data: Any, place: Place) -> Iterator[Data]:
+    """Open an array or a data frame on the cluster of the client that is there, or on one of its own.
+
+    Raises
+    ------
+    InputError, UsageError
+        It holds what it must not.
+    """
+    if getattr(data, "ndim", 0) != 2 or not hasattr(data, "to_delayed"):
+        raise UsageError(
+            f"Dask's {type(data).__name__} cannot be clustered; an array or a data frame of rows can"
+        )
+    names = tuple(map(str, getattr(data, "columns", ())))
+    if not names:
+        data = data.rechunk({1: -1})
+    columns = int(data.shape[1])
+    with _client(place) as client:
+        with translated_errors():
+            delayed = data.to_delayed()
+            blocks = client.compute([_submit(block) for block in np.ravel(delayed).tolist()])
+            found: list[str | int] = client.gather(client.map(refusal_or_rows, blocks, pure=False))
+        for each in found:
+            if isinstance(each, str):
+                raise InputError(each)
+        sizes = [each for each in found if isinstance(each, int)]
+        with _open(client, _Blocks(blocks, sizes), sum(sizes), columns, place, names) as opened:
+            yield opened
+
+
+@contextmanager
+def open_file(path: str | os.PathLike[str], place: Place, dtype: FloatType) -> Iterator[Data]:
+    """Open a file that every worker can read, for the client that is there, or one of its own."""
+    file = open_input(os.fspath(path), place.columns, dtype)
+    rows = FileRows(file, place.mappers)
+    with (
+        _client(place) as client,
+        _open(client, rows, file.input.rows, len(file.input.columns), place) as opened,
+    ):
+        yield opened
+
+
+@contextmanager
+def _open(
+    client: "Client", rows: DaskRows, n: int, columns: int, place: Place, names: tuple[str, ...] = ()
+) -> Iterator[Data]:
+    with (
+        keep_log(place) as log,
+        DaskEngine(
+            *(client, rows, TaskOptions(combine=True, threads=place.threads or 1)),
+            *(place.reducers, log),
+        ) as engine,
+    ):
+        yield Data(engine, n, columns, log, names=names)
+
+
+@contextmanager
+def _client(place: Place) -> "Iterator[Client]":
+    """Take the client that is there, or start a cluster of this machine for the time being."""
+    from distributed import default_client
+
+    try:
+        there = default_client()
+    except ValueError:
+        there = None
+    if there is not None and there not in _have_our_code:
+        ship_code(there)
+        _have_our_code.add(there)
+    with connect(None, place.mappers) if there is None else nullcontext(there) as client:
+        yield client
+
+
+def _submit(block: Any) -> Any:
+    from dask import delayed
+
+    return delayed(block_of)(block)

@@ -1,0 +1,1 @@
+"""Small real clusters on this machine, to try the engines on."""

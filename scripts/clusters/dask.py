@@ -1,0 +1,100 @@
+"""A Dask cluster on this machine: a scheduler and two workers, with TLS.
+
+python -m scripts.clusters.dask up      start it
+python -m scripts.clusters.dask run     run the sample on it; what follows goes to `python -m master`
+python -m scripts.clusters.dask down    end what `up` started
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from scripts.clusters.daemons import ROOT, STATE, Daemons
+
+HOST = "127.0.0.1"
+WORKERS = 2
+
+
+@click.group(help=__doc__)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=STATE / "dask", show_default=True, help="Its state."
+)
+@click.pass_context
+def main(context: click.Context, folder: Path) -> None:
+    """Choose the cluster's folder."""
+    context.obj = Daemons(folder.resolve())
+
+
+@main.command()
+@click.pass_obj
+def up(daemons: Daemons) -> None:
+    """Start a scheduler and two workers."""
+    if find_spec("distributed") is None or find_spec("cryptography") is None:
+        sys.exit("dask is not installed: pip install '.[dask]'")
+    daemons.prepare()
+    _write_certificates(daemons)
+    place = daemons.folder / "scheduler.json"
+    where = ["--host", HOST, "--protocol", "tls", "--port", "0", "--dashboard-address", f"{HOST}:0"]
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(place)]
+    daemons.start("scheduler", [*scheduler, *where], _environment(daemons))
+    daemons.await_line("scheduler", "Scheduler at:")
+    url = json.loads(place.read_text())["address"]
+    for number in range(1, WORKERS + 1):
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", url, "--name", f"W{number}"]
+        limits = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--host", HOST]
+        folder = ["--local-directory", str(daemons.folder / "work")]
+        daemons.start(f"worker{number}", [*worker, *limits, *folder], _environment(daemons))
+    for number in range(1, WORKERS + 1):
+        daemons.await_line(f"worker{number}", "Registered to:")
+    click.echo(f"{url} with {WORKERS} workers is up; its logs are in {daemons.folder}")
+    conf = daemons.folder / "conf"
+    click.echo(f"use it:  DASK_CONFIG={conf} python -m master --engine dask --dask-scheduler {url} ...")
+    click.echo("end it:  make down")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
+    """Run the sample, or what the arguments say."""
+    place = daemons.folder / "scheduler.json"
+    if not place.exists():
+        sys.exit("the cluster is not up: make dask-cluster")
+    url = json.loads(place.read_text())["address"]
+    command = [sys.executable, "-m", "master", "--engine", "dask", "--dask-scheduler", url, *arguments]
+    sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | _environment(daemons)).returncode)
+
+
+@main.command()
+@click.pass_obj
+def down(daemons: Daemons) -> None:
+    """End what was started."""
+    daemons.end()
+
+
+def _write_certificates(daemons: Daemons) -> None:
+    """Make a certificate that signs itself; who has its key belongs to the cluster."""
+    from distributed import Security
+
+    security = Security.temporary()
+    files = {
+        "certificate": str(daemons.private_file("conf/certificate.pem", security.tls_scheduler_cert)),
+        "key": str(daemons.private_file("conf/key.pem", security.tls_scheduler_key)),
+    }
+    each = {"cert": files["certificate"], "key": files["key"]}
+    tls = {"ca-file": files["certificate"], "scheduler": each, "worker": each, "client": each}
+    comm = {"require-encryption": True, "tls": tls}
+    daemons.private_file("conf/distributed.yaml", json.dumps({"distributed": {"comm": comm}}))
+
+
+def _environment(daemons: Daemons) -> dict[str, str]:
+    return {"DASK_CONFIG": str(daemons.folder / "conf")}
+
+
+if __name__ == "__main__":
+    main()

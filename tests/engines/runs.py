@@ -1,0 +1,105 @@
+"""What the tests of the engines on Spark and Dask have in common."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from common.dataset import open_input
+from common.dump import EventLog
+from common.events import Event
+from common.jobs.kmeans import Label
+from common.model import FloatType
+from common.records import encode_vectors
+from master.config import KMeansConfig
+from master.engines.base import Engine
+from master.engines.inline import InlineEngine
+from master.kmeans import fit
+from tests.inputs import save
+from tests.programs import ROOT, SAMPLE, environment
+
+FITS = {
+    "sample": KMeansConfig(3, iterations=20, init="k-means++"),
+    "iris": KMeansConfig(3, iterations=8, n_init=2, seed=1),
+    "many": KMeansConfig(12, iterations=4, seed=2),
+    "empty": KMeansConfig(4, iterations=5, initial=np.array([[0.0, 9], [9, 1], [99, 99], [-99, 9]])),
+}
+"""The inputs, and what is asked of each."""
+
+CASES = [
+    ("sample", 1, False),
+    ("sample", 3, True),
+    ("iris", 2, False),
+    ("iris", 3, True),
+    ("many", 2, True),
+    ("many", 3, False),
+    ("empty", 2, False),
+]
+"""Input, R, combine: every input with and without the combiner, every R in 1..3 with each."""
+
+
+def needs(*modules: str) -> None:
+    """Skip the whole module if an extra is not installed."""
+    for module in modules:
+        pytest.importorskip(module, reason=f"{module} is not installed: make test installs it")
+
+
+def needs_java() -> None:
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark needs Java, and there is none", allow_module_level=True)
+
+
+def make_inputs(folder: Path) -> dict[str, Path]:
+    iris, many = folder / "iris.csv", folder / "many.npy"
+    save(iris, load_iris().data)
+    rng = np.random.default_rng(0)
+    np.save(many, rng.normal(size=(200_000, 8)) + 3 * rng.integers(0, 6, size=(200_000, 1)))
+    return {"sample": SAMPLE, "empty": SAMPLE, "iris": iris, "many": many}
+
+
+def result(engine: Engine, path: Path, name: str, log: list[Event] | None = None) -> tuple[bytes, bytes]:
+    """Return the bytes of centroids.txt and of the labels."""
+    events = [] if log is None else log
+    found = fit(engine, open_input(path).input.rows, FITS[name], EventLog("master", events.append))
+    labels = b"".join(map(bytes, engine.map_only(Label(), {"centroids": found.centroids})))
+    return encode_vectors(found.centroids), labels
+
+
+class Expected:
+    """What the inline engine finds, computed once."""
+
+    def __init__(self, inputs: dict[str, Path]) -> None:
+        self.inputs = inputs
+        self._known: dict[tuple[str, FloatType], tuple[bytes, bytes]] = {}
+
+    def __call__(self, name: str, dtype: FloatType = FloatType.FLOAT64) -> tuple[bytes, bytes]:
+        if (name, dtype) not in self._known:
+            engine = InlineEngine(open_input(self.inputs[name], dtype=dtype), combine=name == "many")
+            self._known[name, dtype] = result(engine, self.inputs[name], name)
+        return self._known[name, dtype]
+
+
+@contextmanager
+def cluster(program: str, folder: Path) -> Iterator[Callable[[str], subprocess.CompletedProcess[str]]]:
+    """Start a cluster as `make` does; yield how to give its program a command; end it in any case."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", f"scripts.clusters.{program}", "--folder", str(folder)]
+        return subprocess.run(
+            [*command, *map(str, arguments)], env=environment(), cwd=ROOT, capture_output=True, text=True
+        )
+
+    try:
+        started = call("up")
+        assert started.returncode == 0, started
+        yield call
+    finally:
+        call("down")
+    assert not folder.exists()

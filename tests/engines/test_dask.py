@@ -1,0 +1,154 @@
+"""On Dask, the same bytes: whatever R and combiner, on any cluster, and when a worker dies."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from common.dataset import open_input
+from common.dump import EventLog
+from common.events import Event
+from common.model import FloatType, TaskOptions
+from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
+from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
+
+needs("distributed", "cryptography")
+
+from master.engines.dask import DaskEngine, FileRows  # noqa: E402
+from master.engines.dask_session import connect  # noqa: E402
+
+ONLY_SPARK = ": only --engine spark reads addresses like this one"
+NO_FILES = ": it writes no files between map and reduce"
+NOT_OURS = ": its failures are its own to handle: kill a worker process instead"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with connect(None, 3) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
+    return Expected(make_inputs(tmp_path_factory.mktemp("inputs")))
+
+
+def engine(
+    client: Any, path: Path, r: int, combine: bool, log: list[Event], dtype: str = "float64"
+) -> DaskEngine:
+    rows = FileRows(open_input(path, dtype=FloatType(dtype)), 3)
+    return DaskEngine(client, rows, TaskOptions(combine=combine), r, EventLog("master", log.append))
+
+
+@pytest.mark.parametrize(("name", "r", "combine"), CASES)
+def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
+    log: list[Event] = []
+    path = expected.inputs[name]
+    with engine(client, path, r, combine, log) as ours:
+        assert result(ours, path, name) == expected(name)
+    tasks = [event.fields for event in log if event.name == "task_finished"]
+    assert {task["status"] for task in tasks} == {"SUCCESS"}
+    first = [task for task in tasks if task.get("iteration") == 1]
+    assert {task["task"] for task in first if task["method"] == "Map"} == {1, 2, 3}
+    assert {task["task"] for task in first if task["method"] == "Reduce"} == set(range(1, r + 1))
+
+
+def test_float32(client: Any, expected: Expected) -> None:
+    path = expected.inputs["iris"]
+    with engine(client, path, 2, True, [], "float32") as ours:
+        assert result(ours, path, "iris") == expected("iris", FloatType.FLOAT32)
+
+
+def test_a_worker_killed_in_mid_run(client: Any, expected: Expected) -> None:
+    """It dies when the second iteration's log appears; the others do its work, and it comes back."""
+    path = expected.inputs["many"]
+    log: list[Event] = []
+    pids = client.run(os.getpid)
+
+    class Killer(EventLog):
+        def event(self, name: str, /, **fields: object) -> None:
+            super().event(name, **fields)
+            if name == "stage_started" and fields.get("iteration") == 2:
+                psutil.Process(next(iter(pids.values()))).kill()
+
+    rows = FileRows(open_input(path), 3)
+    with DaskEngine(client, rows, TaskOptions(combine=True), 2, Killer("master", log.append)) as ours:
+        assert result(ours, path, "many", log) == expected("many")
+    assert [event.fields["worker"] for event in log if event.name == "worker_left"] == [next(iter(pids))]
+
+
+def test_command_line(tmp_path: Path) -> None:
+    """A cluster of its own; nothing of it is left."""
+    ended = run_master(tmp_path, *options(m=2, r=2), "--engine", "dask", "--labels", "labels.txt")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+    assert len((tmp_path / "labels.txt").read_text().splitlines()) == 31
+    assert "dashboard http://127.0.0.1:" in ended.stdout
+    assert "Reduce task 2 SUCCESS" in ended.stdout
+
+
+def test_bad_input_is_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_text("1,2\n3,4\n5,x\n")
+    ended = run_master(tmp_path, *options(input_path=path), "--engine", "dask", "--quiet")
+    assert (ended.returncode, ended.stderr) == (2, f"Error: {path}, line 3, column 2: 'x' is not a number\n")
+
+
+def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "dask"
+    with cluster("dask", folder) as call:
+        url = json.loads((folder / "scheduler.json").read_text())["address"]
+        asked = [*options(m=3, r=2), "--engine", "dask", "--dask-scheduler", url, "--quiet"]
+        refused = run_master(tmp_path, *asked)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"Error: --dask-scheduler {url} does not let us in: ")
+        assert refused.stderr.count("\n") == 1
+        plain = url.replace("tls:", "tcp:")
+        assert run_master(tmp_path, *asked, "--dask-scheduler", plain).returncode == 2
+        monkeypatch.setenv("DASK_CONFIG", str(folder / "conf"))
+        with BackgroundRun(tmp_path, *asked[:-1], "--task-delay", "0.2") as run:
+            run.wait_for("event=cluster")
+            run.wait_for("event=iteration_started iteration=2")
+            _worker_of(folder).kill()
+            assert run.end() == (0, "")
+        assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+        assert call("up").returncode == 1  # it is up already
+        assert {path.stat().st_mode & 0o777 for path in (folder / "conf").iterdir()} == {0o600}
+
+
+def _worker_of(folder: Path) -> psutil.Process:
+    """Return the process that works, below its nanny."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "distributed.cli.dask_worker" in line and str(folder / "work") in line:
+            return next(child for child in process.children() if "spawn_main" in " ".join(child.cmdline()))
+    raise AssertionError("no worker")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dask-scheduler", "http://x"], "--dask-scheduler http://x: it must be tcp://host:port or tls://host:port"),
+        (["--intermediate", "arrow"], f"--intermediate makes no sense with --engine dask{NO_FILES}"),
+        (["--keep-iterations"], f"--keep-iterations makes no sense with --engine dask{NO_FILES}"),
+        (["--fail-rate", 0.5], f"--fail-rate makes no sense with --engine dask{NOT_OURS}"),
+        (["--conf", "a=b"], "--conf is for --engine spark, not for dask"),
+        (["--input", "hdfs://host/file"], f"--input hdfs://host/file{ONLY_SPARK}"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_refused_options(tmp_path: Path, arguments: list[object], message: str) -> None:
+    ended = run_master(tmp_path, *options(), "--engine", "dask", *arguments)
+    assert (ended.returncode, ended.stderr) == (2, f"Error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    ended = run_master(tmp_path, *options(), "--engine", "dask", "--dask-scheduler", "tcp://127.0.0.1:1")
+    reason = "nobody answers there (Connection refused); is it up, the port right?"
+    message = f"Error: --dask-scheduler tcp://127.0.0.1:1: {reason}\n"
+    assert (ended.returncode, ended.stderr) == (2, message)

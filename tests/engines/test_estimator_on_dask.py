@@ -1,0 +1,84 @@
+"""The estimator on Dask's own arrays and data frames: the same bytes, and the rows stay with the workers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from master import KMeans
+
+distributed = pytest.importorskip("distributed")
+da = pytest.importorskip("dask.array")
+
+pytestmark = pytest.mark.filterwarnings("default")  # of Dask's own
+
+POINTS = np.random.default_rng(0).normal(size=(900, 3))
+HERE = KMeans(4, random_state=0, max_iter=5).fit(POINTS)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def check(model: KMeans) -> None:
+    assert model.cluster_centers_.tobytes() == HERE.cluster_centers_.tobytes()
+    assert model.labels_.tolist() == HERE.labels_.tolist()
+    assert model.inertia_ == HERE.inertia_
+
+
+def model() -> KMeans:
+    return KMeans(4, random_state=0, max_iter=5, reducers=2, mappers=2)
+
+
+@pytest.mark.parametrize("chunks", [(400, 3), (900, 2)])
+def test_array(client: Any, chunks: tuple[int, int]) -> None:
+    array = da.from_array(POINTS, chunks=chunks)
+    fitted = model().fit(array)
+    check(fitted)
+    assert fitted.predict(array).tolist() == HERE.labels_.tolist()
+    assert fitted.score(array) == -HERE.inertia_
+    assert client.scheduler_info()["workers"]  # the cluster stays the caller's
+
+
+def test_array_of_unknown_size(client: Any) -> None:
+    array = da.from_array(POINTS, chunks=(400, 3))
+    check(model().fit(array[array[:, 0] > -100]))
+
+
+def test_data_frame(client: Any) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(pd.DataFrame(POINTS, columns=["a", "b", "c"]), npartitions=3)
+    fitted = model().fit(frame)
+    check(fitted)
+    assert fitted.n_features_in_ == 3
+    with pytest.raises(ValueError, match="the columns of X are b, a, c, but were others in fit"):
+        fitted.predict(frame[["b", "a", "c"]])
+
+
+@pytest.mark.parametrize("data", ["file", "array"])
+def test_engine_on_the_client_that_is_there(client: Any, tmp_path: Any, data: str) -> None:
+    path = tmp_path / "points.npy"
+    np.save(path, POINTS)
+    check(model().set_params(engine="dask").fit(path if data == "file" else POINTS))
+
+
+def test_what_is_refused(client: Any) -> None:
+    array = da.from_array(POINTS, chunks=(400, 3))
+    fitted = model().fit(POINTS)
+    for data, text in (
+        (array[:, 0], "cannot be clustered"),
+        (array[:, :2], "X has 2 columns, but fit saw 3"),
+        (array + np.nan, "nan is not a number"),
+        (array.astype(str).map_blocks(lambda block: np.char.add(block, "x")), "not all of it is numbers"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            fitted.predict(data)
+    with pytest.raises(ValueError, match="transform returns an array"):
+        fitted.transform(array)

@@ -1,0 +1,248 @@
+"""On Spark, the same bytes: whatever R and combiner, in this process and on a cluster with a secret."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from common.dataset import open_input
+from common.dump import EventLog
+from common.errors import UserError
+from common.events import Event
+from common.model import FloatType, TaskOptions
+from master.config import ClusterConfig, RunConfig
+from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
+from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
+
+needs("pyspark")
+needs_java()
+
+from master.engines.spark import SparkEngine  # noqa: E402
+from master.engines.spark_rows import FileRows, SparkRows  # noqa: E402
+from master.engines.spark_session import connect, translated_errors  # noqa: E402
+from master.engines.spark_uri import open_uri  # noqa: E402
+
+CHOOSE = "; choose others with --columns"
+NO_FILES = ": it writes no files between map and reduce"
+PUT = "; put it into spark-defaults.conf in the folder $SPARK_CONF_DIR"
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[Any]:
+    context = connect("local[2]", {"spark.ui.enabled": "false"})
+    yield context
+    context.stop()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
+    return Expected(make_inputs(tmp_path_factory.mktemp("inputs")))
+
+
+def engine(context: Any, rows: SparkRows, r: int, combine: bool, log: list[Event]) -> SparkEngine:
+    return SparkEngine(context, rows, TaskOptions(combine=combine), r, EventLog("master", log.append))
+
+
+def uri_config(path: Path, **more: Any) -> RunConfig:
+    return RunConfig(
+        *(3, 2, path, more.pop("columns", None), Path("data"), Path("dump.txt"), None, "spark"),
+        dtype=more.pop("dtype", FloatType.FLOAT64),
+        cluster=ClusterConfig("local[2]"),
+        uri=f"file://{path}",
+    )
+
+
+@pytest.mark.parametrize(("name", "r", "combine"), CASES)
+def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
+    log: list[Event] = []
+    path = expected.inputs[name]
+    with engine(context, FileRows(context, open_input(path), 3), r, combine, log) as ours:
+        assert result(ours, path, name) == expected(name)
+    tasks = [event.fields for event in log if event.name == "task_finished"]
+    assert {task["status"] for task in tasks} == {"SUCCESS"}
+    first = [task for task in tasks if task.get("iteration") == 1]
+    assert {task["task"] for task in first if task["method"] == "Map"} == {1, 2, 3}
+    assert {task["task"] for task in first if task["method"] == "Reduce"} == set(range(1, r + 1))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("dtype", FloatType)
+def test_rows_that_spark_reads(
+    context: Any, expected: Expected, tmp_path: Path, suffix: str, dtype: FloatType
+) -> None:
+    """By address, in several partitions; text with a byte order mark, a header and blank lines."""
+    path = tmp_path / f"a file{suffix}"
+    points = np.loadtxt(expected.inputs["iris"], delimiter=",")
+    if suffix == ".parquet":
+        table = pyarrow.table({f"x{i}": x for i, x in enumerate(points.T)})
+        pyarrow.parquet.write_table(table, path, row_group_size=20)
+    else:
+        lines = expected.inputs["iris"].read_text().splitlines()
+        text = "\ufeff\n\na,b,c,d\r\n" + "\r\n \n".join(lines)
+        path.write_bytes(text.encode())
+    file = open_uri(uri_config(path, dtype=dtype))
+    assert (file.input.rows, len(file.input.columns)) == points.shape
+    with engine(context, file.stored, 2, False, []) as ours:
+        assert result(ours, expected.inputs["iris"], "iris") == expected("iris", dtype)
+
+
+def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp_path: Path) -> None:
+    path = tmp_path / "iris.csv"
+    path.write_bytes(expected.inputs["iris"].read_bytes())
+    file = open_uri(uri_config(path))
+    for part in file.stored.parts().collect():
+        Path(part.path).unlink()
+    with engine(context, file.stored, 2, True, []) as ours:
+        assert result(ours, path, "iris") == expected("iris")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "message"),
+    [
+        ("a.csv", b"1,2\n" * 100 + b"3,x\n", None, "{}, line 101, column 2: 'x' is not a number"),
+        ("a.csv", b"1,2\n3,nan\n", None, "{}, line 2, column 2: 'nan' is not a number"),
+        ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
+        ("a.csv", b"\n\n", None, "{}: the file is empty; it needs one row of numbers a line"),
+        ("a.npy", b"", None, "{}: Spark reads text and Parquet by address, not .npy; write it as Parquet"),
+        ("a.csv", None, None, "{}: cannot be read: No such file"),
+    ],
+)
+def test_what_spark_reads_is_refused_by_place(
+    context: Any, tmp_path: Path, name: str, content: bytes | None, columns: str | None, message: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        open_uri(uri_config(path, columns=columns))
+    assert str(refused.value) == message.format(f"file://{path}")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": [1.0, None]}, "{}, row 2, column 1: the field is empty; every field needs a number"),
+        ({"a": ["x", "y"]}, "{}, column 1: column 'a' holds string, not numbers" + CHOOSE),
+        ({"a": [1.0, float("nan")]}, "{}, row 2, column 1: nan is not a number that can be clustered"),
+    ],
+)  # fmt: skip
+def test_parquet_is_refused_by_place(
+    context: Any, tmp_path: Path, columns: dict[str, list[object]], message: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    with pytest.raises(UserError) as refused:
+        open_uri(uri_config(path))
+    assert str(refused.value) == message.format(f"file://{path}")
+
+
+def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_text("1,2\n3,4\n5,x\n")
+    with (
+        engine(context, FileRows(context, open_input(path), 2), 2, True, []) as ours,
+        pytest.raises(UserError, match="line 3, column 2: 'x' is not a number"),
+    ):
+        result(ours, path, "sample")
+
+
+def fail(context: Any) -> None:
+    with translated_errors():
+        context.parallelize([1]).map(lambda _: __import__("nowhere")).collect()
+
+
+def test_a_failed_task_is_one_line(context: Any, tmp_path: Path) -> None:
+    """The text names what the executor's Python said."""
+    with pytest.raises(UserError, match=r"the executors' Python has no nowhere: pip install nowhere"):
+        fail(context)
+
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Call]]:
+    folder = tmp_path_factory.mktemp("cluster") / "spark"
+    with cluster("spark", folder) as call:
+        yield folder, call
+
+
+def executors(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if "CoarseGrainedExecutorBackend" in line and str(folder) in str(process.info["cwd"]):
+            found.append(process)
+    return found
+
+
+def test_an_executor_killed_in_mid_run(
+    standalone: tuple[Path, Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the cluster, from another folder than that of our code, which the executors get sent."""
+    folder, _ = standalone
+    monkeypatch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    asked = [*options(m=3, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "0.3"]
+    with BackgroundRun(tmp_path, *asked) as run:
+        run.wait_for("event=cluster")
+        run.wait_for("event=iteration_started iteration=2")
+        executors(folder)[0].kill()
+        assert run.end() == (0, "")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+    assert len((tmp_path / "labels.txt").read_text().splitlines()) == 31
+    assert re.search(r"event=task_finished .* status=FAILURE .* reason=.*ExecutorLost", run.dump())
+    assert 'event=cluster engine="Spark' in run.dump()
+
+
+def test_without_the_secret(standalone: tuple[Path, Call], tmp_path: Path) -> None:
+    folder, _ = standalone
+    (line,) = re.findall(r"spark\.master +(\S+)", (folder / "conf" / "spark-defaults.conf").read_text())
+    ended = run_master(tmp_path, *options(), "--engine", "spark", "--spark-master", line, "--quiet")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"Error: --spark-master {line} does not let us in (")
+    assert ended.stderr.count("\n") == 1
+    assert (folder / "conf" / "spark-defaults.conf").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keep-iterations"], f"--keep-iterations makes no sense with --engine spark{NO_FILES}"),
+        (["--dask-scheduler", "tcp://x:1"], "--dask-scheduler is for --engine dask, not for spark"),
+        (["--conf", "x"], "--conf x: it must be name=value"),
+        (["--conf", "spark.authenticate.secret=x"], f"--conf spark.authenticate.secret: a command line can be read by everybody{PUT}"),  # noqa: E501
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_refused_options(tmp_path: Path, arguments: list[object], message: str) -> None:
+    ended = run_master(tmp_path, *options(), "--engine", "spark", *arguments)
+    assert (ended.returncode, ended.stderr) == (2, f"Error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    ended = run_master(tmp_path, *options(), "--engine", "spark", "--quiet")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        "Error: --engine spark needs Java 17 or newer, and there is none: apt install"
+    )
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    url = "spark://127.0.0.1:1"
+    ended = run_master(tmp_path, *options(), "--engine", "spark", "--spark-master", url)
+    assert (
+        ended.stderr
+        == f"Error: --spark-master {url}: nobody answers there; is the cluster up, the port right?\n"
+    )
+    assert ended.returncode == 2
