@@ -49,7 +49,7 @@ class Plan:
         k = min(k, len(np.unique(points, axis=0)))
         suffix = rng.choice([".csv", ".npy"])
         decisive = [
-            *("--input", f"{INPUT}{suffix}", "--k", str(k), "--iters", str(rng.randint(2, 20))),
+            *("--input", f"{INPUT}{suffix}", "--k", str(k), "--iters", str(rng.randint(3, 15))),
             *("--seed", str(rng.randrange(1000)), "--tol", rng.choice(["0", "1e-4"])),
             *("--on-empty", rng.choice(["farthest", "keep"])),
         ]
@@ -71,9 +71,9 @@ class Plan:
         mappers, reducers = self.joined if self.remote else (MAPPERS, REDUCERS)
         options = [
             *("--mappers", str(rng.randint(1, mappers)), "--reducers", str(rng.randint(1, reducers))),
-            *("--splits", str(rng.choice([0, 0, rng.randint(1, 12)]))),
+            *("--splits", str(rng.choice([0, 0, rng.randint(1, 8)]))),
             *("--intermediate", rng.choice(["text", "arrow"])),
-            *("--task-delay", rng.choice(["0", "0.05", "0.2", "0.5"])),
+            *("--task-delay", rng.choice(["0", "0.02", "0.05", "0.2"])),
             *("--threads", rng.choice(["1", "2"])),
         ]
         if rng.random() < 0.5:

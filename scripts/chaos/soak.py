@@ -12,12 +12,12 @@ import psutil
 
 from scripts.chaos.faults import FAULTS
 from scripts.chaos.plan import Plan
-from scripts.chaos.stage import LABELS, Stage, ViolationError, python
+from scripts.chaos.trial import LABELS, Trial, ViolationError, python
 
 _LOOK_EVERY_S = 0.1
 _HANGS_AFTER_S = 300.0
 """For one life of a master, faults included: far more than any takes on a loaded machine."""
-_MOST_FAULTS = 6
+_MOST_FAULTS = 8
 _ENOUGH_RUNS = 20
 """To tell growth from the runs' own differences."""
 _MAY_GIVE_UP_AFTER = 4
@@ -79,62 +79,62 @@ def soak(seed: int, seconds: float, out: Path, certs: Path) -> Tally:
         folder = out / f"run_{tally.runs}"
         folder.mkdir()
         rng = Random(f"{seed}/{tally.runs}")
-        with Stage(Plan.draw(rng), rng, folder, certs) as stage:
+        with Trial(Plan.draw(rng), rng, folder, certs) as trial:
             try:
-                _run(stage, tally)
+                _run(trial, tally)
             except ViolationError as violation:
                 kind = str(violation).partition(":")[0]
                 tally.violations[kind] += 1
                 print(f"run {tally.runs} of seed {seed}: {violation}\n  kept in {folder}; its commands:")
-                print(*(f"    {command}" for command in stage.commands), sep="\n", flush=True)
-                (folder / "commands.txt").write_text("\n".join(stage.commands) + "\n")
+                print(*(f"    {command}" for command in trial.commands), sep="\n", flush=True)
+                (folder / "commands.txt").write_text("\n".join(trial.commands) + "\n")
             else:
                 shutil.rmtree(folder)
-            tally.master_bytes.append(stage.peak_bytes)
+            tally.master_bytes.append(trial.peak_bytes)
         tally.own_bytes.append(psutil.Process().memory_info().rss)
     tally.check_memory()
     return tally
 
 
-def _run(stage: Stage, tally: Tally) -> None:
+def _run(trial: Trial, tally: Tally) -> None:
     """Run, disturb, resume if need be, and look at what came of it."""
-    rng, faults_before = stage.rng, tally.faults.total()
-    expected = _undisturbed(stage)
+    rng, faults_before = trial.rng, tally.faults.total()
+    expected = _undisturbed(trial)
     faults = [
-        (rng.choice(_MOMENTS), rng.expovariate(2.0), rng.choice(list(FAULTS)))
+        (rng.choice(_MOMENTS), rng.expovariate(3.0), rng.choice(list(FAULTS)))
         for _ in range(rng.randint(1, _MOST_FAULTS))
     ]
     while True:
-        options = stage.plan.layout(rng)
+        options = trial.plan.layout(rng)
         if "--fail-rate" in options:
             tally.faults["--fail-rate"] += 1
-        resume = bool(stage.checkpoints)
+        resume = bool(trial.checkpoints)
         tally.resumed += resume
-        stage.begin(options, resume=resume)
-        code = _watch(stage, faults, tally)
-        stage.heal()
-        stage.check_processes(over=code == 0)
-        said = stage.error_path.read_text()
+        trial.begin(options, resume=resume)
+        code = _watch(trial, faults, tally)
+        trial.heal()
+        trial.check_processes(over=code == 0)
+        said = trial.error_path.read_text()
         if code == 0:
             break
-        if stage.killed and code in (-9, 143):
+        if trial.killed and code in (-9, 143):
             continue
         one_line = said.startswith("Error: ") and said.count("\n") == 1
         if code != 1 or not one_line or tally.faults.total() - faults_before < _MAY_GIVE_UP_AFTER:
             raise ViolationError(f"unexpected end: exit code {code}: {said}")
         tally.gave_up.append(said.strip())
         faults.clear()
-    if _results(stage.folder / "data" / "centroids.txt", stage.folder / LABELS) != expected:
+    if _results(trial.folder / "data" / "centroids.txt", trial.folder / LABELS) != expected:
         raise ViolationError("wrong bytes: not those of the undisturbed run")
-    _check_leftovers(stage)
+    _check_leftovers(trial)
 
 
-def _undisturbed(stage: Stage) -> tuple[bytes, bytes]:
-    folder = stage.folder
+def _undisturbed(trial: Trial) -> tuple[bytes, bytes]:
+    folder = trial.folder
     said = folder / "undisturbed.said.txt"
     alone = ["--engine", "inline", "--mappers", "1", "--reducers", "1", "--quiet"]
     places = ["--data-dir", "undisturbed", "--dump", "undisturbed.txt", "--labels", "undisturbed_labels.txt"]
-    process = python("-m", "master", *stage.plan.decisive, *alone, *places, folder=folder, said=said)
+    process = python("-m", "master", *trial.plan.decisive, *alone, *places, folder=folder, said=said)
     if process.wait(_HANGS_AFTER_S) != 0:
         raise ViolationError(f"unexpected end: of the undisturbed run: {said.read_text()}")
     return _results(folder / "undisturbed" / "centroids.txt", folder / "undisturbed_labels.txt")
@@ -144,37 +144,37 @@ def _results(centroids: Path, labels: Path) -> tuple[bytes, bytes]:
     return centroids.read_bytes(), labels.read_bytes()
 
 
-def _watch(stage: Stage, faults: list[_Planned], tally: Tally) -> int:
+def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
     """Strike while the master runs; return its exit code."""
-    assert stage.master is not None
+    assert trial.master is not None
     began_s = time.monotonic()
     moment_s: float | None = None
-    while stage.master.poll() is None:
+    while trial.master.poll() is None:
         now_s = time.monotonic()
         if now_s - began_s > _HANGS_AFTER_S:
             raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
-        stage.processes()
-        stage.heal(now_s)
-        for visitor in stage.visitors:
+        trial.processes()
+        trial.heal(now_s)
+        for visitor in trial.visitors:
             visitor.revive(now_s)
-        if faults and moment_s is None and faults[0][0] in stage.story():
+        if faults and moment_s is None and faults[0][0] in trial.story():
             moment_s = now_s
         if moment_s is not None and now_s >= moment_s + faults[0][1]:
             _, _, kind = faults.pop(0)
             moment_s = None
-            if FAULTS[kind](stage):
+            if FAULTS[kind](trial):
                 tally.faults[kind] += 1
         time.sleep(_LOOK_EVERY_S)
-    code: int = stage.master.wait()
+    code: int = trial.master.wait()
     return code
 
 
-def _check_leftovers(stage: Stage) -> None:
+def _check_leftovers(trial: Trial) -> None:
     """See that nothing is left which only the run needed; visitors that still wait may keep theirs."""
-    waiting = [visitor.folder for visitor in stage.visitors if visitor.process.poll() != 0]
+    waiting = [visitor.folder for visitor in trial.visitors if visitor.process.poll() != 0]
     left = [
         path
-        for path in stage.folder.rglob("*")
+        for path in trial.folder.rglob("*")
         if path.name in (".lock", ".cache", "checkpoints") or path.suffix == ".tmp"
         if not set(waiting) & set(path.parents)
     ]

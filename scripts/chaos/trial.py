@@ -20,8 +20,11 @@ from scripts.chaos.proxy import Proxy
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _GONE_S = 20.0
+"""For a process to end when it should."""
 _RECOVERY_S = 15.0
+"""For a visitor, after a fault, until it surely hears its master again."""
 _GRACE_S = 5.0
+"""For a master to end after its visitors."""
 LABELS = "labels.txt"
 
 
@@ -99,7 +102,7 @@ class Visitor:
             proxy.__exit__()
 
 
-class Stage:
+class Trial:
     """A run in progress; a context manager that leaves no process behind.
 
     Parameters
