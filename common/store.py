@@ -202,6 +202,8 @@ class DataDir:
 def held_folder(folder: Path) -> Iterator[None]:
     """Hold the folder of a worker that joined from elsewhere for this process alone; leave it tidy.
 
+    Tidy at the beginning, too: what a killed process kept of the input is of another run, and of other splits.
+
     Raises
     ------
     DataDirInUseError, UsageError
@@ -212,6 +214,7 @@ def held_folder(folder: Path) -> Iterator[None]:
         file = _hold(folder / ".lock", "--folder")
     except OSError as error:
         raise UsageError(f"--folder {folder}: {error.strerror}") from None
+    _sweep_node(folder)
     try:
         yield
     finally:

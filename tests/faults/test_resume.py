@@ -14,9 +14,12 @@ import pytest
 
 from tests.programs import (
     BackgroundRun,
+    JoinedWorker,
     centroids_of,
     command,
     environment_with_hook,
+    free_port,
+    make_certificates,
     options,
     run_master,
     wait_until,
@@ -324,4 +327,22 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, points: Path, undisturbed: Und
         r"event=run_failed .* checkpoint=data/checkpoints/iteration_\d+\.jsonl$", run.dump(), re.M
     )
     resume(tmp_path, *usual(points), "--engine", "inline")
+    assert found_in(tmp_path) == undisturbed()
+
+
+def test_workers_from_elsewhere_serve_the_next_master(
+    tmp_path: Path, points: Path, undisturbed: Undisturbed
+) -> None:
+    """What they keep of the input is of other splits by then."""
+    certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
+    shutil.copy2(points, tmp_path)
+    remote = ("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path)
+    arguments = (*USUAL, *remote, "--mappers", 1, "--reducers", 1, *SLOW)
+    with (
+        JoinedWorker("mapper", master, certs, tmp_path / "a") as mapper,
+        JoinedWorker("reducer", master, certs, tmp_path / "b") as reducer,
+    ):
+        kill_at(tmp_path, "iteration_1.jsonl", *arguments, "--splits", 2)
+        resume(tmp_path, *arguments, "--splits", 5)
+        assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
     assert found_in(tmp_path) == undisturbed()
