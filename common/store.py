@@ -202,7 +202,7 @@ class DataDir:
 def held_folder(folder: Path) -> Iterator[None]:
     """Hold the folder of a worker that joined from elsewhere for this process alone; leave it tidy.
 
-    Tidy at the beginning, too: what a killed process kept of the input is of another run, and of other splits.
+    Tidy at the beginning, too: what a killed process kept of the input is of other splits, in another run.
 
     Raises
     ------
