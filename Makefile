@@ -17,7 +17,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports bench speedup model protos certs sample clean \
+.PHONY: help run-local test check lint types imports chaos bench speedup model protos certs sample clean \
 	spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
@@ -91,6 +91,9 @@ speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, a
 
 model: $(READY) ## check the model of the protocol (needs spin and gcc)
 	$(BIN)/python -m scripts.model
+
+chaos: $(READY) $(STUBS) ## disturb runs at random for ten minutes (ARGS='--seconds 60 --seed 7')
+	$(BIN)/python -m scripts.chaos $(ARGS)
 
 protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto

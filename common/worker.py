@@ -30,6 +30,7 @@ from common.errors import (
     MapReduceError,
     RunFailedError,
     StaleAttemptError,
+    TaskError,
     UsageError,
     printable,
 )
@@ -269,13 +270,16 @@ class _Worker:
                 return
             except grpc.RpcError as failed:
                 error = error_of(failed)
-            if not self._settings.from_elsewhere or not isinstance(error, UnreachableError):
+            # Neither no answer nor one that came late or damaged is a refusal.
+            again = isinstance(error, UnreachableError) or type(error) is TaskError
+            if not (self._settings.from_elsewhere and again):
                 raise RunFailedError(f"the master at {self._settings.master} refused: {error}") from None
             if str(error) != said:
                 said = str(error)
                 reason = said.rsplit(": ", 1)[-1]
                 click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
-            self._ending.over.wait(_JOIN_PAUSE_S)
+            if self._ending.over.wait(_JOIN_PAUSE_S):
+                return  # it was in, though it was not told so, and by now that run is over
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""

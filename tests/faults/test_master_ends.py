@@ -1,6 +1,7 @@
 """However the master ends, its workers do too, and nothing half-written is left."""
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,26 @@ def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
         assert psutil.wait_procs(workers, timeout=2)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
     assert not (tmp_path / "data" / ".lock").exists()
+
+
+def test_interrupted_twice(tmp_path: Path) -> None:
+    """The second time while it waits for a worker that doesn't end by itself."""
+    with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
+        workers = workers_of(run)
+        stopped, other = run.worker("M1"), run.worker("M2")
+        stopped.suspend()
+        run.process.send_signal(signal.SIGINT)
+        psutil.wait_procs([other], timeout=10)
+        run.process.send_signal(signal.SIGINT)
+        code, error = run.end()
+        with suppress(psutil.NoSuchProcess):
+            stopped.resume()
+        assert psutil.wait_procs(workers, timeout=2)[1] == []
+    assert (code, error) in [
+        (-signal.SIGINT, ""),
+        (130, "Error: interrupted: the workers are stopped\n"),  # it had ended meanwhile
+    ]
+    assert not (tmp_path / "data" / "centroids.txt").exists()
 
 
 def test_killed(tmp_path: Path) -> None:

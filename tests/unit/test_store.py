@@ -202,6 +202,18 @@ class TestNodeStore:
         assert read(store, newer) == b"newer"
         assert tree(folder) == ["out.txt"]
 
+    @pytest.mark.parametrize("epoch", [0, 6, 8])
+    def test_one_of_another_epoch_is_refused(self, folder: Path, epoch: int) -> None:
+        store = NodeStore(folder, 1, epoch=7)
+        ours = Attempt(Stage(1, "lloyd", epoch=7), 0, 1)
+        commit(store, ours)
+        theirs = Attempt(Stage(2, "lloyd", epoch=epoch), 0, 1)
+        with pytest.raises(StaleAttemptError):
+            commit(store, theirs)
+        with pytest.raises(OutputLostError):
+            read(store, Attempt(Stage(1, "lloyd", epoch=epoch), 0, 1))
+        assert read(store, ours) == b"data"
+
     @pytest.mark.parametrize("newer", [attempt(2), attempt(1, sequence=2)], ids=["attempt", "stage"])
     def test_one_that_grows_old_is_refused(self, store: NodeStore, folder: Path, newer: Attempt) -> None:
         with pytest.raises(StaleAttemptError, match=r"^task 1, attempt 1 is no longer wanted$"):

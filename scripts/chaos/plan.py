@@ -1,0 +1,95 @@
+"""What a run of the soak is like: drawn at random, and the same again from the same seed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from common.model import FloatArray
+
+INPUT, START = "points", "start.txt"
+MAPPERS, REDUCERS = 4, 3
+"""At most."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    Parameters
+    ----------
+    points
+        The input, saved as a file with this suffix.
+    start
+        Centroids to start from, if they are given.
+    decisive
+        The options that decide the result.
+    joined
+        How many mappers and reducers join from elsewhere; (0, 0): the master starts all of them.
+    remote
+        It starts none itself.
+    """
+
+    points: FloatArray
+    suffix: str
+    start: FloatArray | None
+    decisive: tuple[str, ...]
+    joined: tuple[int, int]
+    remote: bool
+
+    @classmethod
+    def draw(cls, rng: Random) -> "Plan":
+        """Draw one."""
+        rows = rng.choice([rng.randint(12, 300), rng.randint(12, 300), rng.randint(5_000, 40_000)])
+        columns, k = rng.randint(1, 5), rng.randint(1, 10)
+        numbers = np.random.default_rng(rng.getrandbits(32))
+        centers = numbers.uniform(-20, 20, (k, columns))
+        points = np.round(centers[numbers.integers(k, size=rows)] + numbers.normal(size=(rows, columns)), 2)
+        k = min(k, len(np.unique(points, axis=0)))
+        suffix = rng.choice([".csv", ".npy"])
+        decisive = [
+            *("--input", f"{INPUT}{suffix}", "--k", str(k), "--iters", str(rng.randint(2, 20))),
+            *("--seed", str(rng.randrange(1000)), "--tol", rng.choice(["0", "1e-4"])),
+            *("--on-empty", rng.choice(["farthest", "keep"])),
+        ]
+        start = None
+        match rng.choice(["random", "random", "k-means++", "several", "far"]):
+            case "k-means++":
+                decisive += ["--init", "k-means++"]
+            case "several":
+                decisive += ["--n-init", str(rng.randint(2, 4))]
+            case "far":  # clusters without members
+                decisive += ["--init-centroids", START]
+                start = np.arange(k)[:, None] * np.full((1, columns), 1000.0)
+        joined = (rng.randint(1, MAPPERS), rng.randint(1, REDUCERS)) if rng.random() < 0.5 else (0, 0)
+        remote = joined != (0, 0) and rng.random() < 0.6
+        return cls(points, suffix, start, tuple(decisive), joined, remote)
+
+    def layout(self, rng: Random) -> list[str]:
+        """Draw the options that decide nothing; they may change when the run is resumed."""
+        mappers, reducers = self.joined if self.remote else (MAPPERS, REDUCERS)
+        options = [
+            *("--mappers", str(rng.randint(1, mappers)), "--reducers", str(rng.randint(1, reducers))),
+            *("--splits", str(rng.choice([0, 0, rng.randint(1, 12)]))),
+            *("--intermediate", rng.choice(["text", "arrow"])),
+            *("--task-delay", rng.choice(["0", "0.05", "0.2", "0.5"])),
+            *("--threads", rng.choice(["1", "2"])),
+        ]
+        if rng.random() < 0.5:
+            options.append("--combine")
+        if rng.random() < 0.3:
+            options.append("--keep-iterations")
+        if rng.random() < 0.25:
+            options += ["--fail-rate", rng.choice(["0.1", "0.3"])]
+        return options
+
+    def write(self, folder: Path) -> None:
+        """Write the files that it reads."""
+        path = folder / f"{INPUT}{self.suffix}"
+        if self.suffix == ".npy":
+            np.save(path, self.points)
+        else:
+            np.savetxt(path, self.points, "%.2f", delimiter=",")
+        if self.start is not None:
+            np.savetxt(folder / START, self.start, "%.2f", delimiter=",")

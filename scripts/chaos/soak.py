@@ -1,0 +1,180 @@
+"""Runs, one after another, each disturbed and then held against an undisturbed one."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from scripts.chaos.faults import FAULTS
+from scripts.chaos.plan import Plan
+from scripts.chaos.stage import LABELS, Stage, ViolationError, python
+
+_LOOK_EVERY_S = 0.1
+_HANGS_AFTER_S = 300.0
+"""For one life of a master, faults included: far more than any takes on a loaded machine."""
+_MOST_FAULTS = 6
+_ENOUGH_RUNS = 20
+"""To tell growth from the runs' own differences."""
+_MAY_GIVE_UP_AFTER = 4
+"""Faults: so many failures of one task are needed at least."""
+
+_MOMENTS = ["", "worker_joined", *5 * ["iteration_started"], "job=score", "job=label"]
+"""What the log must tell before a fault strikes, a random while later."""
+_Planned = tuple[str, float, str]
+"""Moment, pause in seconds, kind of fault."""
+
+
+@dataclass
+class Tally:
+    """What the soak has seen."""
+
+    runs: int = 0
+    resumed: int = 0
+    gave_up: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
+    own_bytes: list[int] = field(default_factory=list)
+    master_bytes: list[int] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Say it."""
+        yield f"runs                 {self.runs}"
+        yield f"resumed              {self.resumed} times"
+        yield f"gave up              {len(self.gave_up)} times, and could be done again undisturbed"
+        yield from (f"  {reason}" for reason in self.gave_up)
+        yield f"faults               {self.faults.total()}"
+        for kind, count in sorted(self.faults.items(), key=lambda item: (-item[1], item[0])):
+            yield f"  {count:>5}  {kind}"
+        for kind in ("wrong bytes", "hang", "orphan", "leftover", "unexpected end", "memory"):
+            yield f"{kind:<20} {self.violations[kind]}"
+        for who, sizes in (("masters", self.master_bytes), ("the soak", self.own_bytes)):
+            first, last = _quarters(sizes)
+            yield f"memory of {who:<10} {first:.0f} MiB in the first quarter, {last:.0f} MiB in the last"
+
+    def check_memory(self) -> None:
+        """Count it as a violation if the last runs needed more memory than runs differ in."""
+        for sizes in (self.master_bytes, self.own_bytes):
+            first, last = _quarters(sizes)
+            if len(sizes) >= _ENOUGH_RUNS and last > 1.5 * first:
+                self.violations["memory"] += 1
+
+
+def _quarters(sizes: list[int]) -> tuple[float, float]:
+    """Return the peaks of the first and of the last quarter, in MiB."""
+    quarter = (len(sizes) + 3) // 4
+    return max(sizes[:quarter]) / 2**20, max(sizes[-quarter:]) / 2**20
+
+
+def soak(seed: int, seconds: float, out: Path, certs: Path) -> Tally:
+    """Run until the time is over; the folders of runs that went wrong stay in `out`."""
+    tally = Tally()
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s or not tally.runs:
+        tally.runs += 1
+        folder = out / f"run_{tally.runs}"
+        folder.mkdir()
+        rng = Random(f"{seed}/{tally.runs}")
+        with Stage(Plan.draw(rng), rng, folder, certs) as stage:
+            try:
+                _run(stage, tally)
+            except ViolationError as violation:
+                kind = str(violation).partition(":")[0]
+                tally.violations[kind] += 1
+                print(f"run {tally.runs} of seed {seed}: {violation}\n  kept in {folder}; its commands:")
+                print(*(f"    {command}" for command in stage.commands), sep="\n", flush=True)
+                (folder / "commands.txt").write_text("\n".join(stage.commands) + "\n")
+            else:
+                shutil.rmtree(folder)
+            tally.master_bytes.append(stage.peak_bytes)
+        tally.own_bytes.append(psutil.Process().memory_info().rss)
+    tally.check_memory()
+    return tally
+
+
+def _run(stage: Stage, tally: Tally) -> None:
+    """Run, disturb, resume if need be, and look at what came of it."""
+    rng, faults_before = stage.rng, tally.faults.total()
+    expected = _undisturbed(stage)
+    faults = [
+        (rng.choice(_MOMENTS), rng.expovariate(2.0), rng.choice(list(FAULTS)))
+        for _ in range(rng.randint(1, _MOST_FAULTS))
+    ]
+    while True:
+        options = stage.plan.layout(rng)
+        if "--fail-rate" in options:
+            tally.faults["--fail-rate"] += 1
+        resume = bool(stage.checkpoints)
+        tally.resumed += resume
+        stage.begin(options, resume=resume)
+        code = _watch(stage, faults, tally)
+        stage.heal()
+        stage.check_processes(over=code == 0)
+        said = stage.error_path.read_text()
+        if code == 0:
+            break
+        if stage.killed and code in (-9, 143):
+            continue
+        one_line = said.startswith("Error: ") and said.count("\n") == 1
+        if code != 1 or not one_line or tally.faults.total() - faults_before < _MAY_GIVE_UP_AFTER:
+            raise ViolationError(f"unexpected end: exit code {code}: {said}")
+        tally.gave_up.append(said.strip())
+        faults.clear()
+    if _results(stage.folder / "data" / "centroids.txt", stage.folder / LABELS) != expected:
+        raise ViolationError("wrong bytes: not those of the undisturbed run")
+    _check_leftovers(stage)
+
+
+def _undisturbed(stage: Stage) -> tuple[bytes, bytes]:
+    folder = stage.folder
+    said = folder / "undisturbed.said.txt"
+    alone = ["--engine", "inline", "--mappers", "1", "--reducers", "1", "--quiet"]
+    places = ["--data-dir", "undisturbed", "--dump", "undisturbed.txt", "--labels", "undisturbed_labels.txt"]
+    process = python("-m", "master", *stage.plan.decisive, *alone, *places, folder=folder, said=said)
+    if process.wait(_HANGS_AFTER_S) != 0:
+        raise ViolationError(f"unexpected end: of the undisturbed run: {said.read_text()}")
+    return _results(folder / "undisturbed" / "centroids.txt", folder / "undisturbed_labels.txt")
+
+
+def _results(centroids: Path, labels: Path) -> tuple[bytes, bytes]:
+    return centroids.read_bytes(), labels.read_bytes()
+
+
+def _watch(stage: Stage, faults: list[_Planned], tally: Tally) -> int:
+    """Strike while the master runs; return its exit code."""
+    assert stage.master is not None
+    began_s = time.monotonic()
+    moment_s: float | None = None
+    while stage.master.poll() is None:
+        now_s = time.monotonic()
+        if now_s - began_s > _HANGS_AFTER_S:
+            raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
+        stage.processes()
+        stage.heal(now_s)
+        if faults and moment_s is None and faults[0][0] in stage.story():
+            moment_s = now_s
+        if moment_s is not None and now_s >= moment_s + faults[0][1]:
+            _, _, kind = faults.pop(0)
+            moment_s = None
+            if FAULTS[kind](stage):
+                tally.faults[kind] += 1
+        time.sleep(_LOOK_EVERY_S)
+    code: int = stage.master.wait()
+    return code
+
+
+def _check_leftovers(stage: Stage) -> None:
+    """See that nothing is left which only the run needed; visitors that still wait may keep theirs."""
+    waiting = [visitor.folder for visitor in stage.visitors if visitor.process.poll() != 0]
+    left = [
+        path
+        for path in stage.folder.rglob("*")
+        if path.name in (".lock", ".cache", "checkpoints") or path.suffix == ".tmp"
+        if not set(waiting) & set(path.parents)
+    ]
+    if left:
+        raise ViolationError(f"leftover: {', '.join(map(str, left))}")

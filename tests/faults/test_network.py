@@ -1,0 +1,344 @@
+"""A wire that delays, swallows, breaks off or damages what goes over it changes nothing in the result."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from common.credentials import Credentials, Party
+from common.errors import StaleAttemptError
+from common.faults import DamagedMessageError
+from common.model import Attempt, RecordFormat, Records, Stage
+from common.records import encode
+from common.rpc import Server, UnreachableError, connect, error_of
+from common.store import partition_name
+from common.wire import pack_attempt
+from mapper.servicer import add_mapper
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import (
+    MapperStub,
+    MasterServicer,
+    WorkerStub,
+    add_MasterServicer_to_server,
+)
+from scripts.chaos.proxy import Fault, Proxy, Way
+from tests.programs import (
+    SAMPLE,
+    BackgroundRun,
+    JoinedWorker,
+    centroids_of,
+    free_port,
+    make_certificates,
+    options,
+    run_master,
+    wait_until,
+)
+from tests.servers import node
+
+SLOW = ("--task-delay", 0.3)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert run_master(folder, *options(n=2), "--engine", "inline").returncode == 0
+    return centroids_of(folder)
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("certs"))
+
+
+@dataclass
+class Disturbed:
+    """A run, one of whose two mappers is behind proxies."""
+
+    run: BackgroundRun
+    name: str
+    """The mapper's."""
+    orders: Proxy
+    """On the way to it."""
+    signs: Proxy
+    """On its way to the master."""
+
+
+@contextmanager
+def disturbed(folder: Path, certs: Path, *more: object, told: bool = True) -> Iterator[Disturbed]:
+    """Start a run that has both mappers; see that it and all who are to be told of its end end well."""
+    master, mapper = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    (folder / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = [
+        *options(r=1, n=2, input_path=folder / "points.txt"),
+        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", folder),
+    ]
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        orders, signs = enter(Proxy(mapper)), enter(Proxy(master))
+        workers = [
+            JoinedWorker(
+                *("mapper", signs.address, certs, folder / "a"),
+                *("--listen", mapper, "--advertise", orders.address),
+            ),
+            JoinedWorker("mapper", master, certs, folder / "b"),
+            JoinedWorker("reducer", master, certs, folder / "c"),
+        ]
+        for worker in workers:
+            enter(worker)
+        run = enter(BackgroundRun(folder, *arguments, *more))
+        joined = run.wait_for(rf"event=worker_joined worker=(M\d) address={orders.address}$")
+        yield Disturbed(run, joined[1], orders, signs)
+        assert run.end() == (0, "")
+        assert {worker.end()[0] for worker in workers if told or worker is not workers[0]} == {0}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(latency_s=0.1), Fault(latency_s=0.005, piece_bytes=50)], ids=["late", "trickle"]
+)
+def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault) -> None:
+    with disturbed(tmp_path, certs) as found:
+        found.orders.spoil(fault)
+        found.signs.spoil(fault)
+        found.run.wait_for("event=result")
+        found.orders.heal()
+        found.signs.heal()
+    assert centroids_of(tmp_path) == undisturbed
+    assert re.search("worker_lost|status=FAILURE", found.run.dump()) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (Fault(Way.BACK, cut_after=40), "event=worker_suspected worker={}"),
+        (Fault(flip_at=100), "from={} .*status=FAILURE"),
+    ],
+    ids=["cut", "bit flipped"],
+)
+def test_a_connection_breaks(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault, named: str) -> None:
+    with disturbed(tmp_path, certs, *SLOW) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.orders.spoil(fault)
+        found.run.wait_for(named.format(found.name))
+        found.orders.heal()
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_signs_of_life_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """It gets nothing new until it is heard again; what it does meanwhile counts."""
+    with disturbed(tmp_path, certs, "--task-delay", 1) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.signs.spoil(Fault(Way.THERE, hole=True))
+        found.run.wait_for(rf"event=worker_silent worker={found.name}")
+        found.signs.heal()
+        found.run.wait_for(rf"event=worker_heard worker={found.name}")
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_refused_for_good(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """Its signs of life arrive, but no order does: its tasks move."""
+    with disturbed(tmp_path, certs, told=False) as found:
+        found.orders.spoil(Fault(cut_after=0))
+        found.orders.reset()
+    assert centroids_of(tmp_path) == undisturbed
+    assert re.search(rf"from={found.name} method=Map .*status=FAILURE .*UNAVAILABLE", found.run.dump())
+
+
+def test_orders_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """Another mapper makes backups, long before pings tell that nobody is there."""
+    with disturbed(tmp_path, certs, "--splits", 4, *SLOW) as found:
+        found.run.wait_for(rf"rpc_call to={found.name} method=Map job=lloyd iteration=1")
+        found.orders.spoil(Fault(Way.THERE, hole=True))
+        found.run.wait_for("method=Map job=lloyd iteration=[12] task=. attempt=2 status=SUCCESS")
+        found.orders.heal()
+    assert centroids_of(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("lost", [Way.THERE, Way.BACK], ids=["request", "response"])
+def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Way) -> None:
+    """The order is given again as the same attempt, and the mapper works on it once."""
+    with disturbed(tmp_path, certs, "--splits", 4, *SLOW) as found:
+        run, name = found.run, found.name
+        order = rf"event=rpc_call to={name} method=Map job=lloyd iteration=1 task=(\d) attempt=1 "
+        task = run.wait_for(order)[1]
+        run.wait_for(rf" {name} event=map_started job=lloyd task={task} attempt=1")
+        found.orders.spoil(Fault(lost, hole=True))
+        if lost is Way.THERE:  # the mapper's next order
+            task = run.wait_for(rf"{order}[\s\S]*{order}")[2]
+        else:
+            run.wait_for(rf" {name} event=map_finished job=lloyd task={task} attempt=1")
+        found.orders.reset()
+        found.orders.heal()
+    story = run.dump().partition("event=iteration_started iteration=1")[2].partition("iteration=2")[0]
+    assert re.search(rf"event=worker_suspected worker={name}[\s\S]*event=worker_heard worker={name}", story)
+    assert re.findall(order, story).count(task) == 2
+    assert story.count(f" {name} event=map_started job=lloyd task={task} attempt=1") == 1
+    assert re.search(rf"from={name} method=Map .* task={task} attempt=1 status=SUCCESS", story)
+    assert centroids_of(tmp_path) == undisturbed
+
+
+def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, undisturbed: str) -> None:
+    """A worker whose first words vanish goes on asking; the master waits."""
+    master = f"127.0.0.1:{free_port()}"
+    (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = [
+        *options(m=1, r=1, n=2, input_path=tmp_path / "points.txt"),
+        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+    ]
+    with (
+        Proxy(master) as wire,
+        BackgroundRun(tmp_path, *arguments) as run,
+        JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
+    ):
+        run.wait_for("event=worker_joined worker=R1")
+        wire.spoil(Fault(Way.BACK, hole=True))
+        with JoinedWorker("mapper", wire.address, certs, tmp_path / "a") as mapper:
+            wait_until(lambda: "waiting for the master" in mapper.log.read_text(), "sign of waiting")
+            wire.heal()
+            assert run.end() == (0, "")
+            assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
+    assert centroids_of(tmp_path) == undisturbed
+
+
+class _Deaf(MasterServicer):
+    """A master that understands only the second time that somebody wants to join."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.heard = threading.Event()
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        self.asked += 1
+        if self.asked == 1:
+            context.abort(grpc.StatusCode.DATA_LOSS, "")  # as for a damaged request
+        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        self.heard.set()
+        return pb.HeartbeatResponse()
+
+    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
+        return pb.LogResponse()
+
+
+def test_who_is_not_understood_asks_again(tmp_path: Path, certs: Path) -> None:
+    server = Server(Credentials.load(certs, Party.MASTER), lambda *_: None)
+    master = _Deaf()
+    add_MasterServicer_to_server(master, server.grpc)
+    server.start()
+    with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
+        assert master.heard.wait(60)
+    server.stop()
+
+
+class _Forgetful(_Deaf):
+    """A master that takes a worker in, takes it for dead, and is never heard when it takes it in again."""
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        self.asked += 1
+        if self.asked > 1:
+            self.heard.set()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "")
+        self.worker = request.address
+        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        raise StaleAttemptError("that worker is not, or no longer, one of this run")
+
+
+def test_who_is_told_the_end_while_it_joins_again_ends(tmp_path: Path, certs: Path) -> None:
+    credentials = Credentials.load(certs, Party.MASTER)
+    server = Server(credentials, lambda *_: None)
+    master = _Forgetful()
+    add_MasterServicer_to_server(master, server.grpc)
+    server.start()
+    with JoinedWorker("mapper", server.address, certs, tmp_path / "a") as worker:
+        assert master.heard.wait(60)
+        channel = connect(master.worker, credentials, Party.MAPPER)
+        WorkerStub(channel).End(pb.EndRequest(), timeout=20)
+        assert worker.end()[0] == 0
+        channel.close()
+    server.stop()
+
+
+# Without TLS, as among the processes of one machine: what a message carries tells damage from it
+
+
+@pytest.fixture
+def serving_mapper(tmp_path: Path) -> Iterator[tuple[Proxy, MapperStub]]:
+    """A mapper with a partition to fetch, and who fetches it, a proxy between them."""
+    credentials = Credentials.fresh()
+    worker = node(tmp_path / "M1", credentials)
+    records = Records(np.zeros(100_000, np.int32), np.zeros((100_000, 4)))
+    with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
+        files.write(partition_name(0), encode(records, RecordFormat.ARROW))
+    server = Server(credentials, lambda *_: None)
+    add_mapper(server.grpc, worker)
+    server.start()
+    with Proxy(server.address) as proxy:
+        channel = connect(proxy.address, credentials, Party.MAPPER)
+        yield proxy, MapperStub(channel)
+        channel.close()
+    server.stop()
+
+
+ATTEMPT = Attempt(Stage(1, "label"), 0, 1)
+FETCH = pb.FetchPartitionRequest(attempt=pack_attempt(ATTEMPT))
+
+
+def fetch(stub: MapperStub) -> int:
+    return sum(len(chunk.data) for chunk in stub.FetchPartition(FETCH, timeout=20))
+
+
+def failure(stub: MapperStub) -> Exception:
+    with pytest.raises((grpc.RpcError, DamagedMessageError)) as caught:
+        fetch(stub)
+    return error_of(caught.value) if isinstance(caught.value, grpc.RpcError) else caught.value
+
+
+def fetched(stub: MapperStub) -> int | None:
+    try:
+        return fetch(stub)
+    except grpc.RpcError:  # the broken connection has not been replaced yet
+        return None
+
+
+@pytest.mark.parametrize("at", [100_000, 1_000_003, 2_500_000])
+def test_a_bit_flipped_on_plain_tcp_is_seen(serving_mapper: tuple[Proxy, MapperStub], at: int) -> None:
+    proxy, stub = serving_mapper
+    whole = fetch(stub)
+    assert whole > 3_000_000
+    proxy.spoil(Fault(Way.BACK, flip_at=at))
+    assert isinstance(failure(stub), DamagedMessageError)
+    proxy.heal()
+    assert fetch(stub) == whole
+
+
+@pytest.mark.parametrize("cut_after", [0, 1_000_000])
+def test_a_stream_that_is_cut_may_be_had_again(
+    serving_mapper: tuple[Proxy, MapperStub], cut_after: int
+) -> None:
+    proxy, stub = serving_mapper
+    whole = fetch(stub)
+    proxy.spoil(Fault(Way.BACK, cut_after=cut_after))
+    assert isinstance(failure(stub), UnreachableError)
+    proxy.heal()
+    assert wait_until(lambda: fetched(stub), "connection") == whole
+
+
+def test_connections_that_say_nothing_keep_nobody_out(serving_mapper: tuple[Proxy, MapperStub]) -> None:
+    proxy, stub = serving_mapper
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(proxy.target))
+        assert fetch(stub) > 3_000_000
