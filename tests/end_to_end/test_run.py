@@ -151,12 +151,11 @@ def test_arrow_files(tmp_path: Path) -> None:
     assert files_in(tmp_path / "data") == [
         "centroids.txt",
         *(
-            f"mappers/M{i}/{name}.arrow"
+            f"mappers/M{i}/{name}"
             for i in (1, 2)
-            for name in ("map_output", "partition_1", "partition_2")
+            for name in ("manifest.txt", "map_output.arrow", "partition_1.arrow", "partition_2.arrow")
         ),
-        "reducers/R1/output.arrow",
-        "reducers/R2/output.arrow",
+        *(f"reducers/R{i}/{name}" for i in (1, 2) for name in ("manifest.txt", "output.arrow")),
     ]
     table = pyarrow.feather.read_table(tmp_path / "data/mappers/M1/map_output.arrow")
     assert table.column_names == ["key", "x0", "x1"]
