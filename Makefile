@@ -45,8 +45,9 @@ $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
 	@touch $(ENGINES)
 
+# Most tests wait for other processes: a few at a time take less of it. A file's tests stay together.
 test: $(READY) $(STUBS) $(ENGINES) ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

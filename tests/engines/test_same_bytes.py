@@ -129,7 +129,8 @@ def test_points_in_several_blocks(tmp_path: Path, suffix: str) -> None:
     np.save(path, np.random.default_rng(0).normal(size=(400_000, 2)))
     with grpc_engine(tmp_path, path, 2, 2, False, KINDS[suffix]) as engine:
         result = cluster(engine, path, 4)
-        files = {file.stem: records_in(file) for file in (tmp_path / "data/mappers/M1").glob(f"*{suffix}")}
+        written = set((tmp_path / "data/mappers/M1").glob(f"*{suffix}"))
+        files = {file.stem: records_in(file) for file in written if file.name != "manifest.txt"}
     assert result == expected(path, 4)
     whole = files["map_output"]
     assert whole.values.tobytes() == np.load(path)[:200_000].tobytes()
