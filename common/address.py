@@ -2,6 +2,7 @@
 
 from common.errors import UsageError
 
+LOOPBACK = "127.0.0.1"
 WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104
 """Hosts to listen at that mean every address of this one."""
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import grpc
 
+from common.address import LOOPBACK
 from common.credentials import HOW_TO_MAKE, Certificates, Credentials, Party
 from common.errors import OutputLostError, UsageError
 from common.faults import DamagedMessageError, UnreachableError, error_of
@@ -19,7 +20,6 @@ from common.seal import Chunk, seal, unseal
 __all__ = [
     "CONTROL_TIMEOUT_S",
     "LARGEST_ORDER_BYTES",
-    "LOOPBACK",
     "STREAM_TIMEOUT_S",
     "TASK_TIMEOUT_S",
     "Server",
@@ -29,7 +29,6 @@ __all__ = [
     "read_stream",
 ]
 
-LOOPBACK = "127.0.0.1"
 CONTROL_TIMEOUT_S = 10.0
 """For calls that only tell something."""
 STREAM_TIMEOUT_S = 600.0

@@ -21,7 +21,7 @@ from typing import Any, Never
 import click
 import grpc
 
-from common.address import WILDCARDS, split_address
+from common.address import LOOPBACK, WILDCARDS, split_address
 from common.attempts import Attempts
 from common.credentials import Credentials, Party
 from common.dump import EventLog
@@ -40,7 +40,6 @@ from common.model import Attempt, Role, TaskOptions
 from common.rpc import (
     CONTROL_TIMEOUT_S,
     LARGEST_ORDER_BYTES,
-    LOOPBACK,
     Server,
     UnreachableError,
     connect,

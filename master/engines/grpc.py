@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from common.address import LOOPBACK
 from common.credentials import Credentials
 from common.dataset import InputFile, content_digest, plan_splits
 from common.dump import Dump
@@ -16,7 +17,7 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, Input, Records, Split, Stage, State, TaskOptions
 from common.records import decode
 from common.records.base import Buffer
-from common.rpc import LOOPBACK, Server
+from common.rpc import Server
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
 from master.processes import WorkerProcess

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from common.address import LOOPBACK
 from common.dataset import InputFile
 from common.errors import MapReduceError, RunFailedError, UsageError
 from common.events import Log
@@ -176,6 +177,9 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
     from pyspark import SparkConf, SparkContext
 
     given = dict(settings) | ({} if master is None else {"spark.master": master})
+    configured = os.environ.keys() & {"SPARK_CONF_DIR", "SPARK_HOME"}
+    if given.get("spark.master", "" if configured else "local").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)  # else its web page is there for all the network
     launch = SparkConf(loadDefaults=False)
     for name, value in given.items():
         launch.set(name, value)
