@@ -23,9 +23,13 @@ PEERS = {
     "sklearn-elkan float32": ("sklearn-elkan", "float32"),
     "faiss": ("faiss", "float32"),
     "spark": ("spark", "float64"),
+    "spark-block": ("spark-block", "float64"),
     "dask-ml": ("dask-ml", "float64"),
 }
 """Contenders: the library and the type of its array."""
+
+
+_ENGINE_MODULES = {"spark": "pyspark", "dask": "distributed"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Fit:
         return {
             "ours": self.ours({}),
             "ours float32": self.ours({"dtype": "float32"}),
+            "ours on spark": self.ours({"engine": "spark", "spark-master": f"local[{THREADS}]"}),
+            "ours on dask": self.ours({"engine": "dask"}),
             **{name: self.peer(*which) for name, which in PEERS.items()},
         }
 
@@ -75,6 +81,9 @@ class Fit:
         """Return ours, with more options."""
 
         def contender(watch: bool) -> Sample:
+            module = _ENGINE_MODULES.get(str(options.get("engine")))
+            if module is not None and importlib.util.find_spec(module) is None:
+                raise Unavailable(f"{module} is not installed")
             folder = self.folder / "_".join(["ours", str(mappers), *map(str, options.values())])
             return self._sample(
                 folder,

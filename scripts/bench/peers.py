@@ -26,6 +26,7 @@ MODULES = {
     "sklearn-elkan": "sklearn",
     "faiss": "faiss",
     "spark": "pyspark",
+    "spark-block": "pyspark",
     "dask-ml": "dask_ml",
 }
 """The module that each peer needs."""
@@ -119,6 +120,47 @@ def _faiss(task: Task) -> Fit:
     return Fit(time.perf_counter() - began_s, np.asarray(model.centroids), task.iterations)
 
 
+def _spark_session(threads: int) -> Any:
+    from pyspark.sql import SparkSession
+
+    return (
+        SparkSession.builder.master(f"local[{threads}]")
+        .config("spark.driver.memory", "8g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
+
+
+def _spark_block(task: Task) -> Fit:
+    """Fit by MLlib's K-Means of data frames with its solver of blocks, its fastest.
+
+    It takes no initial centroids: rows at random. The points are cached before the clock starts.
+    """
+    from pyspark.ml.clustering import KMeans
+    from pyspark.ml.linalg import DenseVector
+
+    spark = _spark_session(task.threads)
+    parts = 2 * task.threads
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        file_name = file.name
+        np.save(file_name, task.points)
+        rows = spark.sparkContext.parallelize(range(parts), parts).flatMap(
+            lambda i: (
+                (DenseVector(row),) for row in np.array_split(np.load(file_name, mmap_mode="r"), parts)[i]
+            )
+        )
+        frame = rows.toDF(["features"]).cache()
+        frame.count()
+    model = KMeans(
+        k=len(task.initial), maxIter=task.iterations, tol=0.0, initMode="random", seed=0, solver="block"
+    )
+    began_s = time.perf_counter()
+    fitted = model.fit(frame)
+    seconds = time.perf_counter() - began_s
+    return Fit(seconds, np.array(fitted.clusterCenters()), int(fitted.summary.numIter))
+
+
 def _spark(task: Task) -> Fit:
     """Fit by MLlib's K-Means of RDDs, the only one of Spark that takes initial centroids.
 
@@ -127,15 +169,8 @@ def _spark(task: Task) -> Fit:
     from pyspark import StorageLevel
     from pyspark.mllib.common import _to_java_object_rdd, callJavaFunc, callMLlibFunc
     from pyspark.mllib.linalg import DenseVector
-    from pyspark.sql import SparkSession
 
-    spark = (
-        SparkSession.builder.master(f"local[{task.threads}]")
-        .config("spark.driver.memory", "8g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .getOrCreate()
-    )
+    spark = _spark_session(task.threads)
     parts = 2 * task.threads
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         file_name = file.name
@@ -180,6 +215,7 @@ FITS: dict[str, Callable[[Task], Fit]] = {
     "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
     "faiss": _faiss,
     "spark": _spark,
+    "spark-block": _spark_block,
     "dask-ml": _dask,
 }
 """How to fit with each library."""

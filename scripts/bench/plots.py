@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripts.bench.outcome import Outcome
 
-_PEERS = ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "dask-ml")
+_PEERS = ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml")
 
 
 def draw(out: Path, outcomes: Sequence[Outcome]) -> None:

@@ -20,13 +20,15 @@ _PACKAGES = (
     *("pyspark", "dask-ml"),
 )
 _FIT_COLUMNS = {
-    "ours": ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "dask-ml"),
-    "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "faiss", "", ""),
+    "ours": ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml"),
+    "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "faiss", "", "", ""),
+    "ours on spark": ("", "", "", "spark", "spark-block", ""),
+    "ours on dask": ("", "", "", "", "", "dask-ml"),
 }
 
 _FIT_HEADER = (
-    *("workload", "data", "type", "iterations", "÷ lloyd", "÷ elkan", "÷ faiss (float32)", "÷ Spark"),
-    "÷ dask-ml",
+    *("workload", "data", "type", "iterations", "÷ lloyd", "÷ elkan", "÷ faiss (float32)", "÷ MLlib"),
+    *("÷ MLlib's blocks", "÷ dask-ml"),
 )
 _AGREEMENT_HEADER = (
     *("workload", "data", "type", "memory ÷ lloyd", "anonymous memory ÷ lloyd"),
@@ -142,12 +144,14 @@ def _fit_tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield from _header(_AGREEMENT_HEADER)
     for outcome in outcomes:
         for one, (lloyd, *_) in _FIT_COLUMNS.items():
-            if one in outcome.series:
+            if lloyd and one in outcome.series:
                 yield f"| {_fit_cells(outcome, one)} | {' | '.join(_other_cells(outcome, one, lloyd))} |"
 
 
 def _fit_cells(outcome: Outcome, one: str) -> str:
-    return f"{outcome.title} | {outcome.setting['data']} | {'float32' if 'float32' in one else 'float64'}"
+    kind = one.removeprefix("ours").strip()
+    kind = kind if kind == "float32" else f"float64 {kind}".strip()
+    return f"{outcome.title} | {outcome.setting['data']} | {kind}"
 
 
 def _other_cells(outcome: Outcome, one: str, lloyd: str) -> list[str]:
