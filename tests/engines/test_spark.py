@@ -191,10 +191,10 @@ def test_an_executor_killed_in_mid_run(
     monkeypatch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    asked = [*options(m=3, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "0.3"]
+    asked = [*options(m=3, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "1"]
     with BackgroundRun(tmp_path, *asked) as run:
         run.wait_for("event=cluster")
-        run.wait_for("event=iteration_started iteration=2")
+        run.wait_for("event=stage_started .*iteration=2")
         executors(folder)[0].kill()
         assert run.end() == (0, "")
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
