@@ -19,7 +19,7 @@ from common.events import Event
 from common.model import FloatType, TaskOptions
 from master.config import ClusterConfig, RunConfig
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
-from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
+from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 
 needs("pyspark")
 needs_java()
@@ -72,8 +72,7 @@ def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine
     assert {task["task"] for task in first if task["method"] == "Reduce"} == set(range(1, r + 1))
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-@pytest.mark.parametrize("dtype", FloatType)
+@pytest.mark.parametrize(("suffix", "dtype"), [(".csv", FloatType.FLOAT64), (".parquet", FloatType.FLOAT32)])
 def test_rows_that_spark_reads(
     context: Any, expected: Expected, tmp_path: Path, suffix: str, dtype: FloatType
 ) -> None:
@@ -191,11 +190,15 @@ def test_an_executor_killed_in_mid_run(
     monkeypatch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    asked = [*options(m=3, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "1"]
+    asked = [*options(m=2, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "1"]
     with BackgroundRun(tmp_path, *asked) as run:
-        run.wait_for("event=cluster")
-        run.wait_for("event=stage_started .*iteration=2")
-        executors(folder)[0].kill()
+        run.wait_for("event=iteration_started iteration=1")
+        victim = executors(folder)[0]
+        said = Path(victim.cwd()) / "stderr"
+        run.wait_for("event=iteration_finished iteration=1")
+        begun = said.read_text().count("Running task")
+        wait_until(lambda: said.read_text().count("Running task") > begun, "task to interrupt")
+        victim.kill()
         assert run.end() == (0, "")
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
     assert len((tmp_path / "labels.txt").read_text().splitlines()) == 31
