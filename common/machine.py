@@ -2,8 +2,15 @@
 
 import os
 import sys
+import threading
 
 
 def cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def be_last_in_line() -> None:
+    """Let this thread work when no other wants the processor; where threads have no priority, as before."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
