@@ -222,6 +222,7 @@ _WORDS: dict[str, Callable[[Event], str | None]] = {
     "worker_joined": lambda event: f"{event.fields['worker']} joined at {event.fields['address']}",
     "worker_lost": _lost,
     "awaiting_workers": _awaiting,
+    "listening": lambda event: f"more workers may join at {event.fields['address']}",
     "worker_silent": lambda event: f"  {event.fields['worker']} is silent; it gets nothing new",
     "worker_suspected": lambda event: f"  {event.fields['worker']} did not answer; it gets nothing new",
     "worker_heard": lambda event: f"  {event.fields['worker']} is heard again",

@@ -49,7 +49,7 @@ def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
         Dask is not installed, not reachable, or does not let us in; the text says how to mend it.
     """
     if find_spec("distributed") is None:
-        raise UsageError("--engine dask needs dask: pip install 'kmeans-mapreduce[dask]'")
+        raise UsageError("--engine dask needs dask: pip install dask distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
         with _own_cluster(workers) as client:
@@ -88,7 +88,7 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
     from distributed import Client, LocalCluster, Security
 
     if find_spec("cryptography") is None:
-        raise UsageError("--engine dask needs cryptography: pip install 'kmeans-mapreduce[dask]'")
+        raise UsageError("--engine dask needs cryptography: pip install cryptography")
     with translated_errors():
         cluster = LocalCluster(
             n_workers=workers,

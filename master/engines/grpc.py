@@ -81,6 +81,7 @@ class GrpcEngine:
         log: Log,
     ) -> None:
         self._crew = crew
+        self._starts_none = not processes
         self._log = log
         self._input = _as_sent(file.input, crew)
         self._splits = plan_splits(file, crew.splits or crew.mappers)
@@ -97,9 +98,11 @@ class GrpcEngine:
         crew = self._crew
         try:
             self._cluster.start()
-            if crew.listen:
+            if crew.listen and self._starts_none:
                 expected = {"mappers": crew.mappers, "reducers": crew.reducers}
                 self._log.event("awaiting_workers", address=self._server.address, **expected)
+            elif crew.listen:
+                self._log.event("listening", address=self._server.address)
             self._dispatcher.await_workers(crew.mappers, crew.reducers)
         except BaseException:
             self.__exit__()

@@ -73,7 +73,7 @@ def connect(master: str | None, settings: Mapping[str, str]) -> "SparkContext":
         It has no executor for us.
     """
     if find_spec("pyspark") is None:
-        raise UsageError("--engine spark needs pyspark: pip install 'kmeans-mapreduce[spark]'")
+        raise UsageError("--engine spark needs pyspark: pip install 'pyspark>=4,<5'")
     _check_java()
     from pyspark import SparkContext
 

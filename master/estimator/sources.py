@@ -198,7 +198,8 @@ def _on_cluster(name: str | None) -> Any:
     """Import what is needed for a cluster, or say what is missing."""
     package = {"spark": "pyspark", "dask": "distributed"}[name or ""]
     if find_spec(package) is None:
-        raise UsageError(f"{name} is not installed: pip install 'kmeans-mapreduce[{name}]'")
+        packages = {"spark": "'pyspark>=4,<5'", "dask": "dask distributed"}[name or ""]
+        raise UsageError(f"{name} is not installed: pip install {packages}")
     return import_module(f"master.estimator.on_{name}")
 
 
