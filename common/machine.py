@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 
 
 def cores() -> int:
@@ -13,4 +12,4 @@ def cores() -> int:
 def be_last_in_line() -> None:
     """Let this thread work when no other wants the processor; where threads have no priority, as before."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.setpriority(os.PRIO_PROCESS, 0, 19)  # to Linux, 0 is the calling thread
