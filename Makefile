@@ -47,7 +47,7 @@ $(ENGINES): pyproject.toml | $(READY)
 
 # Most tests wait for other processes: a few at a time take less of it. A file's tests stay together.
 test: $(READY) $(STUBS) $(ENGINES) ## run all tests
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

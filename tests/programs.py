@@ -97,7 +97,7 @@ class BackgroundRun:
             self.process.kill()
         self.process.communicate()
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 60) -> re.Match[str]:
         """Wait for a line of dump.txt."""
 
         def found() -> re.Match[str] | None:
@@ -106,7 +106,7 @@ class BackgroundRun:
             )
             return re.search(pattern, self.dump(), re.MULTILINE)
 
-        return wait_until(found, repr(pattern))
+        return wait_until(found, repr(pattern), timeout_s)
 
     def worker(self, name: str) -> psutil.Process:
         """Return the newest process of a worker."""

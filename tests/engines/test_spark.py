@@ -182,6 +182,7 @@ def executors(folder: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_an_executor_killed_in_mid_run(
     standalone: tuple[Path, Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +193,7 @@ def test_an_executor_killed_in_mid_run(
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     asked = [*options(m=2, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "1"]
     with BackgroundRun(tmp_path, *asked) as run:
-        run.wait_for("event=iteration_started iteration=1")
+        run.wait_for("event=iteration_started iteration=1", 200)
         victim = executors(folder)[0]
         said = Path(victim.cwd()) / "stderr"
         run.wait_for("event=iteration_finished iteration=1")

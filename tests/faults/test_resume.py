@@ -144,10 +144,9 @@ def refusal(folder: Path, *arguments: object) -> str:
         "iteration_0.jsonl",
         f"rpc_call .*{LLOYD_2.format('Map')}",
         f"rpc_response .*{LLOYD_2.format('Reduce')} status=SUCCESS",
-        "method=Map job=score",
         "method=Map job=label",
     ],
-    ids=["initial", "map", "reduce", "score", "labels"],
+    ids=["initial", "map", "reduce", "labels"],
 )
 def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: str) -> None:
     kill_at(tmp_path, moment, *usual(points))
