@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from common.errors import MapReduceError
+from master.checkpoints import read_checkpoint
 from scripts.chaos.proxy import Fault, Way
 from scripts.chaos.trial import Trial, Visitor
 
@@ -78,12 +80,20 @@ def interrupt_master(trial: Trial) -> bool:
     return _end_master(trial, signal.SIGTERM)
 
 
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read_checkpoint(checkpoint)
+    except MapReduceError:
+        return False
+    return True
+
+
 def kill_master_and_harm_checkpoint(trial: Trial) -> bool:
-    """End the master and damage the newest checkpoint, if there is an older one."""
+    """End the master and damage the newest checkpoint, if there is an older one that is whole."""
     if not _end_master(trial, signal.SIGKILL):
         return False
     checkpoints = trial.checkpoints
-    if len(checkpoints) > 1:
+    if len(checkpoints) > 1 and _is_whole(checkpoints[1]):
         trial.rng.choice([_truncate, _flip])(trial, checkpoints[0])
     return True
 
