@@ -67,8 +67,8 @@ def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
     context.abort(fault.code, str(error)[:_MOST_CHARACTERS])
 
 
-def error_of(failed: grpc.RpcError) -> MapReduceError:
-    """Turn a failed call back into the error that its server raised.
+def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
+    """Turn a failed call back into the error that its server raised; what is ours already stays as it is.
 
     Returns
     -------
@@ -76,6 +76,8 @@ def error_of(failed: grpc.RpcError) -> MapReduceError:
         UnreachableError if the peer did not answer; RunFailedError if it refused us; a plain
         TaskError if it failed in a way that is worth another try, a damaged message among others.
     """
+    if isinstance(failed, MapReduceError):
+        return failed
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
     sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")

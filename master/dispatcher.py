@@ -170,7 +170,7 @@ class Dispatcher:
             for response in mapper.ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
                 received += len(response.data)
                 yield response.data
-        except grpc.RpcError as failed:
+        except (grpc.RpcError, TaskError) as failed:
             error = error_of(failed)
             self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
             raise error from failed
@@ -301,7 +301,7 @@ class Dispatcher:
         try:
             answer = call()
         except (grpc.RpcError, TaskError) as failed:
-            error = error_of(failed) if isinstance(failed, grpc.RpcError) else failed
+            error = error_of(failed)
             self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
             raise error from failed
         self._log_answer(worker, identity, began_s, "SUCCESS", summary(answer))
