@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -12,11 +13,11 @@ import numpy as np
 
 from common.dataset import open_input
 from common.errors import InputError, UsageError
-from common.model import FloatType, TaskOptions
+from common.model import FloatType
 from common.remote.dask_input import block_of, refusal_or_rows
-from master.engines.dask import DaskEngine, DaskRows, FileRows
+from master.engines.dask import DaskEngine, FileRows
 from master.engines.dask_session import connect, ship_code, translated_errors
-from master.estimator.sources import Data, Place, keep_log
+from master.estimator.sources import Data, Place, open_on_cluster
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -66,7 +67,9 @@ def open_data(data: Any, place: Place) -> Iterator[Data]:
             if isinstance(each, str):
                 raise InputError(each)
         sizes = [each for each in found if isinstance(each, int)]
-        with _open(client, _Blocks(blocks, sizes), sum(sizes), columns, place, names) as opened:
+        with open_on_cluster(
+            partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, place, names
+        ) as opened:
             yield opened
 
 
@@ -77,23 +80,11 @@ def open_file(path: str | os.PathLike[str], place: Place, dtype: FloatType) -> I
     rows = FileRows(file, place.mappers)
     with (
         _client(place) as client,
-        _open(client, rows, file.input.rows, len(file.input.columns), place) as opened,
+        open_on_cluster(
+            partial(DaskEngine, client, rows), file.input.rows, len(file.input.columns), place
+        ) as opened,
     ):
         yield opened
-
-
-@contextmanager
-def _open(
-    client: "Client", rows: DaskRows, n: int, columns: int, place: Place, names: tuple[str, ...] = ()
-) -> Iterator[Data]:
-    with (
-        keep_log(place) as log,
-        DaskEngine(
-            *(client, rows, TaskOptions(combine=True, threads=place.threads or 1)),
-            *(place.reducers, log),
-        ) as engine,
-    ):
-        yield Data(engine, n, columns, log, names=names)
 
 
 @contextmanager

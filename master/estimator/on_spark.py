@@ -3,18 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from common.dataset import open_input
 from common.errors import InputError, UsageError
-from common.model import FloatType, Input, InputFormat, TaskOptions
+from common.model import FloatType, Input, InputFormat
 from common.remote.spark_input import StoreVectors
 from master.engines.spark import SparkEngine
-from master.engines.spark_rows import FileRows, SparkRows, StoredRows
+from master.engines.spark_rows import FileRows, StoredRows
 from master.engines.spark_session import connect, ship_code, translated_errors
-from master.estimator.sources import Data, Place, keep_log
+from master.estimator.sources import Data, Place, open_on_cluster
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
@@ -50,7 +51,7 @@ def open_data(data: Any, place: Place) -> Iterator[Data]:
     else:
         names = tuple(data.columns)
         rows, columns = _rows_of_columns(data), len(names)
-    with _open(context, rows, rows.rows, columns, place, names) as opened:
+    with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, place, names) as opened:
         yield opened
 
 
@@ -65,25 +66,13 @@ def open_file(path: str | os.PathLike[str], place: Place, dtype: FloatType) -> I
     try:
         _give_code(context)
         rows = FileRows(context, file, place.mappers)
-        with _open(context, rows, file.input.rows, len(file.input.columns), place) as opened:
+        with open_on_cluster(
+            partial(SparkEngine, context, rows), file.input.rows, len(file.input.columns), place
+        ) as opened:
             yield opened
     finally:
         if theirs is None:
             context.stop()
-
-
-@contextmanager
-def _open(
-    context: "SparkContext", rows: SparkRows, n: int, columns: int, place: Place, names: tuple[str, ...] = ()
-) -> Iterator[Data]:
-    with (
-        keep_log(place) as log,
-        SparkEngine(
-            *(context, rows, TaskOptions(combine=True, threads=place.threads or 1)),
-            *(place.reducers, log),
-        ) as engine,
-    ):
-        yield Data(engine, n, columns, log, names=names)
 
 
 def _give_code(context: "SparkContext") -> None:

@@ -1,7 +1,7 @@
 """Where rows come from, and the engine that is opened over them: arrays and files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -201,6 +201,20 @@ def _on_cluster(name: str | None) -> Any:
         packages = {"spark": "'pyspark>=4,<5'", "dask": "dask distributed"}[name or ""]
         raise UsageError(f"{name} is not installed: pip install {packages}")
     return import_module(f"master.estimator.on_{name}")
+
+
+@contextmanager
+def open_on_cluster(
+    engine_of: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]],
+    rows: int,
+    columns: int,
+    place: Place,
+    names: tuple[str, ...] = (),
+) -> Iterator[Data]:
+    """Open rows that a cluster has; `engine_of` makes the engine of options, reducers and log."""
+    options = TaskOptions(combine=True, threads=place.threads or 1)
+    with keep_log(place) as log, engine_of(options, place.reducers, log) as engine:
+        yield Data(engine, rows, columns, log, names=names)
 
 
 def is_path(data: Any) -> bool:
