@@ -36,6 +36,11 @@ class Log(Protocol):
         """Record that something happened now."""
 
 
+def stage_fields(job: str, iteration: int | None) -> dict[str, object]:
+    """Return the fields that say which stage an event belongs to."""
+    return {"job": job} if iteration is None else {"job": job, "iteration": iteration}
+
+
 def _text(value: object) -> str:
     """Put a value into one word; most are numbers and names, which are done first."""
     if isinstance(value, int):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import grpc
 
 from common.errors import FetchFailedError, MapReduceError, RunFailedError, TaskError
-from common.events import Log
+from common.events import Log, stage_fields
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
 from common.rpc import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, UnreachableError, error_of, read_stream
@@ -312,7 +312,7 @@ class Dispatcher:
     ) -> tuple[str, dict[str, object]]:
         """Log a call; return the worker's name and what its answer is to be logged with."""
         worker = node_name(command.worker.role, command.worker.index)
-        identity: dict[str, object] = {"method": method, **_stage_fields(stage)}
+        identity: dict[str, object] = {"method": method, **stage_fields(stage.job, stage.iteration)}
         identity |= {"task": command.task.index + 1, "attempt": command.attempt}
         self._log.event("rpc_call", to=worker, **identity, **details)
         return worker, identity
@@ -338,12 +338,6 @@ def _source(output: Output, partition: int, members: Membership) -> pb.MapOutput
     return pack_map_output(
         MapOutput(output.task.index, output.attempt, name, address, output.content.partitions[partition])
     )
-
-
-def _stage_fields(stage: Stage) -> dict[str, object]:
-    if stage.iteration is None:
-        return {"job": stage.job}
-    return {"job": stage.job, "iteration": stage.iteration}
 
 
 def _describe(task: TaskId) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from common.dataset import InputFile, plan_splits
 from common.errors import InputError
-from common.events import Log
+from common.events import Log, stage_fields
 from common.jobs.base import Job
 from common.model import FloatArray, State, TaskOptions
 from common.records.base import Buffer
@@ -162,8 +162,7 @@ class DaskEngine:
 
     def _begin(self, job: Job, iteration: int | None) -> dict[str, object]:
         self._stages += 1
-        place: dict[str, object] = {"job": job.name}
-        place |= {} if iteration is None else {"iteration": iteration}
+        place = stage_fields(job.name, iteration)
         self._log.event("stage_started", **place)
         return place
 

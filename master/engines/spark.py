@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from common.errors import InputError, RunFailedError
-from common.events import Log
+from common.events import Log, stage_fields
 from common.jobs.base import Job
 from common.model import FloatArray, State, TaskOptions
 from common.records.base import Buffer
@@ -112,7 +112,7 @@ class SparkEngine:
         """Name what Spark does meanwhile, for its UI, and log the tasks that failed."""
         self._stages += 1
         group = f"{self._run}-{self._stages}"
-        place = {"job": job.name} | ({} if iteration is None else {"iteration": iteration})
+        place = stage_fields(job.name, iteration)
         self._log.event("stage_started", **place)
         description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
         self._context.setJobGroup(group, description)
@@ -127,7 +127,7 @@ class SparkEngine:
                     self._context.setLocalProperty(name, None)
 
     def _log_reports(self, reports: list[Report], job: Job, iteration: int | None) -> None:
-        place = {"job": job.name} | ({} if iteration is None else {"iteration": iteration})
+        place = stage_fields(job.name, iteration)
         for report in sorted(reports):
             fields: dict[str, object] = {"from": report.worker, "method": report.method, **place}
             fields |= {"task": report.task, "attempt": report.attempt, "status": "SUCCESS"}
