@@ -49,10 +49,17 @@ def environment_with_hook(folder: Path, hook: str) -> dict[str, str]:
     return environment() | {"PYTHONPATH": paths}
 
 
-def run_master(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run_master(
+    folder: Path, *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder until it ends."""
     return subprocess.run(
-        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+        command(*arguments),
+        cwd=folder,
+        env=env or environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from common.arrow import to_numpy
 from common.errors import InputError
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
@@ -79,11 +80,11 @@ def _read_group(
             for i, position in enumerate(source.columns):
                 column = part.column(_position_in(part.schema.names, names, position))
                 if column.null_count:
-                    missing = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
+                    missing = column.is_null().index(True).as_py()
                     what = "the field is empty; every field needs a number"
-                    row = start + low + int(missing[0]) + 1
+                    row = start + low + missing + 1
                     raise InputError.at(source.path, what, row=row, column=position + 1)
-                block[:, i] = column.to_numpy(zero_copy_only=False)
+                block[:, i] = to_numpy(column)
             yield usable(block, source, start + low)
         start += len(batch)
 

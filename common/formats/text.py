@@ -271,6 +271,8 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     import pyarrow
     import pyarrow.csv
 
+    from common.arrow import to_numpy
+
     # To pyarrow a CR alone ends a line, and any byte order mark is to be skipped.
     codes = _codes(text)
     if _holds_lone_return(codes) or text[:3] == _BYTE_ORDER_MARK:
@@ -290,7 +292,7 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
         return None
     points = np.empty((table.num_rows, len(used)))
     for i in range(len(used)):
-        points[:, i] = table.column(i).to_numpy()
+        points[:, i] = to_numpy(table.column(i))
     return points if are_usable(points, source.dtype) else None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow
 import pyarrow.ipc
 
+from common.arrow import to_arrow, to_numpy
 from common.model import FloatArray, IntArray, LongArray, Records
 from common.records.base import Buffer, Sink, blocks
 
@@ -33,7 +34,7 @@ class ArrowBatches:
 
     def _batch(self, keys: IntArray, values: FloatArray) -> pyarrow.RecordBatch:
         columns = [keys, *np.ascontiguousarray(values.T, np.float64)]
-        return pyarrow.record_batch([pyarrow.array(column) for column in columns], schema=self._schema)
+        return pyarrow.record_batch([to_arrow(column) for column in columns], schema=self._schema)
 
 
 def decode_batches(data: Buffer) -> list[Records]:
@@ -65,7 +66,7 @@ def _records(batch: pyarrow.RecordBatch) -> Records:
     batch.validate(full=True)
     if any(column.null_count for column in batch.columns):
         raise ValueError("a value is missing")
-    keys, *columns = (column.to_numpy() for column in batch.columns)
+    keys, *columns = map(to_numpy, batch.columns)
     if keys.min(initial=0) < 0:
         raise ValueError("a key is negative")
     # Copies, so that the file's bytes need not stay in memory; column after column, as they came.

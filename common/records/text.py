@@ -59,13 +59,15 @@ class LongLines:
     def __init__(self, records: Records, values: Buffer, starts: LongArray) -> None:
         import pyarrow
 
+        from common.arrow import to_arrow, to_numpy, to_scalar
+
         self._records = records
         buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(values)]
         self._values = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(starts) - 1, buffers)
-        keys = pyarrow.array(records.keys).dictionary_encode()
-        self._keys = keys.indices.to_numpy()
+        keys = to_arrow(records.keys).dictionary_encode()
+        self._keys = to_numpy(keys.indices)
         self._key_texts = keys.dictionary.cast(pyarrow.large_string()).cast(pyarrow.large_binary())
-        self._comma = pyarrow.scalar(b"," if records.values.shape[1] else b"", pyarrow.large_binary())
+        self._comma = to_scalar(b"," if records.values.shape[1] else b"")
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -75,9 +77,11 @@ class LongLines:
         import pyarrow
         import pyarrow.compute
 
+        from common.arrow import to_arrow
+
         for which, rows in blocks(self._records, positions):
-            keys = self._key_texts.take(pyarrow.array(self._keys[which]))
-            values = self._values[rows] if isinstance(rows, slice) else self._values.take(pyarrow.array(rows))
+            keys = self._key_texts.take(to_arrow(self._keys[which]))
+            values = self._values[rows] if isinstance(rows, slice) else self._values.take(to_arrow(rows))
             lines = pyarrow.compute.binary_join_element_wise(keys, values, self._comma)
             _, ends, text = lines.buffers()
             sink.write(memoryview(text)[: np.frombuffer(ends, np.int64)[len(lines)]])
@@ -159,7 +163,9 @@ def _csv_of_columns(columns: list[npt.NDArray[Any]]) -> Buffer:
     import pyarrow
     import pyarrow.csv
 
-    table = pyarrow.table(columns, [str(i) for i in range(len(columns))])
+    from common.arrow import to_arrow
+
+    table = pyarrow.table([to_arrow(column) for column in columns], [str(i) for i in range(len(columns))])
     out = io.BytesIO()
     pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))
     return out.getbuffer()
@@ -176,10 +182,9 @@ def _read_csv(text: Buffer) -> Records:
     values = np.empty((width, len(keys)))
     for i, column in enumerate(columns):
         values[i] = column
-    numbers = keys.to_numpy()
-    if numbers.min(initial=0) < 0:
+    if keys.min(initial=0) < 0:
         raise ValueError("a key is negative")
-    return Records(numbers, values.T)
+    return Records(keys, values.T)
 
 
 def _read_as_one_column(text: Buffer, width: int) -> Records:
@@ -194,7 +199,7 @@ def _read_as_one_column(text: Buffer, width: int) -> Records:
     (numbers,) = _columns_of_csv(column.data, ["float64"])
     if len(numbers) != len(ends):
         raise ValueError("not every line ends")
-    values = numbers.to_numpy().reshape(fields.shape)[:, 1:]
+    values = numbers.reshape(fields.shape)[:, 1:]
     starts = [0, *(fields[:-1, -1] + 1).tolist()]
     keys = [bytes(text[start:end]) for start, end in zip(starts, fields[:, 0].tolist(), strict=True)]
     if not all(map(bytes.isdigit, keys)):
@@ -202,9 +207,11 @@ def _read_as_one_column(text: Buffer, width: int) -> Records:
     return Records(_int32([*map(int, keys)]), np.ascontiguousarray(values))
 
 
-def _columns_of_csv(text: Buffer, types: list[str]) -> list[Any]:
+def _columns_of_csv(text: Buffer, types: list[str]) -> list[npt.NDArray[Any]]:
     import pyarrow
     import pyarrow.csv
+
+    from common.arrow import to_numpy
 
     names = [str(i) for i in range(len(types))]
     try:
@@ -216,8 +223,7 @@ def _columns_of_csv(text: Buffer, types: list[str]) -> list[Any]:
         )
     except pyarrow.ArrowInvalid as error:
         raise ValueError(str(error)) from error
-    columns: list[Any] = table.columns
-    return columns
+    return [to_numpy(column) for column in table.columns]
 
 
 def _int32(keys: list[int]) -> IntArray:

@@ -7,7 +7,16 @@ import numpy as np
 import pyarrow.feather
 import pytest
 
-from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, centroids_of, options, run_master
+from tests.inputs import save
+from tests.programs import (
+    ROOT,
+    SAMPLE,
+    SAMPLE_CENTROIDS,
+    centroids_of,
+    environment_with_hook,
+    options,
+    run_master,
+)
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
@@ -205,6 +214,16 @@ def test_npy_and_parquet_give_what_text_gives(tmp_path: Path) -> None:
         succeed(tmp_path, *options(m=3, k=4, input_path=path))
         results.append(centroids_of(tmp_path))
     assert results[1:] == results[:1] * 2
+
+
+@pytest.mark.parametrize(("suffix", "form"), [("csv", "text"), ("parquet", "arrow")])
+def test_pandas_is_never_imported(tmp_path: Path, suffix: str, form: str) -> None:
+    """pyarrow's usual conversions do so wherever pandas is installed: half a second a process."""
+    save(tmp_path / f"points.{suffix}", np.random.default_rng(0).normal(size=(20_000, 3)))
+    hook = "if event == 'import' and arguments[0] == 'pandas': os.abort()"
+    arguments = (*options(n=2, input_path=tmp_path / f"points.{suffix}"), "--intermediate", form)
+    result = run_master(tmp_path, *arguments, env=environment_with_hook(tmp_path, hook))
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
