@@ -24,7 +24,6 @@ import numpy as np
 from common.dataset import content_digest
 from common.errors import MapReduceError, UsageError
 from common.events import Log
-from common.machine import be_last_in_line
 from common.model import Input
 from common.store import DataDir, write_whole
 from master.config import KMeansConfig
@@ -291,7 +290,6 @@ class CheckpointWriter:
         source = self._subject.source
         if source.sha256:
             return
-        be_last_in_line()
         try:
             sha256 = content_digest(source.path, lambda: self._closing)
             status = Path(source.path).stat()

@@ -155,9 +155,11 @@ def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
             raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
         trial.processes()
         trial.heal(now_s)
-        for visitor in trial.visitors:
-            visitor.revive(now_s)
-        if faults and moment_s is None and faults[0][0] in trial.story():
+        story = trial.story()
+        if "event=run_finished" not in story:
+            for visitor in trial.visitors:
+                visitor.revive(now_s)
+        if faults and moment_s is None and faults[0][0] in story:
             moment_s = now_s
         if moment_s is not None and now_s >= moment_s + faults[0][1]:
             _, _, kind = faults.pop(0)
