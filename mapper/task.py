@@ -1,6 +1,5 @@
 """The work of a map task: read the split, map it, write the map output and the partitions."""
 
-import threading
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -14,7 +13,6 @@ from common.model import (
     Attempt,
     CommittedFile,
     FloatArray,
-    FloatType,
     Input,
     IntArray,
     PointArray,
@@ -28,9 +26,7 @@ from common.records import encode
 from common.records.base import Encoder
 from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store import MAP_OUTPUT, NodeStore, partition_name, write_whole
-
-_MANY_NUMBERS = 500_000
-"""From here on a split will most likely need the compiled kernels."""
+from common.warmup import kernels_loading
 
 
 @dataclass(frozen=True)
@@ -106,33 +102,22 @@ def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) ->
         if memory["in_place"]:
             check_unchanged(source)
         return cast(PointArray, memory["points"])
-    loading = threading.Thread(target=_load_kernels, args=(source.dtype,), daemon=True)
-    if split.rows * len(source.columns) >= _MANY_NUMBERS:
-        loading.start()
-    points = stored_rows(source, split)
-    memory["in_place"] = points is not None
-    if points is not None:
-        checked = store.cached(split.index, "checked")
-        if not checked.exists():
-            check_split(source, split)
-            checked.touch()
-    else:
-        path = store.cached(split.index, "points.npy")
-        if not path.exists():
-            with write_whole(path) as file:
-                _write_points(source, split, file)
-        points = cast(PointArray, np.load(path, mmap_mode="r"))
+    with kernels_loading(split.rows * len(source.columns), source.dtype):
+        points = stored_rows(source, split)
+        memory["in_place"] = points is not None
+        if points is not None:
+            checked = store.cached(split.index, "checked")
+            if not checked.exists():
+                check_split(source, split)
+                checked.touch()
+        else:
+            path = store.cached(split.index, "points.npy")
+            if not path.exists():
+                with write_whole(path) as file:
+                    _write_points(source, split, file)
+            points = cast(PointArray, np.load(path, mmap_mode="r"))
     memory["points"] = points
-    if loading.ident is not None:
-        loading.join()
     return points
-
-
-def _load_kernels(dtype: FloatType) -> None:
-    """Load compiled code, which takes up to a second, while the rows are being read."""
-    from common.kernels.ready import make_ready
-
-    make_ready(dtype)
 
 
 def _write_points(source: Input, split: Split, file: BinaryIO) -> None:

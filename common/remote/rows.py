@@ -18,6 +18,7 @@ from common.errors import InputError, TaskError
 from common.jobs.base import Memory
 from common.model import FloatType, Input, PointArray, Split
 from common.store import write_whole
+from common.warmup import kernels_loading
 
 _MOST_ROWS = 1 << 25
 """Of all parts together whose memories a process keeps: some 16 bytes a row."""
@@ -70,16 +71,10 @@ class FilePart:
         InputError
             The split can't be read or holds what it must not.
         """
+        numbers = self.split.rows * len(self.source.columns)
         try:
-            points = stored_rows(self.source, self.split)
-            if points is not None:
-                check_split(self.source, self.split)
-                return points
-            name = hashlib.sha256(repr(self).encode()).hexdigest()
-            path = folder / f"rows-{name[:32]}"
-            if not path.exists():
-                check_rows(self.source, self.split, write_rows(path, self._blocks()))
-            return map_rows_file(path, len(self.source.columns), self.source.dtype)
+            with kernels_loading(numbers, self.source.dtype):
+                return self._open(folder)
         except InputError as error:
             if Path(self.source.path).exists():
                 raise
@@ -90,6 +85,17 @@ class FilePart:
     def check(self) -> None:
         """Raise InputError if the file has changed."""
         check_unchanged(self.source)
+
+    def _open(self, folder: Path) -> PointArray:
+        points = stored_rows(self.source, self.split)
+        if points is not None:
+            check_split(self.source, self.split)
+            return points
+        name = hashlib.sha256(repr(self).encode()).hexdigest()
+        path = folder / f"rows-{name[:32]}"
+        if not path.exists():
+            check_rows(self.source, self.split, write_rows(path, self._blocks()))
+        return map_rows_file(path, len(self.source.columns), self.source.dtype)
 
     def _blocks(self) -> Iterator[PointArray]:
         return read_blocks(self.source, self.split) if self.split.rows else iter(())
