@@ -8,6 +8,8 @@ import numpy as np
 from common.jobs.base import Job, keyed_zero
 from common.model import Block, FloatArray, LongArray, Records, State
 
+_BESIDE = 64
+
 
 @dataclass(frozen=True)
 class Describe(Job):
@@ -26,8 +28,9 @@ class Describe(Job):
         if not len(points):
             return Records.empty()
         magnitudes = np.abs(points)
-        smallest = np.where(magnitudes > 0, magnitudes, np.inf).min(axis=0)
-        values = np.column_stack([points.min(axis=0), points.max(axis=0), smallest])
+        magnitudes[magnitudes == 0] = np.inf
+        lowest, smallest = (_by_column(np.minimum, numbers) for numbers in (points, magnitudes))
+        values = np.column_stack([lowest, _by_column(np.maximum, points), smallest])
         return Records(np.arange(points.shape[1], dtype=np.int32), values)
 
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
@@ -88,3 +91,16 @@ class TakeRows(Job):
     def reduce(self, key: int, values: FloatArray) -> FloatArray:
         """Every key has one value."""
         return values
+
+
+def _by_column(ufunc: np.ufunc, points: FloatArray) -> FloatArray:
+    """Reduce each column, by an operation of which the order does not matter.
+
+    Rows are put side by side first: on long rows NumPy is several times as fast as on short ones.
+    """
+    columns = points.shape[1]
+    beside = len(points) // _BESIDE
+    wide = points[: beside * _BESIDE].reshape(beside, _BESIDE * columns)
+    merged = ufunc.reduce(wide, axis=0).reshape(_BESIDE, columns) if beside else points[:0]
+    result: FloatArray = ufunc.reduce(np.concatenate([merged, points[beside * _BESIDE :]]), axis=0)
+    return result

@@ -193,6 +193,17 @@ def test_result(
     assert at_once(make(points), state_of(points), points) == find(points)
 
 
+@pytest.mark.parametrize("rows", [63, 64, 65, 1000])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_ranges_of_many_rows(rows: int, columns: int) -> None:
+    """They are found for many rows at a time."""
+    drawn = np.random.default_rng(rows).normal(size=(rows, columns)).round(1)
+    assert 0 in drawn or rows < 1000
+    points = drawn + np.arange(columns)
+    assert at_once(Describe(), {}, points) == find_ranges(points)
+    assert at_once(Describe(), {}, points[::-1]) == find_ranges(points)
+
+
 @every_job
 @given(
     points=POINTS, bounds=lists(integers(0, 30), max_size=4), block_rows=integers(1, 8), combine=booleans()
