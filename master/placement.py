@@ -82,7 +82,7 @@ class Placement:
         )
 
     def assign(
-        self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId]
+        self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId], stuck: Collection[WorkerId]
     ) -> Iterator[tuple[Task, WorkerId]]:
         """Choose a worker for each idle task that need not wait.
 
@@ -94,6 +94,8 @@ class Placement:
             All that the role has in this stage.
         busy
             Workers with an attempt in progress.
+        stuck
+            Those of which it takes much longer than others did.
         """
         idle = {worker.index: worker for worker in self.idle(role, busy)}
         if not idle:
@@ -108,6 +110,7 @@ class Placement:
                 at_home = task.failures_at_home < _FAILURES_AT_HOME
                 (queues.setdefault(task.home, []) if at_home else outcasts).append(task)
         working = {worker.index for worker in busy if worker.role is role}
+        late = {worker.index for worker in stuck}
         for index, queue in queues.items():
             if index is not None and index in idle:
                 working.add(index)
@@ -116,7 +119,7 @@ class Placement:
             worker = self._elsewhere(task, idle)
             if worker is not None:
                 yield task, idle.pop(worker.index)
-        yield from self._steal(tasks, queues, idle, working)
+        yield from self._steal(tasks, queues, idle, working, late)
 
     def _steal(
         self,
@@ -124,21 +127,22 @@ class Placement:
         queues: dict[int | None, list[Task]],
         idle: dict[int, WorkerId],
         working: set[int],
+        late: set[int],
     ) -> Iterator[tuple[Task, WorkerId]]:
         """Let workers with nothing to do take from the ends of the longest queues.
 
-        The first in a queue is its home's, which will soon have the time; only a worker that is
-        nobody's home, for it joined late, may take that too.
+        The first in a queue is its home's, which will soon have the time. It is taken, too, if the home is
+        late with another, and by a worker that is nobody's home, for it joined late.
         """
         if not idle or not queues:
             return
         homes = {task.home for task in tasks}
         for index, worker in idle.items():
-            least = 1 if index in homes else 0
+            new = index not in homes
             lengths = {
                 home: len(queue)
                 for home, queue in queues.items()
-                if len(queue) > (least if home in working else 1)
+                if len(queue) > (0 if home in late or (new and home in working) else 1)
             }
             if index not in queues and lengths:
                 longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))

@@ -30,10 +30,11 @@ Rules, each of which some failure makes necessary:
 * A worker has one attempt at a time. A task runs at its home, the worker that has its split parsed on
   disk, and waits for it while that is busy or being started again. It goes elsewhere after failing
   there twice, when its home is gone for good, or when another worker has nothing to do and the home has
-  more than one task waiting (or is busy with one, and the other is nobody's home: it has just joined);
-  where a map task succeeds is its home from then on.
-* Once BACKUP_FROM of a role's tasks are DONE, a task that runs longer than three times their median,
-  and BACKUP_AFTER_S, gets one backup attempt on a worker that has nothing to do.
+  more than one task waiting (or is busy with one, and either that is a straggler or the other worker is
+  nobody's home: it has just joined); where a map task succeeds is its home from then on.
+* A straggler is a task that runs longer than three times the median of those that are DONE, and
+  STRAGGLES_AFTER_S. Once BACKUP_FROM of a role's tasks are DONE, or all but one, it gets one backup
+  attempt on a worker that has nothing to do.
 * A failure that `--fail-rate` injected is not charged: the task runs again until it succeeds.
 """
 
@@ -64,8 +65,8 @@ from master.task import Run, Step, Task, TaskState
 
 MAX_INTERRUPTIONS = 3
 BACKUP_FROM = 0.75
-BACKUP_AFTER_S = 2.0
-_BACKUP_FACTOR = 3
+STRAGGLES_AFTER_S = 2.0
+_STRAGGLER_FACTOR = 3
 
 
 class StageScheduler:
@@ -253,7 +254,8 @@ class StageScheduler:
                     words = self._last_words.get(role, "never joined")
                     idle = next(task for task in tasks if task.state is TaskState.IDLE)
                     return self._give_up(idle, TaskError(f"no {role} is left; the last one: {words}"))
-                chosen = list(self._placement.assign(role, tasks, self._busy_workers()))
+                stuck = [run.worker for _, run in self._stragglers(role, tasks)]
+                chosen = list(self._placement.assign(role, tasks, self._busy_workers(), stuck))
                 commands += [self._assign(task, worker) for task, worker in chosen]
             commands += self._backups(role, tasks)
         return commands
@@ -292,16 +294,26 @@ class StageScheduler:
     def _busy_workers(self) -> set[WorkerId]:
         return {run.worker for task in self._tasks.values() for run in task.running.values()}
 
-    def _backups(self, role: Role, tasks: Sequence[Task]) -> Iterator[RunTask]:
-        """Start a second attempt of what takes much longer than the rest did."""
-        if sum(task.state is TaskState.DONE for task in tasks) < BACKUP_FROM * len(tasks):
-            return
-        limit_s = max(_BACKUP_FACTOR * median(self._durations_s[role]), BACKUP_AFTER_S)
-        idle = self._placement.idle(role, self._busy_workers())
+    def _stragglers(self, role: Role, tasks: Sequence[Task]) -> list[tuple[Task, Run]]:
+        """Return what takes much longer than the rest did; see to it that the others are looked at again."""
+        if not self._durations_s[role]:
+            return []
+        limit_s = max(_STRAGGLER_FACTOR * median(self._durations_s[role]), STRAGGLES_AFTER_S)
+        found = []
         for task in tasks:
-            if len(task.running) == 1:
-                (run,) = task.running.values()
-                if self._now_s < run.since_s + limit_s:
+            for run in task.running.values():
+                if self._now_s >= run.since_s + limit_s:
+                    found.append((task, run))
+                elif len(task.running) == 1:
                     self._wake_at(run.since_s + limit_s)
-                elif idle:
-                    yield self._assign(task, idle.pop(0))
+        return found
+
+    def _backups(self, role: Role, tasks: Sequence[Task]) -> Iterator[RunTask]:
+        """Start a second attempt of stragglers."""
+        left = sum(task.state is not TaskState.DONE for task in tasks)
+        if left > max(1, (1 - BACKUP_FROM) * len(tasks)):
+            return
+        idle = self._placement.idle(role, self._busy_workers())
+        for task, _ in self._stragglers(role, tasks):
+            if len(task.running) == 1 and idle:
+                yield self._assign(task, idle.pop(0))

@@ -15,7 +15,7 @@ from hypothesis.strategies import DataObject, booleans, data, integers, sampled_
 
 from common.errors import FetchFailedError, InjectedFailureError, InputError, OutputLostError, TaskError
 from common.model import Role
-from master.scheduler import BACKUP_AFTER_S, BACKUP_FROM, MAX_INTERRUPTIONS, StageScheduler
+from master.scheduler import BACKUP_FROM, MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
 from master.stage import (
     Command,
     Event,
@@ -240,6 +240,7 @@ class Cluster(RuleBasedStateMachine):
                     strangers = {w.index for w in idle} - {self.homes.get(task) for task in self.phase()}
                     assert not at_home
                     assert not strangers or not self.is_busy(task.role, home)
+                    assert not idle or not self.is_late(task.role, home)
 
     @invariant()
     def each_straggler_has_a_backup_or_will_be_looked_at(self) -> None:
@@ -415,10 +416,11 @@ class Cluster(RuleBasedStateMachine):
 
     def may_back_up(self) -> bool:
         phase = self.phase()
-        return sum(task in self.outputs for task in phase) >= BACKUP_FROM * len(phase) > 0
+        done = sum(task in self.outputs for task in phase)
+        return done > 0 and (done >= BACKUP_FROM * len(phase) or done >= len(phase) - 1)
 
     def straggles_after_s(self) -> float:
-        return max(3 * median(self.durations_s[self.phase()[0].role]), BACKUP_AFTER_S)
+        return max(3 * median(self.durations_s[self.phase()[0].role]), STRAGGLES_AFTER_S)
 
     def idle_tasks(self) -> list[TaskId]:
         return [task for task in self.phase() if task not in self.outputs and not self.count_running(task)]
@@ -426,6 +428,16 @@ class Cluster(RuleBasedStateMachine):
     def idle(self, role: Role) -> list[WorkerId]:
         busy = {waited.run.worker for waited in self.waited.values()}
         return [worker for worker in self.heard() if worker.role is role and worker not in busy]
+
+    def is_late(self, role: Role, index: int | None) -> bool:
+        late = [
+            waited.run.worker.index
+            for waited in self.waited.values()
+            if waited.run.worker.role is role
+            and self.durations_s[role]
+            and waited.since_s + self.straggles_after_s() <= self.now_s
+        ]
+        return index in late
 
     def is_busy(self, role: Role, index: int | None) -> bool:
         workers = [waited.run.worker for waited in self.waited.values()]

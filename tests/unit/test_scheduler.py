@@ -13,7 +13,7 @@ from common.errors import (
     TaskError,
 )
 from common.model import Role
-from master.scheduler import BACKUP_AFTER_S, MAX_INTERRUPTIONS, StageScheduler
+from master.scheduler import MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
 from master.stage import (
     Command,
     Fail,
@@ -538,7 +538,23 @@ def test_no_backup_before_most_tasks_are_done_nor_of_short_tasks() -> None:
         succeed(scheduler, task, 1, worker, now_s=0.01)
         assert scheduler.wake_s is None
     succeed(scheduler, MAP3, 1, M3, now_s=0.01)
-    assert scheduler.wake_s == BACKUP_AFTER_S
+    assert scheduler.wake_s == STRAGGLES_AFTER_S
+
+
+def test_the_last_task_of_two_gets_a_backup() -> None:
+    scheduler = started(2, 0, [M1, M2])
+    assert succeed(scheduler, MAP1, 1, M1, now_s=1.0) == NO_COMMANDS
+    assert scheduler.wake_s == 3.0
+    assert wake(scheduler, 3.0) == [RunTask(MAP2, 2, M1)]
+
+
+def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
+    scheduler = started(4, 0, [M1, M2])
+    assert succeed(scheduler, MAP2, 1, M2, now_s=1.0) == [RunTask(MAP4, 1, M2)]
+    assert succeed(scheduler, MAP4, 1, M2, now_s=2.0) == NO_COMMANDS
+    assert scheduler.wake_s == 3.0
+    assert wake(scheduler, 3.0) == [RunTask(MAP3, 1, M2)]
+    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2)]
 
 
 @pytest.mark.parametrize(("first", "worker", "second"), [(1, mapper(4), 2), (2, M1, 1)])
