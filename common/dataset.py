@@ -13,6 +13,7 @@ import numpy as np
 from common.errors import InputError
 from common.formats import npy, text
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
+from common.records import checksum
 
 _CHANGED = "the file changed while the run was using it"
 _PIECE_BYTES = 1 << 20
@@ -68,15 +69,16 @@ def open_input(
 
 
 def content_digest(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> str:
-    """Return the SHA-256 of a file's content, in hex; empty if `stopped` comes true between two pieces.
+    """Tell a file's content from others, in hex; empty if `stopped` comes true between two pieces.
 
-    It takes a second for each gigabyte or two.
+    It is the SHA-256 of the CRC-32s of its pieces of a MiB: against accidents, not against adversaries,
+    and several times as fast as a SHA-256 of all.
     """
     digest = hashlib.sha256()
     piece = bytearray(_PIECE_BYTES)
-    with Path(path).open("rb", buffering=0) as file:
+    with Path(path).open("rb") as file:
         while size := file.readinto(piece):
-            digest.update(memoryview(piece)[:size])
+            digest.update(checksum(memoryview(piece)[:size]).to_bytes(4))
             if stopped():
                 return ""
     return digest.hexdigest()
@@ -204,8 +206,8 @@ def _refuse_changed(source: Input) -> None:
     status = os.stat(source.path)  # noqa: PTH116
     if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
         return
-    copied = status.st_size == source.size_bytes and source.sha256
-    if not copied or _digest_of(source.path, status.st_mtime_ns) != source.sha256:
+    copied = status.st_size == source.size_bytes and source.digest
+    if not copied or _digest_of(source.path, status.st_mtime_ns) != source.digest:
         raise InputError.at(source.path, _CHANGED)
 
 

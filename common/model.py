@@ -69,7 +69,7 @@ class Input:
         A file that no longer has these has changed, and is refused.
     dtype
         What its numbers are rounded to.
-    sha256
+    digest
         Of its content, in hex, so that a copy of the file elsewhere will do; "" if it must be the
         very file.
     """
@@ -83,7 +83,7 @@ class Input:
     size_bytes: int
     mtime_ns: int
     dtype: FloatType = FloatType.FLOAT64
-    sha256: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

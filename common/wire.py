@@ -197,7 +197,7 @@ def pack_input(source: Input) -> pb.Input:
         size_bytes=source.size_bytes,
         mtime_ns=source.mtime_ns,
         dtype=_inverse(_FLOAT_TYPES, source.dtype),
-        sha256=source.sha256,
+        digest=source.digest,
     )
 
 
@@ -221,7 +221,7 @@ def unpack_input(message: pb.Input) -> Input:
         size_bytes=_within(message.size_bytes, 1, _MOST_BYTES, "size_bytes"),
         mtime_ns=message.mtime_ns,
         dtype=dtype,
-        sha256=message.sha256,
+        digest=message.digest,
     )
 
 

@@ -4,7 +4,7 @@ A checkpoint is a text file of JSON lines. The first holds the SHA-256 of all th
 what the run is about, and then there is one line for each start:
 
     {"sha256": "5f0c..."}
-    {"format": 1, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "sha256": ...}}
+    {"format": 1, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
     {"n_iter": 3, "shift": 0.25, "centroids": [[0.5, 7.4], [9.6, 1.0]]}
 
 JSON keeps every float64, since Python writes as many digits as give the same number back.
@@ -40,12 +40,12 @@ class _UnusableError(MapReduceError):
 
 @dataclass(frozen=True)
 class InputIdentity:
-    """What tells one input from another; `sha256` is empty until all of it has been read."""
+    """What tells one input from another; `digest` is empty until all of it has been read."""
 
     path: str
     size_bytes: int
     mtime_ns: int
-    sha256: str = ""
+    digest: str = ""
 
     @classmethod
     def of(cls, source: Input) -> Self:
@@ -151,8 +151,8 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Fou
             unusable[path] = str(error)
             continue
         _check_parameters(checkpoint, subject, iterations)
-        sha256 = _check_input(checkpoint, subject.source)
-        known = replace(subject, source=replace(subject.source, sha256=sha256))
+        digest = _check_input(checkpoint, subject.source)
+        known = replace(subject, source=replace(subject.source, digest=digest))
         return Found(replace(checkpoint, subject=known), unusable)
     if unusable:
         reasons = "; ".join(f"{path.name}: {reason}" for path, reason in unusable.items())
@@ -177,22 +177,22 @@ def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int)
 
 
 def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
-    """Return the input's SHA-256, as far as it is known; UsageError if it is another one than it was."""
+    """Return the input's digest, as far as it is known; UsageError if it is another one than it was."""
     was = checkpoint.subject.source
-    if replace(was, sha256="") == now:
-        return was.sha256
+    if replace(was, digest="") == now:
+        return was.digest
     changed = f"--resume: {now.path} is not the input of {checkpoint.path}"
     if now.size_bytes != was.size_bytes:
         raise UsageError(f"{changed}: it has {now.size_bytes} bytes, and that had {was.size_bytes}")
-    if not was.sha256:
+    if not was.digest:
         raise UsageError(f"{changed}, as its time of change tells; that run ended before it had a checksum")
     try:
-        same = content_digest(now.path) == was.sha256
+        same = content_digest(now.path) == was.digest
     except OSError as error:
         raise UsageError(f"--resume: {now.path}: {error.strerror}") from None
     if not same:
         raise UsageError(f"{changed}: its content has changed")
-    return was.sha256
+    return was.digest
 
 
 class CheckpointWriter:
@@ -288,16 +288,16 @@ class CheckpointWriter:
     def _find_digest(self) -> None:
         """Read the input for its checksum, and put that into the newest checkpoint."""
         source = self._subject.source
-        if source.sha256:
+        if source.digest:
             return
         try:
-            sha256 = content_digest(source.path, lambda: self._closing)
+            digest = content_digest(source.path, lambda: self._closing)
             status = Path(source.path).stat()
         except OSError:
             return  # the mappers will say so
-        if not sha256 or (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+        if not digest or (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
             return
         with self._changed:
-            self._subject = replace(self._subject, source=replace(source, sha256=sha256))
+            self._subject = replace(self._subject, source=replace(source, digest=digest))
             self._waiting = not self._closing
             self._changed.notify()

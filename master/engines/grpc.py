@@ -174,4 +174,4 @@ def _as_sent(source: Input, crew: Crew) -> Input:
     real = Path(source.path).resolve()
     if not real.is_relative_to(root):
         raise UsageError(f"--input {source.path} is not below --data-root {crew.data_root}")
-    return replace(source, path=str(real.relative_to(root)), sha256=content_digest(real))
+    return replace(source, path=str(real.relative_to(root)), digest=content_digest(real))

@@ -48,7 +48,7 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
     arguments = [
         *options(k=3, r=1, n=1000, input_path=tmp_path / "points.txt"),
         *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
-        *("--task-delay", 1, "--tol", 0),
+        *("--task-delay", 2, "--tol", 0),
     ]
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a") as first,

@@ -62,7 +62,7 @@ def killed_once(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     shutil.copy2(points, folder)
     with BackgroundRun(folder, *usual(Path("points.csv")), *SLOW) as run:
         run.wait_for("iteration_2.jsonl")
-        wait_until(lambda: b'"sha256": ""' not in newest_of(folder).read_bytes(), "checksum of the input")
+        wait_until(lambda: b'"digest": ""' not in newest_of(folder).read_bytes(), "checksum of the input")
         kill(run)
     return folder
 

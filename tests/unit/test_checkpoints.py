@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import binary, floats, integers, lists
 
-from common.dataset import open_input
+from common.dataset import content_digest, open_input
 from common.errors import UsageError
 from common.model import FloatType
 from common.store import DataDir
@@ -146,8 +146,22 @@ def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataD
     )
 
 
+def test_every_byte_counts_for_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / "points.txt"
+    content = bytearray(range(256)) * 5000
+    digests = set()
+    for at in (None, 0, 1 << 20, len(content) - 1):
+        changed = bytearray(content)
+        if at is not None:
+            changed[at] ^= 1
+        path.write_bytes(changed)
+        digests.add(content_digest(path))
+    path.write_bytes(content[:-1])
+    assert len(digests | {content_digest(path)}) == 5
+
+
 def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_path: Path) -> None:
-    (tmp_path / "points.txt").write_bytes(content := b"1,2\n3,4\n")
+    (tmp_path / "points.txt").write_bytes(b"1,2\n3,4\n")
     subject = Subject.of(open_input(tmp_path / "points.txt").input, KMeansConfig(2, 5))
     keep(data_dir, 77, b"of an earlier run")
     log = ListLog()
@@ -163,7 +177,7 @@ def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_pat
     assert log.names == ["checkpoint"] * 4
     found = find_checkpoint(data_dir, subject, 9).checkpoint
     assert found.iteration == 3
-    assert found.subject.source.sha256 in ("", hashlib.sha256(content).hexdigest())
+    assert found.subject.source.digest in ("", content_digest(tmp_path / "points.txt"))
     writer.remove()
     assert not data_dir.checkpoints.exists()
 
