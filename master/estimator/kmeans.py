@@ -83,6 +83,7 @@ class KMeans(Base):
         fit, and their folders, an array's copy among them, lie in a private temporary folder meanwhile.
         "spark", "dask": the Spark context or the Dask client that there is, or one of its own for the
         time of the fit; for files that every worker can read, and arrays if the workers are on this machine.
+        Dask's own workers import the script that starts them: there, fit below `if __name__ == "__main__":`.
     mappers, reducers
         Processes of engine "grpc", tasks of "spark" and "dask"; mappers None: as many as there are cores.
     threads
