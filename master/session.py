@@ -42,7 +42,8 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
     """Cluster the input; write centroids.txt and, if asked, the labels."""
     file = _open(config)
     if kmeans.initial is None and kmeans.k > file.input.rows:
-        raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
+        rows = "1 row" if file.input.rows == 1 else f"{file.input.rows} rows"
+        raise UsageError(f"--k {kmeans.k} is more than the input's {rows}")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
     with open_data_dir(config) as data_dir:
@@ -153,6 +154,8 @@ def open_session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: 
         with ExitStack() as stack:
             stack.callback(screen.close)
             log.event("run_started", **_settings(config, file))
+            if file.header:
+                log.event("header", file=file.input.path, names=", ".join(file.header))
             engine = _start_engine(config, file, data_dir, dump, log, stack)
             yield Session(engine, file, data_dir, log)
         log.event("run_finished")

@@ -84,7 +84,7 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
         ("1,2\n3,4\ninf,6\n", "line 3, column 1: 'inf' is not a number"),
         ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
         ("1,2\n\uff11,4\n", "line 2, column 1: '\uff11' is not a number"),
-        ("1,2\n3\n", "line 2, column 2: 1 columns where 2 are expected"),
+        ("1,2\n3\n", "line 2, column 2: 1 column where 2 are expected"),
         ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
         ("x,y\n1,2\n3,many\n", "line 3, column 2: 'many' is not a number"),
         ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
