@@ -70,7 +70,7 @@ class TextFile:
             self._pieces, lines_with_text = _index(file, str(path))
             head = _head(file, self._pieces)
         layout = layout_of(str(path), head, wanted_columns)
-        self._header_rows = layout.header_rows
+        self._header_rows = int(bool(layout.header))
         self.header = layout.header
         status = path.stat()
         self.input = Input(
@@ -114,11 +114,6 @@ class Layout:
     header: tuple[str, ...]
     fields: int
     columns: tuple[int, ...]
-
-    @property
-    def header_rows(self) -> int:
-        """Lines before the first row: 1 or 0."""
-        return int(bool(self.header))
 
 
 def _refuse_other_than_text(file: BinaryIO, path: str) -> None:
