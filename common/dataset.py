@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +17,7 @@ from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, 
 from common.records import checksum
 
 _CHANGED = "the file changed while the run was using it"
+_OTHER = "on {}, this is not the file that the master has; give every host the same"
 _PIECE_BYTES = 1 << 20
 
 
@@ -25,6 +27,10 @@ class InputFile(Protocol):
     @property
     def input(self) -> Input:
         """What was found out about it."""
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns' names in the file's first line; none if that holds numbers, or there are no lines."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
@@ -206,9 +212,11 @@ def _refuse_changed(source: Input) -> None:
     status = os.stat(source.path)  # noqa: PTH116
     if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
         return
-    copied = status.st_size == source.size_bytes and source.digest
-    if not copied or _digest_of(source.path, status.st_mtime_ns) != source.digest:
+    if not source.digest:
         raise InputError.at(source.path, _CHANGED)
+    same_size = status.st_size == source.size_bytes
+    if not same_size or _digest_of(source.path, status.st_mtime_ns) != source.digest:
+        raise InputError.at(source.path, _OTHER.format(socket.gethostname()))
 
 
 @lru_cache(maxsize=4)

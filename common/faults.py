@@ -80,6 +80,8 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
         return failed
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
+    if code is grpc.StatusCode.CANCELLED:
+        text = "the connection was closed"
     sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
     detail = unseal(cast("bytes", sealed), pb.ErrorDetail.FromString)
     if detail is not None:

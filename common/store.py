@@ -43,6 +43,7 @@ REDUCE_OUTPUT = "output"
 _MANIFEST = "manifest.txt"
 _SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
 _CENTROIDS = "centroids.txt"
+_ASIDE = ".earlier"
 _CHECKPOINT = re.compile(r"iteration_(0|[1-9][0-9]*)\.jsonl")
 _TEMPORARY = ".tmp"
 _CACHE = ".cache"
@@ -109,6 +110,11 @@ def remove_leftovers(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def set_aside_name(path: Path) -> Path:
+    """Return the name that a file or folder of an earlier run has while a new run begins."""
+    return path.with_name(f".{path.name}{_ASIDE}")
+
+
 class DataDir:
     """The run's folder, as the master sees it."""
 
@@ -148,7 +154,7 @@ class DataDir:
     def holds(self, path: Path) -> bool:
         """Tell whether a file lies in a worker's folder."""
         real = Path(os.path.realpath(path))
-        return any(Path(os.path.realpath(node)) in real.parents for node in self._node_folders())
+        return any(Path(os.path.realpath(node)) in real.parents for node in self.node_folders())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -181,7 +187,7 @@ class DataDir:
 
     def remove_nodes(self) -> None:
         """Remove the workers' folders of an earlier run."""
-        for node in self._node_folders():
+        for node in self.node_folders():
             shutil.rmtree(node, ignore_errors=True)
         for role in Role:
             with suppress(OSError):  # not there, or not empty: it holds what is not ours
@@ -190,10 +196,14 @@ class DataDir:
     def _sweep(self) -> None:
         """Remove caches, temporary files and the folders of jobs outside the iterations."""
         remove_leftovers(self.centroids)
-        for node in self._node_folders():
+        for role in Role:
+            for left in self.nodes(role).glob(f".*{_ASIDE}"):  # a run was killed as it began
+                shutil.rmtree(left, ignore_errors=True)
+        for node in self.node_folders():
             _sweep_node(node)
 
-    def _node_folders(self) -> list[Path]:
+    def node_folders(self) -> list[Path]:
+        """Return the workers' folders that there are."""
         folders = [path for role in Role for path in self.nodes(role).glob("*")]
         return [path for path in folders if _NODE.fullmatch(path.name) and path.is_dir()]
 

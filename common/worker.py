@@ -169,6 +169,8 @@ def _started_by_hand(
     if join is None or certs is None:
         raise UsageError("--join and --certs are needed: where the master is, and what proves who we are")
     host, port = split_address(join, "--join")
+    if not port:
+        raise UsageError(f"--join {join}: the port is missing, as in 10.0.0.1:7000")
     credentials = Credentials.load(certs, role)
     reachable = _address_towards(host, port)
     own, own_port = split_address(listen, "--listen") if listen else (reachable, 0)

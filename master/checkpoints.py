@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -212,13 +212,23 @@ class CheckpointWriter:
         Where the run goes on, if it does.
     log
         Gets a line for each.
+    begun
+        Called after each: from now on the run can be resumed.
     """
 
-    def __init__(self, data_dir: DataDir, subject: Subject, found: Found | None, log: Log) -> None:
+    def __init__(
+        self,
+        data_dir: DataDir,
+        subject: Subject,
+        found: Found | None,
+        log: Log,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
         self._data_dir = data_dir
         self._subject = subject if found is None else found.checkpoint.subject
         self._resumed = None if found is None else found.checkpoint
         self._log = log
+        self._begun = begun
         self._kept = [] if found is None else [found.checkpoint.path]
         self._changed = threading.Condition()
         self._newest: list[Progress] | None = None
@@ -284,6 +294,7 @@ class CheckpointWriter:
         self._kept = [*self._kept, path][-_KEPT:]
         self._data_dir.keep_checkpoints(self._kept)
         self._log.event("checkpoint", file=path)
+        self._begun()
 
     def _find_digest(self) -> None:
         """Read the input for its checksum, and put that into the newest checkpoint."""

@@ -383,7 +383,7 @@ def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> l
     places = {data_dir.centroids: "the centroids, one a line"}
     if config.labels is not None:
         places[config.labels] = "the cluster of each input row"
-    if config.engine == "grpc":
+    if config.engine == "grpc" and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.dump] = "everything that happened"

@@ -195,7 +195,8 @@ class Dispatcher:
                 else (event.task, event.attempt)
             )
             if stage != sequence or not scheduler.is_running(task, attempt):
-                self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
+                if isinstance(event, TaskSucceeded):
+                    self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
                 return []
         return scheduler.handle(event, time.monotonic())
 

@@ -227,6 +227,7 @@ _WORDS: dict[str, Callable[[Event], str | None]] = {
     "worker_suspected": lambda event: f"  {event.fields['worker']} did not answer; it gets nothing new",
     "worker_heard": lambda event: f"  {event.fields['worker']} is heard again",
     "worker_killed": lambda event: f"  {event.fields['reason']}; it is killed",
+    "header": lambda event: f"input: its first line is a header: {event.fields['names']}",
     "input": lambda event: f"input: {event.fields['rows']} rows, {event.fields['columns']} columns",
     "initial_centroids": lambda event: f"\n{_start(event)}initial centroids",
     "iteration_started": _iteration_started,

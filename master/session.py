@@ -20,6 +20,7 @@ from common.records.base import Buffer
 from common.store import DataDir, remove_leftovers, write_whole
 from master.checkpoints import CheckpointWriter, Subject, find_checkpoint
 from master.config import Hosts, KMeansConfig, RunConfig
+from master.earlier import Earlier
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
 from master.kmeans import KMeansResult, fit
@@ -36,25 +37,26 @@ class Session:
     file: InputFile
     data_dir: DataDir
     log: Log
+    earlier: Earlier
 
 
 def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMeansResult:
     """Cluster the input; write centroids.txt and, if asked, the labels."""
     file = _open(config)
     if kmeans.initial is None and kmeans.k > file.input.rows:
-        raise UsageError(f"--k {kmeans.k} is more than the input's {file.input.rows} rows")
+        rows = "1 row" if file.input.rows == 1 else f"{file.input.rows} rows"
+        raise UsageError(f"--k {kmeans.k} is more than the input's {rows}")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
     with open_data_dir(config) as data_dir:
         subject = Subject.of(file.input, kmeans)
         found = find_checkpoint(data_dir, subject, kmeans.iterations) if config.resume else None
         with (
-            open_session(config, file, data_dir, screen) as session,
-            CheckpointWriter(data_dir, subject, found, session.log) as checkpoints,
+            open_session(config, file, data_dir, screen, data_dir.centroids) as session,
+            CheckpointWriter(data_dir, subject, found, session.log, session.earlier.forget) as checkpoints,
         ):
             for path, reason in ({} if found is None else found.unusable).items():
                 session.log.event("checkpoint_skipped", file=path, reason=reason)
-            data_dir.centroids.unlink(missing_ok=True)
             result = fit(session.engine, file.input.rows, kmeans, session.log, checkpoints)
             _finish(config, session, result.centroids, result.sizes, result.inertia)
             _write(data_dir.centroids, [encode_vectors(result.centroids)], str(data_dir.centroids))
@@ -135,13 +137,21 @@ def open_data_dir(config: RunConfig) -> Iterator[DataDir]:
 
 
 @contextmanager
-def open_session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: Screen) -> Iterator[Session]:
+def open_session(
+    config: RunConfig, file: InputFile, data_dir: DataDir, screen: Screen, *written: Path
+) -> Iterator[Session]:
     """Open the dump and start the engine; end all of it in any case.
 
-    After an error that is the user's to mend, nothing of the run is left, unless it got so far that
-    it can be resumed.
+    After an error that is the user's to mend, all is as before, unless the run got so far that it can be
+    resumed. `written` is what it writes besides the dump and the workers' folders.
     """
-    dump = Dump(config.dump, append=config.resume)
+    replaced = [] if config.resume else [config.dump]
+    earlier = Earlier([*written, *data_dir.node_folders(), *replaced])
+    try:
+        dump = Dump(config.dump, append=config.resume)
+    except UsageError:
+        earlier.bring_back()
+        raise
 
     def receive(event: Event) -> None:
         dump.write(event.line())
@@ -149,22 +159,25 @@ def open_session(config: RunConfig, file: InputFile, data_dir: DataDir, screen: 
 
     log = EventLog("master", receive)
     try:
-        data_dir.remove_nodes()
         with ExitStack() as stack:
             stack.callback(screen.close)
             log.event("run_started", **_settings(config, file))
+            if file.header:
+                log.event("header", file=file.input.path, names=", ".join(file.header))
             engine = _start_engine(config, file, data_dir, dump, log, stack)
-            yield Session(engine, file, data_dir, log)
+            yield Session(engine, file, data_dir, log, earlier)
         log.event("run_finished")
     except BaseException as error:
-        if isinstance(error, UserError) and not data_dir.checkpoint_files():
+        if isinstance(error, UserError) and earlier.may_return and not config.resume:
             data_dir.remove_nodes()
             dump.discard()
+            earlier.bring_back()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
             log.event("run_failed", reason=reason, **_way_on(data_dir))
         raise
     finally:
+        earlier.forget()
         dump.close()
         if dump.problem is not None:
             print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201

@@ -22,6 +22,7 @@ class NpyFile:
         if not rows or not fields:
             raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
         status = path.stat()
+        self.header: tuple[str, ...] = ()
         self.input = Input(
             path=str(path.resolve()),
             format=InputFormat.NPY,

@@ -32,6 +32,7 @@ class ParquetFile:
                 )
                 raise InputError.at(str(path), what, column=column + 1)
         status = path.stat()
+        self.header: tuple[str, ...] = ()
         self.input = Input(
             path=str(path.resolve()),
             format=InputFormat.PARQUET,

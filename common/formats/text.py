@@ -30,6 +30,17 @@ _SHORT_BYTES = 1 << 18
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TAB, _NEWLINE, _RETURN, _SPACE = b"\t\n\r "
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_BEGINS_AS_NUMBER = re.compile(r"[\"']?[+-]?\.?\d")
+_NOT_TEXT = {
+    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
+    b"BZh": "it is compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
+    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
+    b"PK\3\4": "it is a zip archive; unpack it first",
+    b"\xff\xfe": "it is text in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "it is text in UTF-16; save it as UTF-8",
+}
+"""What the first bytes of a file tell."""
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 _SCAN_BYTES = 1 << 17
@@ -55,10 +66,12 @@ class TextFile:
     def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
         self._path = path
         with path.open("rb") as file:
+            _refuse_other_than_text(file, str(path))
             self._pieces, lines_with_text = _index(file, str(path))
             head = _head(file, self._pieces)
         layout = layout_of(str(path), head, wanted_columns)
-        self._header_rows = layout.header_rows
+        self._header_rows = int(bool(layout.header))
+        self.header = layout.header
         status = path.stat()
         self.input = Input(
             path=str(path.resolve()),
@@ -95,12 +108,20 @@ class TextFile:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a file are to be read; `header_rows` is 0 or 1."""
+    """How the lines of a file are to be read; `header` are the columns' names, if the first line has them."""
 
     delimiter: str
-    header_rows: int
+    header: tuple[str, ...]
     fields: int
     columns: tuple[int, ...]
+
+
+def _refuse_other_than_text(file: BinaryIO, path: str) -> None:
+    beginning = file.read(max(map(len, _NOT_TEXT)))
+    file.seek(0)
+    for magic, what in _NOT_TEXT.items():
+        if beginning.startswith(magic):
+            raise InputError.at(path, what)
 
 
 def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | None) -> Layout:
@@ -116,15 +137,14 @@ def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | No
     delimiter = _sniff_delimiter([line for _, line in head])
     first_line, first = head[0]
     texts = [field.decode("utf-8", "replace") for field in _fields(first, delimiter)]
-    header_rows = int(any(texts) and not any(map(_looks_numeric, texts)))
-    if header_rows and len(head) == 1:
+    names = [text.strip("\"'") for text in texts] if _are_names(texts) else []
+    if names and len(head) == 1:
         raise InputError.at(path, "a header and no row of numbers", line=first_line)
-    names = [text.strip("\"'") for text in texts] if header_rows else []
-    fields = len(_fields(head[header_rows][1], delimiter))
+    fields = len(_fields(head[int(bool(names))][1], delimiter))
     if names and len(names) != fields:
         line = head[1][0]
-        raise InputError.at(path, f"{fields} columns, but the header has {len(names)} names", line=line)
-    return Layout(delimiter, header_rows, fields, choose_columns(path, wanted_columns, names, fields))
+        raise InputError.at(path, f"{_columns(fields)}, but the header has {len(names)} names", line=line)
+    return Layout(delimiter, tuple(names), fields, choose_columns(path, wanted_columns, names, fields))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
@@ -242,6 +262,12 @@ def _fields(line: bytes, delimiter: str) -> list[bytes]:
     return [field.strip() for field in line.rstrip(b"\r\n").split(delimiter.encode())]
 
 
+def _are_names(texts: list[str]) -> bool:
+    """Tell whether the fields of a first line are names: no numbers, and not all badly written ones."""
+    begin_as_numbers = all(_BEGINS_AS_NUMBER.match(text) for text in texts if text)
+    return any(texts) and not begin_as_numbers and not any(map(_looks_numeric, texts))
+
+
 def _looks_numeric(text: str) -> bool:
     """Tell whether a field was meant as a number, well written or not ("1_000", "1,5", "nan")."""
     try:
@@ -337,7 +363,7 @@ def _parse_strictly(text: bytes, source: Input, line: int) -> FloatArray:
 
 def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
     if len(fields) != source.fields:
-        what = f"{len(fields)} columns where {source.fields} are expected"
+        what = f"{_columns(len(fields))} where {source.fields} are expected"
         raise InputError.at(source.path, what, line=line, column=min(len(fields), source.fields) + 1)
     row = []
     for column in source.columns:
@@ -350,6 +376,10 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
                 problem = f"{text.decode()} does not fit a float64"
             raise InputError.at(source.path, problem, line=line, column=column + 1)
     return row
+
+
+def _columns(number: int) -> str:
+    return "1 column" if number == 1 else f"{number} columns"
 
 
 def _not_a_number(text: bytes) -> str:

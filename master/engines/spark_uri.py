@@ -29,6 +29,7 @@ class UriFile:
 
     input: Input
     stored: StoredRows
+    header: tuple[str, ...] = ()
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Refuse: the partitions are Spark's."""
@@ -94,7 +95,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
         head = lines.mapPartitionsWithIndex(first_lines).take(2)
     layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
     source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
-    store = StoreLines(source, head[0][:2] if layout.header_rows else None)
+    store = StoreLines(source, head[0][:2] if layout.header else None)
     try:
         stored = StoredRows(lines.mapPartitionsWithIndex(store))
     except InputError:  # it is in a partition whose first line's number nobody knows yet
@@ -102,7 +103,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
             counts = lines.mapPartitionsWithIndex(count_lines).collect()
         before = tuple(accumulate(counts, initial=0))
         stored = StoredRows(lines.mapPartitionsWithIndex(replace(store, lines_before=before)))
-    return UriFile(replace(source, rows=stored.rows), stored)
+    return UriFile(replace(source, rows=stored.rows), stored, layout.header)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":

@@ -14,6 +14,10 @@ def times_in(folder: Path) -> dict[Path, int]:
     return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
+def contents_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def refuse(folder: Path, *arguments: object) -> str:
     """Run; check the form of the refusal and that the folder is as before; return the line."""
     before = times_in(folder)
@@ -84,7 +88,7 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
         ("1,2\n3,4\ninf,6\n", "line 3, column 1: 'inf' is not a number"),
         ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
         ("1,2\n\uff11,4\n", "line 2, column 1: '\uff11' is not a number"),
-        ("1,2\n3\n", "line 2, column 2: 1 columns where 2 are expected"),
+        ("1,2\n3\n", "line 2, column 2: 1 column where 2 are expected"),
         ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
         ("x,y\n1,2\n3,many\n", "line 3, column 2: 'many' is not a number"),
         ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
@@ -124,6 +128,23 @@ def test_earlier_results_survive_a_refused_run(tmp_path: Path) -> None:
     assert run_master(tmp_path, *GOOD).returncode == 0
     refuse(tmp_path, *GOOD, "--k", 0)
     refuse(tmp_path, *GOOD, "--input", "nowhere.txt")
+
+
+@pytest.mark.parametrize("engine", ["grpc", "inline"])
+def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(tmp_path: Path, engine: str) -> None:
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    (tmp_path / "bad.txt").write_text("1,2\n3,nan\n")
+    predict = ["predict", "--centroids", "data/centroids.txt", "--labels", "labels.txt"]
+    before = contents_of(tmp_path)
+    for arguments in (GOOD, predict):
+        result = run_master(tmp_path, *arguments, "--input", "bad.txt", "--engine", engine)
+        assert (result.returncode, result.stderr) == (
+            2,
+            f"Error: {tmp_path}/bad.txt, line 2, column 2: 'nan' is not a number\n",
+        )
+        assert contents_of(tmp_path) == before
+    assert run_master(tmp_path, *GOOD, "--seed", 5).returncode == 0
+    assert not list(tmp_path.rglob("*.earlier"))
 
 
 @pytest.mark.parametrize(

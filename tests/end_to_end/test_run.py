@@ -226,6 +226,16 @@ def test_pandas_is_never_imported(tmp_path: Path, suffix: str, form: str) -> Non
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_header_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "named.csv").write_text("x,y\n1,2\n3,4\n")
+    shown = succeed(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
+    assert "input: its first line is a header: x, y\n" in shown
+    assert 'event=header file=named.csv names="x, y"' in (tmp_path / "dump.txt").read_text().replace(
+        f"{tmp_path}/", ""
+    )
+    assert "header" not in succeed(tmp_path, *options(k=1))
+
+
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
     assert succeed(tmp_path, *options(), "--quiet") == ""
 

@@ -65,7 +65,7 @@ BAD_LINES = {
     "empty_first": (b",2", 1, EMPTY_FIELD),
     "empty_last": (b"1,", 2, EMPTY_FIELD),
     "spaces_only": (b"1,  ", 2, EMPTY_FIELD),
-    "too_few": (b"1", 2, "1 columns where 2 are expected"),
+    "too_few": (b"1", 2, "1 column where 2 are expected"),
     "too_many": (b"1,2,3", 3, "3 columns where 2 are expected"),
     "decimal_commas": (b"1,5,2,5", 3, "4 columns where 2 are expected"),
     "not_a_float64": (b"1,1e999", 2, "1e999 does not fit a float64"),
@@ -74,7 +74,7 @@ BAD_LINES = {
     "lone_cr": (b"1,2\r3,4", 3, "3 columns where 2 are expected"),
     "cr_in_field": (b"1\r1,2", 1, "'1\\r1' is not a number"),
     "nul": (b"1,2\x00", 2, "'2\\x00' is not a number"),
-    "nul_alone": (b"\x00", 2, "1 columns where 2 are expected"),
+    "nul_alone": (b"\x00", 2, "1 column where 2 are expected"),
 }
 
 NO_ROWS = ": the file is empty; it needs one row of numbers a line"
@@ -86,6 +86,11 @@ BAD_FILES = {
     "header_only_late": (b"\n\nx,y\n \n", ", line 3: a header and no row of numbers"),
     "header_too_short": (b"x,y\n\n1,2,3\n", ", line 3: 3 columns, but the header has 2 names"),
     "header_too_long": (b"x y z\n1 2\n", ", line 2: 2 columns, but the header has 3 names"),
+    "quoted_numbers": (b'"1","2"\n3,4\n', ", line 1, column 1: '\"1\"' is not a number"),
+    "letters_for_digits": (b"1O,2O\n3,4\n", ", line 1, column 1: '1O' is not a number"),
+    "hexadecimal": (b"0x1,0x2\n3,4\n", ", line 1, column 1: '0x1' is not a number"),
+    "gzip": (b"\x1f\x8b\x08\x00", ": it is compressed by gzip; unpack it first"),
+    "utf_16": ("1,2\n".encode("utf-16"), ": it is text in UTF-16; save it as UTF-8"),
     "two_headers": (b"x,y\na,b\n1,2\n", ", line 2, column 1: 'a' is not a number"),
     "decimal_comma": (b"1,5;2,5\n", ", line 1, column 1: '1,5' is not a number"),
     "decimal_comma_tab": (b"x\ty\n1,5\t2,5\n", ", line 2, column 1: '1,5' is not a number"),
