@@ -41,6 +41,9 @@ from scripts.bench.workloads import workloads
     help="Points of the fits; may be repeated. The other workloads take the first.",
 )
 @click.option(
+    "--iterations", type=click.IntRange(1), default=30, show_default=True, help="Of the fits, at most."
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("build/bench"),
@@ -48,7 +51,13 @@ from scripts.bench.workloads import workloads
     help="Folder of the results.",
 )
 def main(
-    repeats: int, seed: int, scale: float, only: tuple[str, ...], kinds: tuple[str, ...], out: Path
+    repeats: int,
+    seed: int,
+    scale: float,
+    only: tuple[str, ...],
+    kinds: tuple[str, ...],
+    iterations: int,
+    out: Path,
 ) -> None:
     """Run the workloads chosen; results are written after each."""
     chosen = {
@@ -65,7 +74,7 @@ def main(
         began_s = time.perf_counter()
         folder = Path(tempfile.mkdtemp(prefix="bench-"))
         try:
-            outcomes.append(workload(Bench(folder, repeats, seed, scale, kinds)))
+            outcomes.append(workload(Bench(folder, repeats, seed, scale, kinds, iterations)))
         finally:
             shutil.rmtree(folder)
         click.echo(f"{name}: done in {time.perf_counter() - began_s:.0f} s", err=True)

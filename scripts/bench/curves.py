@@ -8,7 +8,7 @@ import numpy as np
 
 from scripts.bench import ours, yardsticks
 from scripts.bench.data import generate, initial_rows
-from scripts.bench.fit import ITERATIONS, Fit, Size, peer, title
+from scripts.bench.fit import Fit, Size, peer, title
 from scripts.bench.measure import Contender, Sample, Series, alternate
 from scripts.bench.outcome import THREADS, Bench, Outcome, Ratio, detail_ratio, time_ratio
 
@@ -194,7 +194,7 @@ def run_n_init(bench: Bench) -> Outcome:
         ran = ours.master(
             folder,
             {
-                **{"mappers": THREADS, "reducers": 2, "k": size.k, "iters": ITERATIONS, "tol": 0},
+                **{"mappers": THREADS, "reducers": 2, "k": size.k, "iters": bench.iterations, "tol": 0},
                 **{"input": points, "n-init": n_init, "seed": bench.seed, **ours.one_thread_each()},
             },
             watch=watch,
@@ -214,7 +214,7 @@ def run_n_init(bench: Bench) -> Outcome:
             arguments = ["--points", points, "--initial", starts, "--threads", THREADS]
             count = ["--count"] if watch else []
             sample = peer(
-                name, "float64", ITERATIONS, [*arguments, *count], bench.folder / f"{name}.npz", watch
+                name, "float64", bench.iterations, [*arguments, *count], bench.folder / f"{name}.npz", watch
             )
             if watch:
                 counted[name] = sample.details["iterations"]

@@ -14,8 +14,6 @@ from scripts.bench.data import generate, initial_rows
 from scripts.bench.measure import Contender, Sample, Series, Unavailable, alternate, python, run
 from scripts.bench.outcome import THREADS, Bench, Outcome
 
-ITERATIONS = 30
-
 PEERS = {
     "sklearn-lloyd": ("sklearn-lloyd", "float64"),
     "sklearn-elkan": ("sklearn-elkan", "float64"),
@@ -53,14 +51,13 @@ class Fit:
     kind
         Of the data.
     iterations
-        At most.
+        At most; None: as the settings say.
     """
 
-    def __init__(self, bench: Bench, size: Size, kind: str, iterations: int = ITERATIONS) -> None:
+    def __init__(self, bench: Bench, size: Size, kind: str, iterations: int | None = None) -> None:
         self.size = Size(bench.rows(size.rows, size.k), size.columns, size.k)
         self.folder = bench.folder
-        self.iterations = iterations
-        self._ran = iterations
+        self.iterations = self._ran = bench.iterations if iterations is None else iterations
         self._points = bench.folder / "points.npy"
         self._initial = bench.folder / "initial.npy"
         points = generate(kind, self.size.rows, size.columns, size.k, bench.seed)
@@ -154,7 +151,7 @@ def run_fit(bench: Bench, name: str, size: Size, kind: str) -> Outcome:
         name,
         "fit",
         title(fit.size),
-        {**vars(fit.size), "data": kind, "iterations at most": ITERATIONS},
+        {**vars(fit.size), "data": kind, "iterations at most": fit.iterations},
         series,
         skipped,
         facts=_checks(series),

@@ -26,6 +26,8 @@ class Bench:
         Factor of the numbers of rows.
     kinds
         Of the data of the fits.
+    iterations
+        Of the fits, at most.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Bench:
     seed: int
     scale: float
     kinds: tuple[str, ...]
+    iterations: int = 30
 
     def rows(self, rows: int, at_least: int) -> int:
         """Return the scaled number of rows, enough for that many clusters."""
