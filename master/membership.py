@@ -265,5 +265,6 @@ class Membership(MasterServicer):
 
 
 def _tell_the_end(member: _Member) -> None:
-    with suppress(grpc.RpcError):  # if it does not hear, it ends when its patience does
-        WorkerStub(member.channel).End(pb.EndRequest(), timeout=_END_TIMEOUT_S)
+    # One that has just joined does not serve yet. If it does not hear, it ends when its patience does.
+    with suppress(grpc.RpcError):
+        WorkerStub(member.channel).End(pb.EndRequest(), timeout=_END_TIMEOUT_S, wait_for_ready=True)

@@ -79,18 +79,20 @@ def soak(seed: int, seconds: float, out: Path, certs: Path) -> Tally:
         folder = out / f"run_{tally.runs}"
         folder.mkdir()
         rng = Random(f"{seed}/{tally.runs}")
+        kept = False
         with Trial(Plan.draw(rng), rng, folder, certs) as trial:
             try:
                 _run(trial, tally)
             except ViolationError as violation:
+                kept = True
                 kind = str(violation).partition(":")[0]
                 tally.violations[kind] += 1
                 print(f"run {tally.runs} of seed {seed}: {violation}\n  kept in {folder}; its commands:")
                 print(*(f"    {command}" for command in trial.commands), sep="\n", flush=True)
                 (folder / "commands.txt").write_text("\n".join(trial.commands) + "\n")
-            else:
-                shutil.rmtree(folder)
             tally.master_bytes.append(trial.peak_bytes)
+        if not kept:
+            shutil.rmtree(folder)
         tally.own_bytes.append(psutil.Process().memory_info().rss)
     tally.check_memory()
     return tally
