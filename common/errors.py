@@ -31,6 +31,11 @@ def printable(text: str) -> str:
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text])
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many: "1 row", "3 rows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class UserError(MapReduceError):
     """The user can mend it; whatever the text quotes, it stays one line."""
 

@@ -80,8 +80,6 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
         return failed
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
-    if code is grpc.StatusCode.CANCELLED:
-        text = "the connection was closed"
     sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
     detail = unseal(cast("bytes", sealed), pb.ErrorDetail.FromString)
     if detail is not None:
@@ -95,4 +93,6 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
         return UnreachableError(f"{code.name}: {text}")
     if code in _REFUSALS:
         return RunFailedError(f"the peer refused the call: {code.name}")
+    if code is grpc.StatusCode.CANCELLED:
+        text = "the connection was closed"  # gRPC's own words are about its streams
     return TaskError(f"{code.name}: {text}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.errors import UsageError
+from common.errors import UsageError, counted
 from common.events import Log
 from common.jobs.kmeans import SampleRows
 from common.jobs.rows import FirstDistinctRows, TakeRows
@@ -83,8 +83,7 @@ def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
 def _first_distinct(engine: Engine, k: int) -> FloatArray:
     found = engine.map_reduce(FirstDistinctRows(k), {})[0]
     if len(found) < k:
-        rows = "row" if len(found) == 1 else "rows"
-        raise UsageError(f"--k {k} is more than the input's {len(found)} distinct {rows}")
+        raise UsageError(f"--k {k} is more than the input's {counted(len(found), 'distinct row')}")
     return found[:, 1:]
 
 

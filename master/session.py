@@ -11,7 +11,7 @@ from common.address import split_address
 from common.credentials import Credentials, Party
 from common.dataset import InputFile, open_input
 from common.dump import Dump, EventLog
-from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError
+from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError, counted
 from common.events import Event, Log
 from common.jobs.kmeans import Label
 from common.model import FloatArray, LongArray, Role
@@ -44,8 +44,7 @@ def run_kmeans(config: RunConfig, kmeans: KMeansConfig, screen: Screen) -> KMean
     """Cluster the input; write centroids.txt and, if asked, the labels."""
     file = _open(config)
     if kmeans.initial is None and kmeans.k > file.input.rows:
-        rows = "1 row" if file.input.rows == 1 else f"{file.input.rows} rows"
-        raise UsageError(f"--k {kmeans.k} is more than the input's {rows}")
+        raise UsageError(f"--k {kmeans.k} is more than the input's {counted(file.input.rows, 'row')}")
     if kmeans.initial is not None:
         _check_columns(kmeans.initial, file, "--init-centroids")
     with open_data_dir(config) as data_dir:

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import InputError
+from common.errors import InputError, counted
 from common.formats.columns import are_usable, choose_columns, problem_with
 from common.model import FloatArray, FloatType, Input, InputFormat, LongArray, PointArray, Split
 
@@ -143,7 +143,9 @@ def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | No
     fields = len(_fields(head[int(bool(names))][1], delimiter))
     if names and len(names) != fields:
         line = head[1][0]
-        raise InputError.at(path, f"{_columns(fields)}, but the header has {len(names)} names", line=line)
+        raise InputError.at(
+            path, f"{counted(fields, 'column')}, but the header has {len(names)} names", line=line
+        )
     return Layout(delimiter, tuple(names), fields, choose_columns(path, wanted_columns, names, fields))
 
 
@@ -363,7 +365,7 @@ def _parse_strictly(text: bytes, source: Input, line: int) -> FloatArray:
 
 def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
     if len(fields) != source.fields:
-        what = f"{_columns(len(fields))} where {source.fields} are expected"
+        what = f"{counted(len(fields), 'column')} where {source.fields} are expected"
         raise InputError.at(source.path, what, line=line, column=min(len(fields), source.fields) + 1)
     row = []
     for column in source.columns:
@@ -376,10 +378,6 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
                 problem = f"{text.decode()} does not fit a float64"
             raise InputError.at(source.path, problem, line=line, column=column + 1)
     return row
-
-
-def _columns(number: int) -> str:
-    return "1 column" if number == 1 else f"{number} columns"
 
 
 def _not_a_number(text: bytes) -> str:
