@@ -57,13 +57,13 @@ class Dump:
         if torn:
             self.write("")
 
-    def write(self, line: str) -> None:
-        """Add one line, whoever made it; control characters are escaped."""
+    def write(self, *lines: str) -> None:
+        """Add lines, whoever made them; control characters are escaped."""
         with self._lock:
             if self._file.closed or self.problem is not None:
                 return
             try:
-                self._file.write(f"{printable(line)}\n")
+                self._file.write("".join([f"{printable(line)}\n" for line in lines]))
             except OSError as error:
                 self.problem = error.strerror or str(error)
 

@@ -6,7 +6,6 @@ proves itself by certificates, and ends when the master says that the run is ove
 """
 
 import os
-import queue
 import secrets
 import socket
 import sys
@@ -23,6 +22,7 @@ import grpc
 
 from common.address import LOOPBACK, WILDCARDS, split_address
 from common.attempts import Attempts
+from common.batches import Batches
 from common.credentials import Credentials, Party
 from common.dump import EventLog
 from common.errors import (
@@ -56,6 +56,7 @@ _JOIN_PAUSE_S = 1.0
 _PATIENCE_S = 300.0
 """How long a worker from elsewhere goes on without hearing from its master."""
 _LOG_DELAY_S = 0.1
+_LAST_WORDS_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -362,33 +363,21 @@ class _RemoteLog:
     """Sends this process's events to the master, for dump.txt; a worker never waits for it."""
 
     def __init__(self, process: str, master: MasterStub) -> None:
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._pause = threading.Event()
         self._master = master
-        self.event = EventLog(process, self._receive).event
-        threading.Thread(target=self._send, name="log", daemon=True).start()
-
-    def _receive(self, event: Event) -> None:
-        self._lines.put(event.line())
+        self._timeout_s = CONTROL_TIMEOUT_S
+        # Events come in bursts; one call for each of them would keep the master busy.
+        self._events: Batches[Event] = Batches(self._send, _LOG_DELAY_S)
+        self.event = EventLog(process, self._events.put).event
 
     def flush(self) -> None:
         """Send what is left, before the process ends; if the master is gone, that fails at once."""
-        with suppress(grpc.RpcError):
-            self._send_waiting([], timeout_s=0.5)
+        self._timeout_s = _LAST_WORDS_TIMEOUT_S
+        self._events.flush(_LAST_WORDS_TIMEOUT_S)
 
-    def _send(self) -> None:
-        while True:
-            first = self._lines.get()
-            # Lines come in bursts; one call for each of them would keep the master busy.
-            self._pause.wait(_LOG_DELAY_S)
-            with suppress(grpc.RpcError):  # a lost line is lost
-                self._send_waiting([first], timeout_s=CONTROL_TIMEOUT_S)
-
-    def _send_waiting(self, lines: list[str], timeout_s: float) -> None:
-        while not self._lines.empty():
-            lines.append(self._lines.get())
-        if lines:
-            self._master.Log(pb.LogRequest(lines=lines), timeout=timeout_s)
+    def _send(self, events: list[Event]) -> None:
+        with suppress(grpc.RpcError):  # a lost line is lost
+            lines = [event.line() for event in events]
+            self._master.Log(pb.LogRequest(lines=lines), timeout=self._timeout_s)
 
 
 def wait_for_person(options: TaskOptions, attempts: Attempts) -> None:

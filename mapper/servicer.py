@@ -49,7 +49,7 @@ class Mapper(MapperServicer):
             unpack_attempt(request.attempt),
             job,
             state,
-            replace(source, path=resolve_input(source.path, self._node.data_root)),
+            source,
             unpack_split(request.split),
             unpack_partitions(request.partitions),
             _with_threads(unpack_options(request.options)),

@@ -32,6 +32,8 @@ from master.kmeans import Progress
 _FORMAT = 1
 _KEPT = 2
 _CLOSE_TIMEOUT_S = 10.0
+_PAUSE_S = 0.1
+"""Between two checkpoints: what is lost with a run must be little, but a short iteration costs less."""
 
 
 class _UnusableError(MapReduceError):
@@ -276,6 +278,8 @@ class CheckpointWriter:
                 starts, subject, self._waiting = self._newest, self._subject, False
             assert starts is not None
             self._write(max(start.n_iter for start in starts), subject, starts)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, _PAUSE_S)
 
     def _write(self, iteration: int, subject: Subject, starts: Sequence[Progress]) -> None:
         path = self._data_dir.checkpoint(iteration)

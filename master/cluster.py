@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from common.credentials import Credentials
-from common.dump import Dump
-from common.events import Log
 from common.rpc import Server
 from common.store import node_name
 from master.membership import Membership, News, Place
 from master.processes import WorkerProcess
+from master.record import Record
 from master.stage import WorkerId
 
 _RESTARTS = 3
@@ -59,10 +58,8 @@ class Cluster:
         Where workers join.
     credentials
         What they prove themselves with.
-    dump
-        Gets the workers' own lines.
-    log
-        Gets the master's events about them.
+    record
+        Gets the workers' own lines, and the master's events about them.
     notify
         Told, from other threads, what happens to them.
     """
@@ -72,18 +69,17 @@ class Cluster:
         processes: Sequence[WorkerProcess],
         server: Server,
         credentials: Credentials,
-        dump: Dump,
-        log: Log,
+        record: Record,
         notify: Callable[[News], None],
     ) -> None:
         self._secret = credentials.secret
-        self._log = log
+        self._log = record.log
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._address = server.address
         self._chairs = {(process.role, process.index): _Chair(process) for process in processes}
         epoch = time.time_ns()
-        self.members = Membership(server, credentials, epoch, dump, log, notify, self._kill)
+        self.members = Membership(server, credentials, epoch, record.add, record.log, notify, self._kill)
         self.epoch = epoch
 
     def start(self) -> None:

@@ -11,7 +11,6 @@ from typing import cast
 import grpc
 
 from common.credentials import Credentials, Party
-from common.dump import Dump
 from common.errors import StaleAttemptError
 from common.events import Log
 from common.model import Role
@@ -67,7 +66,7 @@ class Membership(MasterServicer):
         For calls to the workers.
     epoch
         This master's life.
-    dump, log
+    add_lines, log
         For the workers' own lines, and for the master's events about them.
     notify
         Told, from other threads, what happens to them.
@@ -80,7 +79,7 @@ class Membership(MasterServicer):
         server: Server,
         credentials: Credentials,
         epoch: int,
-        dump: Dump,
+        add_lines: Callable[..., None],
         log: Log,
         notify: Callable[[News], None],
         kill: Callable[[Place, int], None],
@@ -88,7 +87,7 @@ class Membership(MasterServicer):
         self._server = server
         self._credentials = credentials
         self._epoch = epoch
-        self._dump = dump
+        self._add_lines = add_lines
         self._log = log
         self._notify = notify
         self._kill = kill
@@ -189,8 +188,7 @@ class Membership(MasterServicer):
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
         """Put workers' own lines into the dump."""
-        for line in unpack_lines(request.lines):
-            self._dump.write(line)
+        self._add_lines(*unpack_lines(request.lines))
         return pb.LogResponse()
 
     def _seat_visitor(self, role: Role, instance: str) -> WorkerId:

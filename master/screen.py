@@ -17,8 +17,8 @@ _SHOWN_COLUMNS = 8
 class Screen(Protocol):
     """Where events are shown."""
 
-    def show(self, event: Event) -> None:
-        """Show an event, or not."""
+    def show(self, events: Sequence[Event]) -> None:
+        """Show events, those that are of interest."""
 
     def say(self, lines: Sequence[str]) -> None:
         """Show lines that are no events."""
@@ -39,7 +39,7 @@ def open_screen(*, quiet: bool) -> Screen:
 class Silent:
     """Shows nothing."""
 
-    def show(self, event: Event) -> None:
+    def show(self, events: Sequence[Event]) -> None:
         """Show nothing."""
 
     def say(self, lines: Sequence[str]) -> None:
@@ -52,11 +52,11 @@ class Silent:
 class PlainScreen:
     """One line an event."""
 
-    def show(self, event: Event) -> None:
-        """Print the event."""
-        text = describe(event)
-        if text is not None:
-            _print(text)
+    def show(self, events: Sequence[Event]) -> None:
+        """Print the events."""
+        texts = [text for event in events if (text := describe(event)) is not None]
+        if texts:
+            self.say(texts)
 
     def say(self, lines: Sequence[str]) -> None:
         """Print lines."""
@@ -74,8 +74,12 @@ class LiveScreen:
         self._bar: TaskID | None = None
         self._tasks = 0
 
-    def show(self, event: Event) -> None:
-        """Print the event and move the bar."""
+    def show(self, events: Sequence[Event]) -> None:
+        """Print the events and move the bar."""
+        for event in events:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         text = describe(event)
         if event.name == "iteration_started":
             self._begin(event)

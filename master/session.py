@@ -10,9 +10,9 @@ from pathlib import Path
 from common.address import split_address
 from common.credentials import Credentials, Party
 from common.dataset import InputFile, open_input
-from common.dump import Dump, EventLog
+from common.dump import Dump
 from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError, counted
-from common.events import Event, Log
+from common.events import Log
 from common.jobs.kmeans import Label
 from common.model import FloatArray, LongArray, Role
 from common.records import encode_vectors
@@ -25,6 +25,7 @@ from master.engines.base import Engine
 from master.engines.inline import InlineEngine
 from master.kmeans import KMeansResult, fit
 from master.processes import start_workers
+from master.record import Record
 from master.score import describe, score
 from master.screen import Screen
 
@@ -152,23 +153,21 @@ def open_session(
         earlier.bring_back()
         raise
 
-    def receive(event: Event) -> None:
-        dump.write(event.line())
-        screen.show(event)
-
-    log = EventLog("master", receive)
+    record = Record(dump, screen)
+    log = record.log
     try:
         with ExitStack() as stack:
-            stack.callback(screen.close)
+            stack.callback(record.leave_screen)
             log.event("run_started", **_settings(config, file))
             if file.header:
                 log.event("header", file=file.input.path, names=", ".join(file.header))
-            engine = _start_engine(config, file, data_dir, dump, log, stack)
+            engine = _start_engine(config, file, data_dir, record, stack)
             yield Session(engine, file, data_dir, log, earlier)
         log.event("run_finished")
     except BaseException as error:
         if isinstance(error, UserError) and earlier.may_return and not config.resume:
             data_dir.remove_nodes()
+            record.close()
             dump.discard()
             earlier.bring_back()
         else:
@@ -177,6 +176,7 @@ def open_session(
         raise
     finally:
         earlier.forget()
+        record.close()
         dump.close()
         if dump.problem is not None:
             print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
@@ -197,18 +197,18 @@ def _open(config: RunConfig) -> InputFile:
 
 
 def _start_engine(
-    config: RunConfig, file: InputFile, data_dir: DataDir, dump: Dump, log: Log, stack: ExitStack
+    config: RunConfig, file: InputFile, data_dir: DataDir, record: Record, stack: ExitStack
 ) -> Engine:
     if config.engine == "inline":
         return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
     if config.engine == "spark":
         from master.engines.spark_session import start_engine as start_on_spark
 
-        return start_on_spark(config, file, log, stack)
+        return start_on_spark(config, file, record.log, stack)
     if config.engine == "dask":
         from master.engines.dask_session import start_engine as start_on_dask
 
-        return start_on_dask(config, file, log, stack)
+        return start_on_dask(config, file, record.log, stack)
     hosts = config.hosts
     credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
     processes = []
@@ -220,7 +220,7 @@ def _start_engine(
         *(config.mappers, config.reducers, hosts.splits, credentials, hosts.listen),
         None if hosts.listen is None else hosts.data_root,
     )
-    return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, dump, log))
+    return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, record))
 
 
 def _worker_options(hosts: Hosts) -> list[str]:

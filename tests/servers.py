@@ -48,7 +48,9 @@ def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Ser
             if party is Party.MASTER:
                 dump = Dump(folder / "dump.txt")
                 stack.callback(dump.close)
-                Membership(server, own, 1, dump, LOG, lambda news: None, lambda place, incarnation: None)
+                Membership(
+                    server, own, 1, dump.write, LOG, lambda news: None, lambda place, incarnation: None
+                )
             else:
                 add = add_mapper if party is Party.MAPPER else add_reducer
                 add(server.grpc, node(folder / party, own))

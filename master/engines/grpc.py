@@ -9,9 +9,7 @@ from typing import Self
 from common.address import LOOPBACK
 from common.credentials import Credentials
 from common.dataset import InputFile, content_digest, plan_splits
-from common.dump import Dump
 from common.errors import RunFailedError, TaskError, UsageError
-from common.events import Log
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, Input, Records, Split, Stage, State, TaskOptions
@@ -21,6 +19,7 @@ from common.rpc import Server
 from master.cluster import Cluster
 from master.dispatcher import Dispatcher, MapFiles, StageOrder
 from master.processes import WorkerProcess
+from master.record import Record
 from master.stage import Output
 from master.task import MAX_FAILURES
 
@@ -67,8 +66,8 @@ class GrpcEngine:
         How many workers there are to be in all, and where they come from.
     options
         Sent along with each task.
-    dump, log
-        For the workers' lines, and for the master's events.
+    record
+        Gets the workers' lines, and the master's events.
     """
 
     def __init__(
@@ -77,12 +76,11 @@ class GrpcEngine:
         processes: Sequence[WorkerProcess],
         crew: Crew,
         options: TaskOptions,
-        dump: Dump,
-        log: Log,
+        record: Record,
     ) -> None:
         self._crew = crew
         self._starts_none = not processes
-        self._log = log
+        self._log = log = record.log
         self._input = _as_sent(file.input, crew)
         self._splits = plan_splits(file, crew.splits or crew.mappers)
         self._sequence = 0
@@ -90,7 +88,7 @@ class GrpcEngine:
         self._dispatcher = Dispatcher(options, PATIENCE_S if crew.listen else 0.0, log)
         credentials = crew.credentials or Credentials.fresh()
         self._server = Server(credentials, self._log_internal_error, crew.listen or f"{LOOPBACK}:0")
-        self._cluster = Cluster(processes, self._server, credentials, dump, log, self._dispatcher.notify)
+        self._cluster = Cluster(processes, self._server, credentials, record, self._dispatcher.notify)
         self._members = self._cluster.members
 
     def __enter__(self) -> Self:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from common.dataset import open_input
-from common.dump import Dump, EventLog
+from common.dump import Dump
 from common.errors import UsageError
-from common.events import Event, Log
+from common.events import Log
 from common.jobs.apply import map_rows
 from common.jobs.kmeans import Label
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
@@ -24,6 +24,7 @@ from common.records.text import decode
 from master.config import EngineName, RunConfig, threads_each
 from master.engines.base import Engine
 from master.engines.inline import InlineEngine
+from master.record import Record
 from master.score import describe, score
 from master.screen import open_screen
 from master.session import open_data_dir, open_session
@@ -166,15 +167,9 @@ def keep_log(place: Place) -> Iterator[Log]:
         if place.dump is not None:
             dump = Dump(place.dump)
             stack.callback(dump.close)
-        screen = open_screen(quiet=not place.verbose)
-        stack.callback(screen.close)
-
-        def receive(event: Event) -> None:
-            if dump is not None:
-                dump.write(event.line())
-            screen.show(event)
-
-        yield EventLog("master", receive)
+        record = Record(dump, open_screen(quiet=not place.verbose))
+        stack.callback(record.close)
+        yield record.log
 
 
 def kind_of(data: Any) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common.dataset import open_input
-from common.dump import Dump, EventLog
+from common.dump import EventLog
 from common.events import Event
 from common.jobs import apply
 from common.kernels.distance import _MUCH_WORK
@@ -23,6 +23,8 @@ from master.engines.grpc import Crew, GrpcEngine
 from master.engines.inline import InlineEngine
 from master.kmeans import fit
 from master.processes import start_workers
+from master.record import Record
+from master.screen import Silent
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 
@@ -55,11 +57,11 @@ def grpc_engine(
     dtype: FloatType = FloatType.FLOAT64,
 ) -> Iterator[GrpcEngine]:
     folder.mkdir(exist_ok=True)
-    data_dir, log = DataDir(folder / "data"), EventLog("master", ignore)
-    with closing(Dump(folder / "dump.txt")) as dump:
+    data_dir = DataDir(folder / "data")
+    with closing(Record(None, Silent())) as record:
         options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, dump, log) as engine:
+        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, record) as engine:
             yield engine
 
 

@@ -23,7 +23,9 @@ def test_one_that_joins_as_the_run_ends_is_told_so_once_it_serves(tmp_path: Path
     credentials, ending = Credentials.fresh(), Ending()
     master = serve(credentials)
     dump = Dump(tmp_path / "dump.txt")
-    members = Membership(master, credentials, 1, dump, LOG, lambda news: None, lambda place, number: None)
+    members = Membership(
+        master, credentials, 1, dump.write, LOG, lambda news: None, lambda place, number: None
+    )
     members.open()
     with socket.create_server(("127.0.0.1", 0)) as not_yet:
         address = f"127.0.0.1:{not_yet.getsockname()[1]}"
