@@ -13,27 +13,32 @@ are exact, so taking a row out of a cluster's sum and into another's leaves noth
 rows that moved are touched.
 
 All bounds are widened by more than rounding can take away, so labels are those of the plain formula.
-They are kept in float32, in units of the data's range: 16 bytes a row with the label and the list.
+They are kept in float32, in units of the data's range: 12 bytes a row with the label. The rows themselves are
+kept in float32, too, in tiles that products take as they are: where most rows are in doubt, as in the first
+iterations, it takes less time to assign all of a tile than to choose.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import move_row, read_only
-from common.kernels.products import ANY_ORDER, Products
+from common.kernels.limbs import add_row, read_only
+from common.kernels.motion import Motion
+from common.kernels.products import ANY_ORDER, TILE_ROWS, Products, Tiles, scale_of
 from common.model import FloatArray, LongArray, PointArray
 
 _STEP = np.float32(2**-22)
 _LARGEST = np.float32(3e38)
-_SMALL = 1e-30
-"""Distances below this part of the data's range settle nothing: float32 has too few bits for them."""
-_CHUNK_ROWS = 1 << 13
-_MOST = 0.8
-"""If this share of the rows is unsettled, few of them would be settled by measuring one distance more."""
+_CHUNK_ROWS = 16 * TILE_ROWS
+_MANY = 0.5
+"""If this share of a chunk's rows stays in doubt, all of them are assigned, whole tiles at a time."""
+_PROBE_EVERY = 8
+"""If it did in the last chunk, no time is spent on settling rows in the next, but in one of so many."""
+_MOST_TILE_BYTES = 128 << 20
+"""A split may be larger than memory: then there are no tiles."""
 _DEAR_ROW = 1 << 13
 """Below this, to choose among a row's distances costs as much as all of them."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
@@ -51,16 +56,26 @@ class BoundsIndex:
         How exact sums are cut.
     dear_row
         From so many multiplications for all distances of a row on, the fastest centroids are set aside.
+    tile_bytes
+        Tiles of more bytes are not kept.
     """
 
-    def __init__(self, points: PointArray, grid: SumGrid, dear_row: int = _DEAR_ROW) -> None:
+    def __init__(
+        self,
+        points: PointArray,
+        grid: SumGrid,
+        dear_row: int = _DEAR_ROW,
+        tile_bytes: int = _MOST_TILE_BYTES,
+    ) -> None:
         self.grid = grid
         self._dear_row = dear_row
         self._points = read_only(points)
         self._constants = grid.constants
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        self._open = np.empty(len(points), np.uint32)
-        self._room = np.empty(len(points[:_CHUNK_ROWS]), np.uint32)
+        fit = 4 * points.size <= tile_bytes
+        self._tiles = Tiles(self._points, self._offset, scale_of(max(grid.top))) if fit else None
+        self._unsettled, self._room = np.empty((2, _CHUNK_ROWS), np.uint32)
+        self._movers = np.empty((2, 2, _CHUNK_ROWS), np.uint32)
         self._row = np.empty(points.shape[1])
         self._starts: dict[int, _Members] = {}
 
@@ -69,37 +84,43 @@ class BoundsIndex:
         centroids = read_only(centroids)
         k, d = centroids.shape
         members = self._starts.get(start)
-        if members is None or len(members.counts) != k + 1:
+        if members is None or len(members.counts) != k:
             products = Products(d, k, max(self.grid.top), self._offset)
             members = self._starts[start] = _Members(len(self._points), k, self.grid.limbs * d, products)
         if members.centroids is None:
             members.products.set_centroids(centroids)
-            self._open[:] = np.arange(len(self._open))
-            self._assign(members, self._open)
+            for chunk in self._chunks():
+                self._assign_all(members, chunk)
         else:
             shares = _SHARES if k * d >= self._dear_row else ()
-            motion = _Motion.between(members.centroids, centroids, members.products.scale, shares)
+            motion = Motion.between(members.centroids, centroids, members.products.scale, shares)
             self._follow(members, motion)
         members.centroids = centroids.copy()
-        return members.counts[:-1].copy(), members.sums[:-1].copy()
+        return members.counts.copy(), members.sums.copy()
 
-    def _follow(self, members: "_Members", motion: "_Motion") -> None:
+    def _follow(self, members: "_Members", motion: Motion) -> None:
         """Take members from the last centroids to new ones."""
         members.products.set_centroids(motion.centroids, motion.order)
         moves = motion.drift, motion.drops, motion.half_gaps, motion.tiny
-        bounds = members.labels, members.upper, members.lower
-        unsettled = _unsettled(*bounds, *moves, self._open)
-        if unsettled > _MOST * len(self._open) and not motion.firsts:
-            self._assign(members, self._open[:unsettled])
-            return
-        for at in range(0, unsettled, _CHUNK_ROWS):
-            rows = self._open[at : min(unsettled, at + _CHUNK_ROWS)]
-            rows = rows[: self._measure(members, motion, rows)]
-            if motion.firsts:
-                rows = self._settle_slower(members, motion, rows)
-            self._assign(members, rows)
+        many = False
+        for number, chunk in enumerate(self._chunks()):
+            bounds = members.labels[chunk], members.upper[chunk], members.lower[chunk]
+            rows = self._unsettled[: _unsettled(*bounds, *moves, chunk.start, self._unsettled)]
+            if not many or number % _PROBE_EVERY == 0:
+                rows = rows[: self._measure(members, motion, rows)]
+                if motion.firsts:
+                    rows = self._settle_slower(members, motion, rows)
+            many = len(rows) > _MANY * (chunk.stop - chunk.start)
+            if many:
+                self._assign_all(members, chunk)
+            else:
+                self._assign(members, rows)
 
-    def _measure(self, members: "_Members", motion: "_Motion", rows: npt.NDArray[np.uint32]) -> int:
+    def _chunks(self) -> Iterator[slice]:
+        n = len(self._points)
+        return (slice(start, min(n, start + _CHUNK_ROWS)) for start in range(0, n, _CHUNK_ROWS))
+
+    def _measure(self, members: "_Members", motion: Motion, rows: npt.NDArray[np.uint32]) -> int:
         """Measure rows' distances to their own centroids; put those that this doesn't settle to the front."""
         return int(
             _still_unsettled(
@@ -109,7 +130,7 @@ class BoundsIndex:
         )
 
     def _settle_slower(
-        self, members: "_Members", motion: "_Motion", rows: npt.NDArray[np.uint32]
+        self, members: "_Members", motion: Motion, rows: npt.NDArray[np.uint32]
     ) -> npt.NDArray[np.uint32]:
         """Look only at the fastest centroids where that may do; return the rows that this doesn't settle."""
         products, room = members.products, self._room
@@ -123,17 +144,35 @@ class BoundsIndex:
                 left = _keep_settled(some, products.second, *bounds, speed, motion.tiny, room, left)
         return room[:left]
 
+    def _assign_all(self, members: "_Members", chunk: slice) -> None:
+        """Find labels and bounds of all rows of a chunk anew."""
+        rows = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
+        for at in range(0, len(rows), TILE_ROWS):
+            if self._tiles is None or not members.products.in_single:
+                self._assign(members, rows[at:])
+                return
+            some = rows[at : at + TILE_ROWS]
+            members.products.assign_tile(self._points, some, self._tiles)
+            self._take_over(members, some)
+
     def _assign(self, members: "_Members", rows: npt.NDArray[np.uint32]) -> None:
         """Find the rows' labels and bounds anew."""
+        step = members.products.rows
+        for at in range(0, len(rows), step):
+            some = rows[at : at + step]
+            members.products.assign(self._points, some)
+            self._take_over(members, some)
+
+    def _take_over(self, members: "_Members", rows: npt.NDArray[np.uint32]) -> None:
+        """Keep what was found of the rows, and move those that changed their label from sum to sum."""
         products = members.products
-        for at in range(0, len(rows), products.rows):
-            some = rows[at : at + products.rows]
-            products.assign(self._points, some)
-            _take_over(
-                *(self._points, some, products.labels, products.nearest, products.second),
-                *(members.labels, members.upper, members.lower),
-                *(self._constants, members.counts, members.sums, self._row),
-            )
+        found = products.labels, products.nearest, products.second
+        bounds = members.labels, members.upper, members.lower
+        come, gone = self._movers
+        comers, goers = _take_over(rows, *found, *bounds, members.counts, come, gone)
+        sums = self._constants, members.sums, self._row
+        _add_rows(self._points, come[:, :comers], 1.0, *sums)
+        _add_rows(self._points, gone[:, :goers], -1.0, *sums)
 
 
 class _Members:
@@ -142,78 +181,9 @@ class _Members:
     def __init__(self, n: int, k: int, width: int, products: Products) -> None:
         self.labels = np.full(n, k, np.uint32)
         self.upper, self.lower = np.empty(n, np.float32), np.empty(n, np.float32)
-        self.counts, self.sums = np.zeros(k + 1, np.int64), np.zeros((k + 1, width))
+        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
         self.centroids: FloatArray | None = None
         self.products = products
-
-
-@dataclass(frozen=True)
-class _Motion:
-    """How centroids moved, in units of the data's range.
-
-    Parameters
-    ----------
-    centroids
-        Where they are now, shape (k, d).
-    drift
-        How far each moved, at most.
-    drops
-        How far any other than this one moved, at most.
-    half_gaps
-        Half of each one's distance to the nearest other one, at least.
-    order
-        The fastest first.
-    firsts, speeds
-        How many of them may be set aside, and how far any of the rest moved.
-    tiny
-        A limit below this settles nothing.
-    slack
-        Distances found in float64 are off by less than this, relatively.
-    """
-
-    centroids: FloatArray
-    drift: FloatArray
-    drops: FloatArray
-    half_gaps: FloatArray
-    order: LongArray
-    firsts: list[int]
-    speeds: FloatArray
-    tiny: float
-    slack: float
-
-    @classmethod
-    def between(
-        cls, before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...]
-    ) -> "_Motion":
-        """Compare two places of centroids, shape (k, d); `shares` of them may be set aside."""
-        k, d = after.shape
-        slack = (d + 8) * float(np.finfo(np.float64).eps)
-        with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
-            drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
-        half_gaps = np.empty(k)
-        _halve_gaps(after, scale * (1 - slack), half_gaps)
-        order = np.argsort(-drift, kind="stable")
-        drops = np.full(k, drift[order[0]])
-        drops[order[0]] = drift[order[1]] if k > 1 else 0.0
-        firsts = sorted({int(k * share) for share in shares} - {0})
-        # Below `tiny` the plain formula's squares underflow, too, and it may see no difference.
-        tiny = max(1e-140 * scale, _SMALL)
-        return cls(after, drift, drops, half_gaps, order, firsts, drift[order][firsts], tiny, slack)
-
-
-@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
-def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
-    """Find half of each centroid's distance to the nearest other one."""
-    half_gaps[:] = np.inf
-    for a in range(len(centroids)):
-        for b in range(a):
-            total = 0.0
-            for c in range(centroids.shape[1]):
-                difference = centroids[a, c] - centroids[b, c]
-                total += difference * difference
-            half_gaps[a], half_gaps[b] = min(half_gaps[a], total), min(half_gaps[b], total)
-    for a in range(len(centroids)):
-        half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
 
 @njit(cache=True, nogil=True)
@@ -235,14 +205,14 @@ def _settled(upper, lower, half_gap, tiny):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _unsettled(labels, upper, lower, drift, drops, half_gaps, tiny, out):  # type: ignore[no-untyped-def]
-    """Move the bounds with the centroids; list the rows that they do not settle."""
+def _unsettled(labels, upper, lower, drift, drops, half_gaps, tiny, first, out):  # type: ignore[no-untyped-def]
+    """Move the bounds with the centroids; list the rows that they do not settle, counted from `first`."""
     found = 0
     for i in range(len(labels)):
         label = labels[i]
         lower[i] = _round_down(lower[i] - drops[label])
         upper[i] = _round_up(upper[i] + drift[label])
-        out[found] = i
+        out[found] = first + i
         found += not _settled(upper[i], lower[i], half_gaps[label], tiny)
     return found
 
@@ -310,18 +280,29 @@ def _keep_settled(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _take_over(  # type: ignore[no-untyped-def]
-    points, rows, found, nearest, second, labels, upper, lower, constants, counts, sums, row
-):
-    """Keep the rows' new labels and bounds; move those that changed from sum to sum."""
+def _take_over(rows, found, nearest, second, labels, upper, lower, counts, come, gone):  # type: ignore[no-untyped-def]
+    """Keep the rows' new labels and bounds; list which rows, and where, came to clusters and which left."""
+    nobody, comers, goers = len(counts), 0, 0
     for r in range(len(rows)):
         i, old, new = rows[r], labels[rows[r]], found[r]
         upper[i] = _round_up(np.sqrt(nearest[r]))
         lower[i] = _round_down(np.sqrt(second[r])) if second[r] > 0.0 else np.float32(0.0)
         if old != new:
             labels[i] = new
-            counts[old] -= 1
             counts[new] += 1
-            for c in range(points.shape[1]):
-                row[c] = points[i, c]
-            move_row(row, constants, sums, old, new)
+            come[0, comers], come[1, comers] = i, new
+            comers += 1
+            if old != nobody:
+                counts[old] -= 1
+                gone[0, goers], gone[1, goers] = i, old
+                goers += 1
+    return comers, goers
+
+
+@njit(cache=True, nogil=True)
+def _add_rows(points, which, sign, constants, sums, row):  # type: ignore[no-untyped-def]
+    """Add some rows, times a sign, to sums; `which`, shape (2, n), says which rows and to whose sums."""
+    for r in range(which.shape[1]):
+        for c in range(points.shape[1]):
+            row[c] = sign * points[which[0, r], c]
+        add_row(row, constants, sums, which[1, r])

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import add_row, move_row, read_only
+from common.kernels.limbs import add_row, read_only
 from common.model import FloatArray, LongArray, PointArray
 
 _BLOCK_ROWS = 64
@@ -61,13 +61,13 @@ class BoxIndex:
         """See `ClusterIndex`."""
         centroids = read_only(centroids)
         members = self._starts.get(start)
-        if members is None or len(members.counts) != len(centroids) + 1:
+        if members is None or len(members.counts) != len(centroids):
             members = self._starts[start] = _Members(len(centroids), self._block_sums)
         _step(
             *(self._points, self._sizes, self._boxes, self._block_sums, self._edges, self._groups),
             *(self._constants, centroids, *vars(members).values()),
         )
-        return members.counts[:-1].copy(), members.sums[:-1].copy()
+        return members.counts.copy(), members.sums.copy()
 
 
 class _Members:
@@ -77,7 +77,7 @@ class _Members:
         blocks, width = block_sums.shape
         self.owners = np.full(blocks, k, np.int32)
         self.labels = np.empty((blocks, _BLOCK_ROWS), np.uint16 if k <= 1 << 16 else np.uint32)
-        self.counts, self.sums = np.zeros(k + 1, np.int64), np.zeros((k + 1, width))
+        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
 
 
 def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
@@ -219,8 +219,9 @@ def _step(  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-untyped-def]
     """Take a block out of one cluster's sum and into another's."""
-    counts[old] -= size
-    sums[old] -= block_sums
+    if old != len(counts):
+        counts[old] -= size
+        sums[old] -= block_sums
     counts[new] += size
     sums[new] += block_sums
 
@@ -233,15 +234,19 @@ def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # 
         changed += labels[r] != found[r]
     if owner == _MIXED and not changed:
         return
-    row = np.empty(len(points))
+    row, nobody = np.empty(len(points)), np.uint32(len(counts))
     for r in range(size):
         old, new = np.uint32(labels[r]) if owner == _MIXED else np.uint32(owner), found[r]
         if old != new:
-            counts[old] -= 1
             counts[new] += 1
             for c in range(len(points)):
                 row[c] = points[c, r]
-            move_row(row, constants, sums, old, new)
+            add_row(row, constants, sums, new)
+            if old != nobody:
+                counts[old] -= 1
+                for c in range(len(points)):
+                    row[c] = -points[c, r]
+                add_row(row, constants, sums, old)
     labels[:] = found
 
 

@@ -7,10 +7,8 @@ from common.model import FloatArray, LongArray, PointArray
 
 _FEW_COLUMNS = 4
 """Up to here boxes beat bounds: a box of few columns is small, and most have one owner."""
-_BOUNDS_BYTES = 16
-"""That bounds keep for each row. Boxes keep a copy of the points instead."""
-_MOST_BYTES_MORE = 128 << 20
-"""That boxes may keep beyond that; a split may be larger than memory."""
+_MOST_BYTES = 128 << 20
+"""Boxes keep a copy of the points, and a split may be larger than memory."""
 
 
 class ClusterIndex(Protocol):
@@ -37,8 +35,7 @@ class ClusterIndex(Protocol):
 def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
     """Choose and build the index for points of shape (n, d)."""
     # Imported here: compiled code takes half a second to import, and small data do without.
-    rows, columns = points.shape
-    if columns <= _FEW_COLUMNS and points.nbytes <= _BOUNDS_BYTES * rows + _MOST_BYTES_MORE:
+    if points.shape[1] <= _FEW_COLUMNS and points.nbytes <= _MOST_BYTES:
         from common.kernels.boxes import BoxIndex
 
         return BoxIndex(points, grid)

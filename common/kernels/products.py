@@ -21,8 +21,15 @@ _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
 ANY_ORDER = {"reassoc", "contract"}
 """What the compiler may do to sums that bounds are made of, so that it finds vector code."""
+TILE_ROWS = 512
+"""So few that BLAS needs no copies of its own where columns and centroids are not many."""
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
+
+
+def scale_of(exponent: int) -> float:
+    """Return the power of two that brings numbers below 2**exponent to near 1."""
+    return math.ldexp(1.0, -max(exponent, -1000) - 1)
 
 
 class Products:
@@ -39,13 +46,13 @@ class Products:
     """
 
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
-        self.rows = min(2048, max(256, _ELEMENTS // k))
-        self.scale = math.ldexp(1.0, -max(exponent, -1000) - 1)
+        self.rows = min(2048, max(TILE_ROWS, _ELEMENTS // k))
+        self.scale = scale_of(exponent)
         self.labels = np.empty(self.rows, np.uint32)
         self.nearest, self.second = np.empty(self.rows), np.empty(self.rows)
         self._offset = offset
         self._shape = (columns, k)
-        self._in_single = True
+        self.in_single = True
         self._make_room(np.float32)
 
     def _make_room(self, dtype: Any) -> None:
@@ -59,7 +66,7 @@ class Products:
         self._exact, self._order = centroids, order
         with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
             moved = (centroids - self._offset) * self.scale
-            if self._in_single and np.abs(moved).max() > _FAR:
+            if self.in_single and np.abs(moved).max() > _FAR:
                 self._use_double()
             dtype = self._points.dtype
             self._centroids = (2.0 * moved).astype(dtype)
@@ -77,7 +84,7 @@ class Products:
             self._ids = order.astype(np.uint32)
 
     def _use_double(self) -> None:
-        self._in_single = False
+        self.in_single = False
         self._make_room(np.float64)
 
     def assign(self, points: PointArray, rows: npt.NDArray[np.uint32]) -> None:
@@ -93,13 +100,21 @@ class Products:
         The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
         units of `scale`: squared distances times scale².
         """
-        products = self._multiply(points, rows, self._centroids)
+        self._assign(points, rows, self._multiply(self._centroids, self._gather(points, rows)))
+
+    def assign_tile(self, points: PointArray, rows: npt.NDArray[np.uint32], tiles: "Tiles") -> None:
+        """Do the same for all rows of one tile; while `in_single`."""
+        tile, n = rows[0] // TILE_ROWS, len(rows)
+        self._found[2, :n] = tiles.squares[tile, :n]
+        self._assign(points, rows, self._multiply(self._centroids, tiles.points[tile, :, :n]))
+
+    def _assign(self, points: PointArray, rows: npt.NDArray[np.uint32], products: npt.NDArray[Any]) -> None:
         _nearest_two(products, self._squares, self._found[0], self._found[1], self.labels)
         doubtful = _settle(
             *(points, rows, self._exact, products, self._squares, self._found),
             *(self._reach, self._relative, self._absolute, self.nearest, self.second, self.labels),
         )
-        if self._in_single and doubtful > self.rows // 8:
+        if self.in_single and doubtful > max(len(rows), TILE_ROWS) // 8:
             self._use_double()
             self.set_centroids(self._exact, self._order)
 
@@ -117,20 +132,54 @@ class Products:
         first
             How many centroids are looked at, in the order given with them.
         """
-        products = self._multiply(points, rows, self._first[:first])
+        products = self._multiply(self._first[:first], self._gather(points, rows))
         _nearest_other(products, self._first_squares, self._ids, rows, labels, self.labels, self._found[0])
         _to_lower_bounds(self._found, self._reach, self._relative, self._absolute, len(rows), self.second)
 
-    def _multiply(
-        self, points: PointArray, rows: npt.NDArray[np.uint32], centroids: npt.NDArray[Any]
-    ) -> npt.NDArray[Any]:
-        """Gather rows, and return their products with centroids, shape (k, rows)."""
+    def _gather(self, points: PointArray, rows: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
+        """Copy rows as products take them, as columns, shape (d, rows)."""
         _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
-        k, n = len(centroids), len(rows)
+        return self._points[: len(rows)].T
+
+    def _multiply(self, centroids: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the products, shape (k, n), of centroids, shape (k, d), with columns, shape (d, n)."""
+        k, n = len(centroids), columns.shape[1]
         products = self._products[: k * n].reshape(k, n)
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(centroids, self._points[:n].T, out=products)
+            np.matmul(centroids, columns, out=products)
         return products
+
+
+class Tiles:
+    """All rows as products take them, so that those of whole tiles need not be gathered.
+
+    Parameters
+    ----------
+    points
+        Shape (n, d), float32 or float64.
+    offset, scale
+        As for `Products`.
+    """
+
+    def __init__(self, points: PointArray, offset: FloatArray, scale: float) -> None:
+        n, d = points.shape
+        tiles = -(-n // TILE_ROWS)
+        self.points = np.zeros((tiles, d, TILE_ROWS), np.float32)
+        self.squares = np.zeros((tiles, TILE_ROWS), np.float32)
+        _cut_into_tiles(points, offset, scale, self.points, self.squares)
+
+
+@njit(cache=True, nogil=True)
+def _cut_into_tiles(points, offset, scale, tiles, squares):  # type: ignore[no-untyped-def]
+    """Copy rows, less the offset and scaled, into tiles of columns, and find their squares."""
+    for tile in range(len(tiles)):
+        first = tile * squares.shape[1]
+        for r in range(min(squares.shape[1], len(points) - first)):
+            for c in range(points.shape[1]):
+                tiles[tile, c, r] = (points[first + r, c] - offset[c]) * scale
+        for c in range(points.shape[1]):
+            for r in range(squares.shape[1]):
+                squares[tile, r] += tiles[tile, c, r] * tiles[tile, c, r]
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)

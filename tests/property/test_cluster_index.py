@@ -20,6 +20,7 @@ BUILDS: dict[str, Build] = {
     "boxes": BoxIndex,
     "bounds": BoundsIndex,
     "bounds with the fastest set aside": partial(BoundsIndex, dear_row=0),
+    "bounds without tiles": partial(BoundsIndex, dear_row=0, tile_bytes=0),
 }
 
 
@@ -127,8 +128,20 @@ def test_products_give_the_labels_and_distances_of_the_plain_formula(
 def test_many_rows(build: Build, columns: int) -> None:
     """Several blocks, groups and gathers."""
     rng = np.random.default_rng(columns)
-    points = rng.normal(size=(6000, columns)) + 4 * rng.integers(0, 3, size=(6000, 1))
+    points = rng.normal(size=(20_000, columns)) + 4 * rng.integers(0, 3, size=(20_000, 1))
     check(build, points, walk(points, 20, seed=columns))
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_rows_that_float32_cannot_tell_apart_come_late(build: Build) -> None:
+    """Most of a later tile is in doubt, which the first ones do not show."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(12_000, 6))
+    points[9_000:11_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(2_000, 6))
+    path = walk(points, 12, seed=0, steps=3)
+    centroids = path[0].copy()
+    centroids[:4] = 1.0 + 1e-9 * rng.integers(0, 3, size=(4, 6))
+    check(build, points, [centroids, *path])
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -36,7 +36,7 @@ def test_a_flush_hands_over_at_once_what_waits() -> None:
 
 def test_a_close_ends_the_thread() -> None:
     before = threading.active_count()
-    batches = Batches(lambda items: None, 3600)
+    batches: Batches[int] = Batches(lambda items: None, 3600)
     batches.put(1)
     batches.close()
     for thread in threading.enumerate():
