@@ -55,6 +55,9 @@ def _text(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
+    # Most are plain ASCII, some very long: this way is several times as fast as the expression.
+    if text.isascii() and text.isprintable() and not any(c in text for c in ' "\\') and text:
+        return text
     if _PLAIN(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")

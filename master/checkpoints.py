@@ -4,12 +4,14 @@ A checkpoint is a text file of JSON lines. The first holds the SHA-256 of all th
 what the run is about, and then there is one line for each start:
 
     {"sha256": "5f0c..."}
-    {"format": 1, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
-    {"n_iter": 3, "shift": 0.25, "centroids": [[0.5, 7.4], [9.6, 1.0]]}
+    {"format": 2, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
+    {"n_iter": 3, "shift": 0.25, "shape": [2, 2], "centroids": "AAAAAAAA4D+amZmZmZkdQDMzMzMzMyNAAAAAAAAA8D8="}
 
-JSON keeps every float64, since Python writes as many digits as give the same number back.
+JSON keeps every float64, but to write many takes Python longer than a short iteration, during which no other
+thread runs. So centroids are base64 of their float64 numbers, little-endian; dump.txt has them for people.
 """
 
+import base64
 import hashlib
 import json
 import math
@@ -29,7 +31,7 @@ from common.store import DataDir, write_whole
 from master.config import KMeansConfig
 from master.kmeans import Progress
 
-_FORMAT = 1
+_FORMAT = 2
 _KEPT = 2
 _CLOSE_TIMEOUT_S = 10.0
 _PAUSE_S = 0.1
@@ -101,7 +103,9 @@ def encode_checkpoint(iteration: int, subject: Subject, starts: Sequence[Progres
     lines = [head]
     for start in starts:
         shift = start.shift if math.isfinite(start.shift) else None
-        lines.append({"n_iter": start.n_iter, "shift": shift, "centroids": start.centroids.tolist()})
+        numbers = base64.b64encode(start.centroids.astype("<f8").tobytes()).decode()
+        where = {"shape": start.centroids.shape, "centroids": numbers}
+        lines.append({"n_iter": start.n_iter, "shift": shift, **where})
     body = "".join([f"{json.dumps(line)}\n" for line in lines]).encode()
     return b'{"sha256": "%s"}\n%s' % (hashlib.sha256(body).hexdigest().encode(), body)
 
@@ -126,7 +130,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _progress(fields: dict[str, Any]) -> Progress:
     shift = math.inf if fields["shift"] is None else fields["shift"]
-    return Progress(np.array(fields["centroids"], np.float64), fields["n_iter"], shift)
+    numbers = np.frombuffer(base64.b64decode(fields["centroids"], validate=True), "<f8")
+    return Progress(numbers.reshape(fields["shape"]).astype(np.float64), fields["n_iter"], shift)
 
 
 @dataclass(frozen=True)

@@ -177,11 +177,12 @@ def _call(event: Event) -> str:
 def _centroid(event: Event) -> str | None:
     key, value = event.fields["key"], event.fields["value"]
     assert isinstance(key, int)
-    assert isinstance(value, list)
+    assert isinstance(value, str)
     if key >= _SHOWN_CENTROIDS:
         return "  ... the others are in dump.txt" if key == _SHOWN_CENTROIDS else None
-    rest = ",..." if len(value) > _SHOWN_COLUMNS else ""
-    return f"  {_start(event)}centroid {key}: {','.join(map(str, value[:_SHOWN_COLUMNS]))}{rest}"
+    shown = value.split(",", _SHOWN_COLUMNS)
+    rest = ",..." if len(shown) > _SHOWN_COLUMNS else ""
+    return f"  {_start(event)}centroid {key}: {','.join(shown[:_SHOWN_COLUMNS])}{rest}"
 
 
 def _empty_cluster(event: Event) -> str:

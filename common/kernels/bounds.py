@@ -146,13 +146,14 @@ class BoundsIndex:
 
     def _assign_all(self, members: "_Members", chunk: slice) -> None:
         """Find labels and bounds of all rows of a chunk anew."""
+        products = members.products
         rows = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
-        for at in range(0, len(rows), TILE_ROWS):
-            if self._tiles is None or not members.products.in_single:
+        for at in range(0, len(rows), products.rows):
+            if self._tiles is None or not products.in_single:
                 self._assign(members, rows[at:])
                 return
-            some = rows[at : at + TILE_ROWS]
-            members.products.assign_tile(self._points, some, self._tiles)
+            some = rows[at : at + products.rows]
+            products.assign_tiles(self._points, some, self._tiles)
             self._take_over(members, some)
 
     def _assign(self, members: "_Members", rows: npt.NDArray[np.uint32]) -> None:

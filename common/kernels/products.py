@@ -46,7 +46,7 @@ class Products:
     """
 
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
-        self.rows = min(2048, max(TILE_ROWS, _ELEMENTS // k))
+        self.rows = TILE_ROWS * min(4, max(1, _ELEMENTS // (k * TILE_ROWS)))
         self.scale = scale_of(exponent)
         self.labels = np.empty(self.rows, np.uint32)
         self.nearest, self.second = np.empty(self.rows), np.empty(self.rows)
@@ -100,15 +100,19 @@ class Products:
         The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
         units of `scale`: squared distances times scale².
         """
-        self._assign(points, rows, self._multiply(self._centroids, self._gather(points, rows)))
+        self._decide(points, rows, self._multiply_gathered(points, rows, self._centroids))
 
-    def assign_tile(self, points: PointArray, rows: npt.NDArray[np.uint32], tiles: "Tiles") -> None:
-        """Do the same for all rows of one tile; while `in_single`."""
-        tile, n = rows[0] // TILE_ROWS, len(rows)
-        self._found[2, :n] = tiles.squares[tile, :n]
-        self._assign(points, rows, self._multiply(self._centroids, tiles.points[tile, :, :n]))
+    def assign_tiles(self, points: PointArray, rows: npt.NDArray[np.uint32], tiles: "Tiles") -> None:
+        """Do the same for all rows of some tiles, as many as there is room for; while `in_single`."""
+        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
+        products = self._room_for(self._centroids, n)
+        for at in range(0, n, TILE_ROWS):
+            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
+            np.matmul(self._centroids, columns, out=products[:, at : at + TILE_ROWS])
+        self._found[2, :n] = tiles.squares[rows[0] : rows[0] + n]
+        self._decide(points, rows, products)
 
-    def _assign(self, points: PointArray, rows: npt.NDArray[np.uint32], products: npt.NDArray[Any]) -> None:
+    def _decide(self, points: PointArray, rows: npt.NDArray[np.uint32], products: npt.NDArray[Any]) -> None:
         _nearest_two(products, self._squares, self._found[0], self._found[1], self.labels)
         doubtful = _settle(
             *(points, rows, self._exact, products, self._squares, self._found),
@@ -132,22 +136,22 @@ class Products:
         first
             How many centroids are looked at, in the order given with them.
         """
-        products = self._multiply(self._first[:first], self._gather(points, rows))
+        products = self._multiply_gathered(points, rows, self._first[:first])
         _nearest_other(products, self._first_squares, self._ids, rows, labels, self.labels, self._found[0])
         _to_lower_bounds(self._found, self._reach, self._relative, self._absolute, len(rows), self.second)
 
-    def _gather(self, points: PointArray, rows: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
-        """Copy rows as products take them, as columns, shape (d, rows)."""
+    def _multiply_gathered(
+        self, points: PointArray, rows: npt.NDArray[np.uint32], centroids: npt.NDArray[Any]
+    ) -> npt.NDArray[Any]:
+        """Gather rows, and return their products with centroids, shape (k, rows)."""
         _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
-        return self._points[: len(rows)].T
-
-    def _multiply(self, centroids: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the products, shape (k, n), of centroids, shape (k, d), with columns, shape (d, n)."""
-        k, n = len(centroids), columns.shape[1]
-        products = self._products[: k * n].reshape(k, n)
+        products = self._room_for(centroids, len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(centroids, columns, out=products)
+            np.matmul(centroids, self._points[: len(rows)].T, out=products)
         return products
+
+    def _room_for(self, centroids: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
+        return self._products[: len(centroids) * rows].reshape(-1, rows)
 
 
 class Tiles:
@@ -165,21 +169,19 @@ class Tiles:
         n, d = points.shape
         tiles = -(-n // TILE_ROWS)
         self.points = np.zeros((tiles, d, TILE_ROWS), np.float32)
-        self.squares = np.zeros((tiles, TILE_ROWS), np.float32)
+        self.squares = np.zeros(tiles * TILE_ROWS, np.float32)
         _cut_into_tiles(points, offset, scale, self.points, self.squares)
 
 
 @njit(cache=True, nogil=True)
 def _cut_into_tiles(points, offset, scale, tiles, squares):  # type: ignore[no-untyped-def]
     """Copy rows, less the offset and scaled, into tiles of columns, and find their squares."""
-    for tile in range(len(tiles)):
-        first = tile * squares.shape[1]
-        for r in range(min(squares.shape[1], len(points) - first)):
-            for c in range(points.shape[1]):
-                tiles[tile, c, r] = (points[first + r, c] - offset[c]) * scale
+    for i in range(len(points)):
+        tile, r = i // TILE_ROWS, i % TILE_ROWS
         for c in range(points.shape[1]):
-            for r in range(squares.shape[1]):
-                squares[tile, r] += tiles[tile, c, r] * tiles[tile, c, r]
+            x = np.float32((points[i, c] - offset[c]) * scale)
+            tiles[tile, c, r] = x
+            squares[i] += x * x
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)

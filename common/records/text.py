@@ -130,11 +130,11 @@ def decode(text: Buffer) -> Records:
     return _read_csv(text)
 
 
-def rows_to_print(values: FloatArray) -> list[list[Any]]:
-    """Return each row's numbers; if there are many, as text already, which Python takes long to make."""
+def rows_to_print(values: FloatArray) -> list[str]:
+    """Return each row as text, its numbers separated by commas; of many numbers, integers are such."""
     if values.size < _SHORT_NUMBERS:
-        return list(values.tolist())
-    return [line.split(",") for line in str(_write_csv(values), "ascii").splitlines()]
+        return [",".join(map(repr, row)) for row in values.tolist()]
+    return str(_write_csv(values), "ascii").splitlines()
 
 
 def _shortest(values: FloatArray) -> FloatArray | LongArray:

@@ -86,10 +86,10 @@ def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([{"format": 2}], "another version wrote it: its format is 2, not 1"),
-        ([{"form": 1}], "it was not written by this program: KeyError('format')"),
+        ([{"format": 1}], "another version wrote it: its format is 1, not 2"),
+        ([{"form": 2}], "it was not written by this program: KeyError('format')"),
         ([[]], "it was not written by this program: TypeError("),
-        ([{"format": 1, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
+        ([{"format": 2, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
     ],
     ids=["version", "key", "list", "input"],
 )
