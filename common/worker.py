@@ -56,7 +56,7 @@ _JOIN_PAUSE_S = 1.0
 _PATIENCE_S = 300.0
 """How long a worker from elsewhere goes on without hearing from its master."""
 _LOG_DELAY_S = 0.2
-_LAST_WORDS_TIMEOUT_S = 0.5
+_LAST_WORDS_TIMEOUT_S = 0.4
 
 
 @dataclass(frozen=True)

@@ -111,10 +111,13 @@ class BoundsIndex:
                 if motion.firsts:
                     rows = self._settle_slower(members, motion, rows)
             many = len(rows) > _MANY * (chunk.stop - chunk.start)
-            if many:
+            if many and self._tiles_for(members) is not None:
                 self._assign_all(members, chunk)
             else:
                 self._assign(members, rows)
+
+    def _tiles_for(self, members: "_Members") -> Tiles | None:
+        return self._tiles if members.products.in_single else None
 
     def _chunks(self) -> Iterator[slice]:
         n = len(self._points)
@@ -149,11 +152,12 @@ class BoundsIndex:
         products = members.products
         rows = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
         for at in range(0, len(rows), products.rows):
-            if self._tiles is None or not products.in_single:
+            tiles = self._tiles_for(members)
+            if tiles is None:
                 self._assign(members, rows[at:])
                 return
             some = rows[at : at + products.rows]
-            products.assign_tiles(self._points, some, self._tiles)
+            products.assign_tiles(self._points, some, tiles)
             self._take_over(members, some)
 
     def _assign(self, members: "_Members", rows: npt.NDArray[np.uint32]) -> None:
