@@ -9,19 +9,19 @@ _Item = TypeVar("_Item")
 
 
 class Batches(Generic[_Item]):
-    """Collects items and gives them to a function, some time later, as many as there are by then.
+    """Gives items to a function: one after a pause at once, those of a burst together.
 
     Parameters
     ----------
     take
         Gets them, in the order they came, at least one; never in two threads at a time.
-    delay_s
-        How long the first of a batch waits for others.
+    pause_s
+        How long to wait after a batch before the next.
     """
 
-    def __init__(self, take: Callable[[list[_Item]], None], delay_s: float) -> None:
+    def __init__(self, take: Callable[[list[_Item]], None], pause_s: float) -> None:
         self._take = take
-        self._delay_s = delay_s
+        self._pause_s = pause_s
         self._items: deque[_Item] = deque()
         self._some = threading.Event()
         self._closed = threading.Event()
@@ -54,6 +54,6 @@ class Batches(Generic[_Item]):
     def _run(self) -> None:
         while not self._closed.is_set():
             self._some.wait()
-            self._closed.wait(self._delay_s)
             self._some.clear()
             self.flush()
+            self._closed.wait(self._pause_s)

@@ -55,7 +55,7 @@ _HEARTBEAT_TIMEOUT_S = 5.0
 _JOIN_PAUSE_S = 1.0
 _PATIENCE_S = 300.0
 """How long a worker from elsewhere goes on without hearing from its master."""
-_LOG_DELAY_S = 0.2
+_LOG_PAUSE_S = 0.1
 _LAST_WORDS_TIMEOUT_S = 0.4
 
 
@@ -366,7 +366,7 @@ class _RemoteLog:
         self._master = master
         self._timeout_s = CONTROL_TIMEOUT_S
         # Events come in bursts; one call for each of them would keep the master busy.
-        self._events: Batches[Event] = Batches(self._send, _LOG_DELAY_S)
+        self._events: Batches[Event] = Batches(self._send, _LOG_PAUSE_S)
         self.event = EventLog(process, self._events.put).event
 
     def flush(self) -> None:

@@ -5,7 +5,7 @@ from common.dump import Dump, EventLog
 from common.events import Event, Log
 from master.screen import Screen
 
-_DELAY_S = 0.05
+_PAUSE_S = 0.05
 """Little to a person, and many events of a short iteration: to write them one by one would cost more."""
 
 
@@ -23,7 +23,7 @@ class Record:
     def __init__(self, dump: Dump | None, screen: Screen) -> None:
         self._dump = dump
         self._screen = screen
-        self._batches: Batches[Event | str] = Batches(self._write, _DELAY_S)
+        self._batches: Batches[Event | str] = Batches(self._write, _PAUSE_S)
         self.log: Log = EventLog("master", self._batches.put)
 
     def add(self, *lines: str) -> None:

@@ -37,7 +37,7 @@ _MANY = 0.5
 """If this share of a chunk's rows stays in doubt, all of them are assigned, whole tiles at a time."""
 _PROBE_EVERY = 8
 """If it did in the last chunk, no time is spent on settling rows in the next, but in one of so many."""
-_MOST_TILE_BYTES = 128 << 20
+_MOST_TILE_BYTES = 96 << 20
 """A split may be larger than memory: then there are no tiles."""
 _DEAR_ROW = 1 << 13
 """Below this, to choose among a row's distances costs as much as all of them."""

@@ -1,5 +1,6 @@
 """Items handed over in batches."""
 
+import queue
 import threading
 
 from common.batches import Batches
@@ -21,17 +22,21 @@ def test_items_come_in_their_order_and_together() -> None:
     assert [item for items in taken for item in items] == [1, 2]
 
 
-def test_a_flush_hands_over_at_once_what_waits() -> None:
-    taken: list[list[int]] = []
-    batches = Batches(taken.append, 3600)
-    for item in range(3):
+def test_a_burst_comes_together() -> None:
+    """The first is handed over at once; a flush doesn't wait for the pause to end."""
+    taken: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    batches = Batches(taken.put, 3600)
+    batches.put(0)
+    assert taken.get(timeout=10) == [0]
+    for item in (1, 2, 3):
         batches.put(item)
     batches.flush()
     batches.flush()
-    assert taken == [[0, 1, 2]]
-    batches.put(3)
+    assert taken.get(timeout=10) == [1, 2, 3]
+    batches.put(4)
     batches.close()
-    assert taken == [[0, 1, 2], [3]]
+    assert taken.get(timeout=10) == [4]
+    assert taken.empty()
 
 
 def test_a_close_ends_the_thread() -> None:
