@@ -97,10 +97,13 @@ def test_a_worker_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None
 
 
 def test_labels_survive_a_mapper_killed_before_they_are_read(tmp_path: Path) -> None:
-    with BackgroundRun(tmp_path, *options(k=3), "--task-delay", 0.3, "--labels", "labels.txt") as run:
+    """It has another task to do by then; what it made of the first one is lost."""
+    slowly = "--splits", 4, "--task-delay", 0.5, "--labels", "labels.txt"
+    with BackgroundRun(tmp_path, *options(k=3), *slowly) as run:
         run.wait_for("from=M1 method=Map job=label task=1 attempt=1 status=SUCCESS")
         run.worker("M1").kill()
         assert run.end() == (0, "")
+    assert re.search("method=Map job=label task=1 attempt=2 status=SUCCESS", run.dump())
     labels = (tmp_path / "labels.txt").read_text()
     assert run_master(tmp_path, *options(k=3), "--engine", "inline", "--labels", "inline.txt").returncode == 0
     assert labels == (tmp_path / "inline.txt").read_text()
