@@ -55,10 +55,9 @@ def _text(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Most are plain ASCII, some very long: this way is several times as fast as the expression.
-    if text.isascii() and text.isprintable() and not any(c in text for c in ' "\\') and text:
-        return text
-    if _PLAIN(text):
+    # Most are printable ASCII, some very long: to see that is several times as fast as the expression.
+    printable_ascii = text.isascii() and text.isprintable()
+    if text and (not any(c in text for c in ' "\\') if printable_ascii else _PLAIN(text)):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{escaped}"'
