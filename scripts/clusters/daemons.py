@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,12 +63,12 @@ class Daemons:
         self._note(process.pid)
 
     def await_line(self, name: str, text: str) -> str:
-        """Wait until a daemon's log holds a text; return the log."""
+        """Wait until a line of a daemon's log holds a text; return the log's whole lines."""
         log = self.folder / f"{name}.log"
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline_s and self._processes[name].poll() is None:
-            if text in (said := log.read_text(errors="replace")):
-                return said
+            if text in (lines := log.read_text(errors="replace").rpartition("\n")[0]):
+                return lines
             time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:]
         self.end()
@@ -78,11 +79,21 @@ class Daemons:
         if self._notes.exists():
             for pid, created_s in json.loads(self._notes.read_text()):
                 _end(pid, created_s)
+        for process in self._processes.values():
+            process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _note(self, pid: int) -> None:
         noted = json.loads(self._notes.read_text()) if self._notes.exists() else []
         self.private_file(self._notes.name, json.dumps([*noted, [pid, psutil.Process(pid).create_time()]]))
+
+
+def found(pattern: str, log: str) -> str:
+    """Return what the pattern's group matches in a log; end the program with one line if nothing does."""
+    match = re.search(pattern, log)
+    if match is None:
+        sys.exit(f"the log has no {pattern}")
+    return match[1]
 
 
 def _end(pid: int, created_s: float) -> None:

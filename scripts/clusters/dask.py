@@ -14,10 +14,12 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons
+from scripts.clusters.daemons import ROOT, STATE, Daemons, found
 
 HOST = "127.0.0.1"
 WORKERS = 2
+ADDRESS = "address"
+"""The file that says where the scheduler is."""
 
 
 @click.group(help=__doc__)
@@ -38,12 +40,11 @@ def up(daemons: Daemons) -> None:
         sys.exit("dask is not installed: pip install '.[dask]'")
     daemons.prepare()
     _write_certificates(daemons)
-    place = daemons.folder / "scheduler.json"
     where = ["--host", HOST, "--protocol", "tls", "--port", "0", "--dashboard-address", f"{HOST}:0"]
-    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(place)]
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     daemons.start("scheduler", [*scheduler, *where], _environment(daemons))
-    daemons.await_line("scheduler", "Scheduler at:")
-    url = json.loads(place.read_text())["address"]
+    url = found(r"Scheduler at:\s+(tls://\S+)", daemons.await_line("scheduler", "Scheduler at:"))
+    daemons.private_file(ADDRESS, url)
     for number in range(1, WORKERS + 1):
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", url, "--name", f"W{number}"]
         limits = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--host", HOST]
@@ -62,10 +63,10 @@ def up(daemons: Daemons) -> None:
 @click.pass_obj
 def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
     """Run the sample, or what the arguments say."""
-    place = daemons.folder / "scheduler.json"
+    place = daemons.folder / ADDRESS
     if not place.exists():
         sys.exit("the cluster is not up: make dask-cluster")
-    url = json.loads(place.read_text())["address"]
+    url = place.read_text()
     command = [sys.executable, "-m", "master", "--engine", "dask", "--dask-scheduler", url, *arguments]
     sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | _environment(daemons)).returncode)
 

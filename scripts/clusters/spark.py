@@ -6,7 +6,6 @@ python -m scripts.clusters.spark down    end what `up` started
 """
 
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons
+from scripts.clusters.daemons import ROOT, STATE, Daemons, found
 
 HOST = "127.0.0.1"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -59,8 +58,8 @@ def up(daemons: Daemons) -> None:
     master = ["org.apache.spark.deploy.master.Master", "--host", HOST, "--port", "0", "--webui-port", "0"]
     daemons.start("master", [*spark_class, *master], environment)
     log = daemons.await_line("master", "New state: ALIVE")
-    url = _found(r"(spark://\S+)", log)
-    ui = _found(r"started at (http://\S+)", log)
+    url = found(r"(spark://\S+)", log)
+    ui = found(r"started at (http://\S+)", log)
     daemons.private_file("conf/spark-defaults.conf", _settings(url, secret))
     for number in (1, 2):
         worker = ["org.apache.spark.deploy.worker.Worker", "--host", HOST, "--webui-port", "0"]
@@ -101,13 +100,6 @@ def _environment(daemons: Daemons) -> dict[str, str]:
 
 def _settings(url: str, secret: str) -> str:
     return SETTINGS.format(url=url, secret=secret, host=HOST)
-
-
-def _found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    if match is None:
-        sys.exit(f"the master's log has no {pattern}")
-    return match[1]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """On Dask, the same bytes: whatever R and combiner, on any cluster, and when a worker dies."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +100,7 @@ def test_bad_input_is_refused_by_line(tmp_path: Path) -> None:
 def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "dask"
     with cluster("dask", folder) as call:
-        url = json.loads((folder / "scheduler.json").read_text())["address"]
+        url = (folder / "address").read_text()
         asked = [*options(m=3, r=2), "--engine", "dask", "--dask-scheduler", url, "--quiet"]
         refused = run_master(tmp_path, *asked)
         assert refused.returncode == 2
