@@ -11,8 +11,9 @@ from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
 from common.model import Block, FloatArray, IntArray, PointArray, Records, State
 
-_BLOCK_ROWS = 1 << 16
 _BLOCK_NUMBERS = 1 << 20
+_THREAD_ROWS = 1 << 16
+"""Fewer are not worth a thread."""
 _T = TypeVar("_T")
 
 
@@ -79,7 +80,7 @@ def map_keys(job: Job, state: State, points: PointArray, row_start: int, threads
 
 def _in_parallel(work: Callable[[slice], _T], rows: int, threads: int) -> list[_T]:
     """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
-    parts = max(1, min(threads, rows // _BLOCK_ROWS))
+    parts = max(1, min(threads, rows // _THREAD_ROWS))
     bounds = [rows * i // parts for i in range(parts + 1)]
     slices = [slice(*pair) for pair in pairwise(bounds)]
     if parts == 1:
@@ -89,7 +90,7 @@ def _in_parallel(work: Callable[[slice], _T], rows: int, threads: int) -> list[_
 
 
 def _blocks(part: Block) -> Iterator[Block]:
-    rows = min(_BLOCK_ROWS, max(1, _BLOCK_NUMBERS // part.points.shape[1]))
+    rows = max(1, _BLOCK_NUMBERS // part.points.shape[1])
     for start in range(0, len(part.points), rows):
         block = part.points[start : start + rows].astype(np.float64, copy=False)
         yield Block(block, part.row_start + start)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.base import Job, Memory, keyed_zero
-from common.kernels.distance import nearest, nearest_by_products, worth_compiled_code
+from common.kernels.distance import nearest, nearest_compiled, worth_compiled_code
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.index import build_index
 from common.model import Block, FloatArray, IntArray, LongArray, Records, State
@@ -135,7 +135,7 @@ class Score(Job):
             counts, sums = np.zeros(k), np.zeros((k, self.grid.limbs))
             for at in range(0, len(rows.points), _BLOCK_ROWS):
                 block = rows.points[at : at + _BLOCK_ROWS].astype(np.float64, copy=False)
-                labels, squared = nearest_by_products(block, centroids)
+                labels, squared = nearest_compiled(block, centroids)
                 add_numbers(labels, squared, constants, counts, sums)
             parts.append(_members(start, np.column_stack([counts, sums])))
         return Records.concatenate(parts)

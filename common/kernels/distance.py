@@ -1,7 +1,7 @@
 """Nearest centroids by the plain formula, in blocks that stay in the cache.
 
-Where there is much to do, `common.kernels.products` finds the same labels faster; it is compiled code,
-which takes half a second to import.
+Where there is much to do, `common.kernels.plain` and `common.kernels.products` find the same labels faster;
+they are compiled code, which takes half a second to import.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ _ROWS_PER_CENTROID = 1 << 10
 _MUCH_WORK = 4_000_000
 """Squared differences; NumPy does some 10**8 a second, and there are as many in each iteration."""
 
-_MANY_CENTROID_NUMBERS = 64
-"""From here on, matrix products are faster than the plain formula in NumPy."""
+_MANY_CENTROID_NUMBERS = 256
+"""From here on, matrix products are faster than the plain formula."""
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -44,8 +44,8 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     squared_distances
         Shape (n,): squared distance to it, in the square of the points' unit.
     """
-    if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
-        return nearest_by_products(points, centroids)
+    if worth_compiled_code(points, len(centroids)):
+        return nearest_compiled(points, centroids)
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
@@ -65,8 +65,18 @@ def worth_compiled_code(points: FloatArray, k: int) -> bool:
     return points.size * k >= _MUCH_WORK
 
 
-def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds, by compiled code and matrix products."""
+def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds, by compiled code."""
+    from common.kernels import plain
+
+    # Compiled code takes one layout; another one would be compiled anew.
+    points, centroids = np.ascontiguousarray(points), np.ascontiguousarray(centroids)
+    if centroids.size < _MANY_CENTROID_NUMBERS:
+        return plain.nearest(points, centroids)
+    return _nearest_by_products(points, centroids)
+
+
+def _nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     from common.kernels.limbs import read_only
     from common.kernels.products import Products, squared_to
 

@@ -1,6 +1,6 @@
 """Records as the bytes of intermediate files, and back again without any loss: one module a format."""
 
-import zlib
+from isal.isal_zlib import crc32
 
 from common.model import FloatArray, RecordFormat, Records
 from common.records import text
@@ -42,4 +42,4 @@ def encode_vectors(vectors: FloatArray) -> bytes:
 
 def checksum(data: Buffer, before: int = 0) -> int:
     """Return the bytes' CRC-32; `before` is that of the bytes they follow."""
-    return zlib.crc32(data, before)
+    return crc32(data, before)

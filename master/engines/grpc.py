@@ -1,6 +1,5 @@
 """Mapper and reducer processes, driven over gRPC: the default engine."""
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from common.errors import RunFailedError, TaskError, UsageError
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import FloatArray, Input, Records, Split, Stage, State, TaskOptions
-from common.records import decode
+from common.records import checksum, decode
 from common.records.base import Buffer
 from common.rpc import Server
 from master.cluster import Cluster
@@ -145,7 +144,7 @@ class GrpcEngine:
             try:
                 for chunk in self._dispatcher.read_map_output(order, output, self._members, offset):
                     offset += len(chunk)
-                    crc32 = zlib.crc32(chunk, crc32)
+                    crc32 = checksum(chunk, crc32)
                     yield chunk
             except TaskError:
                 order = self._order(order.job, order.state, [split], 0, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.kernels import distance
+from common.kernels import distance, plain
 from common.kernels.bounds import BoundsIndex
 from common.kernels.boxes import BoxIndex
 from common.kernels.exact import SumGrid, sum_by_key
@@ -112,15 +112,16 @@ def test_points_half_way_between_centroids(build: Build) -> None:
 
 @given(drawn=data())
 @settings(max_examples=150, deadline=None)
-def test_products_give_the_labels_and_distances_of_the_plain_formula(
+def test_compiled_code_gives_the_labels_and_distances_of_the_plain_formula(
     drawn: tuple[FloatArray, int, int],
 ) -> None:
     points, k, seed = drawn
     for centroids in walk(points, k, seed, steps=2):
         labels, squared = distance.nearest(points, centroids)
-        by_products = distance.nearest_by_products(points, centroids)
-        assert np.array_equal(by_products[0], labels)
-        assert np.array_equal(by_products[1], squared)
+        for find in (plain.nearest, distance._nearest_by_products):
+            found = find(points, centroids)
+            assert np.array_equal(found[0], labels)
+            assert np.array_equal(found[1], squared)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 8, 40])

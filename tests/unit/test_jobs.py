@@ -65,7 +65,7 @@ def in_pieces(
 ) -> Result:
     """Run a job on splits with the given bounds, each mapped in blocks, and reduce the last one first."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apply, "_BLOCK_ROWS", block_rows)
+        patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
         inner = sorted(min(bound, len(points)) for bound in bounds)
         parts = [
             map_rows(job, state, points[start:stop], start, combine=combine)
@@ -286,7 +286,7 @@ def test_score_sums_exactly_if_all_rows_are_as_far_as_can_be(rows: int) -> None:
 @settings(deadline=None)
 def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apply, "_BLOCK_ROWS", block_rows)
+        patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
         records = map_rows(Label(), {"centroids": CENTROIDS}, points, 0, combine=False)
     assert records.keys.tolist() == labels_and_squared(points)[0]
     assert records.values.shape == (len(points), 0)
