@@ -11,7 +11,7 @@ from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Role, TaskOptions
 from common.seal import Chunk
-from common.store import MAP_OUTPUT, partition_name
+from common.store.names import MAP_OUTPUT, partition_name
 from common.wire import (
     check_width,
     pack_file,
@@ -24,7 +24,7 @@ from common.wire import (
     unpack_partitions,
     unpack_split,
 )
-from common.worker import Node, fail_if_asked, wait_for_person
+from common.worker.node import Node, fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server

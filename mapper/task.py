@@ -25,7 +25,9 @@ from common.model import (
 from common.records import encode
 from common.records.base import Encoder
 from common.records.text import SHORT_LINES, LongLines, write_values
-from common.store import MAP_OUTPUT, NodeStore, partition_name, write_whole
+from common.store.files import write_whole
+from common.store.names import MAP_OUTPUT, partition_name
+from common.store.node import NodeStore
 from common.warmup import kernels_loading
 
 

@@ -27,7 +27,8 @@ from common.dataset import content_digest
 from common.errors import MapReduceError, UsageError
 from common.events import Log
 from common.model import Input
-from common.store import DataDir, write_whole
+from common.store.files import write_whole
+from common.store.folders import DataDir
 from master.config import KMeansConfig
 from master.kmeans import Progress
 

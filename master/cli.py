@@ -6,23 +6,20 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
 import click
 
-from common import __version__
 from common.dataset import read_all
 from common.errors import MapReduceError, printable
 from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
 from common.records import encode_vectors
-from common.store import DataDir
-from master.config import ClusterConfig, EngineName, Hosts, KMeansConfig, RunConfig, threads_each
+from common.store.folders import DataDir
+from master.config import ClusterConfig, Hosts, KMeansConfig, RunConfig, threads_each
 from master.kmeans import KMeansResult
+from master.options import FILE, run_options, worker_options
 from master.screen import open_screen
 from master.session import run_kmeans, run_predict
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path)
 
 _RUN_HELP = """Cluster the rows of a file by K-Means, on mapper and reducer processes.
 
@@ -58,134 +55,8 @@ def cli() -> None:
     """K-Means by MapReduce over gRPC."""
 
 
-def _add(options: list[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
-    """Add options to a command, in this order."""
-
-    def add(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-def _worker_options(mappers: dict[str, Any], reducers: dict[str, Any]) -> Callable[[_Command], _Command]:
-    return _add(
-        [
-            click.option(
-                "--mappers",
-                type=int,
-                help="Mapper processes, from 1; each maps one split of the rows.",
-                **mappers,
-            ),
-            click.option(
-                "--reducers", type=int, help="Reducer processes, from 1; key % R chooses one.", **reducers
-            ),
-        ]
-    )
-
-
-_run_options = _add(
-    [
-        click.option(
-            "--columns",
-            metavar="LIST",
-            help="Columns to use, by name or by position from 1: 'x,y' or '1,3-5'.  [default: all]",
-        ),
-        click.option(
-            "--dtype",
-            type=click.Choice([kind.value for kind in FloatType]),
-            default=FloatType.FLOAT64.value,
-            show_default=True,
-            help="Round the input's numbers to this and keep them so; sums and centroids are float64 anyway.",
-        ),
-        click.option(
-            "--data-dir",
-            type=_FILE,
-            default="data",
-            show_default=True,
-            help="Folder for centroids.txt and the workers' folders; those of an earlier run are replaced.",
-        ),
-        click.option(
-            "--dump",
-            type=_FILE,
-            default="dump.txt",
-            show_default=True,
-            help="Log of everything that happens.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(get_args(EngineName)),
-            default="grpc",
-            show_default=True,
-            help="grpc: mapper and reducer processes. inline: this process alone, for comparison. "
-            "spark, dask: M map tasks and R reduce tasks on such a cluster.",
-        ),
-        click.option(
-            "--spark-master",
-            metavar="URL",
-            help="spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
-        ),
-        click.option(
-            "--conf",
-            "spark_conf",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A setting of Spark's; may be repeated.",
-        ),
-        click.option(
-            "--dask-scheduler",
-            metavar="URL",
-            help="tcp://host:port or tls://host:port.  [default: M worker processes here]",
-        ),
-        click.option(
-            "--threads",
-            type=int,
-            default=0,
-            show_default=True,
-            help="Threads of each mapper, for many rows; 0: the cores, shared among the mappers.",
-        ),
-        click.option(
-            "--splits",
-            type=int,
-            default=0,
-            show_default=True,
-            help="Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more.",
-        ),
-        click.option(
-            "--listen",
-            metavar="ADDRESS:PORT",
-            help="Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
-        ),
-        click.option(
-            "--workers",
-            type=click.Choice(["local", "remote"]),
-            default="local",
-            show_default=True,
-            help="local: start them here; others may join. remote: start none, wait until all have joined.",
-        ),
-        click.option(
-            "--certs",
-            type=_FILE,
-            metavar="FOLDER",
-            help="Certificates and secret, made by: python -m scripts.certs",
-        ),
-        click.option(
-            "--data-root",
-            type=_FILE,
-            default=".",
-            show_default=True,
-            help="With --listen: every host has the input at the same place below its own data root.",
-        ),
-        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
-        click.option("--debug", is_flag=True, help="On an error, print the whole traceback."),
-        click.version_option(__version__, prog_name="kmeans-mapreduce"),
-    ]
-)
-
-
 @cli.command(help=_RUN_HELP, epilog=_EPILOG, short_help="Cluster a file (when no command is named).")
-@_worker_options({"required": True}, {"required": True})
+@worker_options({"required": True}, {"required": True})
 @click.option("--k", type=int, required=True, help="Clusters, from 1 to the number of distinct rows.")
 @click.option("--iters", type=int, required=True, help="Iterations at most, from 1.")
 @click.option(
@@ -211,7 +82,7 @@ _run_options = _add(
     show_default=True,
     help="Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||).",
 )
-@click.option("--init-centroids", type=_FILE, metavar="FILE", help="Start from these: one centroid a row.")
+@click.option("--init-centroids", type=FILE, metavar="FILE", help="Start from these: one centroid a row.")
 @click.option(
     "--n-init", type=int, default=1, show_default=True, help="Starts to try, from 1; the least inertia wins."
 )
@@ -226,7 +97,7 @@ _run_options = _add(
     "--combine", is_flag=True, help="Mappers merge the points of a cluster; same result, smaller files."
 )
 @click.option(
-    "--labels", type=_FILE, metavar="FILE", help="Write each row's cluster, one a line, in input order."
+    "--labels", type=FILE, metavar="FILE", help="Write each row's cluster, one a line, in input order."
 )
 @click.option(
     "--fail-rate",
@@ -258,7 +129,7 @@ _run_options = _add(
     is_flag=True,
     help="Go on after the last iteration of a run that was ended early, in the same --data-dir.",
 )
-@_run_options
+@run_options
 def run(
     k: int,
     iters: int,
@@ -322,13 +193,13 @@ def run(
 
 
 @cli.command(help=_PREDICT_HELP, short_help="Label a file by given centroids.")
-@_worker_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
-@click.option("--centroids", type=_FILE, required=True, metavar="FILE", help="One centroid a row.")
+@worker_options({"default": 2, "show_default": True}, {"default": 1, "show_default": True})
+@click.option("--centroids", type=FILE, required=True, metavar="FILE", help="One centroid a row.")
 @click.option("--input", "input_name", required=True, help="Rows of numbers, as for a run.")
 @click.option(
-    "--labels", type=_FILE, required=True, metavar="FILE", help="Where each row's cluster goes, one a line."
+    "--labels", type=FILE, required=True, metavar="FILE", help="Where each row's cluster goes, one a line."
 )
-@_run_options
+@run_options
 def predict(
     centroids: Path,
     input_name: str,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from common.credentials import Credentials
 from common.rpc import Server
-from common.store import node_name
+from common.store.names import node_name
 from master.membership import Membership, News, Place
 from master.processes import WorkerProcess
 from master.record import Record

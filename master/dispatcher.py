@@ -14,7 +14,7 @@ from common.events import Log, stage_fields
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
 from common.rpc import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, UnreachableError, error_of, read_stream
-from common.store import node_name
+from common.store.names import node_name
 from common.wire import (
     pack_attempt,
     pack_input,
@@ -25,6 +25,7 @@ from common.wire import (
     unpack_file,
 )
 from master.membership import Membership, News
+from master.placement import Placement
 from master.scheduler import StageScheduler
 from master.stage import (
     Command,
@@ -38,11 +39,7 @@ from master.stage import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerHeard,
-    WorkerId,
-    WorkerJoined,
     WorkerLost,
-    WorkerSilent,
 )
 from protos import mapreduce_pb2 as pb
 
@@ -90,9 +87,7 @@ class Dispatcher:
         self._patience_s = patience_s
         self._log = log
         self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
-        self._workers: dict[tuple[Role, int], WorkerId | None] = {}
-        self._silent: set[WorkerId] = set()
-        self._homes: dict[TaskId, int] = {}
+        self._placement = Placement()
         self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
         self._closing = False
 
@@ -109,14 +104,11 @@ class Dispatcher:
             One of them can't be started.
         """
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
-        while any(self._joined(role) < count for role, count in wanted.items()):
+        while any(self._placement.joined(role) < count for role, count in wanted.items()):
             _, event = self._events.get()
-            self._track(event)
+            self._placement.take_in(event)
             if isinstance(event, WorkerLost) and not event.returns and not self._patience_s:
                 raise RunFailedError(f"a worker does not start: {event.reason}")
-
-    def _joined(self, role: Role) -> int:
-        return sum(worker is not None and worker.role is role for worker in self._workers.values())
 
     def run(self, order: StageOrder, members: Membership) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
@@ -129,13 +121,7 @@ class Dispatcher:
             The stage can't be done; the workers live on.
         """
         scheduler = StageScheduler(
-            [split.index for split in order.splits],
-            order.partitions,
-            [worker for worker in self._workers.values() if worker is not None],
-            self._silent,
-            [place for place, worker in self._workers.items() if worker is None],
-            self._homes,
-            self._patience_s,
+            [split.index for split in order.splits], order.partitions, self._placement, self._patience_s
         )
         commands = scheduler.start(time.monotonic())
         while True:
@@ -187,7 +173,6 @@ class Dispatcher:
             stage, event = self._events.get(timeout=wait_s)
         except queue.Empty:
             return scheduler.handle(TimePassed(), time.monotonic())
-        self._track(event)
         if isinstance(event, TaskSucceeded | TaskFailed):
             task, attempt = (
                 (event.output.task, event.output.attempt)
@@ -200,28 +185,11 @@ class Dispatcher:
                 return []
         return scheduler.handle(event, time.monotonic())
 
-    def _track(self, event: Event) -> None:
-        match event:
-            case WorkerJoined(worker):
-                self._workers[worker.role, worker.index] = worker
-                self._silent.discard(worker)
-            case WorkerSilent(worker):
-                self._silent.add(worker)
-            case WorkerHeard(worker):
-                self._silent.discard(worker)
-            case WorkerLost(worker, returns):
-                self._silent.discard(worker)
-                if returns:
-                    self._workers[worker.role, worker.index] = None
-                else:
-                    self._workers.pop((worker.role, worker.index), None)
-
     def _execute(self, command: Command, order: StageOrder, members: Membership) -> None:
         match command:
             case RunTask():
                 self._threads.submit(self._run_task, command, order, members)
             case Suspect(worker):
-                self._silent.add(worker)
                 self._log.event("worker_suspected", worker=node_name(worker.role, worker.index))
                 members.tell_when_heard(worker)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common.errors import UsageError
-from common.store import set_aside_name
+from common.store.names import set_aside_name
 
 
 class Earlier:

@@ -15,7 +15,7 @@ from common.errors import StaleAttemptError
 from common.events import Log
 from common.model import Role
 from common.rpc import Server, UnreachableError, connect
-from common.store import node_name
+from common.store.names import node_name
 from common.wire import unpack_address, unpack_index, unpack_lines, unpack_role
 from master.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Pulse, Vital
 from master.stage import WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent

@@ -1,11 +1,14 @@
-"""Where tasks run: who is there, and who takes which idle task. The rules stand in `master.scheduler`."""
+"""Where tasks run: who is there, and who takes which idle task. The rules stand in `master.scheduler`.
+
+What is known of the workers lasts from stage to stage, and so does where tasks are at home.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from common.model import Role
-from master.stage import TaskId, WorkerId, WorkerLost
+from master.stage import Event, TaskId, WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent
 from master.task import Task, TaskState
 
 _FAILURES_AT_HOME = 2
@@ -20,42 +23,43 @@ class _Seat:
 
 
 class Placement:
-    """Who is there, and which tasks are at home where.
+    """Who is there, and which tasks are at home where; nobody and nowhere at first."""
 
-    Parameters
-    ----------
-    workers, silent, returning, homes
-        As for `StageScheduler`.
-    """
+    def __init__(self) -> None:
+        self._seats: dict[tuple[Role, int], _Seat] = {}
+        self.homes: dict[TaskId, int] = {}
+        """Index of the worker that a task runs at by preference."""
 
-    def __init__(
-        self,
-        workers: Sequence[WorkerId],
-        silent: Collection[WorkerId],
-        returning: Sequence[tuple[Role, int]],
-        homes: dict[TaskId, int],
-    ) -> None:
-        self._seats = {seat: _Seat(None) for seat in returning}
-        self._seats |= {(worker.role, worker.index): _Seat(worker, worker in silent) for worker in workers}
-        self._homes = homes
-
-    def join(self, worker: WorkerId) -> bool:
-        """Take a worker in; tell whether it was here already."""
-        seat = self._seats.get((worker.role, worker.index))
-        if seat is not None and seat.worker == worker:
-            return True
-        self._seats[worker.role, worker.index] = _Seat(worker)
+    def take_in(self, event: Event) -> bool:
+        """Note what happened to a worker; tell whether it is news."""
+        match event:
+            case WorkerJoined(worker):
+                return self._join(worker)
+            case WorkerLost():
+                return self._lose(event)
+            case WorkerSilent(worker):
+                return self.set_silent(worker, True)
+            case WorkerHeard(worker):
+                return self.set_silent(worker, False)
         return False
 
-    def lose(self, lost: WorkerLost) -> None:
-        """Empty the worker's seat, or take it away."""
+    def _join(self, worker: WorkerId) -> bool:
+        place = worker.role, worker.index
+        was = self._seats.get(place)
+        self._seats[place] = _Seat(worker)
+        return was is None or was.worker != worker
+
+    def _lose(self, lost: WorkerLost) -> bool:
+        """Empty the worker's seat, or take it away, unless another one sits there by now."""
         place = lost.worker.role, lost.worker.index
         seat = self._seats.get(place)
-        if seat is not None and seat.worker in (lost.worker, None):
-            if lost.returns:
-                self._seats[place] = _Seat(None)
-            else:
-                del self._seats[place]
+        if seat is not None and seat.worker not in (lost.worker, None):
+            return False
+        if lost.returns:
+            self._seats[place] = _Seat(None)
+        else:
+            self._seats.pop(place, None)
+        return True
 
     def set_silent(self, worker: WorkerId, silent: bool) -> bool:
         """Note whether a worker is heard from; tell whether this is news."""
@@ -65,13 +69,17 @@ class Placement:
         seat.silent = silent
         return True
 
+    def joined(self, role: Role) -> int:
+        """Count those of a role who are there."""
+        return sum(seat.worker is not None for (of, _), seat in self._seats.items() if of is role)
+
     def has(self, role: Role) -> bool:
         """Tell whether there is anyone of a role, or will be."""
         return any(seat_role is role for seat_role, _ in self._seats)
 
     def move_home(self, task: Task, index: int) -> None:
         """Let the task belong to that worker's place from now on."""
-        task.home = self._homes[task.id] = index
+        task.home = self.homes[task.id] = index
 
     def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
         """Return the workers of a role that can take an attempt, in the order of their indexes."""
@@ -155,8 +163,8 @@ class Placement:
 
     def _find_home(self, task: Task, places: Collection[int]) -> None:
         """Give a task its home of the stage before; if that is gone, the place that is home to the fewest."""
-        home = self._homes.get(task.id)
+        home = self.homes.get(task.id)
         if home is None or home not in places:
-            taken = Counter(index for owner, index in self._homes.items() if owner.role is task.id.role)
+            taken = Counter(index for owner, index in self.homes.items() if owner.role is task.id.role)
             home = min(places, key=lambda index: (taken[index], index))
         self.move_home(task, home)

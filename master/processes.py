@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.model import Role
-from common.store import DataDir
+from common.store.folders import DataDir
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WORKER_SETTINGS = {

@@ -38,7 +38,7 @@ Rules, each of which some failure makes necessary:
 * A failure that `--fail-rate` injected is not charged: the task runs again until it succeeds.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from common.errors import FetchFailedError, InjectedFailureError, MapReduceError, TaskError
@@ -59,7 +59,6 @@ from master.stage import (
     WorkerId,
     WorkerJoined,
     WorkerLost,
-    WorkerSilent,
 )
 from master.task import Run, Step, Task, TaskState
 
@@ -78,15 +77,8 @@ class StageScheduler:
         Indexes of the splits to map.
     reduce_tasks
         Number of partitions; 0 for a stage whose map outputs are its result.
-    workers
-        Who is there.
-    silent
-        Who of them has not been heard from for a while.
-    returning
-        (role, index) of workers being started again.
-    homes
-        Index of the worker that a task runs at by preference; kept, and passed on to the next stage,
-        by the caller.
+    placement
+        Who is there; kept up to date here, and passed on to the next stage by the caller.
     patience_s
         How long to wait for a worker to join when a role has none.
     """
@@ -95,16 +87,13 @@ class StageScheduler:
         self,
         map_tasks: Sequence[int],
         reduce_tasks: int,
-        workers: Sequence[WorkerId],
-        silent: Collection[WorkerId] = (),
-        returning: Sequence[tuple[Role, int]] = (),
-        homes: dict[TaskId, int] | None = None,
+        placement: Placement,
         patience_s: float = 0.0,
     ) -> None:
         self._maps = [Task(TaskId(Role.MAPPER, index)) for index in map_tasks]
         self._reduces = [Task(TaskId(Role.REDUCER, index)) for index in range(reduce_tasks)]
         self._tasks = {task.id: task for task in (*self._maps, *self._reduces)}
-        self._placement = Placement(workers, silent, returning, {} if homes is None else homes)
+        self._placement = placement
         self._patience_s = patience_s
         self._alone_since_s: dict[Role, float] = {}
         self._durations_s: dict[Role, list[float]] = {role: [] for role in Role}
@@ -122,18 +111,17 @@ class StageScheduler:
 
     def handle(self, event: Event, now_s: float) -> list[Command]:
         """Take an event in; return what to do now, nothing after the stage has ended."""
+        news = self._placement.take_in(event)
         if self._over:
             return []
         self._now_s = now_s
         commands: list[Command] = []
         match event:
-            case WorkerJoined(worker):
-                commands = self._worker_joined(worker)
+            case WorkerJoined(worker) if news:
+                self._alone_since_s.pop(worker.role, None)
             case WorkerLost():
                 self._worker_lost(event)
-            case WorkerSilent(worker):
-                self._placement.set_silent(worker, True)
-            case WorkerHeard(worker):
+            case WorkerJoined(worker) | WorkerHeard(worker):  # it may join twice: the first answer was lost
                 commands = self._worker_heard(worker)
             case TaskSucceeded(output):
                 self._task_succeeded(output)
@@ -147,16 +135,9 @@ class StageScheduler:
 
     # Events
 
-    def _worker_joined(self, worker: WorkerId) -> list[Command]:
-        if self._placement.join(worker):  # it joins again, since the first answer was lost
-            return self._worker_heard(worker)
-        self._alone_since_s.pop(worker.role, None)
-        return []
-
     def _worker_lost(self, event: WorkerLost) -> None:
         worker = event.worker
         self._last_words[worker.role] = event.reason
-        self._placement.lose(event)
         for task in self._tasks.values():
             for attempt in [attempt for attempt, run in task.running.items() if run.worker == worker]:
                 self._charge(task, attempt, TaskError(event.reason))
@@ -169,7 +150,6 @@ class StageScheduler:
 
     def _worker_heard(self, worker: WorkerId) -> list[Command]:
         """Ask again for the attempts that it may have gone on with."""
-        self._placement.set_silent(worker, False)
         commands: list[Command] = []
         for task in self._tasks.values():
             for attempt, run in task.running.items():

@@ -17,7 +17,8 @@ from common.jobs.kmeans import Label
 from common.model import FloatArray, LongArray, Role
 from common.records import encode_vectors
 from common.records.base import Buffer
-from common.store import DataDir, remove_leftovers, write_whole
+from common.store.files import remove_leftovers, write_whole
+from common.store.folders import DataDir
 from master.checkpoints import CheckpointWriter, Subject, find_checkpoint
 from master.config import Hosts, KMeansConfig, RunConfig
 from master.earlier import Earlier

@@ -11,7 +11,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
     lifeline = Lifeline() if "--index" in sys.argv else None
     from common.model import Role
-    from common.worker import worker_command
+    from common.worker.command import worker_command
     from reducer.servicer import add_reducer
 
     worker_command(Role.REDUCER, add_reducer, lifeline)()

@@ -14,7 +14,7 @@ from common.faults import DamagedMessageError
 from common.model import Attempt, MapOutput, Role
 from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
 from common.seal import Chunk
-from common.store import REDUCE_OUTPUT
+from common.store.names import REDUCE_OUTPUT
 from common.wire import (
     pack_attempt,
     pack_file,
@@ -23,7 +23,7 @@ from common.wire import (
     unpack_map_output,
     unpack_options,
 )
-from common.worker import Node, fail_if_asked, wait_for_person
+from common.worker.node import Node, fail_if_asked, wait_for_person
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server
 from reducer.task import ReduceTask, run_reduce_task

@@ -10,7 +10,8 @@ from common.jobs.apply import reduce_runs
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
 from common.records import decode, encode
-from common.store import REDUCE_OUTPUT, NodeStore
+from common.store.names import REDUCE_OUTPUT
+from common.store.node import NodeStore
 
 Fetch = Callable[[Attempt, MapOutput], bytes]
 """Gets the partition of a map output, checked; raises FetchFailedError."""

@@ -12,8 +12,9 @@ from common.attempts import Attempts
 from common.credentials import Credentials, Party
 from common.dump import Dump, EventLog
 from common.rpc import Server, connect
-from common.store import NodeStore
-from common.worker import Ending, Node
+from common.store.node import NodeStore
+from common.worker.member import Ending
+from common.worker.node import Node
 from mapper.servicer import add_mapper
 from master.membership import Membership
 from protos import mapreduce_pb2 as pb

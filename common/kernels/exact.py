@@ -29,6 +29,9 @@ LARGEST_MAGNITUDE = 2.0**480
 _BLOCK_ROWS = 1 << 14
 """Rows whose limbs stay in the cache."""
 
+_MANY_SUMS = 64
+"""From here on, arithmetic on arrays takes less time than a call for each sum."""
+
 
 def last_bit(value: float) -> int:
     """Return q such that every float64 at least as large as `value` is a multiple of 2**q."""
@@ -145,4 +148,26 @@ def sum_all(limbs: FloatArray) -> FloatArray:
 
 def round_once(limbs: FloatArray) -> FloatArray:
     """Round sums held as limbs, shape (limbs, n), to the nearest float64, shape (n,)."""
+    if limbs.shape[1] < _MANY_SUMS:
+        return _round_each(limbs)
+    total, rest = limbs[-1], np.zeros(limbs.shape[1])
+    doubtful = np.zeros(limbs.shape[1], np.bool_)
+    for limb in limbs[-2::-1]:
+        total, error = _two_sum(limb, total)
+        rest, left = _two_sum(error, rest)
+        doubtful |= left != 0
+    # Where nothing is left, the sum is total + rest exactly, and this addition rounds it once.
+    rounded: FloatArray = total + rest
+    rounded[doubtful] = _round_each(limbs[:, doubtful])
+    return rounded
+
+
+def _round_each(limbs: FloatArray) -> FloatArray:
     return np.array([math.fsum(number) for number in limbs.T.tolist()])
+
+
+def _two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a + b, rounded, and what the rounding took away (Knuth, TAOCP 2, 4.2.2, theorem B)."""
+    total = a + b
+    b_taken = total - a
+    return total, (a - (total - b_taken)) + (b - b_taken)

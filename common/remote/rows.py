@@ -17,7 +17,7 @@ from common.dataset import check_rows, check_split, check_unchanged, read_blocks
 from common.errors import InputError, TaskError
 from common.jobs.base import Memory
 from common.model import FloatType, Input, PointArray, Split
-from common.store import write_whole
+from common.store.files import write_whole
 from common.warmup import kernels_loading
 
 _MOST_ROWS = 1 << 25

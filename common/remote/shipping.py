@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_WIRE = ("rpc.py", "wire.py", "worker.py", "lifeline.py")
+_WIRE = ("rpc.py", "wire.py", "worker", "lifeline.py")
 _UNPACK = """
 from common.remote.shipping import unpack
 
@@ -32,7 +32,7 @@ def write_archive(folder: Path) -> Path:
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(_PACKAGE.rglob("*.py")):
             name = path.relative_to(_PACKAGE)
-            if str(name) not in _WIRE:
+            if name.parts[0] not in _WIRE:
                 text = path.read_text() + (_UNPACK if str(name) == "__init__.py" else "")
                 archive.writestr(zipfile.ZipInfo(f"common/{name.as_posix()}", _ANY_DATE), text)
     return draft.rename(folder / f"kmeans_mapreduce_{_digest(draft)}.zip")

@@ -88,6 +88,11 @@ class Daemons:
         self.private_file(self._notes.name, json.dumps([*noted, [pid, psutil.Process(pid).create_time()]]))
 
 
+def as_help(description: str) -> str:
+    """Return a module's description for click, which would else run the lines of a list together."""
+    return description.replace("\n\n", "\n\n\b\n")
+
+
 def found(pattern: str, log: str) -> str:
     """Return what the pattern's group matches in a log; end the program with one line if nothing does."""
     match = re.search(pattern, log)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons, found
+from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help, found
 
 HOST = "127.0.0.1"
 WORKERS = 2
@@ -22,7 +22,7 @@ ADDRESS = "address"
 """The file that says where the scheduler is."""
 
 
-@click.group(help=__doc__)
+@click.group(help=as_help(__doc__))
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=STATE / "dask", show_default=True, help="Its state."
 )

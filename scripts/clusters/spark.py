@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons, found
+from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help, found
 
 HOST = "127.0.0.1"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -32,7 +32,7 @@ spark.executor.memory                1g
 """
 
 
-@click.group(help=__doc__)
+@click.group(help=as_help(__doc__))
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=STATE / "spark", show_default=True, help="Its state."
 )

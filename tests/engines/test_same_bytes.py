@@ -17,7 +17,7 @@ from common.kernels import distance
 from common.kernels.grouping import sort_by_key
 from common.model import FloatType, RecordFormat, Records, TaskOptions
 from common.records import decode, encode_vectors
-from common.store import DataDir
+from common.store.folders import DataDir
 from master.config import KMeansConfig
 from master.engines.base import Engine
 from master.engines.grpc import Crew, GrpcEngine

@@ -24,7 +24,7 @@ from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc import Server, UnreachableError, connect, error_of
 from common.seal import seal
-from common.store import partition_name
+from common.store.names import partition_name
 from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import (
     DataObject,
     SearchStrategy,
@@ -67,6 +67,17 @@ def exact_sums(values: FloatArray) -> list[float]:
 def test_sums_are_the_exact_sums_rounded_once(values: FloatArray) -> None:
     grid = grid_of(values)
     assert round_once(sum_all(grid.cut(values))).tolist() == exact_sums(values)
+
+
+@given(rows=lists(lists(NUMBER, min_size=4, max_size=4), min_size=1, max_size=6))
+@example(rows=[[1.0], [2.0**-53], [2.0**-200]])
+@example(rows=[[1.0], [2.0**-53], [-(2.0**-200)]])
+@example(rows=[[-0.0], [0.0]])
+@settings(deadline=None)
+def test_many_sums_are_rounded_as_each_alone(rows: list[list[float]]) -> None:
+    limbs = np.tile(rows, 100)
+    expected = [math.fsum(column) for column in limbs.T.tolist()]
+    assert round_once(limbs).tobytes() == np.array(expected).tobytes()
 
 
 @given(values=MATRIX)

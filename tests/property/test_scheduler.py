@@ -15,6 +15,7 @@ from hypothesis.strategies import DataObject, booleans, data, integers, sampled_
 
 from common.errors import FetchFailedError, InjectedFailureError, InputError, OutputLostError, TaskError
 from common.model import Role
+from master.placement import Placement
 from master.scheduler import BACKUP_FROM, MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
 from master.stage import (
     Command,
@@ -55,6 +56,8 @@ class Waited:
 class Cluster(RuleBasedStateMachine):
     """Stages in a row, their workers and the books."""
 
+    end: Command | None = Finish(())
+
     @initialize(present=sets(sampled_from(SEATS), min_size=2), patience_s=sampled_from([0.0, 5.0]))
     def begin(self, present: set[Seat], patience_s: float) -> None:
         self.incarnation: Counter[Seat] = Counter()
@@ -63,11 +66,16 @@ class Cluster(RuleBasedStateMachine):
         }
         self.silent: set[WorkerId] = set()
         self.suspects: set[WorkerId] = set()
-        self.homes: dict[TaskId, int] = {}
+        self.placement = Placement()
+        for worker in self.there():
+            self.placement.take_in(WorkerJoined(worker))
+        self.homes = self.placement.homes
         self.patience_s = patience_s
         self.now_s = 0.0
         self.emptied_s = dict.fromkeys(Role, 0.0)
-        self.end: Command | None = Finish(())
+        self.waited: dict[tuple[TaskId, int], Waited] = {}
+        self.scheduler = StageScheduler([], 0, self.placement)
+        assert self.scheduler.start(0.0) == [self.end]
 
     @rule(maps=integers(0, 8), reduces=integers(0, 4))
     @precondition(lambda self: self.end is not None)
@@ -79,18 +87,14 @@ class Cluster(RuleBasedStateMachine):
         self.charged_at_home: Counter[TaskId] = Counter()
         self.failed_at: dict[TaskId, int] = {}
         self.lost: Counter[TaskId] = Counter()
-        self.waited: dict[tuple[TaskId, int], Waited] = {}
+        self.waited = {}
         self.outputs: dict[TaskId, Output] = {}
         self.durations_s: defaultdict[Role, list[float]] = defaultdict(list)
         self.past: list[RunTask] = []
         self.permanent: TaskId | None = None
         self.emptied_s = {role: max(since, self.now_s) for role, since in self.emptied_s.items()}
         self.end = None
-        workers = [worker for worker in self.seats.values() if worker is not None]
-        returning = [seat for seat, worker in self.seats.items() if worker is None]
-        self.scheduler = StageScheduler(
-            range(maps), reduces, workers, self.silent, returning, self.homes, self.patience_s
-        )
+        self.scheduler = StageScheduler(range(maps), reduces, self.placement, self.patience_s)
         self.check(self.scheduler.start(self.now_s))
 
     # What may happen
@@ -263,8 +267,6 @@ class Cluster(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When all faults stop, the stage ends."""
-        if not hasattr(self, "scheduler"):
-            return
         for _ in range(200):
             if self.end is not None:
                 return
@@ -282,8 +284,6 @@ class Cluster(RuleBasedStateMachine):
     # The cluster
 
     def send(self, event: Event, asked_again: WorkerId | None = None) -> None:
-        if not hasattr(self, "scheduler"):
-            return
         again = [waited.run for waited in self.waited.values() if self.wakes(waited, asked_again)]
         commands = self.scheduler.handle(event, self.now_s)
         if self.end is not None:

@@ -14,7 +14,7 @@ from hypothesis.strategies import binary, floats, integers, lists
 from common.dataset import content_digest, open_input
 from common.errors import UsageError
 from common.model import FloatType
-from common.store import DataDir
+from common.store.folders import DataDir
 from master.checkpoints import (
     CheckpointWriter,
     InputIdentity,

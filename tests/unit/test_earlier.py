@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.store import DataDir
+from common.store.folders import DataDir
 from master.earlier import Earlier
 
 

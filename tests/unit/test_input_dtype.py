@@ -11,7 +11,7 @@ from common.dataset import load_split, open_input, plan_splits, read_blocks
 from common.errors import InputError
 from common.formats import columns, text
 from common.model import FloatArray, FloatType, Input, PointArray, Split
-from common.store import NodeStore
+from common.store.node import NodeStore
 from mapper.task import open_split
 from tests.inputs import save
 

@@ -12,7 +12,7 @@ import pytest
 from common.dataset import open_input, plan_splits
 from common.kernels.ready import make_ready
 from common.model import FloatType
-from common.store import NodeStore
+from common.store.node import NodeStore
 from mapper.task import open_split
 
 MOST_BYTES = 20 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 from common.credentials import Credentials, Party
 from common.dump import Dump
 from common.rpc import Server, connect
-from common.worker import Ending
+from common.worker.member import Ending
 from master.membership import Membership
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, add_WorkerServicer_to_server

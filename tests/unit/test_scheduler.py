@@ -13,6 +13,7 @@ from common.errors import (
     TaskError,
 )
 from common.model import Role
+from master.placement import Placement
 from master.scheduler import MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
 from master.stage import (
     Command,
@@ -93,11 +94,21 @@ def wake(scheduler: StageScheduler, now_s: float) -> list[Command]:
     return scheduler.handle(TimePassed(), now_s)
 
 
+def there(*workers: WorkerId) -> Placement:
+    """Return a placement of workers that have joined."""
+    placement = Placement()
+    for worker in workers:
+        placement.take_in(WorkerJoined(worker))
+    return placement
+
+
 def started(
     maps: int, reduces: int, workers: Sequence[WorkerId], homes: dict[TaskId, int] | None = None
 ) -> StageScheduler:
     """Return a stage whose first commands were given."""
-    scheduler = StageScheduler(range(maps), reduces, workers, homes=homes)
+    placement = there(*workers)
+    placement.homes = {} if homes is None else homes
+    scheduler = StageScheduler(range(maps), reduces, placement)
     scheduler.start(0.0)
     return scheduler
 
@@ -126,7 +137,7 @@ def reducing() -> tuple[StageScheduler, tuple[Output, Output]]:
 
 
 def test_every_task_runs_at_home_and_reduce_tasks_after_every_map() -> None:
-    scheduler = StageScheduler(range(2), 2, ALL)
+    scheduler = StageScheduler(range(2), 2, there(*ALL))
     assert scheduler.start(0.0) == [RunTask(MAP1, 1, M1), RunTask(MAP2, 1, M2)]
     assert succeed(scheduler, MAP2, 1, M2) == NO_COMMANDS
     sources = (output(MAP1, 1, M1), output(MAP2, 1, M2))
@@ -147,31 +158,33 @@ def test_without_reduce_tasks_finish_has_the_map_outputs_in_task_order() -> None
 
 
 def test_a_stage_without_tasks_finishes_at_once() -> None:
-    assert StageScheduler([], 0, ALL).start(0.0) == [Finish(())]
+    assert StageScheduler([], 0, there(*ALL)).start(0.0) == [Finish(())]
 
 
 # Homes
 
 
 def test_a_worker_has_one_task_at_a_time_and_takes_its_own_next() -> None:
-    scheduler = StageScheduler(range(4), 0, [M1, M2])
+    scheduler = StageScheduler(range(4), 0, there(M1, M2))
     assert scheduler.start(0.0) == [RunTask(MAP1, 1, M1), RunTask(MAP2, 1, M2)]
     assert succeed(scheduler, MAP2, 1, M2) == [RunTask(MAP4, 1, M2)]
     assert succeed(scheduler, MAP1, 1, M1) == [RunTask(MAP3, 1, M1)]
 
 
 def test_homes_last_from_stage_to_stage() -> None:
-    homes: dict[TaskId, int] = {}
-    scheduler = started(2, 0, [M1, M2], homes)
+    placement = there(M1, M2)
+    scheduler = StageScheduler(range(2), 0, placement)
+    scheduler.start(0.0)
     assert lose(scheduler, M1, returns=False) == NO_COMMANDS
     succeed(scheduler, MAP2, 1, M2)
     succeed(scheduler, MAP1, 2, M2)
     back = mapper(1, 2)
-    scheduler = StageScheduler(range(2), 0, [back, M2], homes=homes)
+    assert join(scheduler, back) == NO_COMMANDS  # the stage is over
+    scheduler = StageScheduler(range(2), 0, placement)
     assert scheduler.start(0.0) == [RunTask(MAP1, 1, M2), RunTask(MAP2, 1, back)]
-    assert homes == {MAP1: 2, MAP2: 2}
+    assert placement.homes == {MAP1: 2, MAP2: 2}
     succeed(scheduler, MAP2, 1, back)
-    assert homes == {MAP1: 2, MAP2: 1}
+    assert placement.homes == {MAP1: 2, MAP2: 1}
 
 
 def test_an_idle_worker_takes_the_second_waiting_task_of_a_busy_one_and_leaves_it_the_first() -> None:
@@ -315,7 +328,9 @@ def test_a_worker_that_was_silent_already_is_not_suspected_again() -> None:
 
 
 def test_the_silence_of_an_earlier_stage_counts() -> None:
-    scheduler = StageScheduler(range(2), 0, [M1, M2], silent=[M1])
+    placement = there(M1, M2)
+    silence(StageScheduler([], 0, placement), M1)
+    scheduler = StageScheduler(range(2), 0, placement)
     assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
     assert hear(scheduler, M1) == [RunTask(MAP1, 1, M1)]
 
@@ -342,7 +357,9 @@ def test_a_task_waits_for_its_lost_worker_to_return() -> None:
 
 
 def test_a_task_waits_for_a_worker_that_was_away_from_the_start() -> None:
-    scheduler = StageScheduler(range(2), 2, [M2, R1, R2], returning=[(Role.MAPPER, 1)])
+    placement = there(*ALL)
+    lose(StageScheduler([], 0, placement), M1, returns=True)
+    scheduler = StageScheduler(range(2), 2, placement)
     assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
     assert join(scheduler, mapper(1, 4)) == [RunTask(MAP1, 1, mapper(1, 4))]
 
@@ -372,7 +389,7 @@ def test_without_any_reducer_the_stage_fails_once_one_is_needed() -> None:
 
 
 def test_a_role_without_workers_is_waited_for_with_patience() -> None:
-    scheduler = StageScheduler(range(1), 0, [], patience_s=5.0)
+    scheduler = StageScheduler(range(1), 0, there(), patience_s=5.0)
     assert scheduler.start(100.0) == NO_COMMANDS
     assert scheduler.wake_s == 105.0
     assert wake(scheduler, 104.0) == NO_COMMANDS
@@ -384,7 +401,7 @@ def test_a_role_without_workers_is_waited_for_with_patience() -> None:
 
 
 def test_patience_starts_anew_even_if_who_came_was_not_needed_at_that_time() -> None:
-    scheduler = StageScheduler(range(1), 1, [M1], patience_s=5.0)
+    scheduler = StageScheduler(range(1), 1, there(M1), patience_s=5.0)
     scheduler.start(0.0)
     succeed(scheduler, MAP1, 1, M1, now_s=1.0)
     lose(scheduler, M1, returns=True, now_s=2.0)  # reduce tasks are not due any more

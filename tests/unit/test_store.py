@@ -12,13 +12,16 @@ from common.errors import DataDirInUseError, OutputLostError, StaleAttemptError,
 from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Role, Stage
 from common.records import checksum
 from common.records.base import Sink
-from common.store import DataDir, NodeStore, node_name, partition_name, write_whole
+from common.store.files import write_whole
+from common.store.folders import DataDir
+from common.store.names import node_name, partition_name
+from common.store.node import NodeStore
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from common.store import DataDir
+from common.store.folders import DataDir
 
 with DataDir(Path(sys.argv[1])).locked():
     print("held", flush=True)

@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all."""
+
+import glob
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from common.store.names import TEMPORARY
+
+_NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def write_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that takes its name only when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        Its name; a file of that name is replaced.
+    durable
+        Also wait until it is on the disk: for results, not for what can be made again.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBERS)}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+        if durable:
+            _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what `write_whole` left of a file when its process was killed."""
+    path = Path(os.path.realpath(path))
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+        left.unlink(missing_ok=True)

@@ -1,0 +1,154 @@
+"""The command line of a mapper and of a reducer."""
+
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common.address import LOOPBACK, WILDCARDS, split_address
+from common.credentials import Credentials
+from common.errors import MapReduceError, UsageError, printable
+from common.lifeline import Lifeline
+from common.model import Role
+from common.store.folders import held_folder
+from common.store.names import node_name
+from common.worker.member import Member, Settings
+from common.worker.node import AddServicer
+from common.worker.remote_log import RemoteLog
+
+_INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+
+def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
+    """Make the command line of a worker process; `lifeline` if its master started it."""
+
+    @click.command(
+        name=role, help=f"One {role}: joins a master, on this host or another, and works until it is done."
+    )
+    @click.option("--join", metavar="HOST:PORT", help="Where the master listens.")
+    @click.option(
+        "--certs",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help=f"Certificates and secret of a {role}, made by: python -m scripts.certs",
+    )
+    @click.option(
+        "--data-root",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        default=".",
+        show_default=True,
+        help="Where the input is on this host; nothing outside is read.",
+    )
+    @click.option(
+        "--folder",
+        type=click.Path(path_type=Path),
+        default=f"data/{role}s/joined",
+        show_default=True,
+        help="Its own folder, for what it writes.",
+    )
+    @click.option(
+        "--listen",
+        metavar="ADDRESS[:PORT]",
+        help="Where to serve the other workers.  [default: the address that leads to the master, any port]",
+    )
+    @click.option("--advertise", metavar="HOST:PORT", help="What to tell the others, if that is different.")
+    @click.option("--index", type=click.IntRange(1), hidden=True)
+    @click.option("--incarnation", default=0, hidden=True)
+    @click.option("--debug", is_flag=True, help="On an error, print the whole traceback.")
+    def command(debug: bool, **options: Any) -> None:
+        try:
+            settings = (
+                _started_by_hand(role, **options)
+                if lifeline is None
+                else _started_by_master(role, lifeline, **options)
+            )
+            _work(settings, add_servicer, lifeline)
+        except MapReduceError as error:
+            if debug:
+                raise
+            click.echo(f"Error: {printable(str(error))}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
+
+    return command
+
+
+def _started_by_hand(
+    role: Role,
+    join: str | None,
+    certs: Path | None,
+    data_root: Path,
+    folder: Path,
+    listen: str | None,
+    advertise: str | None,
+    **_: object,
+) -> Settings:
+    if join is None or certs is None:
+        raise UsageError("--join and --certs are needed: where the master is, and what proves who we are")
+    host, port = split_address(join, "--join")
+    if not port:
+        raise UsageError(f"--join {join}: the port is missing, as in 10.0.0.1:7000")
+    credentials = Credentials.load(certs, role)
+    reachable = _address_towards(host, port)
+    own, own_port = split_address(listen, "--listen") if listen else (reachable, 0)
+    if not data_root.is_dir():
+        raise UsageError(f"--data-root {data_root}: there is no such folder")
+    if advertise is not None:
+        split_address(advertise, "--advertise")
+    return Settings(
+        *(role, 0, 0, join, credentials, f"{own}:{own_port}"),
+        *(advertise, reachable if own in WILDCARDS else own),
+        *(folder.absolute(), data_root.resolve()),
+    )
+
+
+def _started_by_master(
+    role: Role,
+    lifeline: Lifeline,
+    index: int,
+    incarnation: int,
+    folder: Path,
+    listen: str | None,
+    certs: Path | None,
+    data_root: Path,
+    **_: object,
+) -> Settings:
+    master, secret = lifeline.introduction()
+    credentials = Credentials(secret) if certs is None else Credentials.load(certs, role)
+    root = None if certs is None else data_root
+    listen = listen or f"{LOOPBACK}:0"
+    host, _port = split_address(listen, "--listen")
+    return Settings(role, index, incarnation, master, credentials, listen, None, host, folder, root)
+
+
+def _address_towards(host: str, port: int) -> str:
+    """Return the address of this host that others see, if they are where the master is."""
+    try:
+        (family, kind, protocol, _, address), *_rest = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(address)  # sends nothing
+            own: str = probe.getsockname()[0]
+    except OSError as error:
+        raise UsageError(f"--join {host}:{port}: {error.strerror}") from None
+    return f"[{own}]" if ":" in own else own
+
+
+def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | None) -> None:
+    """Join, serve until the run is over, and leave the folder tidy."""
+    with ExitStack() as stack:
+        if settings.from_elsewhere:
+            stack.enter_context(held_folder(settings.folder))
+        member = Member(settings)
+        member.join()
+        log = RemoteLog(node_name(settings.role, member.identity.index), member.master)
+        if lifeline is not None:
+            lifeline.at_end = log.flush
+        member.serve(add_servicer, log)
+        member.beat_until_the_end()
+        log.flush()

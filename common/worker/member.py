@@ -1,0 +1,189 @@
+"""A worker's membership: it joins the master, shows signs of life, and ends when the run is over."""
+
+import os
+import secrets
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Never
+
+import click
+import grpc
+
+from common.attempts import Attempts
+from common.credentials import Credentials, Party
+from common.errors import RunFailedError, StaleAttemptError, TaskError
+from common.events import Log
+from common.model import Role
+from common.rpc import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, Server, UnreachableError, connect, error_of
+from common.store.names import node_name
+from common.store.node import NodeStore
+from common.wire import pack_role
+from common.worker.node import AddServicer, Node
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServicer_to_server
+
+_HEARTBEAT_S = 1.0
+_HEARTBEAT_TIMEOUT_S = 5.0
+_JOIN_PAUSE_S = 1.0
+_PATIENCE_S = 300.0
+"""How long a worker from elsewhere goes on without hearing from its master."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a worker was started. `index` is 0 for one from elsewhere, which gets one when it joins."""
+
+    role: Role
+    index: int
+    incarnation: int
+    master: str
+    credentials: Credentials
+    listen: str
+    advertise: str | None
+    host: str
+    folder: Path
+    data_root: Path | None
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Tell whether a person started it."""
+        return self.index == 0
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Who the master says that this worker is."""
+
+    index: int
+    incarnation: int
+    epoch: int
+
+
+class Ending(WorkerServicer):
+    """The Worker service: lets the process end when the run is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def End(self, request: pb.EndRequest, context: grpc.ServicerContext) -> pb.EndResponse:  # noqa: N802
+        """Let the process end once this is answered."""
+        self.over.set()
+        return pb.EndResponse()
+
+
+class Member:
+    """A worker's side of its membership."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._instance = secrets.token_hex(8) if settings.from_elsewhere else ""
+        self._attempts = Attempts()
+        self._ending = Ending()
+        self._log: Log | None = None
+        self._server = Server(
+            settings.credentials,
+            self._log_internal_error,
+            settings.listen,
+            largest_request_bytes=LARGEST_ORDER_BYTES,
+        )
+        self._channel = connect(settings.master, settings.credentials, Party.MASTER)
+        self.master = MasterStub(self._channel)
+        self.identity = _Identity(settings.index, settings.incarnation, 0)
+
+    def join(self) -> None:
+        """Tell the master that this worker is here; one from elsewhere waits until there is a master."""
+        said = ""
+        while True:
+            try:
+                self.identity = self._join()
+                return
+            except grpc.RpcError as failed:
+                error = error_of(failed)
+            # Neither no answer nor one that came late or damaged is a refusal.
+            again = isinstance(error, UnreachableError) or type(error) is TaskError
+            if not (self._settings.from_elsewhere and again):
+                raise RunFailedError(f"the master at {self._settings.master} refused: {error}") from None
+            if str(error) != said:
+                said = str(error)
+                reason = said.rsplit(": ", 1)[-1]
+                click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
+            if self._ending.over.wait(_JOIN_PAUSE_S):
+                return  # it was in, though it was not told so, and by now that run is over
+
+    def serve(self, add_servicer: AddServicer, log: Log) -> None:
+        """Begin to answer calls."""
+        self._log = log
+        settings, identity = self._settings, self.identity
+        store = NodeStore(settings.folder, identity.index, identity.epoch)
+        node = Node(store, settings.credentials, settings.data_root, self._attempts, log)
+        add_servicer(self._server.grpc, node)
+        add_WorkerServicer_to_server(self._ending, self._server.grpc)
+        self._server.start()
+        if settings.from_elsewhere:
+            name = node_name(settings.role, identity.index)
+            click.echo(f"joined {settings.master} as {name}, serving at {self._address}", err=True)
+
+    def beat_until_the_end(self) -> None:
+        """Show signs of life every second until the run is over."""
+        heard_s = time.monotonic()
+        while not self._ending.over.wait(_HEARTBEAT_S):
+            try:
+                self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S)
+                heard_s = time.monotonic()
+            except grpc.RpcError as failed:
+                if isinstance(error_of(failed), StaleAttemptError):
+                    self._join_again()
+                    heard_s = time.monotonic()
+                elif self._settings.from_elsewhere and time.monotonic() - heard_s > _PATIENCE_S:
+                    raise RunFailedError(
+                        f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
+                    ) from None
+        self._server.stop()
+
+    @property
+    def _address(self) -> str:
+        """Where the others find this worker."""
+        port = self._server.address.rpartition(":")[2]
+        return self._settings.advertise or f"{self._settings.host}:{port}"
+
+    def _join(self) -> _Identity:
+        request = pb.JoinRequest(
+            role=pack_role(self._settings.role),
+            index=self._settings.index,
+            incarnation=self._settings.incarnation,
+            address=self._address,
+            instance=self._instance,
+        )
+        wait = not self._settings.from_elsewhere
+        response = self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
+        return _Identity(response.index, response.incarnation, response.epoch)
+
+    def _join_again(self) -> None:
+        """Come back after having been taken for dead; if the master is another one by now, begin anew."""
+        if not self._settings.from_elsewhere:
+            os._exit(0)  # it has been replaced
+        before = self.identity
+        self.join()
+        if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
+            _begin_anew()
+
+    def _heartbeat(self) -> pb.HeartbeatRequest:
+        return pb.HeartbeatRequest(
+            role=pack_role(self._settings.role),
+            index=self.identity.index,
+            incarnation=self.identity.incarnation,
+            tasks=self._attempts.in_progress(),
+            progress=self._attempts.progress(),
+        )
+
+    def _log_internal_error(self, number: str, error: BaseException) -> None:
+        if self._log is not None:
+            self._log.event("internal_error", id=number, error=repr(error))
+
+
+def _begin_anew() -> Never:
+    """Replace this process by a new one of the same command, for another run: nothing is kept."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606

@@ -1,0 +1,55 @@
+"""What a worker's service works with, and what the options have it do besides its work."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from common.attempts import Attempts
+from common.credentials import Credentials
+from common.errors import InjectedFailureError
+from common.events import Log
+from common.model import Attempt, Role, TaskOptions
+from common.store.node import NodeStore
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a worker's service works with."""
+
+    store: NodeStore
+    credentials: Credentials
+    data_root: Path | None
+    attempts: Attempts
+    log: Log
+
+
+AddServicer = Callable[[grpc.Server, Node], None]
+"""Adds a role's service to a server."""
+
+
+def wait_for_person(options: TaskOptions, attempts: Attempts) -> None:
+    """Sleep for `--task-delay`, which is no hanging."""
+    end_s = time.monotonic() + options.delay_s
+    pause = threading.Event()
+    while (left_s := end_s - time.monotonic()) > 0:
+        pause.wait(min(left_s, 1.0))
+        attempts.step()
+
+
+def fail_if_asked(role: Role, attempt: Attempt, options: TaskOptions) -> None:
+    """Raise InjectedFailureError with the probability of `--fail-rate`.
+
+    The draw depends on the seed and on which attempt this is, not on when or where it runs.
+    """
+    if not options.fail_rate:
+        return
+    import hashlib
+
+    name = f"{options.seed}/{role}/{attempt.stage.sequence}/{attempt.task}/{attempt.number}"
+    draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
+    if draw < options.fail_rate:
+        raise InjectedFailureError("injected by --fail-rate")
