@@ -24,7 +24,7 @@ from common.wire import (
     unpack_partitions,
     unpack_split,
 )
-from common.worker.node import Node, fail_if_asked, wait_for_person
+from common.worker.service import Node, fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server

@@ -23,15 +23,20 @@ class _Seat:
 
 
 class Placement:
-    """Who is there, and which tasks are at home where; nobody and nowhere at first."""
+    """Who is there, and which tasks are at home where; nobody at first.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    homes
+        Index of the worker that a task runs at by preference; kept up to date.
+    """
+
+    def __init__(self, homes: dict[TaskId, int] | None = None) -> None:
         self._seats: dict[tuple[Role, int], _Seat] = {}
-        self.homes: dict[TaskId, int] = {}
-        """Index of the worker that a task runs at by preference."""
+        self._homes = {} if homes is None else homes
 
     def take_in(self, event: Event) -> bool:
-        """Note what happened to a worker; tell whether it is news."""
+        """Note what happened to a worker; tell whether that changed who is there, or silent."""
         match event:
             case WorkerJoined(worker):
                 return self._join(worker)
@@ -79,7 +84,7 @@ class Placement:
 
     def move_home(self, task: Task, index: int) -> None:
         """Let the task belong to that worker's place from now on."""
-        task.home = self.homes[task.id] = index
+        task.home = self._homes[task.id] = index
 
     def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
         """Return the workers of a role that can take an attempt, in the order of their indexes."""
@@ -163,8 +168,8 @@ class Placement:
 
     def _find_home(self, task: Task, places: Collection[int]) -> None:
         """Give a task its home of the stage before; if that is gone, the place that is home to the fewest."""
-        home = self.homes.get(task.id)
+        home = self._homes.get(task.id)
         if home is None or home not in places:
-            taken = Counter(index for owner, index in self.homes.items() if owner.role is task.id.role)
+            taken = Counter(index for owner, index in self._homes.items() if owner.role is task.id.role)
             home = min(places, key=lambda index: (taken[index], index))
         self.move_home(task, home)

@@ -78,7 +78,8 @@ class StageScheduler:
     reduce_tasks
         Number of partitions; 0 for a stage whose map outputs are its result.
     placement
-        Who is there; kept up to date here, and passed on to the next stage by the caller.
+        Who is there, and where tasks are at home; kept up to date here, and passed on to the next stage by
+        the caller.
     patience_s
         How long to wait for a worker to join when a role has none.
     """

@@ -23,7 +23,7 @@ from common.wire import (
     unpack_map_output,
     unpack_options,
 )
-from common.worker.node import Node, fail_if_asked, wait_for_person
+from common.worker.service import Node, fail_if_asked, wait_for_person
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server
 from reducer.task import ReduceTask, run_reduce_task

@@ -14,7 +14,7 @@ from common.dump import Dump, EventLog
 from common.rpc import Server, connect
 from common.store.node import NodeStore
 from common.worker.member import Ending
-from common.worker.node import Node
+from common.worker.service import Node
 from mapper.servicer import add_mapper
 from master.membership import Membership
 from protos import mapreduce_pb2 as pb

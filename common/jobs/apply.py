@@ -11,7 +11,8 @@ from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
 from common.model import Block, FloatArray, IntArray, PointArray, Records, State
 
-_BLOCK_NUMBERS = 1 << 20
+_BLOCK_NUMBERS = 1 << 21
+"""Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
 _THREAD_ROWS = 1 << 16
 """Fewer are not worth a thread."""
 _T = TypeVar("_T")

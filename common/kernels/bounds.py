@@ -104,16 +104,18 @@ class BoundsIndex:
         moves = motion.drift, motion.drops, motion.half_gaps, motion.tiny
         many = False
         for number, chunk in enumerate(self._chunks()):
-            if many and number % _PROBE_EVERY:
+            probing = not many or number % _PROBE_EVERY == 0
+            if not probing and self._tiles_for(members) is not None:
                 self._assign_all(members, chunk)
                 continue
             bounds = members.labels[chunk], members.upper[chunk], members.lower[chunk]
             rows = self._unsettled[: _unsettled(*bounds, *moves, chunk.start, self._unsettled)]
-            rows = rows[: self._measure(members, motion, rows)]
-            if motion.firsts:
-                rows = self._settle_slower(members, motion, rows)
-            many = len(rows) > _MANY * (chunk.stop - chunk.start) and self._tiles_for(members) is not None
-            if many:
+            if probing:
+                rows = rows[: self._measure(members, motion, rows)]
+                if motion.firsts:
+                    rows = self._settle_slower(members, motion, rows)
+            many = len(rows) > _MANY * (chunk.stop - chunk.start)
+            if many and self._tiles_for(members) is not None:
                 self._assign_all(members, chunk)
             else:
                 self._assign(members, rows)

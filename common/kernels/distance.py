@@ -73,10 +73,11 @@ def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArra
     points, centroids = np.ascontiguousarray(points), np.ascontiguousarray(centroids)
     if centroids.size < _MANY_CENTROID_NUMBERS:
         return plain.nearest(points, centroids)
-    return _nearest_by_products(points, centroids)
+    return nearest_by_products(points, centroids)
 
 
-def _nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
     from common.kernels.limbs import read_only
     from common.kernels.products import Products, squared_to
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from common.kernels import plain
 from common.kernels.bounds import BoundsIndex
 from common.kernels.boxes import BoxIndex
-from common.kernels.distance import nearest_compiled
+from common.kernels.distance import nearest_by_products
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
 from common.model import PointArray
@@ -17,8 +18,8 @@ def make_ready(*dtypes: str) -> None:
         points: PointArray = drawn.astype(dtype)
         grid = SumGrid.covering([2.0] * 3, [1.0] * 3, len(points))
         centroids = points[:8].astype(np.float64)
-        for k in (200, 8):
-            labels, squared = nearest_compiled(points.astype(np.float64), np.resize(centroids, (k, 3)))
+        labels, squared = plain.nearest(points.astype(np.float64), centroids)
+        nearest_by_products(points.astype(np.float64), centroids)
         add_numbers(labels, squared, grid.constants[:, :1], np.zeros(8), np.zeros((8, grid.limbs)))
         for index in (BoxIndex(points, grid), BoundsIndex(points, grid, dear_row=0)):
             walk = centroids.copy()

@@ -1,4 +1,4 @@
-"""The run's folder, and a worker's own, as who holds them sees them."""
+"""The run's folder, and that of a worker from elsewhere: what lies where, who holds it, and tidying."""
 
 import fcntl
 import os

@@ -1,5 +1,6 @@
 """The command line of a mapper and of a reducer."""
 
+import os
 import socket
 import sys
 from contextlib import ExitStack
@@ -16,8 +17,8 @@ from common.model import Role
 from common.store.folders import held_folder
 from common.store.names import node_name
 from common.worker.member import Member, Settings
-from common.worker.node import AddServicer
 from common.worker.remote_log import RemoteLog
+from common.worker.service import AddServicer
 
 _INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended."""
@@ -74,7 +75,7 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
             click.echo(f"Error: {printable(str(error))}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            sys.exit(_INTERRUPTED)
+            os._exit(_INTERRUPTED)  # threads may be in the middle of work that nobody waits for any more
 
     return command
 
@@ -145,6 +146,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
         if settings.from_elsewhere:
             stack.enter_context(held_folder(settings.folder))
         member = Member(settings)
+        stack.callback(member.stop)
         member.join()
         log = RemoteLog(node_name(settings.role, member.identity.index), member.master)
         if lifeline is not None:

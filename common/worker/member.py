@@ -21,7 +21,7 @@ from common.rpc import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, Server, Unreachab
 from common.store.names import node_name
 from common.store.node import NodeStore
 from common.wire import pack_role
-from common.worker.node import AddServicer, Node
+from common.worker.service import AddServicer, Node
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServicer_to_server
 
@@ -141,6 +141,10 @@ class Member:
                     raise RunFailedError(
                         f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
+        self.stop()
+
+    def stop(self) -> None:
+        """Answer no more calls, and cancel those that are going on."""
         self._server.stop()
 
     @property

@@ -62,13 +62,14 @@ class Daemons:
         self._processes[name] = process
         self._note(process.pid)
 
-    def await_line(self, name: str, text: str) -> str:
-        """Wait until a line of a daemon's log holds a text; return the log's whole lines."""
+    def await_match(self, name: str, pattern: str) -> re.Match[str]:
+        """Wait until a pattern matches the log of a daemon, in which only whole lines count."""
         log = self.folder / f"{name}.log"
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline_s and self._processes[name].poll() is None:
-            if text in (lines := log.read_text(errors="replace").rpartition("\n")[0]):
-                return lines
+            lines = log.read_text(errors="replace").rpartition("\n")[0]
+            if (match := re.search(pattern, lines)) is not None:
+                return match
             time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:]
         self.end()
@@ -91,14 +92,6 @@ class Daemons:
 def as_help(description: str) -> str:
     """Return a module's description for click, which would else run the lines of a list together."""
     return description.replace("\n\n", "\n\n\b\n")
-
-
-def found(pattern: str, log: str) -> str:
-    """Return what the pattern's group matches in a log; end the program with one line if nothing does."""
-    match = re.search(pattern, log)
-    if match is None:
-        sys.exit(f"the log has no {pattern}")
-    return match[1]
 
 
 def _end(pid: int, created_s: float) -> None:

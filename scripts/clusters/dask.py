@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help, found
+from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 
 HOST = "127.0.0.1"
 WORKERS = 2
@@ -43,7 +43,7 @@ def up(daemons: Daemons) -> None:
     where = ["--host", HOST, "--protocol", "tls", "--port", "0", "--dashboard-address", f"{HOST}:0"]
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     daemons.start("scheduler", [*scheduler, *where], _environment(daemons))
-    url = found(r"Scheduler at:\s+(tls://\S+)", daemons.await_line("scheduler", "Scheduler at:"))
+    url = daemons.await_match("scheduler", r"Scheduler at:\s+(tls://\S+)")[1]
     daemons.private_file(ADDRESS, url)
     for number in range(1, WORKERS + 1):
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", url, "--name", f"W{number}"]
@@ -51,7 +51,7 @@ def up(daemons: Daemons) -> None:
         folder = ["--local-directory", str(daemons.folder / "work")]
         daemons.start(f"worker{number}", [*worker, *limits, *folder], _environment(daemons))
     for number in range(1, WORKERS + 1):
-        daemons.await_line(f"worker{number}", "Registered to:")
+        daemons.await_match(f"worker{number}", "Registered to:")
     click.echo(f"{url} with {WORKERS} workers is up; its logs are in {daemons.folder}")
     conf = daemons.folder / "conf"
     click.echo(f"use it:  DASK_CONFIG={conf} python -m master --engine dask --dask-scheduler {url} ...")

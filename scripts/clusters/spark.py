@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help, found
+from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 
 HOST = "127.0.0.1"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -57,16 +57,16 @@ def up(daemons: Daemons) -> None:
     daemons.private_file("conf/spark-defaults.conf", _settings("local[*]", secret))
     master = ["org.apache.spark.deploy.master.Master", "--host", HOST, "--port", "0", "--webui-port", "0"]
     daemons.start("master", [*spark_class, *master], environment)
-    log = daemons.await_line("master", "New state: ALIVE")
-    url = found(r"(spark://\S+)", log)
-    ui = found(r"started at (http://\S+)", log)
+    url = daemons.await_match("master", r"(spark://\S+)")[1]
+    ui = daemons.await_match("master", r"started at (http://\S+)")[1]
+    daemons.await_match("master", "New state: ALIVE")
     daemons.private_file("conf/spark-defaults.conf", _settings(url, secret))
     for number in (1, 2):
         worker = ["org.apache.spark.deploy.worker.Worker", "--host", HOST, "--webui-port", "0"]
         limits = ["--cores", "1", "--memory", "2g", "--work-dir", str(daemons.folder / f"work{number}")]
         daemons.start(f"worker{number}", [*spark_class, *worker, *limits, url], environment)
     for number in (1, 2):
-        daemons.await_line(f"worker{number}", "Successfully registered with master")
+        daemons.await_match(f"worker{number}", "Successfully registered with master")
     click.echo(f"{url} with two workers is up; its UI is {ui}, its logs are in {daemons.folder}")
     click.echo(f"use it:  SPARK_CONF_DIR={daemons.folder}/conf python -m master --engine spark ...")
     click.echo("end it:  make down")

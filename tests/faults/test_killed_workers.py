@@ -1,22 +1,12 @@
 """A worker that answers FAILURE or dies at any moment changes nothing in the result."""
 
 import re
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.programs import (
-    BackgroundRun,
-    JoinedWorker,
-    centroids_of,
-    free_port,
-    make_certificates,
-    options,
-    run_master,
-    wait_until,
-)
+from tests.programs import BackgroundRun, centroids_of, options, run_master
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +107,3 @@ def test_labels_survive_a_mapper_killed_before_they_are_read(tmp_path: Path) -> 
     labels = (tmp_path / "labels.txt").read_text()
     assert run_master(tmp_path, *options(k=3), "--engine", "inline", "--labels", "inline.txt").returncode == 0
     assert labels == (tmp_path / "inline.txt").read_text()
-
-
-@pytest.mark.parametrize("role", ["mapper", "reducer"])
-def test_ctrl_c_ends_a_worker_that_waits_for_its_master(tmp_path: Path, role: str) -> None:
-    with JoinedWorker(
-        role, f"127.0.0.1:{free_port()}", make_certificates(tmp_path), tmp_path / "a"
-    ) as worker:
-        waiting = wait_until(worker.log.read_text, "word of waiting")
-        worker.process.send_signal(signal.SIGINT)
-        assert worker.end() == (130, waiting)
-    assert not list((worker.folder / "work").iterdir())

@@ -118,7 +118,7 @@ def test_compiled_code_gives_the_labels_and_distances_of_the_plain_formula(
     points, k, seed = drawn
     for centroids in walk(points, k, seed, steps=2):
         labels, squared = distance.nearest(points, centroids)
-        for find in (plain.nearest, distance._nearest_by_products):
+        for find in (plain.nearest, distance.nearest_by_products):
             found = find(points, centroids)
             assert np.array_equal(found[0], labels)
             assert np.array_equal(found[1], squared)
@@ -131,6 +131,18 @@ def test_many_rows(build: Build, columns: int) -> None:
     rng = np.random.default_rng(columns)
     points = rng.normal(size=(20_000, columns)) + 4 * rng.integers(0, 3, size=(20_000, 1))
     check(build, points, walk(points, 20, seed=columns))
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_float32_ceases_to_do_while_whole_chunks_are_assigned(build: Build) -> None:
+    """A jump puts the first chunks in doubt as a whole; only in a later one are there near-ties."""
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(40_000, 6))
+    points[25_000:30_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(5_000, 6))
+    far_apart = np.concatenate([rng.normal(size=(10, 6)), np.full((2, 6), -50.0)])
+    near_ties = rng.normal(size=(12, 6))
+    near_ties[-2], near_ties[-1] = 1.0, 1.0 + 1e-9
+    check(build, points, [far_apart, near_ties, near_ties + 1e-9, far_apart])
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -66,10 +66,10 @@ class Cluster(RuleBasedStateMachine):
         }
         self.silent: set[WorkerId] = set()
         self.suspects: set[WorkerId] = set()
-        self.placement = Placement()
+        self.homes: dict[TaskId, int] = {}
+        self.placement = Placement(self.homes)
         for worker in self.there():
             self.placement.take_in(WorkerJoined(worker))
-        self.homes = self.placement.homes
         self.patience_s = patience_s
         self.now_s = 0.0
         self.emptied_s = dict.fromkeys(Role, 0.0)
@@ -409,7 +409,7 @@ class Cluster(RuleBasedStateMachine):
         self.failed_at[task] = worker.index
 
     def going_on(self) -> bool:
-        return hasattr(self, "scheduler") and self.end is None
+        return self.end is None
 
     def phase(self) -> list[TaskId]:
         return self.maps if any(task not in self.outputs for task in self.maps) else self.reduces

@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from scripts.clusters.daemons import Daemons, found
+from scripts.clusters.daemons import Daemons
 
 SLOW_WRITER = """
 import sys, time
-for part in ["ready at tcp:/", "/host:1\\n"]:
+for part, pause_s in [("ready at tcp:/", 0.3), ("/host:1\\n", 60)]:
     print(part, end="", flush=True)
-    time.sleep(0.3)
+    time.sleep(pause_s)
 """
 
 
@@ -18,7 +18,6 @@ def test_only_whole_lines_are_read(tmp_path: Path) -> None:
     daemons = Daemons(tmp_path / "cluster")
     daemons.prepare()
     daemons.start("slow", [sys.executable, "-c", SLOW_WRITER], {})
-    log = daemons.await_line("slow", "ready at")
-    assert found(r"ready at (\S+)", log) == "tcp://host:1"
+    assert daemons.await_match("slow", r"ready at (\S+)")[1] == "tcp://host:1"
     daemons.end()
     assert not daemons.folder.exists()

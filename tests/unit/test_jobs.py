@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy, booleans, builds, floats, integers, lists
 
 from common.jobs import JOBS, apply
-from common.jobs.apply import map_rows, reduce_runs
+from common.jobs.apply import map_keys, map_rows, reduce_runs
 from common.jobs.base import Job
 from common.jobs.kmeans import FarthestRows, Label, LloydStep, SampleRows, Score
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
@@ -290,6 +290,20 @@ def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None
         records = map_rows(Label(), {"centroids": CENTROIDS}, points, 0, combine=False)
     assert records.keys.tolist() == labels_and_squared(points)[0]
     assert records.values.shape == (len(points), 0)
+
+
+@given(points=POINTS, block_rows=integers(1, 8), threads=integers(1, 3))
+@settings(deadline=None)
+def test_keys_come_in_input_order_start_after_start(
+    points: FloatArray, block_rows: int, threads: int
+) -> None:
+    state = {"centroids": np.stack([CENTROIDS, CENTROIDS[::-1]]), "starts": np.array([0, 2])}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
+        patch.setattr(apply, "_THREAD_ROWS", 1)
+        keys = map_keys(lloyd(points), state, points, 0, threads)
+    first, second = (nearest(points, each)[0].tolist() for each in state["centroids"])
+    assert keys.tolist() == [*first, *(2 * len(CENTROIDS) + label for label in second)]
 
 
 def test_lloyd_emits_the_rows_unchanged() -> None:

@@ -94,9 +94,9 @@ def wake(scheduler: StageScheduler, now_s: float) -> list[Command]:
     return scheduler.handle(TimePassed(), now_s)
 
 
-def there(*workers: WorkerId) -> Placement:
+def there(*workers: WorkerId, homes: dict[TaskId, int] | None = None) -> Placement:
     """Return a placement of workers that have joined."""
-    placement = Placement()
+    placement = Placement(homes)
     for worker in workers:
         placement.take_in(WorkerJoined(worker))
     return placement
@@ -106,9 +106,7 @@ def started(
     maps: int, reduces: int, workers: Sequence[WorkerId], homes: dict[TaskId, int] | None = None
 ) -> StageScheduler:
     """Return a stage whose first commands were given."""
-    placement = there(*workers)
-    placement.homes = {} if homes is None else homes
-    scheduler = StageScheduler(range(maps), reduces, placement)
+    scheduler = StageScheduler(range(maps), reduces, there(*workers, homes=homes))
     scheduler.start(0.0)
     return scheduler
 
@@ -172,7 +170,8 @@ def test_a_worker_has_one_task_at_a_time_and_takes_its_own_next() -> None:
 
 
 def test_homes_last_from_stage_to_stage() -> None:
-    placement = there(M1, M2)
+    homes: dict[TaskId, int] = {}
+    placement = there(M1, M2, homes=homes)
     scheduler = StageScheduler(range(2), 0, placement)
     scheduler.start(0.0)
     assert lose(scheduler, M1, returns=False) == NO_COMMANDS
@@ -182,9 +181,9 @@ def test_homes_last_from_stage_to_stage() -> None:
     assert join(scheduler, back) == NO_COMMANDS  # the stage is over
     scheduler = StageScheduler(range(2), 0, placement)
     assert scheduler.start(0.0) == [RunTask(MAP1, 1, M2), RunTask(MAP2, 1, back)]
-    assert placement.homes == {MAP1: 2, MAP2: 2}
+    assert homes == {MAP1: 2, MAP2: 2}
     succeed(scheduler, MAP2, 1, back)
-    assert placement.homes == {MAP1: 2, MAP2: 1}
+    assert homes == {MAP1: 2, MAP2: 1}
 
 
 def test_an_idle_worker_takes_the_second_waiting_task_of_a_busy_one_and_leaves_it_the_first() -> None:
@@ -362,6 +361,21 @@ def test_a_task_waits_for_a_worker_that_was_away_from_the_start() -> None:
     scheduler = StageScheduler(range(2), 2, placement)
     assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
     assert join(scheduler, mapper(1, 4)) == [RunTask(MAP1, 1, mapper(1, 4))]
+
+
+def test_a_task_waits_for_a_worker_that_was_lost_before_it_joined() -> None:
+    placement = there(M2)
+    lose(StageScheduler([], 0, placement), M1, returns=True)
+    scheduler = StageScheduler(range(2), 0, placement)
+    assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
+    assert join(scheduler, mapper(1, 2)) == [RunTask(MAP1, 1, mapper(1, 2))]
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_late_news_of_a_loss_does_not_take_the_seat_of_who_sits_there_by_now(returns: bool) -> None:
+    scheduler = started(1, 0, [mapper(1, 2)])
+    assert lose(scheduler, M1, returns=returns) == NO_COMMANDS
+    assert fail(scheduler, MAP1, 1) == [RunTask(MAP1, 2, mapper(1, 2))]
 
 
 def test_the_task_of_a_worker_lost_for_good_goes_elsewhere() -> None:

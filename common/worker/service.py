@@ -1,4 +1,4 @@
-"""What a worker's service works with, and what the options have it do besides its work."""
+"""What the services of mappers and reducers have in common."""
 
 import threading
 import time

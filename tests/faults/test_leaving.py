@@ -1,0 +1,60 @@
+"""A worker that a person started ends at once when that person presses Ctrl-C, and leaves nothing behind."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.programs import (
+    SAMPLE,
+    BackgroundRun,
+    JoinedWorker,
+    centroids_of,
+    free_port,
+    make_certificates,
+    options,
+    run_master,
+    wait_until,
+)
+
+
+@pytest.mark.parametrize("role", ["mapper", "reducer"])
+def test_while_it_waits_for_its_master(tmp_path: Path, role: str) -> None:
+    certs, nobody = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
+    with JoinedWorker(role, nobody, certs, tmp_path / "a") as worker:
+        wait_until(worker.log.read_text, "word of waiting")
+        worker.process.send_signal(signal.SIGINT)
+        code, said = worker.end()
+    assert code == 130
+    assert {line.split(" (")[0] for line in said.splitlines()} == {f"waiting for the master at {nobody}"}
+    assert list((worker.folder / "work").iterdir()) == []
+
+
+def test_in_the_middle_of_a_task(tmp_path: Path) -> None:
+    """The task runs again elsewhere."""
+    certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
+    (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = [
+        *options(k=3, r=1, input_path=tmp_path / "points.txt"),
+        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+        *("--task-delay", 1),
+    ]
+    with (
+        JoinedWorker("mapper", master, certs, tmp_path / "a") as first,
+        JoinedWorker("mapper", master, certs, tmp_path / "b") as second,
+        JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
+        BackgroundRun(tmp_path, *arguments) as run,
+    ):
+        wait_until(lambda: "joined" in first.log.read_text(), "word of joining")
+        name = "M1" if " as M1," in first.log.read_text() else "M2"
+        run.wait_for(rf"^\S+ {name} event=map_started job=lloyd")
+        first.process.send_signal(signal.SIGINT)
+        code, said = first.end()
+        assert code == 130
+        assert said.splitlines()[-1].startswith("joined ")
+        assert [path.name for path in (first.folder / "work").rglob(".*")] == []
+        assert run.end() == (0, "")
+        assert [worker.end()[0] for worker in (second, reducer)] == [0, 0]
+    (tmp_path / "undisturbed").mkdir()
+    assert run_master(tmp_path / "undisturbed", *options(k=3), "--engine", "inline").returncode == 0
+    assert centroids_of(tmp_path) == centroids_of(tmp_path / "undisturbed")
