@@ -230,14 +230,16 @@ class StageScheduler:
             return [Finish(tuple(task.output for task in last if task.output is not None))]
         commands: list[Command] = []
         for role, tasks in self._due():
-            if any(task.state is TaskState.IDLE for task in tasks):
+            idle = [task for task in tasks if task.state is TaskState.IDLE]
+            if idle:
                 if self._deserted(role):
                     words = self._last_words.get(role, "never joined")
-                    idle = next(task for task in tasks if task.state is TaskState.IDLE)
-                    return self._give_up(idle, TaskError(f"no {role} is left; the last one: {words}"))
+                    return self._give_up(idle[0], TaskError(f"no {role} is left; the last one: {words}"))
                 stuck = [run.worker for _, run in self._stragglers(role, tasks)]
                 chosen = list(self._placement.assign(role, tasks, self._busy_workers(), stuck))
                 commands += [self._assign(task, worker) for task, worker in chosen]
+                if len(chosen) < len(idle):
+                    self._stragglers(role, tasks)  # those just begun, too: tasks leave a late home
             commands += self._backups(role, tasks)
         return commands
 

@@ -417,7 +417,8 @@ class Cluster(RuleBasedStateMachine):
     def may_back_up(self) -> bool:
         phase = self.phase()
         done = sum(task in self.outputs for task in phase)
-        return done > 0 and (done >= BACKUP_FROM * len(phase) or done >= len(phase) - 1)
+        known = bool(phase and self.durations_s[phase[0].role])
+        return known and (done >= BACKUP_FROM * len(phase) or done >= len(phase) - 1)
 
     def straggles_after_s(self) -> float:
         return max(3 * median(self.durations_s[self.phase()[0].role]), STRAGGLES_AFTER_S)

@@ -349,6 +349,22 @@ def test_a_worker_that_joins_twice_is_heard() -> None:
 # Workers that are lost
 
 
+def test_a_home_that_is_late_with_a_second_attempt_keeps_no_task_waiting() -> None:
+    scheduler = started(3, 0, [M1, M2], {MAP1: 1, MAP2: 1, MAP3: 2})
+    assert succeed(scheduler, MAP3, 1, M2) == NO_COMMANDS
+    assert fail(scheduler, MAP1, 1) == [RunTask(MAP1, 2, M1)]
+    assert scheduler.wake_s == STRAGGLES_AFTER_S
+    assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP2, 1, M2)]
+
+
+def test_the_only_map_task_gets_a_backup_when_it_must_run_again() -> None:
+    """It is known how long it took the first time."""
+    scheduler = started(1, 1, [M1, M2, R1])
+    succeed(scheduler, MAP1, 1, M1)
+    assert fail(scheduler, REDUCE1, 1, FetchFailedError(0, 1, False, "x")) == [RunTask(MAP1, 2, M1)]
+    assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP1, 3, M2)]
+
+
 def test_a_task_waits_for_its_lost_worker_to_return() -> None:
     scheduler = started(2, 2, ALL)
     assert lose(scheduler, M1, returns=True) == NO_COMMANDS
