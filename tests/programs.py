@@ -162,6 +162,11 @@ def make_certificates(folder: Path) -> Path:
     return certs
 
 
+def remote_workers(master: str, certs: Path, data_root: Path) -> list[object]:
+    """Return the options of a run whose workers all join by themselves."""
+    return ["--workers", "remote", "--listen", master, "--certs", certs, "--data-root", data_root]
+
+
 class JoinedWorker:
     """A mapper or reducer that joins a master by itself, in a folder of its own.
 

@@ -146,11 +146,13 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
         if settings.from_elsewhere:
             stack.enter_context(held_folder(settings.folder))
         member = Member(settings)
-        stack.callback(member.stop)
         member.join()
         log = RemoteLog(node_name(settings.role, member.identity.index), member.master)
         if lifeline is not None:
             lifeline.at_end = log.flush
-        member.serve(add_servicer, log)
-        member.beat_until_the_end()
+        try:
+            member.serve(add_servicer, log)
+            member.beat_until_the_end()
+        finally:
+            member.stop()
         log.flush()

@@ -141,7 +141,6 @@ class Member:
                     raise RunFailedError(
                         f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
-        self.stop()
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""

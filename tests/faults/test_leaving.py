@@ -13,6 +13,7 @@ from tests.programs import (
     free_port,
     make_certificates,
     options,
+    remote_workers,
     run_master,
     wait_until,
 )
@@ -36,7 +37,7 @@ def test_in_the_middle_of_a_task(tmp_path: Path) -> None:
     (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
         *options(k=3, r=1, input_path=tmp_path / "points.txt"),
-        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+        *remote_workers(master, certs, tmp_path),
         *("--task-delay", 1),
     ]
     with (

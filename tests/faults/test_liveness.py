@@ -15,6 +15,7 @@ from tests.programs import (
     free_port,
     make_certificates,
     options,
+    remote_workers,
     run_master,
 )
 
@@ -47,7 +48,7 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
     (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
         *options(k=3, r=1, n=1000, input_path=tmp_path / "points.txt"),
-        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+        *remote_workers(master, certs, tmp_path),
         *("--task-delay", 2, "--tol", 0),
     ]
     with (
