@@ -14,6 +14,7 @@ from tests.programs import (
     centroids_of,
     make_certificates,
     options,
+    remote_workers,
     run_master,
 )
 
@@ -36,7 +37,7 @@ def test_a_host_is_cut_off_and_comes_back(tmp_path: Path, four_hosts: list[Host]
         (root / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
         *options(k=3, r=1, n=1000, input_path=roots[0] / "points.txt"),
-        *("--workers", "remote", "--listen", listen, "--certs", certs, "--data-root", roots[0]),
+        *remote_workers(listen, certs, roots[0]),
         *("--task-delay", 2, "--tol", 0),
     ]
     with ExitStack() as stack:

@@ -37,6 +37,7 @@ from tests.programs import (
     free_port,
     make_certificates,
     options,
+    remote_workers,
     run_master,
     wait_until,
 )
@@ -77,7 +78,7 @@ def disturbed(folder: Path, certs: Path, *more: object, told: bool = True) -> It
     (folder / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
         *options(r=1, n=2, input_path=folder / "points.txt"),
-        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", folder),
+        *remote_workers(master, certs, folder),
     ]
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -189,7 +190,7 @@ def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, un
     (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
         *options(m=1, r=1, n=2, input_path=tmp_path / "points.txt"),
-        *("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path),
+        *remote_workers(master, certs, tmp_path),
     ]
     with (
         Proxy(master) as wire,

@@ -21,6 +21,7 @@ from tests.programs import (
     free_port,
     make_certificates,
     options,
+    remote_workers,
     run_master,
     wait_until,
     worker_processes,
@@ -334,8 +335,7 @@ def test_workers_from_elsewhere_serve_the_next_master(
     """What they keep of the input is of other splits by then."""
     certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
     shutil.copy2(points, tmp_path)
-    remote = ("--workers", "remote", "--listen", master, "--certs", certs, "--data-root", tmp_path)
-    arguments = (*USUAL, *remote, "--mappers", 1, "--reducers", 1, *SLOW)
+    arguments = (*USUAL, *remote_workers(master, certs, tmp_path), "--mappers", 1, "--reducers", 1, *SLOW)
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a") as mapper,
         JoinedWorker("reducer", master, certs, tmp_path / "b") as reducer,
