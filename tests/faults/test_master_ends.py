@@ -92,10 +92,13 @@ def test_a_stopped_worker_is_ended_too(tmp_path: Path) -> None:
 
 
 def test_a_data_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
-    with BackgroundRun(tmp_path, *options(), "--task-delay", 0.2) as first:
+    with BackgroundRun(tmp_path, *options(n=1), "--task-delay", 1) as first:
         first.wait_for("event=iteration_started")
+        master = psutil.Process(first.process.pid)
+        master.suspend()  # it is still there however long the second takes to start
         with BackgroundRun(tmp_path, *options(), "--dump", "other.txt") as second:
             code, error = second.end()
+        master.resume()
         assert code == 2
         assert error == (
             f"Error: data is in use by process {first.process.pid}; "
