@@ -1,6 +1,7 @@
 """Start a reducer: `python -m reducer`. The master does it, or a person with `--join`, on any host."""
 
 import os
+import signal
 import sys
 
 from common.lifeline import Lifeline
@@ -10,10 +11,12 @@ def main() -> None:
     """Watch the master from the first moment on, if it started us; import what takes a while; serve."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
     lifeline = Lifeline() if "--index" in sys.argv else None
+    on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to tidy yet, and no traceback
     from common.model import Role
     from common.worker.command import worker_command
     from reducer.servicer import add_reducer
 
+    signal.signal(signal.SIGINT, on_ctrl_c)
     worker_command(Role.REDUCER, add_reducer, lifeline)()
 
 

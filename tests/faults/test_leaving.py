@@ -1,6 +1,8 @@
 """A worker that a person started ends at once when that person presses Ctrl-C, and leaves nothing behind."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.programs import (
     BackgroundRun,
     JoinedWorker,
     centroids_of,
+    environment_with_hook,
     free_port,
     make_certificates,
     options,
@@ -17,6 +20,20 @@ from tests.programs import (
     run_master,
     wait_until,
 )
+
+
+@pytest.mark.parametrize("role", ["mapper", "reducer"])
+def test_while_it_imports(tmp_path: Path, role: str) -> None:
+    """There is nothing to tidy yet, so the signal itself ends it, without a word."""
+    hook = "if event == 'import' and arguments[0] == 'grpc': os.kill(os.getpid(), 2)"
+    result = subprocess.run(
+        [sys.executable, "-m", role, "--join", "127.0.0.1:1", "--certs", str(tmp_path)],
+        env=environment_with_hook(tmp_path, hook),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
 
 
 @pytest.mark.parametrize("role", ["mapper", "reducer"])
