@@ -1,11 +1,15 @@
 """What all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from tests.programs import worker_processes
+
+# In the background of a script, Ctrl-C is ignored, and whatever is started there would ignore it, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,9 @@ GROWTH: Mapping[str, tuple[Callable[[int], Size], tuple[int, ...]]] = {
 TASKS = ((1, 1), (2, 2), (4, 4), (8, 8), (16, 8), (32, 16), (64, 16))
 """Mappers and reducers of the curve of tasks."""
 
+MAPPERS = (Size(1_000_000, 16, 64), Size(200_000, 128, 256))
+"""What one mapper is compared with two on: enough work that coordination matters little."""
+
 _SMALL = Size(20_000, 2, 64)
 """What is clustered where only the coordination is of interest."""
 
@@ -49,10 +52,10 @@ def run_growth(bench: Bench, what: str, value: int) -> Outcome:
     )
 
 
-def run_mappers(bench: Bench) -> Outcome:
+def run_mappers(bench: Bench, size: Size) -> Outcome:
     """Measure one and two mappers of one thread each; scikit-learn with one and two threads."""
     kind = bench.kinds[0]
-    fit = Fit(bench, Size(1_000_000, 8, 64), kind, _CURVE_ITERATIONS)
+    fit = Fit(bench, size, kind, _CURVE_ITERATIONS)
     series, skipped = alternate(
         {
             **{f"ours, M = {m}": fit.ours({}, mappers=m) for m in (1, 2)},
@@ -61,7 +64,7 @@ def run_mappers(bench: Bench) -> Outcome:
         bench.repeats,
     )
     return Outcome(
-        "curve-mappers",
+        f"curve-mappers-{size.columns}",
         "scaling",
         f"{title(fit.size)}, {_CURVE_ITERATIONS} iterations",
         {**vars(fit.size), "data": kind},

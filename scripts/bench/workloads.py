@@ -36,7 +36,8 @@ def _workloads(kinds: tuple[str, ...]) -> Iterator[tuple[str, Workload]]:
     for what, (_, values) in curves.GROWTH.items():
         for value in values:
             yield f"curve-{what}-{value}", partial(curves.run_growth, what=what, value=value)
-    yield "curve-mappers", curves.run_mappers
+    for size in curves.MAPPERS:
+        yield f"curve-mappers-{size.columns}", partial(curves.run_mappers, size=size)
     for mappers, reducers in curves.TASKS:
         yield (
             f"curve-tasks-{mappers}x{reducers}",
