@@ -207,9 +207,9 @@ class Server:
         """Begin to serve."""
         self.grpc.start()
 
-    def stop(self) -> None:
-        """Cancel what is going on and stop."""
-        self.grpc.stop(None).wait()
+    def stop(self, grace_s: float | None = None) -> None:
+        """Take no more calls, give those that are going on some time, and cancel them."""
+        self.grpc.stop(grace_s).wait()
 
 
 def _is_loopback(host: str) -> bool:

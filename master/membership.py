@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -31,7 +30,8 @@ from protos.mapreduce_pb2_grpc import (
 JOIN_TIMEOUT_S = 60.0
 """For a process that this master started."""
 _LOOK_EVERY_S = 0.5
-_END_TIMEOUT_S = 2.0
+_LAST_WORDS_S = 1.0
+"""For answers that are on their way as the master ends."""
 
 News = WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard
 Place = tuple[Role, int]
@@ -47,6 +47,8 @@ class _Member:
     channel: grpc.Channel
     stub: MapperStub | ReducerStub
     pulse: Pulse
+    told: threading.Event
+    """It knows that the run is over."""
     watched: bool = False
     """Somebody wants to know when it is heard from again."""
 
@@ -104,15 +106,21 @@ class Membership(MasterServicer):
         threading.Thread(target=self._watch, name="membership", daemon=True).start()
 
     def close(self) -> None:
-        """Tell workers from elsewhere that the run is over, and stop listening."""
+        """Tell workers from elsewhere that the run is over, and stop listening.
+
+        They are called, and their heartbeats are answered so: one of both ways may be broken.
+        """
         self._closing.set()
         with self._lock:
             members = list(self._members.values())
         visitors = [member for member in members if member.instance]
-        if visitors:
-            with ThreadPoolExecutor(len(visitors)) as pool:
-                list(pool.map(_tell_the_end, visitors))
-        self._server.stop()
+        for member in visitors:
+            threading.Thread(target=_tell_the_end, args=(member,), daemon=True).start()
+        for member in visitors:
+            while not member.told.wait(_LOOK_EVERY_S):
+                if member.pulse.vital(time.monotonic()) is Vital.DEAD:
+                    break
+        self._server.stop(_LAST_WORDS_S)
         for member in members:
             member.channel.close()
 
@@ -179,6 +187,9 @@ class Membership(MasterServicer):
             member = self._members.get((worker.role, worker.index))
             if member is None or member.worker != worker:
                 raise StaleAttemptError("that worker is not, or no longer, one of this run")
+            if self._closing.is_set():
+                member.told.set()
+                return pb.HeartbeatResponse(over=True)
             member.pulse.beat(time.monotonic(), request.tasks, request.progress)
             if member.watched:
                 member.watched = False
@@ -213,7 +224,8 @@ class Membership(MasterServicer):
         channel = connect(address, self._credentials, party)
         stub = MapperStub(channel) if worker.role is Role.MAPPER else ReducerStub(channel)
         place = worker.role, worker.index
-        self._members[place] = _Member(worker, address, instance, channel, stub, Pulse(time.monotonic()))
+        pulse = Pulse(time.monotonic())
+        self._members[place] = _Member(worker, address, instance, channel, stub, pulse, threading.Event())
         self._log.event("worker_joined", worker=node_name(*place), address=address)
         self._notify(WorkerJoined(worker))
 
@@ -264,5 +276,6 @@ class Membership(MasterServicer):
 
 def _tell_the_end(member: _Member) -> None:
     # One that has just joined does not serve yet. If it does not hear, it ends when its patience does.
-    with suppress(grpc.RpcError):
-        WorkerStub(member.channel).End(pb.EndRequest(), timeout=_END_TIMEOUT_S, wait_for_ready=True)
+    with suppress(grpc.RpcError, ValueError):  # closed meanwhile: it was told another way
+        WorkerStub(member.channel).End(pb.EndRequest(), timeout=DEAD_AFTER_S, wait_for_ready=True)
+        member.told.set()

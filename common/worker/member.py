@@ -28,6 +28,8 @@ from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServ
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _JOIN_PAUSE_S = 1.0
+_INSTANCE = "MAPREDUCE_INSTANCE"
+"""How a process that replaces another one knows who it is to their master."""
 _PATIENCE_S = 300.0
 """How long a worker from elsewhere goes on without hearing from its master."""
 
@@ -79,7 +81,8 @@ class Member:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._instance = secrets.token_hex(8) if settings.from_elsewhere else ""
+        known = os.environ.pop(_INSTANCE, None)
+        self._instance = (known or secrets.token_hex(8)) if settings.from_elsewhere else ""
         self._attempts = Attempts()
         self._ending = Ending()
         self._log: Log | None = None
@@ -131,7 +134,8 @@ class Member:
         heard_s = time.monotonic()
         while not self._ending.over.wait(_HEARTBEAT_S):
             try:
-                self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S)
+                if self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S).over:
+                    return
                 heard_s = time.monotonic()
             except grpc.RpcError as failed:
                 if isinstance(error_of(failed), StaleAttemptError):
@@ -171,7 +175,7 @@ class Member:
         before = self.identity
         self.join()
         if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
-            _begin_anew()
+            _begin_anew(self._instance)
 
     def _heartbeat(self) -> pb.HeartbeatRequest:
         return pb.HeartbeatRequest(
@@ -187,6 +191,7 @@ class Member:
             self._log.event("internal_error", id=number, error=repr(error))
 
 
-def _begin_anew() -> Never:
-    """Replace this process by a new one of the same command, for another run: nothing is kept."""
+def _begin_anew(instance: str) -> Never:
+    """Replace this process by a new one of the same command, for another run: only its place is kept."""
+    os.environ[_INSTANCE] = instance
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
