@@ -5,16 +5,22 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.programs import worker_processes
+from tests.programs import release_ports, worker_processes
 
 # In the background of a script, Ctrl-C is ignored, and whatever is started there would ignore it, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# How long something takes is no property of it. What is set for CI stays as it is.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Every test ends without a worker process of its own."""
+    """Every test ends without a worker process of its own, and without a port."""
     yield
-    left = psutil.wait_procs(worker_processes(), timeout=5)[1]
+    release_ports()
+    left = psutil.wait_procs(worker_processes(), timeout=60)[1]
     assert not left, f"workers outlived their test: {left}"

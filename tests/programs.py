@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,15 +36,21 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def environment_with_hook(folder: Path, hook: str) -> dict[str, str]:
-    """Return an environment where Python runs a statement at each audit event.
+def calm_environment() -> dict[str, str]:
+    """Return an environment where no attempt is made because another takes long."""
+    return os.environ | {"PYTHONPATH": f"{ROOT / 'tests' / 'calm'}{os.pathsep}{ROOT}"}
 
-    It may use `event`, `arguments`, `errno` and `os`, and may raise: then what was about to happen fails.
-    So a disk's errors are injected without privileges.
+
+def environment_with_hook(folder: Path, *hooks: str) -> dict[str, str]:
+    """Return an environment where Python runs some statements at each audit event.
+
+    They may use `event`, `arguments`, `errno` and `os`, and may raise: then what was about to happen fails.
+    So a disk's errors are injected without privileges. See also `tests.moments`.
     """
     (folder / "hook").mkdir()
+    body = textwrap.indent("\n".join(hooks), "    ")
     (folder / "hook" / "sitecustomize.py").write_text(
-        f"import errno, os, sys\ndef hook(event, arguments):\n    {hook}\nsys.addaudithook(hook)\n"
+        f"import errno, os, sys\ncounts = {{}}\ndef hook(event, arguments):\n{body}\nsys.addaudithook(hook)\n"
     )
     paths = f"{folder / 'hook'}{os.pathsep}{ROOT}"
     return environment() | {"PYTHONPATH": paths}
@@ -67,7 +74,7 @@ def centroids_of(folder: Path) -> str:
     return (folder / "data" / "centroids.txt").read_text()
 
 
-def wait_until(condition: Callable[[], _Value | None], what: str, timeout_s: float = 60) -> _Value:
+def wait_until(condition: Callable[[], _Value | None], what: str, timeout_s: float = 120) -> _Value:
     """Return the condition's value once it has one."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
@@ -84,13 +91,19 @@ class BackgroundRun:
     `prefix` is put before its command; to run it on another host, say.
     """
 
-    def __init__(self, folder: Path, *arguments: object, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: object,
+        prefix: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.dump_path = folder / "dump.txt"
         self.process = subprocess.Popen(
             [*prefix, *command(*arguments, "--quiet")],
             cwd=folder,
-            env=environment(),
+            env=env or environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,16 +117,16 @@ class BackgroundRun:
             self.process.kill()
         self.process.communicate()
 
-    def wait_for(self, pattern: str, timeout_s: float = 60) -> re.Match[str]:
+    def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait for a line of dump.txt."""
 
         def found() -> re.Match[str] | None:
-            assert self.process.poll() is None, (
-                f"the run ended without {pattern!r}: {self.process.communicate()}"
-            )
-            return re.search(pattern, self.dump(), re.MULTILINE)
+            ended = self.process.poll() is not None
+            match = re.search(pattern, self.dump(), re.MULTILINE)
+            assert match or not ended, f"the run ended without {pattern!r}: {self.process.communicate()}"
+            return match
 
-        return wait_until(found, repr(pattern), timeout_s)
+        return wait_until(found, repr(pattern))
 
     def worker(self, name: str) -> psutil.Process:
         """Return the newest process of a worker."""
@@ -142,11 +155,23 @@ def worker_processes(ancestor: psutil.Process | None = None) -> list[psutil.Proc
     return found
 
 
+_kept_ports: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port that nobody else is given before the test ends: it is bound, but not listened on."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _kept_ports.append(keeper)
+    port: int = keeper.getsockname()[1]
     return port
+
+
+def release_ports() -> None:
+    """Let others have the ports."""
+    while _kept_ports:
+        _kept_ports.pop().close()
 
 
 def make_certificates(folder: Path) -> Path:
@@ -174,7 +199,14 @@ class JoinedWorker:
     """
 
     def __init__(
-        self, role: str, join: str, certs: Path, folder: Path, *more: object, prefix: Sequence[str] = ()
+        self,
+        role: str,
+        join: str,
+        certs: Path,
+        folder: Path,
+        *more: object,
+        prefix: Sequence[str] = (),
+        env: dict[str, str] | None = None,
     ) -> None:
         folder.mkdir()
         self.folder = folder
@@ -193,7 +225,7 @@ class JoinedWorker:
             self.process = psutil.Popen(
                 [*prefix, sys.executable, "-m", role, *map(str, [*options, *more])],
                 cwd=folder,
-                env=environment(),
+                env=env or environment(),
                 stderr=said,
             )
 
@@ -208,5 +240,5 @@ class JoinedWorker:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; return the exit code and what it said."""
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=120)
         return code, self.log.read_text()

@@ -12,6 +12,7 @@ from tests.programs import (
     ROOT,
     SAMPLE,
     SAMPLE_CENTROIDS,
+    calm_environment,
     centroids_of,
     environment_with_hook,
     options,
@@ -26,7 +27,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def succeed(folder: Path, *arguments: object) -> str:
-    result = run_master(folder, *arguments)
+    result = run_master(folder, *arguments, env=calm_environment())
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 

@@ -16,6 +16,7 @@ from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, res
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
 
 needs("distributed", "cryptography")
+pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
 from master.engines.dask import DaskEngine, FileRows  # noqa: E402
 from master.engines.dask_session import connect  # noqa: E402

@@ -33,6 +33,12 @@ KINDS = {".txt": RecordFormat.TEXT, ".arrow": RecordFormat.ARROW}
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
 
 
+@pytest.fixture(autouse=True)
+def no_stragglers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker has what is its own to do, however slow it is."""
+    monkeypatch.setattr("master.scheduler.STRAGGLES_AFTER_S", 3600.0)
+
+
 def ignore(_event: Event) -> None:
     pass
 

@@ -23,6 +23,7 @@ from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, option
 
 needs("pyspark")
 needs_java()
+pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
 from master.engines.spark import SparkEngine  # noqa: E402
 from master.engines.spark_rows import FileRows, SparkRows  # noqa: E402
@@ -182,7 +183,6 @@ def executors(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.timeout(400)
 def test_an_executor_killed_in_mid_run(
     standalone: tuple[Path, Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,9 +191,9 @@ def test_an_executor_killed_in_mid_run(
     monkeypatch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    asked = [*options(m=2, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "1"]
+    asked = [*options(m=2, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "2"]
     with BackgroundRun(tmp_path, *asked) as run:
-        run.wait_for("event=iteration_started iteration=1", 200)
+        run.wait_for("event=iteration_started iteration=1")
         victim = executors(folder)[0]
         said = Path(victim.cwd()) / "stderr"
         run.wait_for("event=iteration_finished iteration=1")

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.programs import ROOT
 
 
+@pytest.mark.timeout(400)
 def test_a_short_soak(tmp_path: Path) -> None:
     arguments = ["--seconds", "15", "--seed", "7", "--out", str(tmp_path)]
     done = subprocess.run(
@@ -15,7 +18,7 @@ def test_a_short_soak(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=390,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^seed +7$[\s\S]*^runs +[1-9]", done.stdout, re.MULTILINE)

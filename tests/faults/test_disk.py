@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.moments import at_first, opens
 from tests.programs import (
     SAMPLE,
     BackgroundRun,
@@ -20,13 +21,15 @@ from tests.programs import (
     run_master,
 )
 
-Damage = Callable[[Path], object]
-
-DAMAGES: dict[str, Damage] = {
-    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "corrupt": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
-    "missing": lambda path: path.unlink(),
+DAMAGES = {
+    "truncated": "os.truncate(arguments[0], os.path.getsize(arguments[0]) // 2)",
+    "corrupt": (
+        "with open(arguments[0], 'r+b') as file: "
+        "first = file.read(1)[0]; file.seek(0); file.write(bytes([first ^ 1]))"
+    ),
+    "missing": "os.unlink(arguments[0])",
 }
+"""What is done to a file just before it is opened."""
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a tmpfs")
 
 
@@ -73,13 +76,12 @@ def run_hooked(folder: Path, hook: str, *arguments: object) -> subprocess.Comple
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_partition_is_harmed_before_it_is_fetched(tmp_path: Path, undisturbed: str, damage: str) -> None:
-    with BackgroundRun(tmp_path, *options(k=3, r=1), "--task-delay", 0.3) as run:
-        run.wait_for("rpc_call to=R1 method=Reduce job=lloyd iteration=1 ")
-        DAMAGES[damage](tmp_path / "data" / "mappers" / "M1" / "partition_1.txt")
-        assert run.end() == (0, "")
+    hook = at_first(opens("M1/partition_1.txt"), DAMAGES[damage], tmp_path / "harmed")
+    result = run_hooked(tmp_path, hook, *options(k=3, r=1))
+    assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
     why = {"missing": r"partition_1\.txt: No such file", "corrupt": "is damaged on the disk"}
-    dump = run.dump()
+    dump = (tmp_path / "dump.txt").read_text()
     assert re.search(
         f"R1 event=rpc_response method=FetchPartition .*FAILURE .*{why.get(damage, 'is damaged on')}", dump
     )
@@ -87,14 +89,15 @@ def test_a_partition_is_harmed_before_it_is_fetched(tmp_path: Path, undisturbed:
     assert "event=worker_lost" not in dump
 
 
-@pytest.mark.parametrize("damage", ["corrupt", "missing"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_map_output_is_harmed_before_the_labels_are_read(tmp_path: Path, damage: str) -> None:
     labels = ("--labels", "labels.txt")
-    with BackgroundRun(tmp_path, *options(k=3), *labels, "--task-delay", 0.3) as run:
-        # The second mapper's are read last, when both are done; the first has 0.3 s to finish.
-        run.wait_for("from=M2 method=Map job=label task=2 attempt=1 status=SUCCESS")
-        DAMAGES[damage](tmp_path / "data" / "mappers" / "M2" / "job_label" / "map_output.txt")
-        assert run.end() == (0, "")
+    hook = at_first(opens("M2/job_label/map_output.txt", job="label"), DAMAGES[damage], tmp_path / "harmed")
+    result = run_hooked(tmp_path, hook, *options(k=3), *labels)
+    assert (result.returncode, result.stderr) == (0, "")
+    dump = (tmp_path / "dump.txt").read_text()
+    lost = "from=M2 method=ReadMapOutput job=label task=2 attempt=1 status=FAILURE"
+    assert re.search(rf"{lost}[\s\S]*method=Map job=label task=2 attempt=\d status=SUCCESS", dump)
     found = (tmp_path / "labels.txt").read_text()
     assert run_master(tmp_path, *options(k=3), *labels, "--engine", "inline").returncode == 0
     assert found == (tmp_path / "labels.txt").read_text()
@@ -102,12 +105,7 @@ def test_a_map_output_is_harmed_before_the_labels_are_read(tmp_path: Path, damag
 
 def test_a_disk_error_while_a_worker_writes(tmp_path: Path, undisturbed: str) -> None:
     """It happens once; the task runs again."""
-    once = tmp_path / "once"
-    hook = (
-        "if event == 'open' and '.partition_2' in str(arguments[0]) and '/M2/' in str(arguments[0]) "
-        f"and not os.path.exists('{once}'): "
-        f"os.close(os.open('{once}', os.O_CREAT)); {raising('EIO')}"
-    )
+    hook = at_first(opens("M2/.partition_2"), raising("EIO"), tmp_path / "failed")
     result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
@@ -178,8 +176,10 @@ def test_an_input_that_changes_under_the_run(tmp_path: Path, suffix: str, change
         np.save(path, points)
     else:
         np.savetxt(path, points, "%.5f", delimiter=",")
-    delay = 0 if in_use else 0.2
-    with BackgroundRun(tmp_path, *options(k=30, input_path=path), "--task-delay", delay) as run:
+    slowly = () if in_use else ("--task-delay", 0.2)
+    iterations = 1000 if suffix == ".npy" else 5  # it goes on until that is seen
+    arguments = (*options(k=30, n=iterations, input_path=path), "--tol", 0, *slowly)
+    with BackgroundRun(tmp_path, *arguments) as run:
         run.wait_for("M1 event=map_started job=lloyd " if in_use else "method=Map job=lloyd")
         if change == "truncated":
             os.truncate(path, 200)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Host, hosts, missing
+from tests.moments import Gate, opens
 from tests.programs import (
     SAMPLE,
     BackgroundRun,
     JoinedWorker,
     centroids_of,
+    environment_with_hook,
     make_certificates,
     options,
     remote_workers,
@@ -36,21 +38,25 @@ def test_a_host_is_cut_off_and_comes_back(tmp_path: Path, four_hosts: list[Host]
         root.mkdir()
         (root / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
-        *options(k=3, r=1, n=1000, input_path=roots[0] / "points.txt"),
+        *options(k=3, r=1, input_path=roots[0] / "points.txt"),
         *remote_workers(listen, certs, roots[0]),
-        *("--task-delay", 2, "--tol", 0),
     ]
+    gate = Gate(tmp_path, opens("/host3/worker/work/.output"))
+    env = environment_with_hook(tmp_path, gate.hook)
     with ExitStack() as stack:
         mapper, other, reducer = [
-            stack.enter_context(JoinedWorker(role, listen, certs, root / "worker", prefix=host.prefix))
+            stack.enter_context(
+                JoinedWorker(role, listen, certs, root / "worker", prefix=host.prefix, env=env)
+            )
             for role, root, host in zip(("mapper", "mapper", "reducer"), roots[1:], workers, strict=True)
         ]
         run = stack.enter_context(BackgroundRun(roots[0], *arguments, prefix=master.prefix))
-        run.wait_for(r"^\S+ M\d event=map_started job=lloyd")
+        gate.wait()
         workers[0].cut_off()
         lost = run.wait_for(r"event=worker_lost worker=(M\d) reason=.*was silent").group(1)
         workers[0].heal()
         run.wait_for(rf"event=worker_lost worker={lost}[\s\S]*event=worker_joined worker={lost}")
+        gate.open()
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (mapper, other, reducer)] == [0, 0, 0]
     (tmp_path / "undisturbed").mkdir()

@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.programs import BackgroundRun, centroids_of, options, run_master
+from tests.moments import KILL, NO_STRAGGLERS, at_first, opens
+from tests.programs import (
+    BackgroundRun,
+    calm_environment,
+    centroids_of,
+    environment_with_hook,
+    options,
+    run_master,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +28,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_half_of_all_calls_fail(tmp_path: Path, seed: int) -> None:
     def run(name: str, *more: object) -> tuple[str, str]:
         (tmp_path / name).mkdir()
-        result = run_master(tmp_path / name, *options(m=3, k=3), "--seed", seed, *more)
+        arguments = (*options(m=3, k=3), "--seed", seed, *more)
+        result = run_master(tmp_path / name, *arguments, env=calm_environment())
         assert (result.returncode, result.stderr) == (0, "")
         return centroids_of(tmp_path / name), (tmp_path / name / "dump.txt").read_text()
 
@@ -39,50 +48,45 @@ def test_half_of_all_calls_fail(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize(
     ("victim", "moment", "retried"),
     [
-        ("M1", r"^\S+ M1 event=map_started job=lloyd", "Map"),
-        ("M2", r"event=rpc_response from=M2 method=Map job=lloyd iteration=2 .*SUCCESS", "Map"),
-        ("R1", r"^\S+ R1 event=reduce_started job=lloyd", "Reduce"),
-        ("R2", r"event=rpc_response from=R2 method=Reduce job=lloyd iteration=1 .*SUCCESS", ""),
-        ("M1", r"event=rpc_call to=M1 method=Map job=describe", "Map"),
-        ("R1", r"event=rpc_call to=R1 method=Reduce job=score", "Reduce"),
+        ("M1", opens("M1/.map_output"), "Map job=lloyd iteration=1"),
+        ("M2", opens("M2/partition_"), "Map job=lloyd iteration=1"),
+        ("R1", opens("R1/.output"), "Reduce job=lloyd iteration=1"),
+        ("R2", opens("R2/output."), "Reduce job=lloyd iteration=1"),
+        ("M1", opens("M1/", job="describe"), "Map job=describe"),
+        ("R1", opens("R1/", job="score"), "Reduce job=score"),
     ],
     ids=["before map", "after map", "before reduce", "after reduce", "first job", "last job"],
 )
 def test_killed(tmp_path: Path, undisturbed: str, victim: str, moment: str, retried: str) -> None:
-    with BackgroundRun(tmp_path, *options(k=3), "--task-delay", 0.2) as run:
-        run.wait_for(moment)
-        process = run.worker(victim)
-        process.kill()
-        assert run.end() == (0, "")
+    hook = at_first(moment, KILL, tmp_path / "killed")
+    result = run_master(tmp_path, *options(k=3), env=environment_with_hook(tmp_path, hook))
+    assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
-    dump = run.dump()
-    assert f"event=worker_lost worker={victim} pid={process.pid}" in dump
-    assert f"event=worker_joined worker={victim}" in dump.split("event=worker_lost")[1]
-    if retried:
-        assert re.search(rf"method={retried} .*attempt=2 status=SUCCESS", dump)
+    dump = (tmp_path / "dump.txt").read_text()
+    assert f"event=worker_joined worker={victim}" in dump.split(f"event=worker_lost worker={victim}")[1]
+    assert re.search(rf"method={retried} .*attempt=2 status=SUCCESS", dump)
 
 
 def test_killed_in_the_middle_of_a_long_map(tmp_path: Path) -> None:
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(1).normal(size=(300_000, 2)))
     arguments = options(k=4, n=3, input_path=path)
-    with BackgroundRun(tmp_path, *arguments) as run:
-        run.wait_for(r"^\S+ M1 event=map_started job=lloyd")
-        run.worker("M1").kill()
-        assert run.end() == (0, "")
-    assert re.search(r"M1 method=Map job=lloyd iteration=\d task=1 attempt=1 status=FAILURE", run.dump())
+    hook = at_first(opens("M1/.partition_2"), KILL, tmp_path / "killed")
+    assert run_master(tmp_path, *arguments, env=environment_with_hook(tmp_path, hook)).returncode == 0
+    dump = (tmp_path / "dump.txt").read_text()
+    assert "from=M1 method=Map job=lloyd iteration=1 task=1 attempt=1 status=FAILURE" in dump
     centroids = centroids_of(tmp_path)
     assert run_master(tmp_path, *arguments, "--engine", "inline").returncode == 0
     assert centroids == centroids_of(tmp_path)
 
 
 def test_every_worker_killed_once(tmp_path: Path, undisturbed: str) -> None:
-    with BackgroundRun(tmp_path, *options(k=3), "--task-delay", 0.2) as run:
-        run.wait_for("event=iteration_started iteration=2")
-        for name in ("M1", "R2", "M2", "R1"):
-            run.worker(name).kill()
-        assert run.end() == (0, "")
+    files = {"M1": ".map_output", "M2": ".map_output", "R1": ".output", "R2": ".output"}
+    hooks = [at_first(opens(f"{name}/{file}"), KILL, tmp_path / name) for name, file in files.items()]
+    assert run_master(tmp_path, *options(k=3), env=environment_with_hook(tmp_path, *hooks)).returncode == 0
     assert centroids_of(tmp_path) == undisturbed
+    dump = (tmp_path / "dump.txt").read_text()
+    assert sorted(re.findall(r"event=worker_lost worker=(\w+)", dump)) == sorted(files)
 
 
 def test_a_worker_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None:
@@ -98,12 +102,14 @@ def test_a_worker_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None
 
 def test_labels_survive_a_mapper_killed_before_they_are_read(tmp_path: Path) -> None:
     """It has another task to do by then; what it made of the first one is lost."""
-    slowly = "--splits", 4, "--task-delay", 0.5, "--labels", "labels.txt"
-    with BackgroundRun(tmp_path, *options(k=3), *slowly) as run:
-        run.wait_for("from=M1 method=Map job=label task=1 attempt=1 status=SUCCESS")
-        run.worker("M1").kill()
-        assert run.end() == (0, "")
-    assert re.search("method=Map job=label task=1 attempt=2 status=SUCCESS", run.dump())
+    moment = opens("task_3/.map_output", job="label")
+    hook = at_first(f"'/M1/' in str(arguments[0]) and {moment}", KILL, tmp_path / "killed")
+    arguments = (*options(k=3), "--splits", 4, "--labels", "labels.txt")
+    env = environment_with_hook(tmp_path, hook, NO_STRAGGLERS)
+    assert run_master(tmp_path, *arguments, env=env).returncode == 0
+    dump = (tmp_path / "dump.txt").read_text()
+    assert "from=M1 method=Map job=label task=1 attempt=1 status=SUCCESS" in dump
+    assert re.search("method=Map job=label task=1 attempt=2 status=SUCCESS", dump)
     labels = (tmp_path / "labels.txt").read_text()
     assert run_master(tmp_path, *options(k=3), "--engine", "inline", "--labels", "inline.txt").returncode == 0
     assert labels == (tmp_path / "inline.txt").read_text()

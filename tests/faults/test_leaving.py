@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.moments import Gate, imports, opens
 from tests.programs import (
     SAMPLE,
     BackgroundRun,
@@ -25,7 +26,7 @@ from tests.programs import (
 @pytest.mark.parametrize("role", ["mapper", "reducer"])
 def test_while_it_imports(tmp_path: Path, role: str) -> None:
     """There is nothing to tidy yet, so the signal itself ends it, without a word."""
-    hook = "if event == 'import' and arguments[0] == 'grpc': os.kill(os.getpid(), 2)"
+    hook = f"if {imports('grpc')}: os.kill(os.getpid(), 2)"
     result = subprocess.run(
         [sys.executable, "-m", role, "--join", "127.0.0.1:1", "--certs", str(tmp_path)],
         env=environment_with_hook(tmp_path, hook),
@@ -55,17 +56,16 @@ def test_in_the_middle_of_a_task(tmp_path: Path) -> None:
     arguments = [
         *options(k=3, r=1, input_path=tmp_path / "points.txt"),
         *remote_workers(master, certs, tmp_path),
-        *("--task-delay", 1),
     ]
+    gate = Gate(tmp_path, opens("/a/work/.map_output"))
+    env = environment_with_hook(tmp_path, gate.hook)
     with (
-        JoinedWorker("mapper", master, certs, tmp_path / "a") as first,
+        JoinedWorker("mapper", master, certs, tmp_path / "a", env=env) as first,
         JoinedWorker("mapper", master, certs, tmp_path / "b") as second,
         JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
         BackgroundRun(tmp_path, *arguments) as run,
     ):
-        wait_until(lambda: "joined" in first.log.read_text(), "word of joining")
-        name = "M1" if " as M1," in first.log.read_text() else "M2"
-        run.wait_for(rf"^\S+ {name} event=map_started job=lloyd")
+        gate.wait()
         first.process.send_signal(signal.SIGINT)
         code, said = first.end()
         assert code == 130

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.moments import Gate, opens
 from tests.programs import (
     BackgroundRun,
     JoinedWorker,
@@ -28,8 +29,8 @@ from tests.programs import (
 )
 
 POINTS = np.round(np.random.default_rng(5).normal(size=(60, 2)) + [[0, 0], [3, 1], [1, 3]] * 20, 3)
-SLOW = ("--task-delay", 0.05)
-LLOYD_2 = "method={} job=lloyd iteration=2 task=1 attempt=1"
+SLOW = ("--task-delay", 0.3)
+MAP = opens("M1/.map_output")
 NOTHING = "there is no checkpoint in data/checkpoints: no run began, or the last one finished"
 
 Undisturbed = Callable[..., tuple[str, str]]
@@ -61,9 +62,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Undis
 def killed_once(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     folder = tmp_path_factory.mktemp("killed")
     shutil.copy2(points, folder)
-    with BackgroundRun(folder, *usual(Path("points.csv")), *SLOW) as run:
-        run.wait_for("iteration_2.jsonl")
+    first, third = Gate(folder, MAP, name="first"), Gate(folder, MAP, nth=3, name="third")
+    env = environment_with_hook(folder, first.hook, third.hook)
+    with BackgroundRun(folder, *USUAL, *ALONE, env=env) as run:
+        run.wait_for("iteration_0.jsonl")
         wait_until(lambda: b'"digest": ""' not in newest_of(folder).read_bytes(), "checksum of the input")
+        first.open()
+        third.wait()
+        run.wait_for("iteration_2.jsonl")
         kill(run)
     return folder
 
@@ -84,19 +90,29 @@ def usual(points: Path) -> tuple[object, ...]:
 
 
 USUAL = usual(Path("points.csv"))
+ALONE = ("--mappers", 1, "--reducers", 1)
 
 
 def kill(run: BackgroundRun) -> None:
     workers = worker_processes(psutil.Process(run.process.pid))
     run.process.kill()
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
     assert not (run.folder / "data" / "centroids.txt").exists()
 
 
-def kill_at(folder: Path, moment: str, *arguments: object) -> None:
-    """Run, and kill the master as soon as the dump has a line."""
+def kill_after(folder: Path, line: str, *arguments: object) -> None:
+    """Run slowly, and kill the master once the dump has a line."""
     with BackgroundRun(folder, *SLOW, *arguments) as run:
-        run.wait_for(moment)
+        run.wait_for(line)
+        kill(run)
+
+
+def kill_at(folder: Path, moment: str, nth: int, *arguments: object) -> None:
+    """Run on one mapper and one reducer; kill the master when it comes to one of their moments."""
+    gate = Gate(folder, moment, nth)
+    with BackgroundRun(folder, *arguments, *ALONE, env=environment_with_hook(folder, gate.hook)) as run:
+        gate.wait()
+        run.wait_for("event=checkpoint ")
         kill(run)
 
 
@@ -140,17 +156,19 @@ def refusal(folder: Path, *arguments: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "moment",
+    ("moment", "nth"),
     [
-        "iteration_0.jsonl",
-        f"rpc_call .*{LLOYD_2.format('Map')}",
-        f"rpc_response .*{LLOYD_2.format('Reduce')} status=SUCCESS",
-        "method=Map job=label",
+        (MAP, 1),
+        (MAP, 2),
+        (opens("M1/partition_"), 2),
+        (opens("R1/.output"), 2),
+        (opens("R1/output."), 2),
+        (opens("M1/", job="label"), 1),
     ],
-    ids=["initial", "map", "reduce", "labels"],
+    ids=["initial", "map", "fetch", "reduce", "output", "labels"],
 )
-def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: str) -> None:
-    kill_at(tmp_path, moment, *usual(points))
+def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: str, nth: int) -> None:
+    kill_at(tmp_path, moment, nth, *usual(points))
     newest = newest_of(tmp_path).stem.replace("_", "=")
     story = resume(tmp_path, *usual(points), "--engine", "inline")
     assert f"event=resumed {newest} of=12" in story
@@ -160,7 +178,7 @@ def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: 
 
 @pytest.mark.parametrize("moment", ["event=run_started", "job=describe"])
 def test_killed_before_there_is_anything_to_resume(tmp_path: Path, points: Path, moment: str) -> None:
-    kill_at(tmp_path, moment, *usual(points), "--task-delay", 1)
+    kill_after(tmp_path, moment, *usual(points), "--task-delay", 60)
     assert refusal(tmp_path, *usual(points)) == NOTHING
 
 
@@ -186,7 +204,14 @@ def test_killed_when_the_result_takes_its_name(
 
 def test_killed_again_while_resuming(killed: Path, undisturbed: Undisturbed) -> None:
     for times in (1, 2):
-        kill_at(killed, rf"(?s)(event=resumed.*){{{times}}}event=checkpoint ", *USUAL, "--resume")
+        kill_after(
+            killed,
+            rf"(?s)(event=resumed.*){{{times}}}event=checkpoint ",
+            *USUAL,
+            "--resume",
+            "--task-delay",
+            1,
+        )
         assert len(checkpoints_in(killed)) == 2
     resume(killed, *USUAL, "--engine", "inline")
     assert found_in(killed) == undisturbed()
@@ -230,7 +255,7 @@ def test_starts_and_empty_clusters(
         (tmp_path / name / "far.txt").write_text("0,0\n1000,1000\n2000,1\n")
     arguments = (*usual(points), *more, "--combine")
     assert run_master(tmp_path / "calm", *arguments, "--engine", "inline").returncode == 0
-    kill_at(tmp_path / "killed", "iteration_1.jsonl", *arguments)
+    kill_after(tmp_path / "killed", r"iteration_[1-9]\d*\.jsonl", *arguments)
     resume(tmp_path / "killed", *arguments, "--engine", engine)
     assert found_in(tmp_path / "killed") == found_in(tmp_path / "calm")
 
@@ -296,13 +321,13 @@ def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -
 
 def test_a_new_run_replaces_the_checkpoints_of_an_earlier_one(killed: Path) -> None:
     (killed / "dump.txt").unlink()
-    kill_at(killed, "iteration_0.jsonl", *USUAL, "--seed", 3)
+    kill_after(killed, "iteration_0.jsonl", *USUAL, "--seed", 3)
     assert "--seed is 0, but" in refusal(killed, *USUAL)
 
 
 def test_a_run_in_progress_is_not_resumed(tmp_path: Path, points: Path) -> None:
-    with BackgroundRun(tmp_path, *usual(points), "--task-delay", 0.2) as run:
-        run.wait_for("iteration_0.jsonl")
+    with BackgroundRun(tmp_path, *usual(points), "--task-delay", 60) as run:
+        run.wait_for("method=Map job=describe")
         result = run_master(tmp_path, *usual(points), "--resume", "--dump", "other.txt")
         assert result.returncode == 2
         assert f"data is in use by process {run.process.pid}" in result.stderr
@@ -319,7 +344,7 @@ def test_without_checkpoints_the_run_goes_on(tmp_path: Path, points: Path, undis
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, points: Path, undisturbed: Undisturbed) -> None:
     with BackgroundRun(tmp_path, *usual(points), *SLOW) as run:
-        run.wait_for("iteration_1.jsonl")
+        run.wait_for("event=checkpoint ")
         run.process.terminate()
         assert run.end()[0] == 143
     assert re.search(
@@ -335,12 +360,13 @@ def test_workers_from_elsewhere_serve_the_next_master(
     """What they keep of the input is of other splits by then."""
     certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
     shutil.copy2(points, tmp_path)
-    arguments = (*USUAL, *remote_workers(master, certs, tmp_path), "--mappers", 1, "--reducers", 1, *SLOW)
+    arguments = (*USUAL, *remote_workers(master, certs, tmp_path), *ALONE)
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a") as mapper,
         JoinedWorker("reducer", master, certs, tmp_path / "b") as reducer,
     ):
-        kill_at(tmp_path, "iteration_1.jsonl", *arguments, "--splits", 2)
-        resume(tmp_path, *arguments, "--splits", 5)
+        kill_after(tmp_path, r"iteration_[1-9]\d*\.jsonl", *arguments, "--splits", 2)
+        story = resume(tmp_path, *arguments, "--splits", 5)
         assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
     assert found_in(tmp_path) == undisturbed()
+    assert set(re.findall(r"event=worker_joined worker=(\w+)", story)) == {"M1", "R1"}

@@ -27,7 +27,7 @@ from master.kmeans import fit
 Compare = Callable[..., None]
 
 RNG = builds(np.random.default_rng, integers(0, 2**32))
-twenty = settings(max_examples=20, derandomize=True, deadline=None)
+twenty = settings(max_examples=20, derandomize=True)
 
 
 class NoLog:

@@ -91,7 +91,7 @@ def data(draw: st.DrawFn) -> tuple[FloatArray, int, int]:
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @given(drawn=data(), dtype=st.sampled_from(["float64", "float32"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_sums_are_those_of_the_plain_formula(
     build: Build, drawn: tuple[FloatArray, int, int], dtype: str
 ) -> None:
@@ -111,7 +111,7 @@ def test_points_half_way_between_centroids(build: Build) -> None:
 
 
 @given(drawn=data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_compiled_code_gives_the_labels_and_distances_of_the_plain_formula(
     drawn: tuple[FloatArray, int, int],
 ) -> None:

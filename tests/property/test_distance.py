@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import DataObject, SearchStrategy, data, floats, integers, just, lists, one_of
 
 from common.kernels import distance
@@ -54,7 +54,6 @@ def assert_as_by_loop(points: FloatArray, centroids: FloatArray) -> None:
 
 
 @given(pick=ANY, kind=coordinates(), columns=COLUMNS, rows=integers(0, 12), k=integers(1, 6))
-@settings(deadline=None)
 def test_nearest_is_the_plain_loop(
     pick: DataObject, kind: SearchStrategy[float], columns: int, rows: int, k: int
 ) -> None:
@@ -62,7 +61,6 @@ def test_nearest_is_the_plain_loop(
 
 
 @given(pick=ANY, kind=coordinates(), columns=COLUMNS, rows=integers(1, 12))
-@settings(deadline=None)
 def test_nearest_to_some_of_the_points_themselves(
     pick: DataObject, kind: SearchStrategy[float], columns: int, rows: int
 ) -> None:
@@ -90,7 +88,6 @@ def test_ties_go_to_the_lowest_index() -> None:
 
 
 @given(pick=ANY, columns=COLUMNS, k=integers(1, 6))
-@settings(deadline=None)
 def test_largest_shift_is_the_largest_distance(pick: DataObject, columns: int, k: int) -> None:
     kind = floats(-1e140, 1e140) | floats(-1e-140, 1e-140) | floats(-9, 9)
     before, after = matrix(pick, kind, k, columns), matrix(pick, kind, k, columns)

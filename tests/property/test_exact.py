@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis.strategies import (
     DataObject,
     SearchStrategy,
@@ -63,7 +63,6 @@ def exact_sums(values: FloatArray) -> list[float]:
 
 
 @given(values=MATRIX)
-@settings(deadline=None)
 def test_sums_are_the_exact_sums_rounded_once(values: FloatArray) -> None:
     grid = grid_of(values)
     assert round_once(sum_all(grid.cut(values))).tolist() == exact_sums(values)
@@ -73,7 +72,6 @@ def test_sums_are_the_exact_sums_rounded_once(values: FloatArray) -> None:
 @example(rows=[[1.0], [2.0**-53], [2.0**-200]])
 @example(rows=[[1.0], [2.0**-53], [-(2.0**-200)]])
 @example(rows=[[-0.0], [0.0]])
-@settings(deadline=None)
 def test_many_sums_are_rounded_as_each_alone(rows: list[list[float]]) -> None:
     limbs = np.tile(rows, 100)
     expected = [math.fsum(column) for column in limbs.T.tolist()]
@@ -81,14 +79,12 @@ def test_many_sums_are_rounded_as_each_alone(rows: list[list[float]]) -> None:
 
 
 @given(values=MATRIX)
-@settings(deadline=None)
 def test_each_number_is_the_sum_of_its_limbs(values: FloatArray) -> None:
     limbs = grid_of(values).cut(values)
     assert round_once(limbs.reshape(len(limbs), -1)).tolist() == values.T.ravel().tolist()
 
 
 @given(values=MATRIX, pick=ANY, rows=integers(1, 2**45))
-@settings(deadline=None)
 def test_sums_by_key_are_exact_and_a_grid_for_more_rows_is_right(
     values: FloatArray, pick: DataObject, rows: int
 ) -> None:
@@ -104,7 +100,6 @@ def test_sums_by_key_are_exact_and_a_grid_for_more_rows_is_right(
 
 
 @given(values=MATRIX, pick=ANY)
-@settings(deadline=None)
 def test_parts_added_in_any_order_give_the_same_limbs(values: FloatArray, pick: DataObject) -> None:
     grid = grid_of(values)
     shuffled = values[pick.draw(permutations(range(len(values))))]
@@ -118,7 +113,6 @@ def test_parts_added_in_any_order_give_the_same_limbs(values: FloatArray, pick: 
 
 
 @given(values=MATRIX)
-@settings(deadline=None)
 def test_partial_sums_of_many_rows_stay_exact(values: FloatArray) -> None:
     """The same rows 2**k times over, by adding the sums to themselves k times."""
     doublings = 20
@@ -130,7 +124,6 @@ def test_partial_sums_of_many_rows_stay_exact(values: FloatArray) -> None:
 
 
 @given(values=MATRIX, rows=integers(1, 2**45))
-@settings(deadline=None)
 def test_a_grid_survives_the_wire(values: FloatArray, rows: int) -> None:
     grid = grid_of(values, rows)
     array = grid.to_array()
@@ -140,7 +133,6 @@ def test_a_grid_survives_the_wire(values: FloatArray, rows: int) -> None:
 
 
 @given(value=floats(0, exclude_min=True, allow_infinity=False), factor=floats(1, 2**60))
-@settings(deadline=None)
 def test_last_bit_divides_every_number_at_least_as_large(value: float, factor: float) -> None:
     larger = value * factor
     exponent = last_bit(value)

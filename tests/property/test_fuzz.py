@@ -19,7 +19,7 @@ from common.errors import InputError, UsageError
 from common.model import RecordFormat, Records
 from common.records import decode, encode
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MATRIX = np.arange(12.0).reshape(6, 2)
 LIMIT_BYTES = 64 << 20
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.kernels.grouping import merge_groups, order_by_key, partition_positions
@@ -15,13 +15,11 @@ def array(keys: list[int]) -> IntArray:
     return np.array(keys, np.int32)
 
 
-@settings(deadline=None)
 @given(keys=KEYS)
 def test_order_is_that_of_a_stable_sort(keys: list[int]) -> None:
     assert order_by_key(array(keys)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
 
 
-@settings(deadline=None)
 @given(keys=KEYS, partitions=st.integers(0, 12))
 def test_partitions_hold_each_position_once_sorted_by_key(keys: list[int], partitions: int) -> None:
     found = [positions.tolist() for positions in partition_positions(array(keys), partitions)]
@@ -36,7 +34,6 @@ def test_partitions_of_many_keys(last_key: int) -> None:
         assert keys[positions].tolist() == list(range(p, last_key + 1, 3))
 
 
-@settings(deadline=None)
 @given(runs=st.lists(KEYS, max_size=5))
 def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[int]]) -> None:
     records, expected = [], dict[int, list[list[float]]]()

@@ -99,7 +99,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("input") / "points.txt"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(matrix=matrices, layout=layouts, n=st.integers(1, 12), way=st.sampled_from(WAYS))
 def test_matrices_are_read_back_bit_by_bit(
     path: Path, matrix: FloatArray, layout: Layout, n: int, way: tuple[int, int]
@@ -112,7 +112,7 @@ def test_matrices_are_read_back_bit_by_bit(
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(content=contents, n=st.integers(1, 4), way=st.sampled_from(WAYS))
 def test_any_bytes_are_finite_numbers_or_one_line_of_error(
     path: Path, content: bytes, n: int, way: tuple[int, int]
@@ -128,7 +128,7 @@ def test_any_bytes_are_finite_numbers_or_one_line_of_error(
         assert found.splitlines() == [found]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(content=contents, n=st.integers(1, 4))
 def test_all_ways_of_parsing_agree(path: Path, content: bytes, n: int) -> None:
     path.write_bytes(content)

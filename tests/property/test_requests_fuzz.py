@@ -33,7 +33,7 @@ from tests.servers import Serving, methods, serving
 METHODS = methods()
 TIMEOUT_S = 20.0
 MOST_GROWTH_BYTES = 64 << 20
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 DISTURBED = (
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.UNAVAILABLE,

@@ -471,4 +471,4 @@ def output_of(run: RunTask) -> Output:
 
 
 TestCluster = Cluster.TestCase
-TestCluster.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestCluster.settings = settings(max_examples=150, stateful_step_count=60)

@@ -40,14 +40,13 @@ def test_a_burst_comes_together() -> None:
 
 
 def test_a_close_ends_the_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     batches: Batches[int] = Batches(lambda items: None, 3600)
     batches.put(1)
+    (thread,) = set(threading.enumerate()) - before
     batches.close()
-    for thread in threading.enumerate():
-        if thread.name == "batches":
-            thread.join(10)
-    assert threading.active_count() == before
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_flush_waits_no_longer_than_it_may() -> None:

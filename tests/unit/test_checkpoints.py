@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import binary, floats, integers, lists
 
 from common.dataset import content_digest, open_input
@@ -56,7 +56,6 @@ def keep(data_dir: DataDir, iteration: int, content: bytes) -> Path:
 
 
 @given(values=lists(FINITE, min_size=1, max_size=6), shift=floats(0) | floats(0, 1e-300), n=integers(0, 9))
-@settings(deadline=None)
 def test_every_bit_comes_back(
     tmp_path_factory: pytest.TempPathFactory, values: list[float], shift: float, n: int
 ) -> None:
@@ -71,7 +70,6 @@ def test_every_bit_comes_back(
 
 
 @given(noise=binary(max_size=60), at=integers(0, 400), cut=integers(0, 20))
-@settings(deadline=None)
 def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, cut: int) -> None:
     data_dir = DataDir(tmp_path_factory.mktemp("data"))
     whole = encode_checkpoint(3, SUBJECT, [progress(3)])

@@ -183,7 +183,7 @@ every_job = pytest.mark.parametrize(
 
 @pytest.mark.parametrize(("make", "state_of", "find"), CASES.values(), ids=CASES.keys())
 @given(points=POINTS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_result(
     make: Make,
     state_of: Callable[[FloatArray], State],
@@ -208,7 +208,7 @@ def test_ranges_of_many_rows(rows: int, columns: int) -> None:
 @given(
     points=POINTS, bounds=lists(integers(0, 30), max_size=4), block_rows=integers(1, 8), combine=booleans()
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_blocks_and_combine_make_no_difference(
     make: Make,
     state_of: Callable[[FloatArray], State],
@@ -223,7 +223,7 @@ def test_blocks_and_combine_make_no_difference(
 
 @every_job
 @given(points=POINTS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_combining_twice_is_combining_once(
     make: Make, state_of: Callable[[FloatArray], State], points: FloatArray
 ) -> None:
@@ -271,7 +271,6 @@ def check_score(points: FloatArray, centroids: FloatArray) -> None:
 
 
 @given(points=matrices(EXTREME), centroids=matrices(EXTREME))
-@settings(deadline=None)
 def test_score_counts_and_sums_exactly(points: FloatArray, centroids: FloatArray) -> None:
     check_score(points, points[:3])
     check_score(points, centroids[:3])
@@ -283,7 +282,6 @@ def test_score_sums_exactly_if_all_rows_are_as_far_as_can_be(rows: int) -> None:
 
 
 @given(points=POINTS, block_rows=integers(1, 8))
-@settings(deadline=None)
 def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
@@ -293,7 +291,6 @@ def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None
 
 
 @given(points=POINTS, block_rows=integers(1, 8), threads=integers(1, 3))
-@settings(deadline=None)
 def test_keys_come_in_input_order_start_after_start(
     points: FloatArray, block_rows: int, threads: int
 ) -> None:

@@ -128,7 +128,7 @@ POINT = lists(COORDINATE, min_size=2, max_size=2)
     iterations=integers(1, 12),
     tol=sampled_from([0.0, 0.5, 1e300]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_fit_is_the_plain_loop(
     run: Run,
     on_empty: str,
@@ -209,7 +209,7 @@ def initial_centroids(log: ListLog) -> list[list[float]]:
 
 @pytest.mark.parametrize("init", ["random", "k-means++"])
 @given(points=lists(POINT, min_size=1, max_size=40), k=integers(1, 6), seed=integers(0, 2**63 - 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_start_is_k_distinct_input_points(run: Run, init: str, points: Rows, k: int, seed: int) -> None:
     distinct = {tuple(point) for point in points}
     k = min(k, len(distinct))
@@ -267,7 +267,7 @@ def test_of_several_starts_the_least_inertia_wins(run: Run) -> None:
     combine=sampled_from([False, True]),
     seed=integers(0, 10),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_starts_side_by_side_are_the_starts_one_by_one(
     run: Run, points: Rows, combine: bool, seed: int
 ) -> None:

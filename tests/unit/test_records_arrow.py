@@ -71,7 +71,6 @@ def test_decode_undoes_encode(keys: Sequence[int], values: Sequence[Sequence[flo
     assert same(read(written(make(keys, values))), make(keys, values))
 
 
-@settings(deadline=None)
 @given(whole=RECORDS)
 def test_decode_undoes_encode_of_anything(whole: Records) -> None:
     assert same(read(written(whole)), whole)
@@ -122,7 +121,7 @@ def test_what_no_encoder_writes_is_refused(content: bytes) -> None:
         decode(content, RecordFormat.ARROW)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(data=st.data())
 def test_damaged_bytes_are_refused_or_read_as_records(data: st.DataObject) -> None:
     """No checksum here: what gets through must at least be whole records of the right types."""

@@ -71,7 +71,7 @@ def test_each_path_reads_the_other(writer: str, reader: str) -> None:
         assert same(decode(content), make(*MANY["special"]))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data(), path=st.sampled_from(list(PATHS)))
 def test_decode_undoes_encode_of_anything(data: st.DataObject, path: str) -> None:
     whole = data.draw(RECORDS)
