@@ -19,6 +19,7 @@ _MASTER, _MAPPER, _REDUCER = ({party} for party in Party)
 CALLERS: Mapping[str, set[Party]] = {
     "/mapreduce.v1.Master/Join": _MAPPER | _REDUCER,
     "/mapreduce.v1.Master/Heartbeat": _MAPPER | _REDUCER,
+    "/mapreduce.v1.Master/Leave": _MAPPER | _REDUCER,
     "/mapreduce.v1.Master/Log": _MAPPER | _REDUCER,
     "/mapreduce.v1.Worker/End": _MASTER,
     "/mapreduce.v1.Mapper/Map": _MASTER,

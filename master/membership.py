@@ -146,19 +146,22 @@ class Membership(MasterServicer):
         with suppress(UnreachableError):
             self._member(worker).watched = True
 
-    def lose(self, worker: WorkerId, reason: str, *, returns: bool, **details: object) -> None:
-        """Declare a worker dead, whether it joined or not; details are for the log."""
+    def lose(
+        self, worker: WorkerId, reason: str, *, returns: bool, left: bool = False, **details: object
+    ) -> None:
+        """Declare that a worker is gone, whether it joined or not; details are for the log."""
         with self._lock:
             place = worker.role, worker.index
             member = self._members.get(place)
             if member is not None and member.worker == worker:
                 del self._members[place]
-                member.channel.close()
             if self._started.get(place, (0,))[0] == worker.incarnation:
                 del self._started[place]
             name = node_name(*place)
             self._log.event("worker_lost", worker=name, **details, reason=reason, returns=returns)
-            self._notify(WorkerLost(worker, returns, reason))
+            self._notify(WorkerLost(worker, returns, reason, left))
+            if member is not None and member.worker == worker:
+                member.channel.close()  # now, for the calls that it ends are not to be heard of first
 
     # The service
 
@@ -182,11 +185,8 @@ class Membership(MasterServicer):
         self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
     ) -> pb.HeartbeatResponse:
         """Take in that a worker is alive."""
-        worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
         with self._lock:
-            member = self._members.get((worker.role, worker.index))
-            if member is None or member.worker != worker:
-                raise StaleAttemptError("that worker is not, or no longer, one of this run")
+            member = self._known(request)
             if self._closing.is_set():
                 member.told.set()
                 return pb.HeartbeatResponse(over=True)
@@ -194,13 +194,29 @@ class Membership(MasterServicer):
             if member.watched:
                 member.watched = False
                 self._log.event("worker_heard", worker=member.name)
-                self._notify(WorkerHeard(worker))
+                self._notify(WorkerHeard(member.worker))
         return pb.HeartbeatResponse()
+
+    def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
+        """Do without a worker from now on."""
+        with self._lock:
+            member = self._known(request)
+            self.lose(member.worker, f"{member.name} has left", returns=False, left=True)
+        member.told.set()
+        return pb.LeaveResponse()
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
         """Put workers' own lines into the dump."""
         self._add_lines(*unpack_lines(request.lines))
         return pb.LogResponse()
+
+    def _known(self, request: pb.HeartbeatRequest | pb.LeaveRequest) -> _Member:
+        """Return who calls; StaleAttemptError if it is nobody of this run."""
+        worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
+        member = self._members.get((worker.role, worker.index))
+        if member is None or member.worker != worker:
+            raise StaleAttemptError("that worker is not, or no longer, one of this run")
+        return member
 
     def _seat_visitor(self, role: Role, instance: str) -> WorkerId:
         """Give a worker from elsewhere a place: its old one, or the first that is free."""

@@ -141,7 +141,10 @@ class StageScheduler:
         self._last_words[worker.role] = event.reason
         for task in self._tasks.values():
             for attempt in [attempt for attempt, run in task.running.items() if run.worker == worker]:
-                self._charge(task, attempt, TaskError(event.reason))
+                if event.left:
+                    self._stop(task, attempt)
+                else:
+                    self._charge(task, attempt, TaskError(event.reason))
             if task.state is TaskState.DONE and task.id.role is Role.MAPPER and task.maker == worker:
                 task.take(Step.LOSE)
                 task.output = None

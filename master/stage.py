@@ -46,11 +46,12 @@ class WorkerJoined:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker is dead, joined or not; `returns` if it is being started again."""
+    """A worker is gone, joined or not; `returns` if it is being started again, `left` if it said goodbye."""
 
     worker: WorkerId
     returns: bool
     reason: str
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

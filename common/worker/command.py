@@ -1,10 +1,12 @@
 """The command line of a mapper and of a reducer."""
 
 import os
+import signal
 import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -20,8 +22,8 @@ from common.worker.member import Member, Settings
 from common.worker.remote_log import RemoteLog
 from common.worker.service import AddServicer
 
-_INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
+_BY_A_SIGNAL = 128
+"""The exit code of a program that a signal ended is that signal's number higher."""
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
@@ -74,10 +76,15 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
                 raise
             click.echo(f"Error: {printable(str(error))}", err=True)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            os._exit(_INTERRUPTED)  # threads may be in the middle of work that nobody waits for any more
+        except KeyboardInterrupt as interrupt:
+            # At once: threads may be in the middle of work that nobody waits for any more.
+            os._exit(_BY_A_SIGNAL + (interrupt.args or (signal.SIGINT,))[0])
 
     return command
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _started_by_hand(
@@ -144,6 +151,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
     """Join, serve until the run is over, and leave the folder tidy."""
     with ExitStack() as stack:
         if settings.from_elsewhere:
+            signal.signal(signal.SIGTERM, _interrupt)
             stack.enter_context(held_folder(settings.folder))
         member = Member(settings)
         member.join()
@@ -153,6 +161,9 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
         try:
             member.serve(add_servicer, log)
             member.beat_until_the_end()
+        except KeyboardInterrupt:
+            member.leave()
+            raise
         finally:
             member.stop()
         log.flush()

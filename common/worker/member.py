@@ -5,6 +5,7 @@ import secrets
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
@@ -28,6 +29,7 @@ from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServ
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _JOIN_PAUSE_S = 1.0
+_LEAVE_TIMEOUT_S = 2.0
 _INSTANCE = "MAPREDUCE_INSTANCE"
 """How a process that replaces another one knows who it is to their master."""
 _PATIENCE_S = 300.0
@@ -145,6 +147,15 @@ class Member:
                     raise RunFailedError(
                         f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
+
+    def leave(self) -> None:
+        """Tell the master that this worker goes, if it listens: others do its work at once."""
+        identity = self.identity
+        request = pb.LeaveRequest(
+            role=pack_role(self._settings.role), index=identity.index, incarnation=identity.incarnation
+        )
+        with suppress(grpc.RpcError):
+            self.master.Leave(request, timeout=_LEAVE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""

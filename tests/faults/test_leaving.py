@@ -1,5 +1,6 @@
-"""A worker that a person started ends at once when that person presses Ctrl-C, and leaves nothing behind."""
+"""A worker that a person started ends at once when that person wants it, and leaves nothing behind."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.moments import Gate, imports, opens
+from tests.moments import NO_STRAGGLERS, Gate, imports, opens
 from tests.programs import (
     SAMPLE,
     BackgroundRun,
@@ -37,20 +38,25 @@ def test_while_it_imports(tmp_path: Path, role: str) -> None:
     assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
 
 
-@pytest.mark.parametrize("role", ["mapper", "reducer"])
-def test_while_it_waits_for_its_master(tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize(
+    ("role", "number", "code"), [("mapper", signal.SIGINT, 130), ("reducer", signal.SIGTERM, 143)]
+)
+def test_while_it_waits_for_its_master(tmp_path: Path, role: str, number: signal.Signals, code: int) -> None:
     certs, nobody = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
     with JoinedWorker(role, nobody, certs, tmp_path / "a") as worker:
         wait_until(worker.log.read_text, "word of waiting")
-        worker.process.send_signal(signal.SIGINT)
-        code, said = worker.end()
-    assert code == 130
+        worker.process.send_signal(number)
+        ended, said = worker.end()
+    assert ended == code
     assert {line.split(" (")[0] for line in said.splitlines()} == {f"waiting for the master at {nobody}"}
     assert list((worker.folder / "work").iterdir()) == []
 
 
-def test_in_the_middle_of_a_task(tmp_path: Path) -> None:
-    """The task runs again elsewhere."""
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_in_the_middle_of_a_task(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The task runs again elsewhere, at once and uncharged, for the master is told."""
     certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
     (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
     arguments = [
@@ -58,21 +64,22 @@ def test_in_the_middle_of_a_task(tmp_path: Path) -> None:
         *remote_workers(master, certs, tmp_path),
     ]
     gate = Gate(tmp_path, opens("/a/work/.map_output"))
-    env = environment_with_hook(tmp_path, gate.hook)
+    env = environment_with_hook(tmp_path, gate.hook, NO_STRAGGLERS)
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a", env=env) as first,
         JoinedWorker("mapper", master, certs, tmp_path / "b") as second,
         JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
-        BackgroundRun(tmp_path, *arguments) as run,
+        BackgroundRun(tmp_path, *arguments, env=env) as run,
     ):
         gate.wait()
-        first.process.send_signal(signal.SIGINT)
-        code, said = first.end()
-        assert code == 130
+        first.process.send_signal(number)
+        ended, said = first.end()
+        assert ended == code
         assert said.splitlines()[-1].startswith("joined ")
         assert [path.name for path in (first.folder / "work").rglob(".*")] == []
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (second, reducer)] == [0, 0]
+    assert re.search(r"event=worker_lost worker=(M\d) reason=\"\1 has left\"", run.dump())
     (tmp_path / "undisturbed").mkdir()
     assert run_master(tmp_path / "undisturbed", *options(k=3), "--engine", "inline").returncode == 0
     assert centroids_of(tmp_path) == centroids_of(tmp_path / "undisturbed")

@@ -253,6 +253,9 @@ class _Deaf(MasterServicer):
         self.heard.set()
         return pb.HeartbeatResponse()
 
+    def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
+        return pb.LeaveResponse()
+
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
         return pb.LogResponse()
 

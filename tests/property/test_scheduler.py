@@ -190,6 +190,11 @@ class Cluster(RuleBasedStateMachine):
     def dies(self, pick: DataObject, returns: bool) -> None:
         self.lose(pick.draw(sampled_from(self.there())), returns)
 
+    @rule(pick=ANY)
+    @precondition(lambda self: self.there())
+    def leaves(self, pick: DataObject) -> None:
+        self.lose(pick.draw(sampled_from(self.there())), returns=False, left=True)
+
     @rule(pick=ANY, returns=booleans(), started=booleans())
     @precondition(lambda self: self.away())
     def dies_before_it_joins(self, pick: DataObject, returns: bool, started: bool) -> None:
@@ -321,11 +326,14 @@ class Cluster(RuleBasedStateMachine):
         if self.seats.get((worker.role, worker.index)) == worker and worker not in self.silent:
             self.suspects.add(worker)
 
-    def lose(self, worker: WorkerId, returns: bool) -> None:
+    def lose(self, worker: WorkerId, returns: bool, left: bool = False) -> None:
         self.silent.discard(worker)
         if self.end is None:
             for waited in [waited for waited in self.waited.values() if waited.run.worker == worker]:
-                self.charge_attempt(waited.run)
+                if left:
+                    del self.waited[waited.run.task, waited.run.attempt]
+                else:
+                    self.charge_attempt(waited.run)
             for task in self.maps:
                 if task in self.outputs and self.outputs[task].worker == worker:
                     del self.outputs[task]
@@ -336,7 +344,7 @@ class Cluster(RuleBasedStateMachine):
             del self.seats[worker.role, worker.index]
             if not any(role is worker.role for role, _ in self.seats):
                 self.emptied_s[worker.role] = self.now_s
-        self.send(WorkerLost(worker, returns, "killed"))
+        self.send(WorkerLost(worker, returns, "killed", left))
 
     def join(self, seat: Seat) -> None:
         worker = self.newest(seat)

@@ -78,6 +78,10 @@ def lose(scheduler: StageScheduler, worker: WorkerId, *, returns: bool, now_s: f
     return scheduler.handle(WorkerLost(worker, returns, f"{worker.role} {worker.index} was killed"), now_s)
 
 
+def leave(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
+    return scheduler.handle(WorkerLost(worker, returns=False, reason="it has left", left=True), 0.0)
+
+
 def join(scheduler: StageScheduler, worker: WorkerId, now_s: float = 0.0) -> list[Command]:
     return scheduler.handle(WorkerJoined(worker), now_s)
 
@@ -447,6 +451,15 @@ def test_a_worker_lost_four_times_fails_its_task() -> None:
         assert lose(scheduler, mapper(1, incarnation), returns=True) == NO_COMMANDS
         assert len(join(scheduler, mapper(1, incarnation + 1))) == 1
     assert failure(lose(scheduler, mapper(1, 4), returns=True)) == (MAP1, "mapper 1 was killed")
+
+
+def test_a_worker_that_leaves_costs_its_task_nothing() -> None:
+    scheduler = started(1, 0, [M1, M2])
+    at_work, idle = M1, M2
+    for attempt in range(2, 12):
+        assert leave(scheduler, at_work) == [RunTask(MAP1, attempt, idle)]
+        at_work, idle = idle, mapper(at_work.index, at_work.incarnation + 1)
+        assert join(scheduler, idle) == NO_COMMANDS
 
 
 def test_the_loss_of_an_earlier_incarnation_does_not_empty_the_seat() -> None:
