@@ -35,9 +35,9 @@ def test_a_stopped_mapper_is_overtaken_and_replaced(tmp_path: Path) -> None:
         run.wait_for("event=worker_killed worker=M1")
         end.open()
         assert run.end() == (0, "")
-    backup = "rpc_call to=M2 method=Map job=lloyd iteration=1 task=1 attempt=2"
-    events = [backup, "worker_silent worker=M1", "worker_killed worker=M1"]
-    assert re.search(r"[\s\S]*".join(f"event={event}" for event in events), run.dump())
+    before, _, _ = run.dump().partition("event=worker_killed worker=M1")
+    assert "event=rpc_call to=M2 method=Map job=lloyd iteration=1 task=1 attempt=2" in before
+    assert "event=worker_silent worker=M1" in before
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
 
 
