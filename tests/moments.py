@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.programs import wait_until
 
 KILL = "os.kill(os.getpid(), 9)"
-STOP = "os.kill(os.getpid(), 19)"
+STOP = "os.kill(os.getpid(), 19); __import__('time').sleep(3600)"
+"""The system may take a moment until all threads stand still; this one waits for it."""
 
 NO_STRAGGLERS = """
 if event == 'import' and arguments[0] == 'master.dispatcher':
