@@ -152,15 +152,15 @@ class Membership(MasterServicer):
         """Declare that a worker is gone, whether it joined or not; details are for the log."""
         with self._lock:
             place = worker.role, worker.index
-            member = self._members.get(place)
-            if member is not None and member.worker == worker:
+            member = self._find(worker)
+            if member is not None:
                 del self._members[place]
             if self._started.get(place, (0,))[0] == worker.incarnation:
                 del self._started[place]
             name = node_name(*place)
             self._log.event("worker_lost", worker=name, **details, reason=reason, returns=returns)
             self._notify(WorkerLost(worker, returns, reason, left))
-            if member is not None and member.worker == worker:
+            if member is not None:
                 member.channel.close()  # now, for the calls that it ends are not to be heard of first
 
     # The service
@@ -213,8 +213,8 @@ class Membership(MasterServicer):
     def _known(self, request: pb.HeartbeatRequest | pb.LeaveRequest) -> _Member:
         """Return who calls; StaleAttemptError if it is nobody of this run."""
         worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
-        member = self._members.get((worker.role, worker.index))
-        if member is None or member.worker != worker:
+        member = self._find(worker)
+        if member is None:
             raise StaleAttemptError("that worker is not, or no longer, one of this run")
         return member
 
@@ -284,10 +284,14 @@ class Membership(MasterServicer):
 
     def _member(self, worker: WorkerId) -> _Member:
         with self._lock:
-            member = self._members.get((worker.role, worker.index))
-            if member is None or member.worker != worker:
+            member = self._find(worker)
+            if member is None:
                 raise UnreachableError(f"{node_name(worker.role, worker.index)} is lost")
             return member
+
+    def _find(self, worker: WorkerId) -> _Member | None:
+        member = self._members.get((worker.role, worker.index))
+        return member if member is not None and member.worker == worker else None
 
 
 def _tell_the_end(member: _Member) -> None:

@@ -5,12 +5,16 @@ A moment is a condition on one of Python's audit events in one of the run's proc
 until it is whole.
 """
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
-from tests.programs import wait_until
+from tests.programs import environment_with_hook, wait_until
 
 KILL = "os.kill(os.getpid(), 9)"
-STOP = "os.kill(os.getpid(), 19); __import__('time').sleep(3600)"
+STOP = "os.kill(os.getpid(), 19); time.sleep(3600)"
 """The system may take a moment until all threads stand still; this one waits for it."""
 
 NO_STRAGGLERS = """
@@ -18,7 +22,7 @@ if event == 'import' and arguments[0] == 'master.dispatcher':
     import master.scheduler
     master.scheduler.STRAGGLES_AFTER_S = 3600.0
 """
-"""As with tests/calm."""
+"""For tests of who does what: on a slow machine, a worker may be held up long enough to get a backup."""
 
 
 def opens(part: str, job: str = "") -> str:
@@ -31,6 +35,14 @@ def opens(part: str, job: str = "") -> str:
 def imports(module: str) -> str:
     """When a module is imported for the first time."""
     return f"event == 'import' and arguments[0] == {module!r}"
+
+
+@cache
+def calm_environment() -> dict[str, str]:
+    """Return an environment with NO_STRAGGLERS, in a folder that goes when the tests end."""
+    folder = tempfile.mkdtemp(prefix="calm-")
+    atexit.register(shutil.rmtree, folder)
+    return environment_with_hook(Path(folder), NO_STRAGGLERS)
 
 
 def at_first(moment: str, action: str, mark: Path, nth: int = 1) -> str:
@@ -60,7 +72,7 @@ class Gate:
     def __init__(self, folder: Path, moment: str, nth: int = 1, name: str = "gate") -> None:
         self.reached = folder / f"{name}_reached"
         self._opened = folder / f"{name}_opened"
-        wait = f"while not os.path.exists({str(self._opened)!r}): __import__('time').sleep(0.01)"
+        wait = f"while not os.path.exists({str(self._opened)!r}): time.sleep(0.01)"
         self.hook = at_first(moment, wait, self.reached, nth)
 
     def wait(self) -> None:

@@ -36,21 +36,17 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def calm_environment() -> dict[str, str]:
-    """Return an environment where no attempt is made because another takes long."""
-    return os.environ | {"PYTHONPATH": f"{ROOT / 'tests' / 'calm'}{os.pathsep}{ROOT}"}
-
-
 def environment_with_hook(folder: Path, *hooks: str) -> dict[str, str]:
     """Return an environment where Python runs some statements at each audit event.
 
-    They may use `event`, `arguments`, `errno` and `os`, and may raise: then what was about to happen fails.
-    So a disk's errors are injected without privileges. See also `tests.moments`.
+    They may use `event`, `arguments`, `errno`, `os` and `time`, and may raise: then what was about to happen
+    fails. So a disk's errors are injected without privileges. See also `tests.moments`.
     """
     (folder / "hook").mkdir()
     body = textwrap.indent("\n".join(hooks), "    ")
     (folder / "hook" / "sitecustomize.py").write_text(
-        f"import errno, os, sys\ncounts = {{}}\ndef hook(event, arguments):\n{body}\nsys.addaudithook(hook)\n"
+        "import errno, os, sys, time\ncounts = {}\n"
+        f"def hook(event, arguments):\n{body}\nsys.addaudithook(hook)\n"
     )
     paths = f"{folder / 'hook'}{os.pathsep}{ROOT}"
     return environment() | {"PYTHONPATH": paths}
@@ -219,7 +215,7 @@ class JoinedWorker:
             "--data-root",
             folder.parent,
             "--folder",
-            folder / "work",
+            folder / "node",
         ]
         with self.log.open("w") as said:
             self.process = psutil.Popen(

@@ -8,11 +8,11 @@ import pyarrow.feather
 import pytest
 
 from tests.inputs import save
+from tests.moments import calm_environment
 from tests.programs import (
     ROOT,
     SAMPLE,
     SAMPLE_CENTROIDS,
-    calm_environment,
     centroids_of,
     environment_with_hook,
     options,

@@ -15,7 +15,6 @@ from tests.programs import (
     SAMPLE,
     BackgroundRun,
     centroids_of,
-    command,
     environment_with_hook,
     options,
     run_master,
@@ -64,14 +63,7 @@ def raising(error: str) -> str:
 
 
 def run_hooked(folder: Path, hook: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment_with_hook(folder, hook),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return run_master(folder, *arguments, env=environment_with_hook(folder, hook))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

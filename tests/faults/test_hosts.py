@@ -41,7 +41,7 @@ def test_a_host_is_cut_off_and_comes_back(tmp_path: Path, four_hosts: list[Host]
         *options(k=3, r=1, input_path=roots[0] / "points.txt"),
         *remote_workers(listen, certs, roots[0]),
     ]
-    gate = Gate(tmp_path, opens("/host3/worker/work/.output"))
+    gate = Gate(tmp_path, opens("/host3/worker/node/.output"))
     env = environment_with_hook(tmp_path, gate.hook)
     with ExitStack() as stack:
         mapper, other, reducer = [

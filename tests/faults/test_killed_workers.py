@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.moments import KILL, NO_STRAGGLERS, at_first, opens
+from tests.moments import KILL, NO_STRAGGLERS, at_first, calm_environment, opens
 from tests.programs import (
     BackgroundRun,
-    calm_environment,
     centroids_of,
     environment_with_hook,
     options,
@@ -63,7 +62,9 @@ def test_killed(tmp_path: Path, undisturbed: str, victim: str, moment: str, retr
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
     dump = (tmp_path / "dump.txt").read_text()
-    assert f"event=worker_joined worker={victim}" in dump.split(f"event=worker_lost worker={victim}")[1]
+    first = re.findall(rf"event=worker_started worker={victim} (pid=\d+) ", dump)[0]
+    after = dump.split(f"event=worker_lost worker={victim} {first}")[1]
+    assert f"event=worker_joined worker={victim}" in after
     assert re.search(rf"method={retried} .*attempt=2 status=SUCCESS", dump)
 
 

@@ -49,7 +49,7 @@ def test_while_it_waits_for_its_master(tmp_path: Path, role: str, number: signal
         ended, said = worker.end()
     assert ended == code
     assert {line.split(" (")[0] for line in said.splitlines()} == {f"waiting for the master at {nobody}"}
-    assert list((worker.folder / "work").iterdir()) == []
+    assert list((worker.folder / "node").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_in_the_middle_of_a_task(tmp_path: Path, number: signal.Signals, code: i
         *options(k=3, r=1, input_path=tmp_path / "points.txt"),
         *remote_workers(master, certs, tmp_path),
     ]
-    gate = Gate(tmp_path, opens("/a/work/.map_output"))
+    gate = Gate(tmp_path, opens("/a/node/.map_output"))
     env = environment_with_hook(tmp_path, gate.hook, NO_STRAGGLERS)
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a", env=env) as first,
@@ -76,7 +76,7 @@ def test_in_the_middle_of_a_task(tmp_path: Path, number: signal.Signals, code: i
         ended, said = first.end()
         assert ended == code
         assert said.splitlines()[-1].startswith("joined ")
-        assert [path.name for path in (first.folder / "work").rglob(".*")] == []
+        assert [path.name for path in (first.folder / "node").rglob(".*")] == []
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (second, reducer)] == [0, 0]
     assert re.search(r"event=worker_lost worker=(M\d) reason=\"\1 has left\"", run.dump())

@@ -48,7 +48,7 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
         *options(k=3, r=1, input_path=tmp_path / "points.txt"),
         *remote_workers(master, certs, tmp_path),
     ]
-    gate = Gate(tmp_path, opens("/c/work/.output"))
+    gate = Gate(tmp_path, opens("/c/node/.output"))
     env = environment_with_hook(tmp_path, gate.hook)
     with (
         JoinedWorker("mapper", master, certs, tmp_path / "a") as first,
@@ -69,7 +69,7 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
 
 def test_a_hung_mapper_is_replaced(tmp_path: Path) -> None:
     """Nobody else is there to take its task, so it waits until the mapper is given up."""
-    hangs = at_first(opens("M1/.map_output"), "__import__('time').sleep(3600)", tmp_path / "hung")
+    hangs = at_first(opens("M1/.map_output"), "time.sleep(3600)", tmp_path / "hung")
     sooner = f"if {imports('master.membership')}: import master.liveness; master.liveness.HUNG_AFTER_S = 8"
     env = environment_with_hook(tmp_path, hangs, sooner)
     result = run_master(tmp_path, *options(m=1, k=3), env=env)

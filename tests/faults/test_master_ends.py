@@ -7,10 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.moments import imports
+from tests.moments import calm_environment, imports
 from tests.programs import (
     BackgroundRun,
-    calm_environment,
     environment_with_hook,
     options,
     worker_processes,

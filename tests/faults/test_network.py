@@ -45,7 +45,7 @@ from tests.programs import (
 )
 from tests.servers import node
 
-MAPPING, REDUCING = opens("/a/work/.map_output"), opens("/c/work/.output")
+MAPPING, REDUCING = opens("/a/node/.map_output"), opens("/c/node/.output")
 """Where the mapper behind the proxies, and the reducer, stand in their first tasks of the iterations."""
 
 
