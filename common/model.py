@@ -14,6 +14,8 @@ LongArray: TypeAlias = npt.NDArray[np.int64]
 PointArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 """Rows of the input as they are kept; see `Input.dtype`."""
 
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
 State: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """What changes between stages, by name; the centroids, say."""
 

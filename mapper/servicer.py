@@ -6,13 +6,11 @@ from typing import Any
 
 import grpc
 
-from common.dataset import resolve_input
+from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Role, TaskOptions
-from common.seal import Chunk
-from common.store.names import MAP_OUTPUT, partition_name
-from common.wire import (
+from common.rpc.messages import (
     check_width,
     pack_file,
     unpack_attempt,
@@ -24,6 +22,8 @@ from common.wire import (
     unpack_partitions,
     unpack_split,
 )
+from common.rpc.seal import Chunk
+from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import Node, fail_if_asked, wait_for_person
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb

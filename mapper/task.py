@@ -5,7 +5,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from common.dataset import check_rows, check_split, check_unchanged, read_blocks, stored_rows
+from common.formats.dataset import check_rows, check_split, check_unchanged, read_blocks, stored_rows
+from common.formats.warmup import kernels_loading
 from common.jobs.apply import map_keys, map_rows
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
@@ -28,7 +29,6 @@ from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store.files import write_whole
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore
-from common.warmup import kernels_loading
 
 
 @dataclass(frozen=True)

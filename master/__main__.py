@@ -20,7 +20,7 @@ if __name__ == "__main__":
         # Threads of our own share the work, each with a library that has one.
         os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
-        from master.cli import main  # takes a while
+        from master.cli.commands import main  # takes a while
 
         main()
     except InterruptedRunError as error:

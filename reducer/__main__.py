@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from common.lifeline import Lifeline
+from common.worker.lifeline import Lifeline
 
 
 def main() -> None:

@@ -8,14 +8,11 @@ from typing import Any
 
 import grpc
 
-from common.credentials import Party
 from common.errors import FetchFailedError, OutputLostError, TaskError
-from common.faults import DamagedMessageError
 from common.model import Attempt, MapOutput, Role
-from common.rpc import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
-from common.seal import Chunk
-from common.store.names import REDUCE_OUTPUT
-from common.wire import (
+from common.rpc.channels import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
+from common.rpc.credentials import Party
+from common.rpc.messages import (
     pack_attempt,
     pack_file,
     unpack_attempt,
@@ -23,6 +20,9 @@ from common.wire import (
     unpack_map_output,
     unpack_options,
 )
+from common.rpc.seal import Chunk
+from common.rpc.statuses import DamagedMessageError
+from common.store.names import REDUCE_OUTPUT
 from common.worker.service import Node, fail_if_asked, wait_for_person
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerServicer, add_ReducerServicer_to_server

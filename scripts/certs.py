@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from common.credentials import CA_FILE, SECRET_FILE, Party, new_secret
+from common.rpc.credentials import CA_FILE, SECRET_FILE, Party, new_secret
 
 _CLOCK_SKEW = timedelta(hours=1)
 """A host whose clock is late by so much accepts new certificates."""

@@ -18,9 +18,9 @@ STOP = "os.kill(os.getpid(), 19); time.sleep(3600)"
 """The system may take a moment until all threads stand still; this one waits for it."""
 
 NO_STRAGGLERS = """
-if event == 'import' and arguments[0] == 'master.dispatcher':
-    import master.scheduler
-    master.scheduler.STRAGGLES_AFTER_S = 3600.0
+if event == 'import' and arguments[0] == 'master.cluster.dispatcher':
+    import master.scheduling.scheduler
+    master.scheduling.scheduler.STRAGGLES_AFTER_S = 3600.0
 """
 """For tests of who does what: on a slow machine, a worker may be held up long enough to get a backup."""
 

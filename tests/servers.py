@@ -8,20 +8,22 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 
-from common.attempts import Attempts
-from common.credentials import Credentials, Party
-from common.dump import Dump, EventLog
-from common.rpc import Server, connect
+from common.events.dump import Dump
+from common.rpc.channels import Server, connect
+from common.rpc.credentials import Credentials, Party
 from common.store.node import NodeStore
+from common.worker.attempts import Attempts
 from common.worker.member import Ending
 from common.worker.service import Node
 from mapper.servicer import add_mapper
-from master.membership import Membership
+from master.cluster.membership import Membership
+from master.run.recorder import Recorder
+from master.views.terminal import Silent
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import add_WorkerServicer_to_server
 from reducer.servicer import add_reducer
 
-LOG = EventLog("test", lambda event: None)
+NO_LOG = Recorder(None, Silent())
 SERVICES = {"Worker": Party.MAPPER, "Mapper": Party.MAPPER, "Reducer": Party.REDUCER, "Master": Party.MASTER}
 
 
@@ -47,11 +49,9 @@ def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Ser
             own = credentials[party]
             server = Server(own, lambda number, error: result.errors.append(error))
             if party is Party.MASTER:
-                dump = Dump(folder / "dump.txt")
-                stack.callback(dump.close)
-                Membership(
-                    server, own, 1, dump.write, LOG, lambda news: None, lambda place, incarnation: None
-                )
+                log = Recorder(Dump(folder / "dump.txt"), Silent())
+                stack.callback(log.close)
+                Membership(server, own, 1, log, lambda news: None, lambda place, incarnation: None)
             else:
                 add = add_mapper if party is Party.MAPPER else add_reducer
                 add(server.grpc, node(folder / party, own))
@@ -64,7 +64,7 @@ def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Ser
 
 def node(folder: Path, credentials: Credentials) -> Node:
     """Make what a worker's service works with."""
-    return Node(NodeStore(folder, 1), credentials, None, Attempts(), LOG)
+    return Node(NodeStore(folder, 1), credentials, None, Attempts(), NO_LOG)
 
 
 def methods() -> dict[str, tuple[Party, type[Message]]]:

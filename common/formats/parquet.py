@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from common.arrow import to_numpy
 from common.errors import InputError
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
+from common.records.conversion import to_numpy
 
 
 class ParquetFile:

@@ -299,7 +299,7 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     import pyarrow
     import pyarrow.csv
 
-    from common.arrow import to_numpy
+    from common.records.conversion import to_numpy
 
     # To pyarrow a CR alone ends a line, and any byte order mark is to be skipped.
     codes = _codes(text)

@@ -1,7 +1,7 @@
 """The jobs every worker has, by name. To add one, see ARCHITECTURE.md."""
 
 from common.jobs.base import Job
-from common.jobs.kmeans import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 
 JOBS: dict[str, type[Job]] = {

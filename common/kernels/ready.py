@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from common.kernels import plain
-from common.kernels.bounds import BoundsIndex
-from common.kernels.boxes import BoxIndex
-from common.kernels.distance import nearest_by_products
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
+from common.kernels.nearest import plain
+from common.kernels.nearest.bounds import BoundsIndex
+from common.kernels.nearest.boxes import BoxIndex
+from common.kernels.nearest.distance import nearest_by_products
 from common.model import PointArray
 
 

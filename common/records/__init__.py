@@ -2,9 +2,9 @@
 
 from isal.isal_zlib import crc32
 
-from common.model import FloatArray, RecordFormat, Records
+from common.model import Buffer, FloatArray, RecordFormat, Records
 from common.records import text
-from common.records.base import Buffer, Encoder
+from common.records.base import Encoder
 
 
 def encode(records: Records, kind: RecordFormat) -> Encoder:

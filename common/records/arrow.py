@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow
 import pyarrow.ipc
 
-from common.arrow import to_arrow, to_numpy
-from common.model import FloatArray, IntArray, LongArray, Records
-from common.records.base import Buffer, Sink, blocks
+from common.model import Buffer, FloatArray, IntArray, LongArray, Records
+from common.records.base import Sink, blocks
+from common.records.conversion import to_arrow, to_numpy
 
 
 class ArrowBatches:

@@ -5,9 +5,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from common.model import LongArray, Records
+from common.model import Buffer, LongArray, Records
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
 Selection: TypeAlias = slice | LongArray
 
 _BLOCK_RECORDS = 1 << 16

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.model import FloatArray, IntArray, LongArray, Records
-from common.records.base import Buffer, Encoder, Sink, blocks
+from common.model import Buffer, FloatArray, IntArray, LongArray, Records
+from common.records.base import Encoder, Sink, blocks
 
 SHORT_LINES = 20_000
 _SHORT_NUMBERS = 5_000
@@ -59,7 +59,7 @@ class LongLines:
     def __init__(self, records: Records, values: Buffer, starts: LongArray) -> None:
         import pyarrow
 
-        from common.arrow import to_arrow, to_numpy, to_scalar
+        from common.records.conversion import to_arrow, to_numpy, to_scalar
 
         self._records = records
         buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(values)]
@@ -77,7 +77,7 @@ class LongLines:
         import pyarrow
         import pyarrow.compute
 
-        from common.arrow import to_arrow
+        from common.records.conversion import to_arrow
 
         for which, rows in blocks(self._records, positions):
             keys = self._key_texts.take(to_arrow(self._keys[which]))
@@ -163,7 +163,7 @@ def _csv_of_columns(columns: list[npt.NDArray[Any]]) -> Buffer:
     import pyarrow
     import pyarrow.csv
 
-    from common.arrow import to_arrow
+    from common.records.conversion import to_arrow
 
     table = pyarrow.table([to_arrow(column) for column in columns], [str(i) for i in range(len(columns))])
     out = io.BytesIO()
@@ -211,7 +211,7 @@ def _columns_of_csv(text: Buffer, types: list[str]) -> list[npt.NDArray[Any]]:
     import pyarrow
     import pyarrow.csv
 
-    from common.arrow import to_numpy
+    from common.records.conversion import to_numpy
 
     names = [str(i) for i in range(len(types))]
     try:

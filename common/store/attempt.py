@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import OutputLostError
-from common.model import Attempt, CommittedFile, LongArray, RecordFormat
+from common.model import Attempt, Buffer, CommittedFile, LongArray, RecordFormat
 from common.records import checksum
-from common.records.base import Buffer, Encoder
+from common.records.base import Encoder
 from common.store.names import CACHE, MANIFEST, SUFFIXES, TEMPORARY
 
 CHUNK_BYTES = 1 << 18

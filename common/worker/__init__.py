@@ -1,6 +1,6 @@
 """What a mapper and a reducer process have in common: join the master, serve, show signs of life, end.
 
 A worker that the master starts hangs by its standard input: the first line says where the master is and
-gives the run's secret; see `common.lifeline`. A worker that somebody starts elsewhere, with `--join`,
+gives the run's secret; see `common.worker.lifeline`. A worker that somebody starts elsewhere, with `--join`,
 proves itself by certificates, and ends when the master says that the run is over.
 """

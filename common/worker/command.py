@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from common.address import LOOPBACK, WILDCARDS, split_address
-from common.credentials import Credentials
 from common.errors import MapReduceError, UsageError, printable
-from common.lifeline import Lifeline
 from common.model import Role
+from common.rpc.address import LOOPBACK, WILDCARDS, split_address
+from common.rpc.credentials import Credentials
 from common.store.folders import held_folder
 from common.store.names import node_name
+from common.worker.lifeline import Lifeline
 from common.worker.member import Member, Settings
 from common.worker.remote_log import RemoteLog
 from common.worker.service import AddServicer

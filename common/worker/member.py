@@ -13,15 +13,22 @@ from typing import Never
 import click
 import grpc
 
-from common.attempts import Attempts
-from common.credentials import Credentials, Party
 from common.errors import RunFailedError, StaleAttemptError, TaskError
-from common.events import Log
+from common.events.event import Log
 from common.model import Role
-from common.rpc import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, Server, UnreachableError, connect, error_of
+from common.rpc.channels import (
+    CONTROL_TIMEOUT_S,
+    LARGEST_ORDER_BYTES,
+    Server,
+    UnreachableError,
+    connect,
+    error_of,
+)
+from common.rpc.credentials import Credentials, Party
+from common.rpc.messages import pack_role
 from common.store.names import node_name
 from common.store.node import NodeStore
-from common.wire import pack_role
+from common.worker.attempts import Attempts
 from common.worker.service import AddServicer, Node
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServicer_to_server

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import grpc
 
-from common.batches import Batches
-from common.dump import EventLog
-from common.events import Event
-from common.rpc import CONTROL_TIMEOUT_S
+from common.events.batches import Batches
+from common.events.dump import EventLog
+from common.events.event import Event
+from common.rpc.channels import CONTROL_TIMEOUT_S
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import grpc
 
-from common.attempts import Attempts
-from common.credentials import Credentials
 from common.errors import InjectedFailureError
-from common.events import Log
+from common.events.event import Log
 from common.model import Attempt, Role, TaskOptions
+from common.rpc.credentials import Credentials
 from common.store.node import NodeStore
+from common.worker.attempts import Attempts
 
 
 @dataclass(frozen=True)

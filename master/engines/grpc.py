@@ -5,22 +5,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from common.address import LOOPBACK
-from common.credentials import Credentials
-from common.dataset import InputFile, content_digest, plan_splits
 from common.errors import RunFailedError, TaskError, UsageError
+from common.events.event import RunLog
+from common.formats.dataset import InputFile, content_digest, plan_splits
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, Input, Records, Split, Stage, State, TaskOptions
+from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State, TaskOptions
 from common.records import checksum, decode
-from common.records.base import Buffer
-from common.rpc import Server
-from master.cluster import Cluster
-from master.dispatcher import Dispatcher, MapFiles, StageOrder
-from master.processes import WorkerProcess
-from master.record import Record
-from master.stage import Output
-from master.task import MAX_FAILURES
+from common.rpc.address import LOOPBACK
+from common.rpc.channels import Server
+from common.rpc.credentials import Credentials
+from master.cluster.dispatcher import Dispatcher, MapFiles, StageOrder
+from master.cluster.processes import WorkerProcess
+from master.cluster.supervisor import Cluster
+from master.scheduling.messages import Output
+from master.scheduling.task import MAX_FAILURES
 
 PATIENCE_S = 60.0
 """How long a run whose workers come from elsewhere goes on without any of a role."""
@@ -65,7 +64,7 @@ class GrpcEngine:
         How many workers there are to be in all, and where they come from.
     options
         Sent along with each task.
-    record
+    log
         Gets the workers' lines, and the master's events.
     """
 
@@ -75,11 +74,11 @@ class GrpcEngine:
         processes: Sequence[WorkerProcess],
         crew: Crew,
         options: TaskOptions,
-        record: Record,
+        log: RunLog,
     ) -> None:
         self._crew = crew
         self._starts_none = not processes
-        self._log = log = record.log
+        self._log = log
         self._input = _as_sent(file.input, crew)
         self._splits = plan_splits(file, crew.splits or crew.mappers)
         self._sequence = 0
@@ -87,7 +86,7 @@ class GrpcEngine:
         self._dispatcher = Dispatcher(options, PATIENCE_S if crew.listen else 0.0, log)
         credentials = crew.credentials or Credentials.fresh()
         self._server = Server(credentials, self._log_internal_error, crew.listen or f"{LOOPBACK}:0")
-        self._cluster = Cluster(processes, self._server, credentials, record, self._dispatcher.notify)
+        self._cluster = Cluster(processes, self._server, credentials, log, self._dispatcher.notify)
         self._members = self._cluster.members
 
     def __enter__(self) -> Self:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.dataset import InputFile, check_unchanged, load_split, plan_splits
+from common.formats.dataset import InputFile, check_unchanged, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups, sort_by_key
-from common.model import FloatArray, PointArray, RecordFormat, State
+from common.model import Buffer, FloatArray, PointArray, RecordFormat, State
 from common.records import encode
-from common.records.base import Buffer
 
 
 class InlineEngine:

@@ -39,14 +39,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from common.dataset import load_split, open_input, plan_splits
 from common.errors import UsageError
-from common.kernels.distance import distances
+from common.formats.dataset import load_split, open_input, plan_splits
+from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray
+from master.algorithms.kmeans.loop import fit
 from master.estimator.base import Base, check_fitted, checked_rows
 from master.estimator.parameters import errors_in_these_words, kmeans_config, place
 from master.estimator.sources import Data, is_path, kind_of, open_array, open_elsewhere
-from master.kmeans import fit
 
 
 class KMeans(Base):

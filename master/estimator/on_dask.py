@@ -11,12 +11,13 @@ from weakref import WeakSet
 
 import numpy as np
 
-from common.dataset import open_input
+from common.engines.dask_input import block_of, refusal_or_rows
 from common.errors import InputError, UsageError
+from common.formats.dataset import open_input
 from common.model import FloatType
-from common.remote.dask_input import block_of, refusal_or_rows
-from master.engines.dask import DaskEngine, FileRows
-from master.engines.dask_session import connect, ship_code, translated_errors
+from master.engines.dask.connect import connect, ship_code
+from master.engines.dask.engine import DaskEngine, FileRows
+from master.engines.dask.errors import translated_errors
 from master.estimator.sources import Data, Place, open_on_cluster
 
 if TYPE_CHECKING:

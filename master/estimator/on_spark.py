@@ -8,13 +8,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from common.dataset import open_input
+from common.engines.spark_input import StoreVectors
 from common.errors import InputError, UsageError
+from common.formats.dataset import open_input
 from common.model import FloatType, Input, InputFormat
-from common.remote.spark_input import StoreVectors
-from master.engines.spark import SparkEngine
-from master.engines.spark_rows import FileRows, StoredRows
-from master.engines.spark_session import connect, ship_code, translated_errors
+from master.engines.spark.connect import connect, ship_code
+from master.engines.spark.engine import SparkEngine
+from master.engines.spark.errors import translated_errors
+from master.engines.spark.rows import FileRows, StoredRows
 from master.estimator.sources import Data, Place, open_on_cluster
 
 if TYPE_CHECKING:

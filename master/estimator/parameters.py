@@ -13,8 +13,9 @@ from common.errors import UsageError, UserError
 from common.formats.columns import are_usable
 from common.machine import cores
 from common.model import FloatArray, FloatType
-from master.config import EngineName, KMeansConfig
+from master.algorithms.kmeans.config import KMeansConfig
 from master.estimator.sources import Data, Place
+from master.options.groups import EngineName
 
 _OPTIONS = {
     "--k": "n_clusters",

@@ -13,21 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from common.dataset import open_input
-from common.dump import Dump
 from common.errors import UsageError
-from common.events import Log
+from common.events.dump import Dump
+from common.events.event import Log
+from common.formats.dataset import open_input
 from common.jobs.apply import map_rows
-from common.jobs.kmeans import Label
+from common.jobs.centroids import Label
+from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
-from master.config import EngineName, RunConfig, threads_each
-from master.engines.base import Engine
+from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
-from master.record import Record
-from master.score import describe, score
-from master.screen import open_screen
-from master.session import open_data_dir, open_session
+from master.options.groups import EngineName, RunConfig, threads_each
+from master.run.recorder import Recorder
+from master.run.session import open_data_dir, open_session
+from master.views.terminal import open_screen
 
 _CLUSTERS = ("spark", "dask")
 
@@ -167,9 +167,9 @@ def keep_log(place: Place) -> Iterator[Log]:
         if place.dump is not None:
             dump = Dump(place.dump)
             stack.callback(dump.close)
-        record = Record(dump, open_screen(quiet=not place.verbose))
-        stack.callback(record.close)
-        yield record.log
+        log = Recorder(dump, open_screen(quiet=not place.verbose))
+        stack.callback(log.close)
+        yield log
 
 
 def kind_of(data: Any) -> str | None:

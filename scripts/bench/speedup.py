@@ -21,7 +21,7 @@ import click
 import numpy as np
 
 from common.machine import cores
-from master.cli import run
+from master.cli.commands import run
 from scripts.bench import ours
 from scripts.bench.data import generate, initial_rows
 from scripts.bench.fit import Size, title

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.dataset import read_all
 from common.errors import RunFailedError
+from common.formats.dataset import read_all
 from common.records import encode_vectors
 from master import KMeans
 from tests.programs import ROOT, SAMPLE, centroids_of, options, run_master

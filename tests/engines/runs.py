@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from common.dataset import open_input
-from common.dump import EventLog
-from common.events import Event
-from common.jobs.kmeans import Label
+from common.events.dump import EventLog
+from common.events.event import Event
+from common.formats.dataset import open_input
+from common.jobs.centroids import Label
+from common.jobs.engine import Engine
 from common.model import FloatType
 from common.records import encode_vectors
-from master.config import KMeansConfig
-from master.engines.base import Engine
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
-from master.kmeans import fit
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE, environment
 

@@ -8,9 +8,9 @@ from typing import Any
 import psutil
 import pytest
 
-from common.dataset import open_input
-from common.dump import EventLog
-from common.events import Event
+from common.events.dump import EventLog
+from common.events.event import Event
+from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
@@ -18,8 +18,8 @@ from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, option
 needs("distributed", "cryptography")
 pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
-from master.engines.dask import DaskEngine, FileRows  # noqa: E402
-from master.engines.dask_session import connect  # noqa: E402
+from master.engines.dask.connect import connect  # noqa: E402
+from master.engines.dask.engine import DaskEngine, FileRows  # noqa: E402
 
 ONLY_SPARK = ": only --engine spark reads addresses like this one"
 NO_FILES = ": it writes no files between map and reduce"

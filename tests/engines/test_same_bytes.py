@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.dataset import open_input
-from common.dump import EventLog
-from common.events import Event
+from common.events.dump import EventLog
+from common.events.event import Event
+from common.formats.dataset import open_input
 from common.jobs import apply
-from common.kernels import distance
+from common.jobs.engine import Engine
 from common.kernels.grouping import sort_by_key
+from common.kernels.nearest import distance
 from common.model import FloatType, RecordFormat, Records, TaskOptions
 from common.records import decode, encode_vectors
 from common.store.folders import DataDir
-from master.config import KMeansConfig
-from master.engines.base import Engine
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.loop import fit
+from master.cluster.processes import start_workers
 from master.engines.grpc import Crew, GrpcEngine
 from master.engines.inline import InlineEngine
-from master.kmeans import fit
-from master.processes import start_workers
-from master.record import Record
-from master.screen import Silent
+from master.run.recorder import Recorder
+from master.views.terminal import Silent
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 
@@ -36,7 +36,7 @@ BLOBS = ROOT / "data" / "input" / "blobs.csv"
 @pytest.fixture(autouse=True)
 def no_stragglers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each worker has what is its own to do, however slow it is."""
-    monkeypatch.setattr("master.scheduler.STRAGGLES_AFTER_S", 3600.0)
+    monkeypatch.setattr("master.scheduling.scheduler.STRAGGLES_AFTER_S", 3600.0)
 
 
 def ignore(_event: Event) -> None:
@@ -65,10 +65,10 @@ def grpc_engine(
 ) -> Iterator[GrpcEngine]:
     folder.mkdir(exist_ok=True)
     data_dir = DataDir(folder / "data")
-    with closing(Record(None, Silent())) as record:
+    with closing(Recorder(None, Silent())) as log:
         options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, record) as engine:
+        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, log) as engine:
             yield engine
 
 

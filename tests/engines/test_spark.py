@@ -12,12 +12,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from common.dataset import open_input
-from common.dump import EventLog
 from common.errors import UserError
-from common.events import Event
+from common.events.dump import EventLog
+from common.events.event import Event
+from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
-from master.config import ClusterConfig, RunConfig
+from master.options.groups import ClusterConfig, RunConfig
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 
@@ -25,10 +25,11 @@ needs("pyspark")
 needs_java()
 pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
-from master.engines.spark import SparkEngine  # noqa: E402
-from master.engines.spark_rows import FileRows, SparkRows  # noqa: E402
-from master.engines.spark_session import connect, translated_errors  # noqa: E402
-from master.engines.spark_uri import open_uri  # noqa: E402
+from master.engines.spark.connect import connect  # noqa: E402
+from master.engines.spark.engine import SparkEngine  # noqa: E402
+from master.engines.spark.errors import translated_errors  # noqa: E402
+from master.engines.spark.rows import FileRows, SparkRows  # noqa: E402
+from master.engines.spark.uri import open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
 NO_FILES = ": it writes no files between map and reduce"

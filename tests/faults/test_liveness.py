@@ -4,7 +4,7 @@ import re
 import signal
 from pathlib import Path
 
-from master.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Pulse, Vital
+from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Pulse, Vital
 from tests.moments import STOP, Gate, at_first, imports, opens
 from tests.programs import (
     SAMPLE,
@@ -70,7 +70,8 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
 def test_a_hung_mapper_is_replaced(tmp_path: Path) -> None:
     """Nobody else is there to take its task, so it waits until the mapper is given up."""
     hangs = at_first(opens("M1/.map_output"), "time.sleep(3600)", tmp_path / "hung")
-    sooner = f"if {imports('master.membership')}: import master.liveness; master.liveness.HUNG_AFTER_S = 8"
+    module = "master.scheduling.liveness"
+    sooner = f"if {imports('master.cluster.membership')}: import {module}; {module}.HUNG_AFTER_S = 8"
     env = environment_with_hook(tmp_path, hangs, sooner)
     result = run_master(tmp_path, *options(m=1, k=3), env=env)
     assert (result.returncode, result.stderr) == (0, "")

@@ -74,7 +74,7 @@ def test_killed_while_its_workers_start(tmp_path: Path, worker: str) -> None:
 
 def test_interrupted_in_the_first_moment(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    hook = f"if {imports('master.cli')}: os.kill(os.getpid(), 2)"
+    hook = f"if {imports('master.cli.commands')}: os.kill(os.getpid(), 2)"
     with BackgroundRun(tmp_path / "run", *options(), env=environment_with_hook(tmp_path, hook)) as run:
         assert run.end() == (130, "Error: interrupted: the workers are stopped\n")
     assert list((tmp_path / "run").iterdir()) == []

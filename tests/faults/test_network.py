@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import pytest
 
-from common.credentials import Credentials, Party
 from common.errors import StaleAttemptError, TaskError
-from common.faults import DamagedMessageError
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
-from common.rpc import Server, UnreachableError, connect, error_of
+from common.rpc.channels import Server, UnreachableError, connect, error_of
+from common.rpc.credentials import Credentials, Party
+from common.rpc.messages import pack_attempt
+from common.rpc.statuses import DamagedMessageError
 from common.store.names import partition_name
-from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import (

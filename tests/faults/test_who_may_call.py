@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
-from common import rpc
-from common.credentials import Certificates, Credentials, Party, new_secret
 from common.errors import FetchFailedError, InputError, MapReduceError, RunFailedError, TaskError, UsageError
-from common.faults import DamagedMessageError
-from common.guard import CALLERS
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
-from common.rpc import Server, UnreachableError, connect, error_of
-from common.seal import seal
+from common.rpc import channels as rpc
+from common.rpc.channels import Server, UnreachableError, connect, error_of
+from common.rpc.credentials import Certificates, Credentials, Party, new_secret
+from common.rpc.guard import CALLERS
+from common.rpc.messages import pack_attempt
+from common.rpc.seal import seal
+from common.rpc.statuses import DamagedMessageError
 from common.store.names import partition_name
-from common.wire import pack_attempt
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import (

@@ -1,0 +1,1 @@
+"""What of the Spark and Dask engines runs on their workers."""

@@ -1,0 +1,88 @@
+"""dump.txt: everything that happens in a run, one event a line."""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from common.errors import UsageError, printable
+from common.events.event import Event
+
+
+class EventLog:
+    """A log that hands each event of one process to a receiver, at most one at a time."""
+
+    def __init__(self, process: str, receive: Callable[[Event], None]) -> None:
+        self._process = process
+        self._receive = receive
+        self._lock = threading.Lock()
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Record that something happened now."""
+        with self._lock:
+            self._receive(Event(datetime.now(UTC), self._process, name, fields))
+
+
+class Dump:
+    """The file itself; safe to write to from several threads.
+
+    If it can't be written to any more, as on a full disk, the run goes on without: `problem` says why.
+
+    Parameters
+    ----------
+    path
+        Its name.
+    append
+        Go on with what is there, instead of replacing it.
+
+    Raises
+    ------
+    UsageError
+        The file can't be written.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
+        try:
+            torn = append and _ends_within_a_line(path)
+            self._file = path.open(
+                "a" if append else "w", encoding="utf-8", errors="backslashreplace", buffering=1
+            )
+        except OSError as error:
+            raise UsageError(f"--dump {path}: {error.strerror}") from None
+        self._path = path
+        self._lock = threading.Lock()
+        self.problem: str | None = None
+        if torn:
+            self.write("")
+
+    def write(self, *lines: str) -> None:
+        """Add lines, whoever made them; control characters are escaped."""
+        with self._lock:
+            if self._file.closed or self.problem is not None:
+                return
+            try:
+                self._file.write("".join([f"{printable(line)}\n" for line in lines]))
+            except OSError as error:
+                self.problem = error.strerror or str(error)
+
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock, suppress(OSError):
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close and remove the file: the run never really began."""
+        self.close()
+        if self._path.is_file() and not self._path.is_symlink():
+            self._path.unlink()
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Tell whether a file's last line was never finished."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

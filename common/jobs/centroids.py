@@ -1,0 +1,249 @@
+"""The jobs of K-Means; all take state["centroids"], float64, shape (k, d).
+
+LloydStep and Score also serve several starts at once: centroids of shape (starts, k, d), and
+state["starts"], int64: which starts they are. Their keys are start * k + index of the centroid.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from common.jobs.base import Job, Memory, keyed_zero
+from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
+from common.kernels.nearest.distance import nearest, nearest_compiled, worth_compiled_code
+from common.kernels.nearest.index import build_index
+from common.model import Block, FloatArray, IntArray, LongArray, Records, State
+
+_BLOCK_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class LloydStep(Job):
+    """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
+
+    map: a point, under the key of its nearest centroid, for each start. combine: the points of one
+    key become one partial: their count and the limbs of their exact sums, as integers. reduce: the
+    centroid, the exact sum of the members rounded once, divided by their count.
+
+    state["moved_rows"] and state["moved_keys"], both int64 and optional: input rows that go
+    under a given key instead of the nearest centroid's, to fill clusters that have no member.
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "lloyd"
+    emits_rows: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Give each point the key of its nearest centroid, once for each start."""
+        parts = []
+        for start, centroids in _starts(state):
+            labels, _ = nearest(block.points, centroids)
+            keys = labels + np.int32(start * len(centroids))
+            if "moved_rows" in state:
+                self._move(keys, block.row_start, state, start, len(centroids))
+            parts.append(Records(keys, block.points))
+        return Records.concatenate(parts)
+
+    def _move(self, keys: IntArray, row_start: int, state: State, start: int, k: int) -> None:
+        """Give moved rows of a block their keys, if these are among the k of the start."""
+        moved_keys = state["moved_keys"]
+        offsets = state["moved_rows"] - row_start
+        mine = (offsets >= 0) & (offsets < len(keys)) & (moved_keys // k == start)
+        keys[offsets[mine]] = moved_keys[mine]
+
+    def combine(self, records: Records) -> Records:
+        """Turn the records of each key into one partial."""
+        if not len(records):
+            return records
+        keys, dense = np.unique(records.keys, return_inverse=True)
+        if self._are_partials(records.values):
+            return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
+        counts = np.bincount(dense).astype(np.float64)
+        limbs = self.grid.cut(records.values).reshape(-1, len(records))
+        return Records(keys, self._partials(counts, sum_by_key(dense, limbs, len(keys))))
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Find the partials without a look at every row, if the rows are many."""
+        if "moved_rows" in state or not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
+            return None
+        index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
+        if index is None or index.grid != self.grid:
+            index = build_index(rows.points, self.grid)
+        parts = []
+        for start, centroids in _starts(state):
+            parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
+        memory["lloyd"] = index
+        return Records.concatenate(parts)
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Return the members' mean, shape (1, d)."""
+        if self._are_partials(values):
+            count, limbs = np.split(sum_all(values.T), [1])
+            units = self.grid.units
+            sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
+        else:
+            count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
+        mean: FloatArray = sums / count
+        return mean[None]
+
+    def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
+        """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
+        return np.column_stack([counts, np.ldexp(limbs, -self.grid.units.ravel())])
+
+    def _are_partials(self, values: FloatArray) -> bool:
+        """Tell partials, (count, every column's first limb, second limb, ...), from points.
+
+        A partial is always wider than a point.
+        """
+        return bool(values.shape[1] > self.grid.columns)
+
+
+@dataclass(frozen=True)
+class Score(Job):
+    """Measure the clusters.
+
+    Result: per cluster with members one row: their number, then the limbs of the exact sum of their
+    squared distances; `grid` has one column.
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "score"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Sum up a block, by cluster."""
+        parts = []
+        for start, centroids in _starts(state):
+            labels, squared = nearest(block.points, centroids)
+            counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
+            parts.append(_members(start, sum_by_key(labels, counted, len(centroids))))
+        return Records.concatenate(parts)
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Do so with compiled code, if the rows are many."""
+        if not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
+            return None
+        from common.kernels.limbs import add_numbers
+
+        parts = []
+        for start, centroids in _starts(state):
+            k, constants = len(centroids), self.grid.constants
+            counts, sums = np.zeros(k), np.zeros((k, self.grid.limbs))
+            for at in range(0, len(rows.points), _BLOCK_ROWS):
+                block = rows.points[at : at + _BLOCK_ROWS].astype(np.float64, copy=False)
+                labels, squared = nearest_compiled(block, centroids)
+                add_numbers(labels, squared, constants, counts, sums)
+            parts.append(_members(start, np.column_stack([counts, sums])))
+        return Records.concatenate(parts)
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Add up; limbs add without rounding."""
+        return sum_all(values.T)[None]
+
+
+@dataclass(frozen=True)
+class FarthestRows(Job):
+    """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
+
+    Result: under key 0, rows of (squared distance, row index, point), farthest first.
+    """
+
+    limit: int
+
+    name: ClassVar[str] = "farthest"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Keep the block's farthest."""
+        _, squared = nearest(block.points, _centroids(state))
+        rows = block.row_start + np.arange(len(squared))
+        kept = self._farthest(squared, rows)
+        return keyed_zero(np.column_stack([squared[kept], rows[kept], block.points[kept]]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Keep the farthest over all."""
+        return values[self._farthest(values[:, 0], values[:, 1])]
+
+    def _farthest(self, squared: FloatArray, rows: FloatArray | LongArray) -> LongArray:
+        order: LongArray = np.lexsort((rows, -squared))
+        return order[: self.limit]
+
+
+@dataclass(frozen=True)
+class SampleRows(Job):
+    """One round of k-means||: draw each row with a probability proportional to its squared distance.
+
+    Bahmani et al., "Scalable k-means++" (PVLDB 5, 2012), step 4: row i is drawn, independently of
+    the others, with probability min(1, oversampling * d2(i) / cost). Each row's draw comes from a
+    counter-based generator keyed by (seed, round) at position i, so splits don't matter.
+
+    state["cost"], float64, shape (1,): the sum of all squared distances to state["centroids"].
+
+    Result: under key 0, rows of (row index, point), by row index.
+    """
+
+    seed: int
+    round: int
+    oversampling: float
+
+    name: ClassVar[str] = "sample"
+    aggregates: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Draw from a block."""
+        _, squared = nearest(block.points, _centroids(state))
+        draws = _uniforms(self.seed, self.round, block.row_start, len(squared))
+        drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
+        return keyed_zero(np.column_stack([block.row_start + drawn, block.points[drawn]]))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Put the drawn rows in order."""
+        return values[np.argsort(values[:, 0])]
+
+
+@dataclass(frozen=True)
+class Label(Job):
+    """Name each row's nearest centroid. The map output, in input order, is the result."""
+
+    name: ClassVar[str] = "label"
+
+    def map(self, block: Block, state: State) -> Records:
+        """Give each row its cluster as the key, and no value."""
+        labels, _ = nearest(block.points, _centroids(state))
+        return Records(labels, np.empty((len(labels), 0)))
+
+    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+        """Return what it is given; nothing is reduced here."""
+        return values
+
+
+def _members(start: int, partials: FloatArray) -> Records:
+    """Put partials, a row a cluster with the count first, under their keys; none without members."""
+    filled = np.flatnonzero(partials[:, 0])
+    return Records((filled + start * len(partials)).astype(np.int32), partials[filled])
+
+
+def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:
+    """Yield each start's number and its centroids, shape (k, d)."""
+    centroids = _centroids(state)
+    if centroids.ndim == 2:
+        return iter([(0, centroids)])
+    return zip(state["starts"].tolist(), centroids, strict=True)
+
+
+def _centroids(state: State) -> FloatArray:
+    return np.ascontiguousarray(state["centroids"], np.float64)
+
+
+def _uniforms(seed: int, round_number: int, start: int, n: int) -> FloatArray:
+    """Draw numbers `start` to `start + n` of the sequence keyed by (seed, round), in [0, 1).
+
+    Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) makes four
+    numbers from each value of its counter, which may be set at will.
+    """
+    bits = np.random.Philox(key=[seed, round_number], counter=[start // 4, 0, 0, 0])
+    return np.random.Generator(bits).random(start % 4 + n)[start % 4 :]

@@ -1,0 +1,1 @@
+"""The ways to find the nearest centroids, one a file."""

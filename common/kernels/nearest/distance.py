@@ -1,0 +1,157 @@
+"""Nearest centroids by the plain formula, in blocks that stay in the cache.
+
+Where there is much to do, `plain` and `products`, beside this module, find the same labels faster; they are
+compiled code, which takes half a second to import.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_BUFFER_ELEMENTS = 1 << 16
+"""Elements of the distance buffer, for not too many centroids: 512 KiB, so that two fit in a core's cache."""
+
+_LONG_BLOCK_ROWS = 1 << 14
+_ROWS_PER_CENTROID = 1 << 10
+"""From here on, one pass for each centroid takes less time than finding the least in a matrix."""
+
+_MUCH_WORK = 4_000_000
+"""Squared differences; NumPy does some 10**8 a second, and there are as many in each iteration."""
+
+_MANY_CENTROID_NUMBERS = 256
+"""From here on, matrix products are faster than the plain formula."""
+
+
+def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find each point's nearest centroid.
+
+    The squared Euclidean distance is summed in float64 over the columns, in column order; ties go
+    to the lowest index. Every operation is elementwise and correctly rounded (IEEE 754), so a
+    row's result depends on that row alone: not on the block, the split or the machine.
+
+    Parameters
+    ----------
+    points
+        Shape (n, d).
+    centroids
+        Shape (k, d), k at least 1.
+
+    Returns
+    -------
+    labels
+        Shape (n,): index of the nearest centroid.
+    squared_distances
+        Shape (n,): squared distance to it, in the square of the points' unit.
+    """
+    if worth_compiled_code(points, len(centroids)):
+        return nearest_compiled(points, centroids)
+    n, k = len(points), len(centroids)
+    one_by_one = n >= _ROWS_PER_CENTROID * k
+    find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
+    labels = np.empty(n, np.int32)
+    squared = np.empty(n)
+    rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
+    room = np.empty((2, 1 if one_by_one else k, rows))
+    for start in range(0, n, rows or 1):
+        columns = np.ascontiguousarray(points[start : start + rows].T)
+        block = slice(start, start + columns.shape[1])
+        labels[block], squared[block] = find(columns, centroids, room[:, :, : columns.shape[1]])
+    return labels, squared
+
+
+def worth_compiled_code(points: FloatArray, k: int) -> bool:
+    """Tell whether k distances for each point take longer than importing compiled code."""
+    return points.size * k >= _MUCH_WORK
+
+
+def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds, by compiled code."""
+    from common.kernels.nearest import plain
+
+    # Compiled code takes one layout; another one would be compiled anew.
+    points, centroids = np.ascontiguousarray(points), np.ascontiguousarray(centroids)
+    if centroids.size < _MANY_CENTROID_NUMBERS:
+        return plain.nearest(points, centroids)
+    return nearest_by_products(points, centroids)
+
+
+def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
+    from common.kernels.limbs import read_only
+    from common.kernels.nearest.products import Products, squared_to
+
+    points, centroids = read_only(points), read_only(centroids)
+    n = len(points)
+    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
+    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
+    products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
+    products.set_centroids(centroids)
+    for start in range(0, n, products.rows):
+        block = slice(start, min(n, start + products.rows))
+        products.assign(points, rows[block])
+        labels[block] = products.labels[: block.stop - start]
+        squared_to(points, rows[block], centroids, products.labels, squared[block])
+    return labels, squared
+
+
+def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
+    """Return each point's distance to every centroid, shape (n, k): the root of what `nearest` compares."""
+    found = np.empty((len(points), len(centroids)))
+    rows = max(256, _BUFFER_ELEMENTS // len(centroids))
+    room = np.empty((2, len(centroids), min(rows, len(points))))
+    for start in range(0, len(points), rows):
+        columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
+        squared = _squared_distances(columns, centroids, room[:, :, : columns.shape[1]])
+        np.sqrt(squared.T, out=found[start : start + rows])
+    return found
+
+
+def _nearest_in_matrix(
+    columns: FloatArray, centroids: FloatArray, room: FloatArray
+) -> tuple[LongArray, FloatArray]:
+    """Find what `nearest` finds, of points given as columns, shape (d, n); for few points."""
+    distances = _squared_distances(columns, centroids, room)
+    labels = distances.argmin(axis=0)
+    return labels, np.take_along_axis(distances, labels[None], axis=0)[0]
+
+
+def _nearest_one_by_one(
+    columns: FloatArray, centroids: FloatArray, room: FloatArray
+) -> tuple[npt.NDArray[np.unsignedinteger], FloatArray]:
+    """Find what `nearest` finds, of points given as columns, shape (d, n); for few centroids."""
+    kind = np.min_scalar_type(len(centroids) - 1)
+    labels = np.zeros(columns.shape[1], kind)
+    squared = _squared_distances(columns, centroids[:1], room)[0].copy()
+    for label in range(1, len(centroids)):
+        distances = _squared_distances(columns, centroids[label : label + 1], room)[0]
+        # Labels rise, so the last one that is nearer is the greatest; NumPy is fast at small integers.
+        np.maximum(labels, np.multiply(distances < squared, kind.type(label)), out=labels)
+        np.minimum(squared, distances, out=squared)
+    return labels, squared
+
+
+def _squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatArray) -> FloatArray:
+    """Squared distances, shape (k, n): the long axis last, where numpy's inner loops run.
+
+    `room`, shape (2, k, n), holds the result: memory that is new to the process is slow.
+    """
+    total: FloatArray = room[0]
+    out = total
+    for column, of_centroid in zip(columns, centroids.T, strict=True):
+        np.subtract(column, of_centroid[:, None], out=out)
+        np.multiply(out, out, out=out)
+        if out is not total:
+            total += out
+        out = room[1]
+    return total
+
+
+def largest_shift(before: FloatArray, after: FloatArray) -> float:
+    """Return the largest Euclidean distance that a centroid moved, both of shape (k, d)."""
+    # A power of two takes the differences to near 1, exactly, so that their squares do not underflow.
+    exponent = int(np.frexp(np.abs(after - before).max())[1])
+    total = np.zeros(len(before))
+    for old, new in zip(before.T, after.T, strict=True):
+        total += np.ldexp(new - old, -exponent) ** 2
+    return float(np.ldexp(np.sqrt(total.max()), exponent))

@@ -1,0 +1,50 @@
+"""Nearest centroids by the plain formula, compiled: where columns and centroids are few."""
+
+import numpy as np
+from numba import njit
+
+from common.kernels.limbs import read_only
+from common.model import FloatArray, IntArray
+
+_BLOCK_ROWS = 512
+"""Rows whose columns, and distances to one centroid, stay in the core's nearest cache."""
+
+
+def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """See `common.kernels.nearest.distance.nearest`; for any data."""
+    n, d = points.shape
+    labels, squared = np.empty(n, np.int32), np.empty(n)
+    _nearest(read_only(points), read_only(centroids), np.empty((d + 1, _BLOCK_ROWS)), labels, squared)
+    return labels, squared
+
+
+@njit(cache=True, nogil=True)
+def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyped-def]
+    """Go through blocks of rows, centroid by centroid.
+
+    The inner loops run over rows and have no branch, so that the compiler makes vector code of them; it may
+    not reorder what is added. `room` has shape (d + 1, rows).
+    """
+    n, d = points.shape
+    total = room[d]
+    for start in range(0, n, room.shape[1]):
+        rows = min(room.shape[1], n - start)
+        for r in range(rows):
+            for c in range(d):
+                room[c, r] = points[start + r, c]
+        own, nearest = labels[start : start + rows], squared[start : start + rows]
+        own[:], nearest[:] = 0, np.inf
+        for k in range(len(centroids)):
+            total[:rows] = 0.0
+            for c in range(d - 1):
+                x = centroids[k, c]
+                for r in range(rows):
+                    difference = room[c, r] - x
+                    total[r] += difference * difference
+            # The last column's part goes along with the comparison: a pass less.
+            label, x = np.int32(k), centroids[k, d - 1]
+            for r in range(rows):
+                difference = room[d - 1, r] - x
+                s, least = total[r] + difference * difference, nearest[r]
+                own[r] = label if s < least else own[r]
+                nearest[r] = s if s < least else least

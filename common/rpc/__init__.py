@@ -1,0 +1,1 @@
+"""All that knows gRPC: channels, servers, messages, statuses, and who may call what."""

@@ -1,0 +1,98 @@
+"""How an error of ours crosses the wire, and becomes the same error again."""
+
+from typing import NamedTuple, cast
+
+import grpc
+
+from common.errors import (
+    BadRequestError,
+    FetchFailedError,
+    InjectedFailureError,
+    InputError,
+    MapReduceError,
+    OutputLostError,
+    RunFailedError,
+    StaleAttemptError,
+    TaskError,
+)
+from common.rpc.seal import seal, unseal
+from protos import mapreduce_pb2 as pb
+
+_METADATA = "mapreduce-error-bin"
+_MOST_CHARACTERS = 400
+"""Of a text. Each may take twelve bytes; a status and its metadata of more than 8 KiB would not arrive."""
+
+
+class _Fault(NamedTuple):
+    """How an error of ours crosses the wire."""
+
+    code: grpc.StatusCode
+    kind: pb.ErrorDetail.Kind.ValueType
+
+
+_FAULTS: dict[type[MapReduceError], _Fault] = {
+    BadRequestError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
+    InputError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
+    InjectedFailureError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
+    StaleAttemptError: _Fault(grpc.StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
+    OutputLostError: _Fault(grpc.StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
+    FetchFailedError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
+}
+_REFUSALS = (
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+
+
+class UnreachableError(TaskError):
+    """The peer did not answer."""
+
+
+class DamagedMessageError(TaskError):
+    """A message of a stream is not what its sender sealed; worth another try."""
+
+
+def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
+    """End a call with an error of ours; return if it is not one of them."""
+    fault = _FAULTS.get(type(error))  # type: ignore[arg-type]
+    if fault is None:
+        return
+    detail = pb.ErrorDetail(kind=fault.kind)
+    if isinstance(error, FetchFailedError):
+        detail.lost.task, detail.lost.attempt = error.task, error.attempt
+        detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason[:_MOST_CHARACTERS]
+    if fault.kind:
+        context.set_trailing_metadata(((_METADATA, seal(detail.SerializeToString())),))
+    context.abort(fault.code, str(error)[:_MOST_CHARACTERS])
+
+
+def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
+    """Turn a failed call back into the error that its server raised; what is ours already stays as it is.
+
+    Returns
+    -------
+    MapReduceError
+        UnreachableError if the peer did not answer; RunFailedError if it refused us; a plain
+        TaskError if it failed in a way that is worth another try, a damaged message among others.
+    """
+    if isinstance(failed, MapReduceError):
+        return failed
+    assert isinstance(failed, grpc.Call)
+    code, text = failed.code(), failed.details() or ""
+    sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
+    detail = unseal(cast("bytes", sealed), pb.ErrorDetail.FromString)
+    if detail is not None:
+        if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
+            lost = detail.lost
+            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
+        for kind, fault in _FAULTS.items():
+            if fault.kind == detail.kind:
+                return kind(text)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return UnreachableError(f"{code.name}: {text}")
+    if code in _REFUSALS:
+        return RunFailedError(f"the peer refused the call: {code.name}")
+    if code is grpc.StatusCode.CANCELLED:
+        text = "the connection was closed"  # gRPC's own words are about its streams
+    return TaskError(f"{code.name}: {text}")

@@ -1,0 +1,1 @@
+"""K-Means: its configuration, its start, its loop and its score."""

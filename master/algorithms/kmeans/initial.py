@@ -1,0 +1,117 @@
+"""Choosing the centroids to start from: random rows, or k-means||."""
+
+import numpy as np
+
+from common.errors import UsageError, counted
+from common.events.event import Log
+from common.jobs.centroids import SampleRows
+from common.jobs.engine import Engine
+from common.jobs.rows import FirstDistinctRows, TakeRows
+from common.kernels.nearest.distance import nearest
+from common.model import FloatArray, LongArray
+from master.algorithms.kmeans.score import Ranges, score
+
+_ROUNDS = 5
+_OVERSAMPLING = 2.0
+"""Times k: how many rows a round of k-means|| draws on average. Bahmani et al. use 2 and 5 rounds."""
+
+
+def random_rows(engine: Engine, rows: int, k: int, rng: np.random.Generator) -> FloatArray:
+    """Choose k distinct points among the input's rows, each row as likely as any other.
+
+    Returns
+    -------
+    array of shape (k, d)
+
+    Raises
+    ------
+    UsageError
+        The input has fewer than k distinct rows.
+    """
+    distinct = _first_distinct(engine, k)
+    drawn = rng.choice(rows, min(rows, 16 * k), replace=False)
+    points = _distinct_in_order(take_rows(engine, drawn[:k]))
+    if len(points) < k:
+        points = _distinct_in_order(take_rows(engine, drawn))
+    if len(points) < k:  # nearly all rows are copies of few: the first distinct ones fill up
+        points = _distinct_in_order(np.concatenate([points, distinct]))
+    return points[:k]
+
+
+def scalable_kmeans_plus_plus(
+    engine: Engine, ranges: Ranges, k: int, rng: np.random.Generator, log: Log
+) -> FloatArray:
+    """Choose k input points by k-means|| (Bahmani et al., "Scalable k-means++", PVLDB 5, 2012).
+
+    A few rounds over the input draw some 2k candidates each, far points more likely; each
+    candidate's weight is the number of rows nearest to it; k-means++ then chooses among them.
+
+    Returns
+    -------
+    array of shape (k, d)
+
+    Raises
+    ------
+    UsageError
+        The input has fewer than k distinct rows.
+    """
+    distinct = _first_distinct(engine, k)
+    seed = int(rng.integers(2**63))
+    candidates = take_rows(engine, rng.integers(ranges.rows, size=1))
+    ((sizes, cost),) = score(engine, ranges, candidates[None])
+    for number in range(1, _ROUNDS + 1):
+        if cost == 0:
+            break
+        job = SampleRows(seed, number, _OVERSAMPLING * k)
+        drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
+        if 0 in drawn:
+            candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
+            ((sizes, cost),) = score(engine, ranges, candidates[None])
+        log.event("init_round", round=number, candidates=len(candidates), cost=cost)
+    if len(candidates) < k:
+        candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
+        ((sizes, _),) = score(engine, ranges, candidates[None])
+    return _weighted_kmeans_plus_plus(candidates, sizes.astype(np.float64), k, rng)
+
+
+def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
+    """Fetch rows of the input by index, shape (n, d)."""
+    found = engine.map_reduce(TakeRows(), {"rows": rows.astype(np.int64)})
+    return np.concatenate([found[i] for i in range(len(rows))])
+
+
+def _first_distinct(engine: Engine, k: int) -> FloatArray:
+    found = engine.map_reduce(FirstDistinctRows(k), {})[0]
+    if len(found) < k:
+        raise UsageError(f"--k {k} is more than the input's {counted(len(found), 'distinct row')}")
+    return found[:, 1:]
+
+
+def _distinct_in_order(points: FloatArray) -> FloatArray:
+    """Drop points that came before; 0.0 and -0.0 are the same."""
+    _, first = np.unique(points + 0.0, axis=0, return_index=True)
+    return points[np.sort(first)]
+
+
+def _weighted_kmeans_plus_plus(
+    points: FloatArray, weights: FloatArray, k: int, rng: np.random.Generator
+) -> FloatArray:
+    """Choose k points, each with a probability proportional to weight times squared distance.
+
+    Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (SODA 2007).
+    """
+    chosen = [_draw(weights, rng)]
+    while len(chosen) < k:
+        _, squared = nearest(points, points[chosen])
+        pull = weights * squared
+        if not pull.any():  # the rest lies so near that its squared distances underflow
+            pull = np.where(np.isin(np.arange(len(points)), chosen), 0.0, 1.0)
+        chosen.append(_draw(pull, rng))
+    return points[chosen]
+
+
+def _draw(weights: FloatArray, rng: np.random.Generator) -> int:
+    """Draw an index with a probability proportional to its weight; never one of weight 0."""
+    sums = np.cumsum(weights)
+    index = int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
+    return min(index, int(np.flatnonzero(weights)[-1]))

@@ -1,0 +1,230 @@
+"""K-Means: Lloyd's loop, as jobs for an engine."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.events.event import Log
+from common.jobs.centroids import FarthestRows, LloydStep
+from common.jobs.engine import Engine
+from common.kernels.nearest.distance import largest_shift
+from common.model import FloatArray, LongArray
+from common.records.text import rows_to_print
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
+from master.algorithms.kmeans.score import Ranges, describe, score
+from master.algorithms.progress import Checkpoints, NoCheckpoints, Progress
+
+
+@dataclass(frozen=True)
+class KMeansResult:
+    """What a fit found.
+
+    Parameters
+    ----------
+    centroids
+        Shape (k, d), in key order.
+    sizes
+        Shape (k,): rows nearest to each.
+    inertia
+        Sum of the rows' squared distances to their nearest centroids.
+    n_iter
+        Iterations run.
+    converged
+        True if the last iteration moved no centroid by more than the tolerance.
+    history
+        The inertia after each iteration, if the configuration asks for it.
+    """
+
+    centroids: FloatArray
+    sizes: LongArray
+    inertia: float
+    n_iter: int
+    converged: bool
+    history: tuple[float, ...] = ()
+
+
+@dataclass
+class _Start:
+    """One of several ways from initial centroids; `number` counts from 0."""
+
+    number: int
+    name: dict[str, int]
+    centroids: FloatArray
+    n_iter: int = 0
+    shift: float = np.inf
+    history: tuple[float, ...] = ()
+
+    def progress(self) -> Progress:
+        return Progress(self.centroids, self.n_iter, self.shift)
+
+    def goes_on(self, config: KMeansConfig) -> bool:
+        return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
+
+
+def fit(
+    engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints | None = None
+) -> KMeansResult:
+    """Cluster an input of that many rows; of several starts, return the one of least inertia.
+
+    The starts go side by side, each iteration one job for all of them.
+    """
+    checkpoints = checkpoints or NoCheckpoints()
+    ranges = describe(engine, rows)
+    log.event("input", rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
+    starts = _resumed(checkpoints, config, log) or _begin(engine, ranges, config, log)
+    _lloyd(engine, ranges, starts, config, log, checkpoints)
+    return _best(engine, ranges, starts, config, log)
+
+
+def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> list[_Start]:
+    """Choose the initial centroids of every start."""
+    rng = np.random.default_rng(config.seed)
+    starts = []
+    for number in range(config.n_init):
+        start = _Start(number, _name(number, config), _initial(engine, ranges, config, rng, log))
+        log.event("initial_centroids", **start.name, iteration=0, k=config.k)
+        _log_centroids(log, start)
+        starts.append(start)
+    return starts
+
+
+def _resumed(checkpoints: Checkpoints, config: KMeansConfig, log: Log) -> list[_Start]:
+    """Take up every start where a checkpoint left it; empty if there is none to go on from."""
+    starts = [
+        _Start(number, _name(number, config), was.centroids, was.n_iter, was.shift)
+        for number, was in enumerate(checkpoints.resumed() or ())
+    ]
+    if starts:
+        log.event("resumed", iteration=_iteration(starts), of=config.iterations)
+    for start in starts:
+        _log_centroids(log, start)
+    return starts
+
+
+def _name(number: int, config: KMeansConfig) -> dict[str, int]:
+    return {"start": number + 1} if config.n_init > 1 else {}
+
+
+def _iteration(starts: list[_Start]) -> int:
+    """Return the last iteration that any start has run."""
+    return max(start.n_iter for start in starts)
+
+
+def _initial(
+    engine: Engine, ranges: Ranges, config: KMeansConfig, rng: np.random.Generator, log: Log
+) -> FloatArray:
+    if config.initial is not None:
+        return config.initial
+    if config.init == "random":
+        return random_rows(engine, ranges.rows, config.k, rng)
+    return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
+
+
+def _lloyd(
+    engine: Engine,
+    ranges: Ranges,
+    starts: list[_Start],
+    config: KMeansConfig,
+    log: Log,
+    checkpoints: Checkpoints,
+) -> None:
+    """Iterate until no centroid moves by more than the tolerance."""
+    job = LloydStep(ranges.column_grid())
+    checkpoints.save([start.progress() for start in starts])
+    for iteration in range(_iteration(starts) + 1, config.iterations + 1):
+        going = [start for start in starts if start.goes_on(config)]
+        if not going:
+            return
+        log.event("iteration_started", iteration=iteration, of=config.iterations)
+        found = _step(engine, job, going, iteration, config, log)
+        for start in going:
+            moved = start.centroids.copy()
+            for key in range(config.k):
+                if (value := found.get(start.number * config.k + key)) is not None:
+                    moved[key] = value[0]
+            start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
+            start.centroids = moved
+            _log_centroids(log, start)
+            log.event("iteration_finished", **_place(start), shift=start.shift)
+        if config.history:
+            for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
+                start.history += (inertia,)
+                log.event("inertia", **_place(start), inertia=inertia)
+        checkpoints.save([start.progress() for start in starts])
+
+
+def _best(
+    engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansConfig, log: Log
+) -> KMeansResult:
+    """Measure where the starts led to, and choose."""
+    results = []
+    for start, (sizes, inertia) in zip(starts, _scores(engine, ranges, starts), strict=True):
+        converged = start.shift <= config.tol
+        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
+        why = _why(result, config)
+        log.event("stopped", **start.name, reason=why, iterations=start.n_iter, inertia=inertia)
+        results.append(result)
+    best = min(range(len(starts)), key=lambda number: results[number].inertia)
+    if len(starts) > 1:
+        log.event("best_start", start=best + 1, of=len(starts), inertia=results[best].inertia)
+    return results[best]
+
+
+def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:
+    return score(engine, ranges, np.stack([start.centroids for start in starts]))
+
+
+def _step(
+    engine: Engine, job: LloydStep, starts: list[_Start], iteration: int, config: KMeansConfig, log: Log
+) -> dict[int, FloatArray]:
+    """Run one iteration's job; fill clusters without members if the configuration says so.
+
+    The points farthest from their centroids leave their clusters for the empty ones, and the job
+    runs again with them there, so that every centroid is the mean of its members.
+    """
+    state = {
+        "centroids": np.stack([start.centroids for start in starts]),
+        "starts": np.array([start.number for start in starts]),
+    }
+    found = engine.map_reduce(job, state, iteration)
+    moves = []
+    for start in starts:
+        first = start.number * config.k
+        empty = [key for key in range(config.k) if first + key not in found]
+        if empty and config.on_empty == "keep":
+            for key in empty:
+                log.event("empty_cluster", **start.name, iteration=iteration, key=key, action="keep")
+        elif empty:
+            moves.append(_fill(engine, start, empty, iteration, log))
+    if not moves:
+        return found
+    rows, keys = np.concatenate(moves, axis=1)
+    return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
+
+
+def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: Log) -> LongArray:
+    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
+    farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
+    rows = farthest[:, 1].astype(np.int64)
+    place = start.name | {"iteration": iteration}
+    for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
+        distance = float(np.sqrt(squared))
+        log.event("empty_cluster", **place, key=key, action="move", row=int(row) + 1, distance=distance)
+    return np.array([rows, np.array(empty[: len(rows)]) + start.number * len(start.centroids)])
+
+
+def _place(start: _Start) -> dict[str, int]:
+    """Say in the log where in the loop something happened."""
+    return start.name | {"iteration": start.n_iter}
+
+
+def _why(result: KMeansResult, config: KMeansConfig) -> str:
+    if result.converged:
+        return f"converged: no centroid moved more than {config.tol:g}"
+    return f"all {config.iterations} iterations done"
+
+
+def _log_centroids(log: Log, start: _Start) -> None:
+    for key, centroid in enumerate(rows_to_print(start.centroids)):
+        log.event("centroid", **_place(start), key=key, value=centroid)

@@ -1,0 +1,80 @@
+"""What the input's ranges are, and how good centroids are; all sums exact."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.jobs.centroids import Score
+from common.jobs.engine import Engine
+from common.jobs.rows import Describe
+from common.kernels.exact import SumGrid, last_bit
+from common.model import FloatArray, LongArray
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The input's rows and, per column, its range.
+
+    Parameters
+    ----------
+    rows
+        Number of rows.
+    lowest, highest
+        Per column, the least and the greatest value.
+    smallest
+        Per column, the least magnitude that is not zero; 0 where all are.
+    """
+
+    rows: int
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+    smallest: tuple[float, ...]
+
+    @property
+    def magnitudes(self) -> tuple[float, ...]:
+        """Per column, the greatest magnitude."""
+        return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
+
+    def column_grid(self) -> SumGrid:
+        """Return the cuts for exact sums of the columns."""
+        return SumGrid.covering(self.magnitudes, self.smallest, self.rows)
+
+    def distance_grid(self, centroids: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
+        largest = np.abs(centroids).max(axis=0) + self.magnitudes
+        # Points and centroids are multiples of 2**q, so differences are too, and a squared
+        # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
+        numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
+        q = min(map(last_bit, numbers), default=0)
+        smallest = math.ldexp(1.0, max(2 * q, -1074))
+        return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
+
+
+def describe(engine: Engine, rows: int) -> Ranges:
+    """Find the ranges of an input of that many rows."""
+    found = engine.map_reduce(Describe(), {})
+    lowest, highest, smallest = np.concatenate([found[column] for column in sorted(found)]).T.tolist()
+    return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
+
+
+def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> list[tuple[LongArray, float]]:
+    """Measure centroids of several starts, shape (starts, k, d).
+
+    Returns
+    -------
+    list of (sizes, inertia), one a start
+        Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
+        centroids, rounded once.
+    """
+    starts, k, d = centroids.shape
+    job = Score(ranges.distance_grid(centroids.reshape(-1, d)))
+    found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
+    scores = []
+    for start in range(starts):
+        here = {key % k: values[0] for key, values in found.items() if key // k == start}
+        sizes = np.zeros(k, np.int64)
+        for key, values in here.items():
+            sizes[key] = int(values[0])
+        scores.append((sizes, math.fsum(limb for values in here.values() for limb in values[1:].tolist())))
+    return scores

@@ -1,0 +1,1 @@
+"""What acts on the workers: starts them, calls them, watches them."""

@@ -1,0 +1,120 @@
+"""Worker processes of this machine: how one is started, told where its master is, and ended.
+
+Nothing here needs gRPC, so that workers can start while the master still imports it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common.model import Role
+from common.store.folders import DataDir
+
+_ROOT = Path(__file__).resolve().parents[2]
+_WORKER_SETTINGS = {
+    # The workers share the cores among themselves.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Every iteration needs the same large arrays again, and pages fresh from the system cost more
+    # than what is computed in them: keep up to 256 MiB of freed memory.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+}
+
+
+class WorkerProcess:
+    """One worker process, started at once.
+
+    Its standard input is the thread it hangs by: the first line says where the master is and gives
+    the secret, and when the pipe closes, whoever closes it, the worker ends.
+
+    Parameters
+    ----------
+    role, index, incarnation
+        Which worker it is.
+    folder
+        Its own folder.
+    options
+        More of its command line.
+    """
+
+    def __init__(
+        self, role: Role, index: int, incarnation: int, folder: Path, options: Sequence[str] = ()
+    ) -> None:
+        self.role, self.index, self.incarnation = role, index, incarnation
+        self._folder, self._options = folder, options
+        arguments = ["--index", str(index), "--incarnation", str(incarnation), "--folder", str(folder)]
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", role, *arguments, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            process_group=0,  # Ctrl-C is for the master, which then ends its workers
+        )
+        self.pid = self._process.pid
+
+    def successor(self) -> "WorkerProcess":
+        """Start the next process in its place; OSError if the system can't."""
+        return WorkerProcess(self.role, self.index, self.incarnation + 1, self._folder, self._options)
+
+    def introduce(self, master: str, secret: str) -> None:
+        """Tell it where the master listens, and the run's secret."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):  # it has ended already, and `watch` tells, or has told
+            self._process.stdin.write(f"{master} {secret}\n".encode())
+            self._process.stdin.flush()
+
+    def watch(self) -> tuple[list[str], str]:
+        """Wait for its end; return what it said on standard error, and how it ended."""
+        assert self._process.stderr is not None
+        with self._process.stderr as stderr:
+            said = [line.decode("utf-8", "replace").rstrip() for line in stderr]
+        code = self._process.wait()
+        self.let_go()
+        if code < 0:
+            return said, f"was ended by signal {-code} ({signal.Signals(-code).name})"
+        return said, f"ended with exit code {code}"
+
+    def let_go(self) -> None:
+        """Close its standard input, so that it ends."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End it without its consent."""
+        self._process.kill()
+
+    def end(self, timeout_s: float) -> None:
+        """Wait for it; kill it if that takes too long."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def start_workers(
+    mappers: int, reducers: int, data_dir: DataDir, options: Sequence[str] = ()
+) -> list[WorkerProcess]:
+    """Start that many of each, at once, each with these options more on its command line."""
+    counts = {Role.MAPPER: mappers, Role.REDUCER: reducers}
+    return [
+        WorkerProcess(role, index, 1, data_dir.node(role, index), options)
+        for role, count in counts.items()
+        for index in range(1, count + 1)
+    ]
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a worker, which finds our packages wherever the master was started."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(paths)}

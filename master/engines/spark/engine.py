@@ -1,0 +1,184 @@
+"""Spark: the same jobs on its executors, which read and keep their rows themselves."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from common.engines.on_spark import REFUSAL, REPORT, LabelTask, MapTask, ReduceTask, Report
+from common.engines.tasks import Order
+from common.errors import InputError, RunFailedError
+from common.events.event import Log, stage_fields
+from common.jobs.base import Job
+from common.model import Buffer, FloatArray, State, TaskOptions
+from master.engines.spark.errors import translated_errors
+from master.engines.spark.rows import SparkRows
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+_ROWS_LOST = "RowsLostError"
+_TIMES_READ = 3
+_SHOWN_FAILURES = 100
+
+
+class SparkEngine:
+    """Runs jobs on a Spark context; a context manager that drops what it kept there.
+
+    Parameters
+    ----------
+    context
+        Where. It stays the caller's.
+    rows
+        The input, in Spark's partitions.
+    options
+        Whether to combine, a map task's threads, and how long it waits before its work.
+    reducers
+        Reduce tasks; key % R chooses one, in Spark's own shuffle.
+    log
+        Gets every task, once Spark has finished the stage.
+    """
+
+    def __init__(
+        self,
+        context: "SparkContext",
+        rows: SparkRows,
+        options: TaskOptions,
+        reducers: int,
+        log: Log,
+    ) -> None:
+        self._context = context
+        self._rows = rows
+        self._reducers = reducers
+        self._options = options
+        self._log = log
+        self._run = secrets.token_hex(8)
+        self._stages = 0
+
+    def __enter__(self) -> Self:
+        """Do nothing; the context is there."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the rows that Spark keeps for us."""
+        with suppress(Exception):  # the context may be gone
+            self._rows.close()
+
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+        """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
+        order = self._order(job, state)
+        for left in reversed(range(_TIMES_READ)):
+            try:
+                with self._stage(job, iteration):
+                    mapped = self._rows.parts().mapPartitionsWithIndex(MapTask(order))
+                    shuffled = mapped.partitionBy(self._reducers, int)  # Spark takes it modulo R
+                    pairs = shuffled.mapPartitionsWithIndex(ReduceTask(job)).collect()
+                break
+            except RunFailedError as error:
+                if _ROWS_LOST not in str(error) or not left:
+                    raise
+                self._rows.renew()
+        self._log_reports([value for key, value in pairs if key == REPORT], job, iteration)
+        return {key: value for key, value in pairs if not _is_told(key, value)}
+
+    def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
+        """Run a job's map alone; see `Engine`. One partition's text at a time is in memory."""
+        from pyspark import StorageLevel
+
+        parts = self._rows.parts().mapPartitionsWithIndex(LabelTask(self._order(job, state)))
+        parts.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            with self._stage(job, None):
+                reports = parts.filter(_is_special).collect()  # all at once; then they are only fetched
+            self._log_reports([value for key, value in reports if not _is_told(key, value)], job, None)
+            pieces = parts.toLocalIterator()
+            while True:
+                with translated_errors():
+                    pair = next(pieces, None)
+                if pair is None:
+                    return
+                if not _is_told(*pair):
+                    yield pair[1]
+        finally:
+            with suppress(Exception):
+                parts.unpersist()
+
+    def _order(self, job: Job, state: State) -> Order:
+        return Order(self._run, job, dict(state), self._options, self._rows.row_starts())
+
+    @contextmanager
+    def _stage(self, job: Job, iteration: int | None) -> Iterator[None]:
+        """Name what Spark does meanwhile, for its UI, and log the tasks that failed."""
+        self._stages += 1
+        group = f"{self._run}-{self._stages}"
+        place = stage_fields(job.name, iteration)
+        self._log.event("stage_started", **place)
+        description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
+        self._context.setJobGroup(group, description)
+        try:
+            with translated_errors():
+                yield
+        finally:
+            with suppress(Exception):  # the context may be gone
+                for failure in _failures(self._context, group):
+                    self._log.event("task_finished", **failure, **place)
+                for name in ("spark.jobGroup.id", "spark.job.description"):
+                    self._context.setLocalProperty(name, None)
+
+    def _log_reports(self, reports: list[Report], job: Job, iteration: int | None) -> None:
+        place = stage_fields(job.name, iteration)
+        for report in sorted(reports):
+            fields: dict[str, object] = {"from": report.worker, "method": report.method, **place}
+            fields |= {"task": report.task, "attempt": report.attempt, "status": "SUCCESS"}
+            fields |= {"duration_ms": report.duration_ms, "records": report.records}
+            self._log.event("task_finished", **fields)
+
+
+def _is_special(pair: tuple[int, Any]) -> bool:
+    return pair[0] < 0
+
+
+def _is_told(key: int, value: Any) -> bool:
+    """Tell a report from a value; raise what a task refuses.
+
+    Raises
+    ------
+    InputError
+        The input holds what it must not.
+    """
+    if key == REFUSAL:
+        raise InputError(value)
+    return key == REPORT
+
+
+def _failures(context: "SparkContext", group: str) -> Iterator[Mapping[str, object]]:
+    """Yield the attempts of a job group's tasks that failed, as far as Spark still knows them."""
+    tracker = context.statusTracker()
+    for number in tracker.getJobIdsForGroup(group):
+        job = tracker.getJobInfo(number)
+        for stage in [] if job is None else sorted(job.stageIds):
+            info = tracker.getStageInfo(stage)
+            if info is not None and info.numFailedTasks:
+                method = "Reduce" if stage > min(job.stageIds) else "Map"
+                yield from _failed_tasks(context, stage, info.currentAttemptId, method)
+
+
+def _failed_tasks(
+    context: "SparkContext", stage: int, last_attempt: int, method: str
+) -> Iterator[Mapping[str, object]]:
+    store = context._jsc.sc().statusStore()
+    for attempt in range(last_attempt + 1):
+        tasks = store.taskList(stage, attempt, _SHOWN_FAILURES)
+        for task in (tasks.apply(i) for i in range(tasks.size())):
+            if task.status() == "FAILED":
+                message = task.errorMessage()
+                reason = str(message.get()).splitlines()[0] if message.isDefined() else "unknown"
+                yield {
+                    "from": f"{task.host()}/executor {task.executorId()}",
+                    "method": method,
+                    "task": task.index() + 1,
+                    "attempt": task.attempt() + 1,
+                    "status": "FAILURE",
+                    "duration_ms": task.duration().get() if task.duration().isDefined() else 0,
+                    "reason": reason,
+                }

@@ -1,0 +1,142 @@
+"""Input that Spark reads by its address: hdfs://, s3a://, file:// and whatever else it is set up for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from common.engines.spark_input import StoreLines, StoreVectors, count_lines, first_lines
+from common.errors import InputError, RunFailedError, UsageError
+from common.formats.columns import choose_columns
+from common.formats.text import layout_of
+from common.model import Input, InputFormat, Split
+from master.engines.spark.connect import connect
+from master.engines.spark.errors import translated_errors
+from master.engines.spark.rows import StoredRows
+from master.options.groups import RunConfig
+
+if TYPE_CHECKING:
+    from pyspark import RDD, SparkContext
+
+_DELIMITER = "textinputformat.record.delimiter"
+_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+
+
+@dataclass(frozen=True)
+class UriFile:
+    """An input whose rows Spark's executors keep already."""
+
+    input: Input
+    stored: StoredRows
+    header: tuple[str, ...] = ()
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Refuse: the partitions are Spark's."""
+        raise RunFailedError(f"{self.input.path} is in Spark's partitions")
+
+
+def open_uri(config: RunConfig) -> UriFile:
+    """Have Spark read one file, text or Parquet, and its executors keep the rows.
+
+    Raises
+    ------
+    InputError, UsageError
+        It can't be read, is of another kind, holds what it must not, or has no such columns.
+    """
+    assert config.uri is not None
+    if patterns := set(config.uri) & set(",*?[]{}"):
+        raise UsageError(
+            f"--input {config.uri}: to Spark, {' '.join(sorted(patterns))} would name several files"
+        )
+    context = connect(config.cluster.spark_master, config.cluster.settings)
+    size_bytes, mtime_ns = _status(context, config.uri)
+    source = Input(config.uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, config.dtype)
+    suffix = PurePosixPath(config.uri).suffix
+    if suffix == ".npy":
+        raise InputError.at(
+            config.uri, "Spark reads text and Parquet by address, not .npy; write it as Parquet"
+        )
+    if suffix in (".parquet", ".pq"):
+        return _open_parquet(context, source, config.columns)
+    return _open_text(context, source, config.columns, config.mappers)
+
+
+def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
+    """Ask the file system that has the file for its size and the time of its last change."""
+    jvm: Any = context._jvm
+    with _refused(uri):
+        path = jvm.org.apache.hadoop.fs.Path(uri)
+        status = path.getFileSystem(context._jsc.hadoopConfiguration()).getFileStatus(path)
+    if status.isDirectory():
+        raise InputError.at(uri, "a folder, not a file")
+    return status.getLen(), status.getModificationTime() * 1_000_000
+
+
+@contextmanager
+def _refused(uri: str) -> Iterator[None]:
+    """Turn what the file system says against a file into an error in the input."""
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        with translated_errors():
+            yield
+    except RunFailedError as error:
+        if not isinstance(error.__cause__, Py4JJavaError):
+            raise
+        said = str(error).removeprefix("Spark gave up: ")
+        reason = "No such file" if "FileNotFoundException" in said else said
+        raise InputError.at(uri, f"cannot be read: {reason}") from None
+
+
+def _open_text(context: "SparkContext", source: Input, columns: str | None, partitions: int) -> UriFile:
+    lines = _lines(context, source.path, partitions)
+    with _refused(source.path):
+        head = lines.mapPartitionsWithIndex(first_lines).take(2)
+    layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
+    source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
+    store = StoreLines(source, head[0][:2] if layout.header else None)
+    try:
+        stored = StoredRows(lines.mapPartitionsWithIndex(store))
+    except InputError:  # it is in a partition whose first line's number nobody knows yet
+        with translated_errors():
+            counts = lines.mapPartitionsWithIndex(count_lines).collect()
+        before = tuple(accumulate(counts, initial=0))
+        stored = StoredRows(lines.mapPartitionsWithIndex(replace(store, lines_before=before)))
+    return UriFile(replace(source, rows=stored.rows), stored, layout.header)
+
+
+def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
+    """Read lines that end at line feeds alone, as in every text file here."""
+    hadoop = context._jsc.hadoopConfiguration()
+    before = hadoop.get(_DELIMITER)
+    hadoop.set(_DELIMITER, "\n")
+    try:
+        return context.textFile(uri, partitions, use_unicode=False)  # copies the settings
+    finally:
+        hadoop.unset(_DELIMITER) if before is None else hadoop.set(_DELIMITER, before)
+
+
+def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) -> UriFile:
+    from pyspark.sql import SparkSession
+
+    with _refused(source.path):
+        frame = SparkSession(context).read.parquet(source.path)
+        kinds = dict(frame.dtypes)
+    names = frame.columns
+    if not names:
+        raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
+    columns = choose_columns(source.path, wanted, names, len(names))
+    for column in columns:
+        if kinds[names[column]] not in _NUMBERS:
+            kind = kinds[names[column]]
+            what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
+            raise InputError.at(source.path, what, column=column + 1)
+    source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
+    quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
+    chosen = frame.select(frame["_metadata.row_index"], *quoted)
+    stored = StoredRows(chosen.rdd.mapPartitionsWithIndex(StoreVectors(source, numbered=True)))
+    if not stored.rows:
+        raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
+    return UriFile(replace(source, rows=stored.rows), stored)

@@ -1,0 +1,1 @@
+"""One run, from the opened input to the published result."""

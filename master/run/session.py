@@ -1,0 +1,249 @@
+"""One run from the opened input to the published result, and what is left when it fails."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError, counted
+from common.events.dump import Dump
+from common.events.event import Log, RunLog, View
+from common.formats.dataset import InputFile, open_input
+from common.jobs.centroids import Label
+from common.jobs.engine import Engine
+from common.model import Buffer, FloatArray, LongArray, Role
+from common.records import encode_vectors
+from common.rpc.address import split_address
+from common.rpc.credentials import Credentials, Party
+from common.store.files import remove_leftovers, write_whole
+from common.store.folders import DataDir
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.score import describe, score
+from master.cluster.processes import start_workers
+from master.engines.inline import InlineEngine
+from master.options.groups import Hosts, RunConfig
+from master.run.checkpoints import CheckpointWriter, Subject, find_checkpoint
+from master.run.previous import Earlier
+from master.run.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run works with."""
+
+    engine: Engine
+    file: InputFile
+    data_dir: DataDir
+    log: Log
+    earlier: Earlier
+
+
+def run_kmeans(config: RunConfig, kmeans: KMeansConfig, view: View) -> KMeansResult:
+    """Cluster the input; write centroids.txt and, if asked, the labels."""
+    file = _open(config)
+    if kmeans.initial is None and kmeans.k > file.input.rows:
+        raise UsageError(f"--k {kmeans.k} is more than the input's {counted(file.input.rows, 'row')}")
+    if kmeans.initial is not None:
+        _check_columns(kmeans.initial, file, "--init-centroids")
+    with open_data_dir(config) as data_dir:
+        subject = Subject.of(file.input, kmeans)
+        found = find_checkpoint(data_dir, subject, kmeans.iterations) if config.resume else None
+        with (
+            open_session(config, file, data_dir, view, data_dir.centroids) as session,
+            CheckpointWriter(data_dir, subject, found, session.log, session.earlier.forget) as checkpoints,
+        ):
+            for path, reason in ({} if found is None else found.unusable).items():
+                session.log.event("checkpoint_skipped", file=path, reason=reason)
+            result = fit(session.engine, file.input.rows, kmeans, session.log, checkpoints)
+            _finish(config, session, result.centroids, result.sizes, result.inertia)
+            _write(data_dir.centroids, [encode_vectors(result.centroids)], str(data_dir.centroids))
+            session.log.event("result", file=data_dir.centroids)
+            checkpoints.remove()
+            return result
+
+
+def run_predict(config: RunConfig, centroids: FloatArray, view: View) -> tuple[LongArray, float]:
+    """Label the input by given centroids; return the clusters' sizes and the inertia."""
+    file = _open(config)
+    _check_columns(centroids, file, "--centroids")
+    with open_data_dir(config) as data_dir, open_session(config, file, data_dir, view) as session:
+        ranges = describe(session.engine, file.input.rows)
+        ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
+        _finish(config, session, centroids, sizes, inertia)
+        return sizes, inertia
+
+
+def _finish(
+    config: RunConfig, session: Session, centroids: FloatArray, sizes: LongArray, inertia: float
+) -> None:
+    """Write the labels if asked, and log what was found."""
+    if config.labels is not None:
+        labels = session.engine.map_only(Label(), {"centroids": centroids})
+        _write(config.labels, labels, f"--labels {config.labels}")
+        session.log.event("labels", file=config.labels)
+    session.log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
+
+
+def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:
+    """Write a result, whole or not at all."""
+    try:
+        remove_leftovers(path)
+        with write_whole(path, durable=True) as out:
+            for piece in pieces:
+                out.write(piece)
+    except OSError as error:
+        raise RunFailedError(f"{what}: {error.strerror}") from None
+
+
+def _check_columns(centroids: FloatArray, file: InputFile, option: str) -> None:
+    columns = len(file.input.columns)
+    if centroids.shape[1] != columns:
+        raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
+
+
+def _check_paths(config: RunConfig) -> None:
+    """Refuse, before anything is touched, what would overwrite something or cannot be written."""
+    data_dir = DataDir(config.data_dir)
+    if data_dir.holds(config.input):
+        raise UsageError(
+            f"--input {config.input} lies in a worker's folder, which the run replaces; copy it first"
+        )
+    written = {"--dump": config.dump} | ({} if config.labels is None else {"--labels": config.labels})
+    taken = {"the input": config.input, "the result": data_dir.centroids}
+    taken |= {} if config.given_centroids is None else {"the given centroids": config.given_centroids}
+    for option, path in written.items():
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: a folder, not a file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError(f"{option} {path}: no permission to write there")
+        for what, other in taken.items():
+            if os.path.realpath(path) == os.path.realpath(other):
+                raise UsageError(f"{option} {path} would overwrite {what}")
+        taken[f"what {option} writes"] = path
+
+
+@contextmanager
+def open_data_dir(config: RunConfig) -> Iterator[DataDir]:
+    """Hold the data directory, if all paths make sense."""
+    _check_paths(config)
+    data_dir = DataDir(config.data_dir)
+    with data_dir.locked():
+        yield data_dir
+
+
+@contextmanager
+def open_session(
+    config: RunConfig, file: InputFile, data_dir: DataDir, view: View, *written: Path
+) -> Iterator[Session]:
+    """Open the dump and start the engine; end all of it in any case.
+
+    After an error that is the user's to mend, all is as before, unless the run got so far that it can be
+    resumed. `written` is what it writes besides the dump and the workers' folders.
+    """
+    replaced = [] if config.resume else [config.dump]
+    earlier = Earlier([*written, *data_dir.node_folders(), *replaced])
+    try:
+        dump = Dump(config.dump, append=config.resume)
+    except UsageError:
+        earlier.bring_back()
+        raise
+
+    log = Recorder(dump, view)
+    try:
+        with ExitStack() as stack:
+            stack.callback(log.close_view)
+            log.event("run_started", **_settings(config, file))
+            if file.header:
+                log.event("header", file=file.input.path, names=", ".join(file.header))
+            engine = _start_engine(config, file, data_dir, log, stack)
+            yield Session(engine, file, data_dir, log, earlier)
+        log.event("run_finished")
+    except BaseException as error:
+        if isinstance(error, UserError) and earlier.may_return and not config.resume:
+            data_dir.remove_nodes()
+            log.close()
+            dump.discard()
+            earlier.bring_back()
+        else:
+            reason = str(error) if isinstance(error, MapReduceError) else repr(error)
+            log.event("run_failed", reason=reason, **_way_on(data_dir))
+        raise
+    finally:
+        earlier.forget()
+        log.close()
+        dump.close()
+        if dump.problem is not None:
+            print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
+
+
+def _way_on(data_dir: DataDir) -> dict[str, object]:
+    """Say in the log what `--resume` would go on from, if anything."""
+    newest = data_dir.checkpoint_files()[:1]
+    return {"checkpoint": newest[0]} if newest else {}
+
+
+def _open(config: RunConfig) -> InputFile:
+    if config.uri is None:
+        return open_input(config.input, config.columns, config.dtype)
+    from master.engines.spark.uri import open_uri
+
+    return open_uri(config)
+
+
+def _start_engine(
+    config: RunConfig, file: InputFile, data_dir: DataDir, log: RunLog, stack: ExitStack
+) -> Engine:
+    if config.engine == "inline":
+        return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
+    if config.engine == "spark":
+        from master.engines.spark.start import start_engine as start_on_spark
+
+        return start_on_spark(config, file, log, stack)
+    if config.engine == "dask":
+        from master.engines.dask.start import start_engine as start_on_dask
+
+        return start_on_dask(config, file, log, stack)
+    hosts = config.hosts
+    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
+    processes = []
+    if hosts.workers == "local":
+        processes = start_workers(config.mappers, config.reducers, data_dir, _worker_options(hosts))
+    from master.engines.grpc import Crew, GrpcEngine  # takes a while; the workers start meanwhile
+
+    crew = Crew(
+        *(config.mappers, config.reducers, hosts.splits, credentials, hosts.listen),
+        None if hosts.listen is None else hosts.data_root,
+    )
+    return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, log))
+
+
+def _worker_options(hosts: Hosts) -> list[str]:
+    """Return what a worker of this machine is told, beside workers from others."""
+    if hosts.listen is None or hosts.certs is None:
+        return []
+    host, _port = split_address(hosts.listen, "--listen")
+    certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
+    for role in Role:
+        Credentials.load(certs, role)  # a missing file is said now, in one line
+    return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]
+
+
+def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
+    return {
+        "input": file.input.path,
+        "rows": file.input.rows,
+        "columns": len(file.input.columns),
+        "dtype": file.input.dtype,
+        "engine": config.engine,
+        "mappers": config.mappers,
+        "reducers": config.reducers,
+        "combine": config.tasks.combine,
+        "intermediate": config.tasks.intermediate,
+        "threads": config.tasks.threads,
+        "data_dir": config.data_dir,
+    }

@@ -1,0 +1,98 @@
+"""One task of a stage: its states, the steps between them, and what happened to it."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from common.errors import FetchFailedError, MapReduceError, TaskError
+from master.scheduling.messages import Output, TaskId, WorkerId
+
+MAX_FAILURES = 4
+MAX_LOSSES = 8
+
+
+class TaskState(Enum):
+    """Where a task stands."""
+
+    IDLE = auto()
+    RUNNING = auto()
+    DONE = auto()
+    FAILED = auto()
+
+
+class Step(Enum):
+    """What can happen to a task."""
+
+    ASSIGN = auto()
+    SUCCEED = auto()
+    STOP = auto()
+    LOSE = auto()
+    GIVE_UP = auto()
+
+
+TRANSITIONS = {
+    (TaskState.IDLE, Step.ASSIGN): TaskState.RUNNING,
+    (TaskState.RUNNING, Step.ASSIGN): TaskState.RUNNING,
+    (TaskState.RUNNING, Step.SUCCEED): TaskState.DONE,
+    (TaskState.RUNNING, Step.STOP): TaskState.IDLE,
+    (TaskState.DONE, Step.LOSE): TaskState.IDLE,
+    (TaskState.IDLE, Step.GIVE_UP): TaskState.FAILED,
+    (TaskState.RUNNING, Step.GIVE_UP): TaskState.FAILED,
+}
+
+
+class IllegalStepError(RuntimeError):
+    """A task was to take a step that its state does not have."""
+
+
+@dataclass
+class Run:
+    """An attempt that is waited for."""
+
+    worker: WorkerId
+    sources: tuple[Output, ...]
+    since_s: float
+    interruptions: int = 0
+    interrupted: bool = False
+
+    def was_given(self, lost: FetchFailedError) -> bool:
+        """Tell whether it was to read what it could not."""
+        return any((made.task.index, made.attempt) == (lost.task, lost.attempt) for made in self.sources)
+
+
+@dataclass
+class Task:
+    """A task and what happened to it; only `take` changes its state."""
+
+    id: TaskId
+    state: TaskState = TaskState.IDLE
+    attempts: int = 0
+    failures: int = 0
+    failures_at_home: int = 0
+    losses: int = 0
+    running: dict[int, Run] = field(default_factory=dict)
+    output: Output | None = None
+    error: MapReduceError | None = None
+    home: int | None = None
+    """Index of the worker that it runs at by preference."""
+    failed_at: int = 0
+    """Index of the worker where it failed last."""
+
+    @property
+    def maker(self) -> WorkerId | None:
+        """The worker that has its output."""
+        return self.output.worker if self.output is not None else None
+
+    def take(self, step: Step) -> None:
+        """Take a step; IllegalStepError if there is none of that kind from here."""
+        state = TRANSITIONS.get((self.state, step))
+        if state is None:
+            raise IllegalStepError(f"{self.id} is {self.state.name}: no {step.name} from there")
+        self.state = state
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is to be given up."""
+        if self.error is None or self.state is TaskState.DONE:
+            return False
+        tried = self.failures >= MAX_FAILURES or self.losses >= MAX_LOSSES
+        return (tried and not self.running) or not isinstance(self.error, TaskError)

@@ -1,0 +1,206 @@
+"""Records as text: nothing is lost, on both paths, and corrupt text is refused."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.model import FloatArray, Records
+from common.records import base, checksum, encode_vectors, text
+from common.records.base import Encoder
+from common.records.text import LongLines, ShortLines, decode, encode, write_values
+from tests.common.records.samples import INFINITY, MANY, POSITIONS, RECORDS, SMALL, make, same
+
+PATHS = {"python": (20_000, 1 << 19), "pyarrow": (0, 0)}
+"""SHORT_LINES and _SHORT_BYTES."""
+
+CORRUPT = {
+    "text_key": b"a,1\n",
+    "text_value": b"1,a\n",
+    "no_key": b",1\n",
+    "empty_value": b"1,\n",
+    "fraction_key": b"1.5,2\n",
+    "too_few": b"1,2\n2\n",
+    "too_many": b"1,2\n2,3,4\n",
+    "quoted": b'"1",2\n',
+    "blank_first": b"\n1,2\n",
+    "spaces": b"1,2\n  \n",
+    "nul": b"1,2\n\x00",
+    "not_utf8": b"\xff\xfe,1\n",
+    "broken_line": b"1,2\v2,3\n",
+}
+
+
+@contextmanager
+def using(path: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "SHORT_LINES", PATHS[path][0])
+        patch.setattr(text, "_SHORT_BYTES", PATHS[path][1])
+        yield
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    with using(request.param):
+        yield request.param
+
+
+def written(lines: Encoder, positions: list[int] | None = None) -> bytes:
+    out = io.BytesIO()
+    lines.write(out, None if positions is None else np.array(positions, np.int64))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("keys", "values"), MANY.values(), ids=MANY)
+def test_decode_undoes_encode(path: str, keys: Sequence[int], values: Sequence[Sequence[float]]) -> None:
+    lines = encode(make(keys, values))
+    assert isinstance(lines, ShortLines if path == "python" else LongLines)
+    assert same(decode(written(lines)), make(keys, values))
+
+
+@pytest.mark.parametrize("writer", PATHS)
+@pytest.mark.parametrize("reader", PATHS)
+def test_each_path_reads_the_other(writer: str, reader: str) -> None:
+    with using(writer):
+        content = written(encode(make(*MANY["special"])))
+    with using(reader):
+        assert same(decode(content), make(*MANY["special"]))
+
+
+@settings(max_examples=150)
+@given(data=st.data(), path=st.sampled_from(list(PATHS)))
+def test_decode_undoes_encode_of_anything(data: st.DataObject, path: str) -> None:
+    whole = data.draw(RECORDS)
+    with using(path):
+        assert same(decode(written(encode(whole))), whole)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("width", [0, 3])
+def test_no_record_is_no_text(width: int) -> None:
+    assert written(encode(Records(np.empty(0, np.int32), np.empty((0, width))))) == b""
+    assert same(decode(b""), Records.empty())
+
+
+@pytest.mark.usefixtures("path")
+def test_integers_are_written_as_such_if_all_numbers_are() -> None:
+    assert written(encode(make([2, 0], [[2.0**53, -3.0], [0.0, 7.0]]))) == b"2,9007199254740992,-3\n0,0,7\n"
+    for other in (0.5, -0.0, 2.0**53 + 2, INFINITY):
+        records = make([2, 0], [[4.0, other], [0.0, 7.0]])
+        assert same(decode(written(encode(records))), records)
+
+
+@pytest.mark.parametrize("content", [b"1,2,3\n2,3\n4,5,6,7\n", b"1,2\n2,3", b"1,2\r2,3\n", b"1e2,3\n"])
+def test_what_would_be_misread_as_one_column_is_refused(content: bytes) -> None:
+    with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
+        decode(content)
+
+
+def test_lines_are_keys_and_values_with_commas() -> None:
+    assert written(encode(make([2, 0], [[1.5, -0.0], [5e-324, 3.0]]))) == b"2,1.5,-0.0\n0,5e-324,3.0\n"
+    assert written(encode(make([2, 0], [[], []]))) == b"2\n0\n"
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("positions", POSITIONS.values(), ids=POSITIONS)
+def test_writes_records_by_position(positions: list[int]) -> None:
+    content = written(encode(make(*SMALL)), positions)
+    lines = ["5,1.5,2", "6,3,4.25", "7,-0,6"]
+    whole = content.decode().replace(".0,", ",").replace(".0\n", "\n")
+    assert whole == "".join(f"{lines[i]}\n" for i in positions)
+
+
+@pytest.mark.parametrize("positions", POSITIONS.values(), ids=POSITIONS)
+def test_blocks_follow_each_other(monkeypatch: pytest.MonkeyPatch, positions: list[int]) -> None:
+    with using("pyarrow"):
+        whole = encode(make(*SMALL))
+        expected = written(whole), written(whole, positions)
+        monkeypatch.setattr(text, "_BLOCK_LINES", 2)
+        monkeypatch.setattr(base, "_BLOCK_RECORDS", 2)
+        blocks = encode(make(*SMALL))
+        assert (written(blocks), written(blocks, positions)) == expected
+
+
+@pytest.mark.usefixtures("path")
+def test_fewer_rows_than_keys_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, rows = SMALL
+    whole = make([*keys, 1, 2, 3], [*rows, *rows])
+    short = Records(whole.keys, whole.values[: len(rows)])
+    monkeypatch.setattr(base, "_BLOCK_RECORDS", 4)
+    assert written(encode(short)) == written(encode(whole))
+    assert written(encode(short), [5, 0, 3, 3, 2]) == written(encode(whole), [5, 0, 3, 3, 2])
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_ready_values_are_the_same_as_encoded(name: str) -> None:
+    whole = make(*MANY[name])
+    values, starts = io.BytesIO(), io.BytesIO()
+    write_values(whole.values, values, starts)
+    lines = LongLines(whole, values.getvalue(), np.frombuffer(starts.getvalue(), np.int64))
+    with using("pyarrow"):
+        assert written(lines) == written(encode(whole))
+    assert same(decode(written(lines)), whole)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
+def test_corrupt_text_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the text is whatever the parser says
+        decode(content)
+
+
+@pytest.mark.parametrize("key", [b"2147483648", b"-2147483649", b"99999999999999999999"])
+def test_keys_beyond_int32_are_refused_by_python(key: bytes) -> None:
+    with using("python"), pytest.raises(ValueError):  # noqa: PT011
+        decode(key + b",1\n")
+
+
+@pytest.mark.parametrize("content", [b"\n", b"1,2\n\n2,3\n", b"\xef\xbb\xbf1,2\n"])
+def test_what_python_refuses_is_refused_by_pyarrow(content: bytes) -> None:
+    with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
+        decode(content)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "expected"),
+    [
+        (np.array([[1.0, -0.5], [5e-324, 1e308]]), b"1.0,-0.5\n5e-324,1e+308\n"),
+        (np.array([[2.0]]), b"2.0\n"),
+        (np.empty((0, 2)), b""),
+    ],
+    ids=["two", "one", "none"],
+)
+def test_vectors_are_lines_without_keys(vectors: FloatArray, expected: bytes) -> None:
+    assert encode_vectors(vectors) == expected
+
+
+def test_rows_to_print_are_the_same_numbers_if_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.array([[1.0, -0.5, 1 / 3], [5e-324, -0.0, 1e308]])
+
+    def numbers() -> list[list[float]]:
+        return [[float(word) for word in row.split(",")] for row in text.rows_to_print(vectors)]
+
+    assert text.rows_to_print(vectors)[0] == f"1.0,-0.5,{1 / 3!r}"
+    assert numbers() == vectors.tolist()
+    monkeypatch.setattr(text, "_SHORT_NUMBERS", 0)
+    assert text.rows_to_print(vectors)[0] == f"1,-0.5,{1 / 3!r}"
+    assert numbers() == vectors.tolist()
+
+
+def test_checksum_is_crc32() -> None:
+    assert checksum(b"123456789") == 0xCBF43926
+    assert checksum(memoryview(b"")) == 0
+    assert checksum(b"6789", checksum(b"12345")) == 0xCBF43926
+
+
+@pytest.mark.parametrize("key", [b"-1", b"+1", b"1_0", b""])
+def test_wide_and_long_text_with_a_wrong_key_is_refused(key: bytes) -> None:
+    wide = b"0" + b",1.5" * 30_000 + b"\n" + key + b",1.5" * 30_000 + b"\n"
+    long = b"0,1.5\n" * 60_000 + key + b",1.5\n"
+    for damaged in (wide, long):
+        with pytest.raises(ValueError):  # noqa: PT011 (pyarrow words some of them)
+            decode(damaged)

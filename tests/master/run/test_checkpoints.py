@@ -1,0 +1,188 @@
+"""Checkpoints as files: nothing is lost in them, damage is seen, and writing them waits for nobody."""
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import binary, floats, integers, lists
+
+from common.errors import UsageError
+from common.formats.dataset import content_digest, open_input
+from common.model import FloatType
+from common.store.folders import DataDir
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.progress import Progress
+from master.run.checkpoints import (
+    CheckpointWriter,
+    InputIdentity,
+    Subject,
+    encode_checkpoint,
+    find_checkpoint,
+    read_checkpoint,
+)
+
+FINITE = floats(allow_nan=False, allow_infinity=False)
+NOW = InputIdentity("/points.txt", 12, 34, "ab" * 32)
+SUBJECT = Subject(NOW, {"--k": "2"})
+
+
+class ListLog:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self.names.append(name)
+
+
+def progress(n_iter: int, *values: float) -> Progress:
+    return Progress(np.array([values or (0.1, 0.2)]), n_iter, float(n_iter) or np.inf)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> DataDir:
+    (tmp_path / "data").mkdir()
+    return DataDir(tmp_path / "data")
+
+
+def keep(data_dir: DataDir, iteration: int, content: bytes) -> Path:
+    data_dir.checkpoints.mkdir(exist_ok=True)
+    data_dir.checkpoint(iteration).write_bytes(content)
+    return data_dir.checkpoint(iteration)
+
+
+@given(values=lists(FINITE, min_size=1, max_size=6), shift=floats(0) | floats(0, 1e-300), n=integers(0, 9))
+def test_every_bit_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float], shift: float, n: int
+) -> None:
+    path = tmp_path_factory.mktemp("checkpoint") / "iteration_0.jsonl"
+    starts = [Progress(np.array([values]), n, shift), Progress(np.array([values[::-1]]), n + 1)]
+    path.write_bytes(encode_checkpoint(n + 1, SUBJECT, starts))
+    found = read_checkpoint(path)
+    assert (found.path, found.iteration, found.subject) == (path, n + 1, SUBJECT)
+    for was, now in zip(starts, found.starts, strict=True):
+        assert was.centroids.tobytes() == now.centroids.tobytes()
+        assert (was.n_iter, was.shift) == (now.n_iter, now.shift)
+
+
+@given(noise=binary(max_size=60), at=integers(0, 400), cut=integers(0, 20))
+def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, cut: int) -> None:
+    data_dir = DataDir(tmp_path_factory.mktemp("data"))
+    whole = encode_checkpoint(3, SUBJECT, [progress(3)])
+    keep(data_dir, 3, damaged := whole[:at] + noise + whole[at + cut :])
+    if damaged != whole:
+        with pytest.raises(
+            UsageError, match=r"^--resume: no checkpoint in .* can be used \(iteration_3.jsonl: "
+        ):
+            find_checkpoint(data_dir, SUBJECT, 9)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([{"format": 1}], "another version wrote it: its format is 1, not 2"),
+        ([{"form": 2}], "it was not written by this program: KeyError('format')"),
+        ([[]], "it was not written by this program: TypeError("),
+        ([{"format": 2, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
+    ],
+    ids=["version", "key", "list", "input"],
+)
+def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason: str) -> None:
+    body = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    keep(data_dir, 1, b'{"sha256": "%s"}\n%s' % (hashlib.sha256(body).hexdigest().encode(), body))
+    with pytest.raises(UsageError) as refused:
+        find_checkpoint(data_dir, SUBJECT, 9)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "fields", "text"),
+    [
+        ("--k", {"k": 3}, "3, but in {} it is 2"),
+        ("--tol", {"tol": 0.5}, "0.5, but in {} it is 0.0001"),
+        ("--init", {"init": "k-means++"}, "k-means++, but in {} it is random"),
+        ("--n-init", {"n_init": 4}, "4, but in {} it is 1"),
+        ("--on-empty", {"on_empty": "keep"}, "keep, but in {} it is farthest"),
+        ("--seed", {"seed": 1}, "1, but in {} it is 0"),
+        (
+            "--init-centroids",
+            {"initial": np.array([[1.0, 2.0], [3.0, 4.0]])},
+            "of SHA-256 6bab56d2f81d4b5a..., but in {} it is not given",
+        ),
+        ("--columns", {"columns": "2,1"}, "2,1, but in {} it is 1,2"),
+        ("--dtype", {"dtype": FloatType.FLOAT32}, "float32, but in {} it is float64"),
+        ("--iters", {"iterations": 2}, "2, but {} is beyond that"),
+    ],
+)
+def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[str, Any], text: str) -> None:
+    (data_dir.root / "points.txt").write_bytes(b"1,2\n3,4\n")
+
+    def subject(columns: str | None = None, dtype: FloatType = FloatType.FLOAT64, **more: Any) -> Subject:
+        source = open_input(data_dir.root / "points.txt", columns, dtype).input
+        return Subject.of(source, KMeansConfig(**({"k": 2, "iterations": 5} | more)))
+
+    path = keep(data_dir, 3, encode_checkpoint(3, subject(), [progress(3)]))
+    assert find_checkpoint(data_dir, subject(iterations=50), 50).checkpoint.iteration == 3
+    with pytest.raises(UsageError) as refused:
+        find_checkpoint(data_dir, subject(**fields), fields.get("iterations", 5))
+    assert str(refused.value) == f"--resume: {option} is {text.format(path)}"
+
+
+def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataDir) -> None:
+    source = InputIdentity("/points.txt", 12, 34)
+    path = keep(data_dir, 1, encode_checkpoint(1, Subject(source, {}), [progress(1)]))
+    assert find_checkpoint(data_dir, Subject(source, {}), 9).checkpoint.iteration == 1
+    with pytest.raises(UsageError) as refused:
+        find_checkpoint(data_dir, Subject(InputIdentity("/points.txt", 12, 35), {}), 9)
+    assert str(refused.value) == (
+        f"--resume: /points.txt is not the input of {path}, as its time of change tells; "
+        "that run ended before it had a checksum"
+    )
+
+
+def test_every_byte_counts_for_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / "points.txt"
+    content = bytearray(range(256)) * 5000
+    digests = set()
+    for at in (None, 0, 1 << 20, len(content) - 1):
+        changed = bytearray(content)
+        if at is not None:
+            changed[at] ^= 1
+        path.write_bytes(changed)
+        digests.add(content_digest(path))
+    path.write_bytes(content[:-1])
+    assert len(digests | {content_digest(path)}) == 5
+
+
+def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_path: Path) -> None:
+    (tmp_path / "points.txt").write_bytes(b"1,2\n3,4\n")
+    subject = Subject.of(open_input(tmp_path / "points.txt").input, KMeansConfig(2, 5))
+    keep(data_dir, 77, b"of an earlier run")
+    log = ListLog()
+    with CheckpointWriter(data_dir, subject, None, log) as writer:
+        for n_iter in range(4):
+            writer.save([progress(n_iter)])
+            while len(log.names) <= n_iter:
+                threading.Event().wait(0.001)
+    assert sorted(path.name for path in data_dir.checkpoints.iterdir()) == [
+        "iteration_2.jsonl",
+        "iteration_3.jsonl",
+    ]
+    assert log.names == ["checkpoint"] * 4
+    found = find_checkpoint(data_dir, subject, 9).checkpoint
+    assert found.iteration == 3
+    assert found.subject.source.digest in ("", content_digest(tmp_path / "points.txt"))
+    writer.remove()
+    assert not data_dir.checkpoints.exists()
+
+
+def test_the_last_one_is_written_before_the_writer_ends(data_dir: DataDir) -> None:
+    subject = Subject(InputIdentity(str(data_dir.root / "nowhere"), 0, 0), {})
+    with CheckpointWriter(data_dir, subject, None, ListLog()) as writer:
+        for n_iter in range(100):
+            writer.save([progress(n_iter)])
+    assert read_checkpoint(data_dir.checkpoint_files()[0]).iteration == 99
