@@ -49,7 +49,9 @@ def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Ser
             own = credentials[party]
             server = Server(own, lambda number, error: result.errors.append(error))
             if party is Party.MASTER:
-                log = Recorder(Dump(folder / "dump.txt"), Silent())
+                dump = Dump(folder / "dump.txt")
+                stack.callback(dump.close)
+                log = Recorder(dump, Silent())
                 stack.callback(log.close)
                 Membership(server, own, 1, log, lambda news: None, lambda place, incarnation: None)
             else:
