@@ -12,15 +12,17 @@ import click
 
 from common.errors import MapReduceError, printable
 from common.formats.dataset import read_all
-from common.model import FloatType, LongArray, RecordFormat, Role, TaskOptions
-from common.records import encode_vectors
+from common.model import FloatType, RecordFormat, Role, TaskOptions
 from common.store.folders import DataDir
+from master.algorithms.base import Published
+from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.loop import KMeansResult
 from master.cli.options import FILE, run_options, worker_options
 from master.options.groups import ClusterConfig, Hosts, RunConfig, threads_each
-from master.run.session import run_kmeans, run_predict
+from master.run.runner import run as run_algorithm
 from master.views.terminal import open_screen
+
+_SHOWN_LINES = 20
 
 _RUN_HELP = """Cluster the rows of a file by K-Means, on mapper and reducer processes.
 
@@ -187,8 +189,8 @@ def run(
             cluster=ClusterConfig(spark_master, spark_conf, dask_scheduler),
             uri=_uri(input_name),
         )
-        result = run_kmeans(config, kmeans, screen)
-        screen.say(_result_lines(result, config))
+        published = run_algorithm(config, KMeansAlgorithm(kmeans), screen)
+        screen.say(_result_lines(published, config))
 
     _guarded(work, debug=debug)
 
@@ -237,9 +239,8 @@ def predict(
             uri=_uri(input_name),
         )
         screen = open_screen(quiet=quiet)
-        sizes, inertia = run_predict(config, read_all(centroids), screen)
-        summary = f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}"
-        screen.say(["", summary, f"labels: {labels}"])
+        published = run_algorithm(config, KMeansPrediction(read_all(centroids)), screen)
+        screen.say(["", published.summary, f"labels: {labels}"])
 
     _guarded(work, debug=debug)
 
@@ -249,10 +250,10 @@ def _uri(name: str) -> str | None:
     return name if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) else None
 
 
-def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> list[str]:
-    """Say how the clusters are, where to look, and the centroids."""
+def _result_lines(published: Published, config: RunConfig) -> list[str]:
+    """Say what was found, where to look, and how each file begins."""
     data_dir = DataDir(config.data_dir)
-    places = {data_dir.centroids: "the centroids, one a line"}
+    places = {data_dir.root / file.name: file.title for file in published.files}
     if config.labels is not None:
         places[config.labels] = "the cluster of each input row"
     if config.engine == "grpc" and config.hosts.workers == "local":
@@ -260,21 +261,19 @@ def _result_lines(result: KMeansResult, config: RunConfig, shown: int = 20) -> l
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.dump] = "everything that happened"
     width = max(len(str(path)) for path in places)
-    centroids = encode_vectors(result.centroids[:shown]).decode().splitlines()
-    rest = len(result.centroids) - shown
+    heads = [line for file in published.files for line in _head(data_dir.root / file.name, file.content)]
     return [
-        f"\ncluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
+        f"\n{published.summary}",
         "\nwhere to look",
         *(f"  {path!s:<{width}}  {what}" for path, what in places.items()),
-        f"\n{data_dir.centroids}",
-        *centroids,
-        *([f"... and {rest} more"] if rest > 0 else []),
+        *heads,
     ]
 
 
-def _short(sizes: LongArray, shown: int = 20) -> str:
-    rest = ["..."] if len(sizes) > shown else []
-    return ", ".join([*map(str, sizes[:shown].tolist()), *rest])
+def _head(path: Path, content: bytes) -> list[str]:
+    lines = content.decode().splitlines()
+    rest = len(lines) - _SHOWN_LINES
+    return [f"\n{path}", *lines[:_SHOWN_LINES], *([f"... and {rest} more"] if rest > 0 else [])]
 
 
 def _guarded(work: Callable[[], None], *, debug: bool) -> None:

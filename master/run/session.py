@@ -1,31 +1,24 @@
-"""One run from the opened input to the published result, and what is left when it fails."""
+"""What a run works with: its folder, log and engine, and what is left when it fails."""
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import InputError, MapReduceError, RunFailedError, UsageError, UserError, counted
+from common.errors import MapReduceError, UsageError, UserError
 from common.events.dump import Dump
 from common.events.event import Log, RunLog, View
 from common.formats.dataset import InputFile, open_input
-from common.jobs.centroids import Label
 from common.jobs.engine import Engine
-from common.model import Buffer, FloatArray, LongArray, Role
-from common.records import encode_vectors
+from common.model import Role
 from common.rpc.address import split_address
 from common.rpc.credentials import Credentials, Party
-from common.store.files import remove_leftovers, write_whole
 from common.store.folders import DataDir
-from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.loop import KMeansResult, fit
-from master.algorithms.kmeans.score import describe, score
 from master.cluster.processes import start_workers
 from master.engines.inline import InlineEngine
 from master.options.groups import Hosts, RunConfig
-from master.run.checkpoints import CheckpointWriter, Subject, find_checkpoint
 from master.run.previous import Earlier
 from master.run.recorder import Recorder
 
@@ -41,70 +34,7 @@ class Session:
     earlier: Earlier
 
 
-def run_kmeans(config: RunConfig, kmeans: KMeansConfig, view: View) -> KMeansResult:
-    """Cluster the input; write centroids.txt and, if asked, the labels."""
-    file = _open(config)
-    if kmeans.initial is None and kmeans.k > file.input.rows:
-        raise UsageError(f"--k {kmeans.k} is more than the input's {counted(file.input.rows, 'row')}")
-    if kmeans.initial is not None:
-        _check_columns(kmeans.initial, file, "--init-centroids")
-    with open_data_dir(config) as data_dir:
-        subject = Subject.of(file.input, kmeans)
-        found = find_checkpoint(data_dir, subject, kmeans.iterations) if config.resume else None
-        with (
-            open_session(config, file, data_dir, view, data_dir.centroids) as session,
-            CheckpointWriter(data_dir, subject, found, session.log, session.earlier.forget) as checkpoints,
-        ):
-            for path, reason in ({} if found is None else found.unusable).items():
-                session.log.event("checkpoint_skipped", file=path, reason=reason)
-            result = fit(session.engine, file.input.rows, kmeans, session.log, checkpoints)
-            _finish(config, session, result.centroids, result.sizes, result.inertia)
-            _write(data_dir.centroids, [encode_vectors(result.centroids)], str(data_dir.centroids))
-            session.log.event("result", file=data_dir.centroids)
-            checkpoints.remove()
-            return result
-
-
-def run_predict(config: RunConfig, centroids: FloatArray, view: View) -> tuple[LongArray, float]:
-    """Label the input by given centroids; return the clusters' sizes and the inertia."""
-    file = _open(config)
-    _check_columns(centroids, file, "--centroids")
-    with open_data_dir(config) as data_dir, open_session(config, file, data_dir, view) as session:
-        ranges = describe(session.engine, file.input.rows)
-        ((sizes, inertia),) = score(session.engine, ranges, centroids[None])
-        _finish(config, session, centroids, sizes, inertia)
-        return sizes, inertia
-
-
-def _finish(
-    config: RunConfig, session: Session, centroids: FloatArray, sizes: LongArray, inertia: float
-) -> None:
-    """Write the labels if asked, and log what was found."""
-    if config.labels is not None:
-        labels = session.engine.map_only(Label(), {"centroids": centroids})
-        _write(config.labels, labels, f"--labels {config.labels}")
-        session.log.event("labels", file=config.labels)
-    session.log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
-
-
-def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:
-    """Write a result, whole or not at all."""
-    try:
-        remove_leftovers(path)
-        with write_whole(path, durable=True) as out:
-            for piece in pieces:
-                out.write(piece)
-    except OSError as error:
-        raise RunFailedError(f"{what}: {error.strerror}") from None
-
-
-def _check_columns(centroids: FloatArray, file: InputFile, option: str) -> None:
-    columns = len(file.input.columns)
-    if centroids.shape[1] != columns:
-        raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
-
-
-def _check_paths(config: RunConfig) -> None:
+def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
     """Refuse, before anything is touched, what would overwrite something or cannot be written."""
     data_dir = DataDir(config.data_dir)
     if data_dir.holds(config.input):
@@ -112,8 +42,9 @@ def _check_paths(config: RunConfig) -> None:
             f"--input {config.input} lies in a worker's folder, which the run replaces; copy it first"
         )
     written = {"--dump": config.dump} | ({} if config.labels is None else {"--labels": config.labels})
-    taken = {"the input": config.input, "the result": data_dir.centroids}
-    taken |= {} if config.given_centroids is None else {"the given centroids": config.given_centroids}
+    taken = [("the input", config.input), *(("the result", data_dir.root / name) for name in file_names)]
+    if config.given_centroids is not None:
+        taken.append(("the given centroids", config.given_centroids))
     for option, path in written.items():
         if not path.parent.is_dir():
             raise UsageError(f"{option} {path}: there is no folder {path.parent}")
@@ -121,16 +52,16 @@ def _check_paths(config: RunConfig) -> None:
             raise UsageError(f"{option} {path}: a folder, not a file")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise UsageError(f"{option} {path}: no permission to write there")
-        for what, other in taken.items():
+        for what, other in taken:
             if os.path.realpath(path) == os.path.realpath(other):
                 raise UsageError(f"{option} {path} would overwrite {what}")
-        taken[f"what {option} writes"] = path
+        taken.append((f"what {option} writes", path))
 
 
 @contextmanager
-def open_data_dir(config: RunConfig) -> Iterator[DataDir]:
+def open_data_dir(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[DataDir]:
     """Hold the data directory, if all paths make sense."""
-    _check_paths(config)
+    _check_paths(config, file_names)
     data_dir = DataDir(config.data_dir)
     with data_dir.locked():
         yield data_dir
@@ -187,7 +118,8 @@ def _way_on(data_dir: DataDir) -> dict[str, object]:
     return {"checkpoint": newest[0]} if newest else {}
 
 
-def _open(config: RunConfig) -> InputFile:
+def open_file(config: RunConfig) -> InputFile:
+    """Open the input: a file of this machine, or an address that Spark reads."""
     if config.uri is None:
         return open_input(config.input, config.columns, config.dtype)
     from master.engines.spark.uri import open_uri

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from common.errors import MapReduceError
-from master.run.checkpoints import read_checkpoint
+from master.run.checkpoint_file import read_checkpoint
 from scripts.chaos.proxy import Fault, Way
 from scripts.chaos.trial import Trial, Visitor
 

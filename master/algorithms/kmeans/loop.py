@@ -10,10 +10,10 @@ from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, LongArray
 from common.records.text import rows_to_print
+from master.algorithms.base import Checkpoints, NoCheckpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
 from master.algorithms.kmeans.score import Ranges, describe, score
-from master.algorithms.progress import Checkpoints, NoCheckpoints, Progress
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,11 @@ class _Start:
     history: tuple[float, ...] = ()
 
     def progress(self) -> Progress:
-        return Progress(self.centroids, self.n_iter, self.shift)
+        return {
+            "n_iter": np.array(self.n_iter),
+            "shift": np.array(self.shift),
+            "centroids": self.centroids,
+        }
 
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
@@ -92,7 +96,7 @@ def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> li
 def _resumed(checkpoints: Checkpoints, config: KMeansConfig, log: Log) -> list[_Start]:
     """Take up every start where a checkpoint left it; empty if there is none to go on from."""
     starts = [
-        _Start(number, _name(number, config), was.centroids, was.n_iter, was.shift)
+        _Start(number, _name(number, config), was["centroids"], was["n_iter"].item(), was["shift"].item())
         for number, was in enumerate(checkpoints.resumed() or ())
     ]
     if starts:
@@ -131,7 +135,7 @@ def _lloyd(
 ) -> None:
     """Iterate until no centroid moves by more than the tolerance."""
     job = LloydStep(ranges.column_grid())
-    checkpoints.save([start.progress() for start in starts])
+    checkpoints.save(_iteration(starts), [start.progress() for start in starts])
     for iteration in range(_iteration(starts) + 1, config.iterations + 1):
         going = [start for start in starts if start.goes_on(config)]
         if not going:
@@ -151,7 +155,7 @@ def _lloyd(
             for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
                 start.history += (inertia,)
                 log.event("inertia", **_place(start), inertia=inertia)
-        checkpoints.save([start.progress() for start in starts])
+        checkpoints.save(_iteration(starts), [start.progress() for start in starts])
 
 
 def _best(

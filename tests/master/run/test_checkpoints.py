@@ -15,16 +15,17 @@ from common.errors import UsageError
 from common.formats.dataset import content_digest, open_input
 from common.model import FloatType
 from common.store.folders import DataDir
+from master.algorithms.base import Progress
+from master.algorithms.kmeans.algorithm import KMeansAlgorithm
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.progress import Progress
-from master.run.checkpoints import (
-    CheckpointWriter,
+from master.run.checkpoint_file import (
     InputIdentity,
     Subject,
     encode_checkpoint,
     find_checkpoint,
     read_checkpoint,
 )
+from master.run.checkpoints import CheckpointWriter
 
 FINITE = floats(allow_nan=False, allow_infinity=False)
 NOW = InputIdentity("/points.txt", 12, 34, "ab" * 32)
@@ -40,7 +41,9 @@ class ListLog:
 
 
 def progress(n_iter: int, *values: float) -> Progress:
-    return Progress(np.array([values or (0.1, 0.2)]), n_iter, float(n_iter) or np.inf)
+    shift = float(n_iter) or np.inf
+    centroids = np.array([values or (0.1, 0.2)])
+    return {"n_iter": np.array(n_iter), "shift": np.array(shift), "centroids": centroids}
 
 
 @pytest.fixture
@@ -60,13 +63,19 @@ def test_every_bit_comes_back(
     tmp_path_factory: pytest.TempPathFactory, values: list[float], shift: float, n: int
 ) -> None:
     path = tmp_path_factory.mktemp("checkpoint") / "iteration_0.jsonl"
-    starts = [Progress(np.array([values]), n, shift), Progress(np.array([values[::-1]]), n + 1)]
-    path.write_bytes(encode_checkpoint(n + 1, SUBJECT, starts))
+    parts: list[Progress] = [
+        {"n_iter": np.array(n), "shift": np.array(shift), "centroids": np.array([values])},
+        {"n_iter": np.array(n + 1), "shift": np.array(np.inf), "centroids": np.array([values[::-1]])},
+        {"counts": np.array([[n], [n + 1]]), "none": np.empty((0, 3))},
+    ]
+    path.write_bytes(encode_checkpoint(n + 1, SUBJECT, parts))
     found = read_checkpoint(path)
     assert (found.path, found.iteration, found.subject) == (path, n + 1, SUBJECT)
-    for was, now in zip(starts, found.starts, strict=True):
-        assert was.centroids.tobytes() == now.centroids.tobytes()
-        assert (was.n_iter, was.shift) == (now.n_iter, now.shift)
+    for was, now in zip(parts, found.parts, strict=True):
+        assert list(was) == list(now)
+        for name, array in was.items():
+            assert (array.dtype, array.shape) == (now[name].dtype, now[name].shape)
+            assert array.tobytes() == now[name].tobytes()
 
 
 @given(noise=binary(max_size=60), at=integers(0, 400), cut=integers(0, 20))
@@ -84,10 +93,10 @@ def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([{"format": 1}], "another version wrote it: its format is 1, not 2"),
-        ([{"form": 2}], "it was not written by this program: KeyError('format')"),
+        ([{"format": 1}], "another version wrote it: its format is 1, not 3"),
+        ([{"form": 3}], "it was not written by this program: KeyError('format')"),
         ([[]], "it was not written by this program: TypeError("),
-        ([{"format": 2, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
+        ([{"format": 3, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
     ],
     ids=["version", "key", "list", "input"],
 )
@@ -123,7 +132,8 @@ def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[
 
     def subject(columns: str | None = None, dtype: FloatType = FloatType.FLOAT64, **more: Any) -> Subject:
         source = open_input(data_dir.root / "points.txt", columns, dtype).input
-        return Subject.of(source, KMeansConfig(**({"k": 2, "iterations": 5} | more)))
+        config = KMeansConfig(**({"k": 2, "iterations": 5} | more))
+        return Subject.of(source, KMeansAlgorithm(config).parameters())
 
     path = keep(data_dir, 3, encode_checkpoint(3, subject(), [progress(3)]))
     assert find_checkpoint(data_dir, subject(iterations=50), 50).checkpoint.iteration == 3
@@ -160,12 +170,12 @@ def test_every_byte_counts_for_the_digest(tmp_path: Path) -> None:
 
 def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_path: Path) -> None:
     (tmp_path / "points.txt").write_bytes(b"1,2\n3,4\n")
-    subject = Subject.of(open_input(tmp_path / "points.txt").input, KMeansConfig(2, 5))
+    subject = Subject.of(open_input(tmp_path / "points.txt").input, {"--k": "2"})
     keep(data_dir, 77, b"of an earlier run")
     log = ListLog()
     with CheckpointWriter(data_dir, subject, None, log) as writer:
         for n_iter in range(4):
-            writer.save([progress(n_iter)])
+            writer.save(n_iter, [progress(n_iter)])
             while len(log.names) <= n_iter:
                 threading.Event().wait(0.001)
     assert sorted(path.name for path in data_dir.checkpoints.iterdir()) == [
@@ -184,5 +194,5 @@ def test_the_last_one_is_written_before_the_writer_ends(data_dir: DataDir) -> No
     subject = Subject(InputIdentity(str(data_dir.root / "nowhere"), 0, 0), {})
     with CheckpointWriter(data_dir, subject, None, ListLog()) as writer:
         for n_iter in range(100):
-            writer.save([progress(n_iter)])
+            writer.save(n_iter, [progress(n_iter)])
     assert read_checkpoint(data_dir.checkpoint_files()[0]).iteration == 99

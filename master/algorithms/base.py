@@ -1,0 +1,95 @@
+"""What a run knows of its algorithm, and an algorithm of its run.
+
+An algorithm is a package with its configuration, its loop and what it publishes; its jobs are in
+`common.jobs`. Nothing in `master.run` or `master.views` knows more of it than what stands here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy.typing as npt
+
+from common.events.event import Log
+from common.jobs.base import Job
+from common.jobs.engine import Engine
+from common.model import Input, State
+
+_Result = TypeVar("_Result")
+
+Progress: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""How far one part of a run has come, as arrays by name; they are never written to."""
+
+
+class Checkpoints(Protocol):
+    """Where the progress of a run is kept, so that another run can resume from there.
+
+    The progress, the parameters and the input decide the rest of the run: everything that is drawn at random
+    is drawn before the first progress is saved.
+    """
+
+    def resumed(self) -> Sequence[Progress] | None:
+        """Return the progress to resume from, one for each part; None to begin anew."""
+
+    def save(self, iteration: int, parts: Sequence[Progress]) -> None:
+        """Keep this; called before the first iteration and after each one."""
+
+
+class NoCheckpoints:
+    """Keeps nothing."""
+
+    def resumed(self) -> None:
+        """Begin anew."""
+
+    def save(self, iteration: int, parts: Sequence[Progress]) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A file that a run leaves in the data directory; `title` says what it holds."""
+
+    name: str
+    title: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """A job whose map output, in input order, is a label for each row."""
+
+    job: Job
+    state: State
+
+
+@dataclass(frozen=True)
+class Published:
+    """What people get of a result: a line for the screen, files, and, if asked for, labels."""
+
+    summary: str
+    files: tuple[ResultFile, ...] = ()
+    labels: Labelling | None = None
+
+
+class Algorithm(Protocol[_Result]):
+    """One algorithm with its configuration, ready to run on any engine."""
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations it runs at most; 0 if it keeps no checkpoints."""
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files that it will publish."""
+
+    def check(self, source: Input) -> None:
+        """Raise UserError if it cannot run on this input, before anything is started or replaced."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return the options that decide the result, as text by name: `--resume` compares them."""
+
+    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> _Result:
+        """Run the loop."""
+
+    def publish(self, result: _Result) -> Published:
+        """Return what people get of the result."""

@@ -1,0 +1,112 @@
+"""K-Means as a run sees it: cluster an input, or label it by given centroids."""
+
+import hashlib
+from dataclasses import dataclass
+
+from common.errors import InputError, UsageError, counted
+from common.events.event import Log
+from common.jobs.centroids import Label
+from common.jobs.engine import Engine
+from common.model import FloatArray, Input, LongArray
+from common.records import encode_vectors
+from master.algorithms.base import Checkpoints, Labelling, Published, ResultFile
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.score import describe, score
+
+_CENTROIDS_FILE = "centroids.txt"
+_SHOWN_SIZES = 20
+
+
+@dataclass(frozen=True)
+class KMeansAlgorithm:
+    """Find centroids; the result is centroids.txt."""
+
+    config: KMeansConfig
+    file_names = (_CENTROIDS_FILE,)
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations it runs at most."""
+        return self.config.iterations
+
+    def check(self, source: Input) -> None:
+        """Raise UserError if there are fewer rows than clusters, or given centroids have other columns."""
+        if self.config.initial is not None:
+            _check_columns(self.config.initial, source, "--init-centroids")
+        elif self.config.k > source.rows:
+            raise UsageError(f"--k {self.config.k} is more than the input's {counted(source.rows, 'row')}")
+
+    def parameters(self) -> dict[str, str]:
+        """Return the options that decide the result."""
+        config = self.config
+        given = "" if config.initial is None else hashlib.sha256(config.initial.tobytes()).hexdigest()[:16]
+        return {
+            "--k": str(config.k),
+            "--tol": repr(config.tol),
+            "--init": config.init,
+            "--init-centroids": given and f"of SHA-256 {given}...",
+            "--n-init": str(config.n_init),
+            "--on-empty": config.on_empty,
+            "--seed": str(config.seed),
+        }
+
+    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
+        """Run Lloyd's loop from every start; return the best result."""
+        result = fit(engine, source.rows, self.config, log, checkpoints)
+        log.event("clusters", sizes=result.sizes.tolist(), inertia=result.inertia)
+        return result
+
+    def publish(self, result: KMeansResult) -> Published:
+        """Return the centroids as a file, and the job that labels the rows."""
+        content = encode_vectors(result.centroids)
+        return Published(
+            summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
+            files=(ResultFile(_CENTROIDS_FILE, "the centroids, one a line", content),),
+            labels=Labelling(Label(), {"centroids": result.centroids}),
+        )
+
+
+@dataclass(frozen=True)
+class KMeansPrediction:
+    """Label the rows by given centroids; the result is the labels, and how good they are."""
+
+    centroids: FloatArray
+    iterations = 0
+    file_names = ()
+
+    def check(self, source: Input) -> None:
+        """Raise InputError if the centroids have other columns than the input."""
+        _check_columns(self.centroids, source, "--centroids")
+
+    def parameters(self) -> dict[str, str]:
+        """Return nothing: there is nothing to resume."""
+        return {}
+
+    def run(
+        self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
+    ) -> tuple[LongArray, float]:
+        """Measure the clusters; return their sizes and the inertia."""
+        ranges = describe(engine, source.rows)
+        ((sizes, inertia),) = score(engine, ranges, self.centroids[None])
+        log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
+        return sizes, inertia
+
+    def publish(self, result: tuple[LongArray, float]) -> Published:
+        """Return the job that labels the rows."""
+        sizes, inertia = result
+        return Published(
+            summary=f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}",
+            labels=Labelling(Label(), {"centroids": self.centroids}),
+        )
+
+
+def _check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+    columns = len(source.columns)
+    if centroids.shape[1] != columns:
+        raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
+
+
+def _short(sizes: LongArray) -> str:
+    rest = ["..."] if len(sizes) > _SHOWN_SIZES else []
+    return ", ".join([*map(str, sizes[:_SHOWN_SIZES].tolist()), *rest])

@@ -1,0 +1,198 @@
+"""A checkpoint's file: where a run stands after an iteration, so that `--resume` can go on from there.
+
+It is a text file of JSON lines. The first holds the SHA-256 of all that follows, the second what the run is
+about, and then there is one line for each part of the algorithm's progress, which are arrays by name:
+
+    {"sha256": "5f0c..."}
+    {"format": 3, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
+    {"n_iter": 3, "shift": 0.25, "centroids": {"type": "<f8", "shape": [2, 2], "base64": "AAAAAAAA4D+amZ..."}}
+
+JSON keeps every float64, but Python needs longer to write many of them than a short iteration takes, and no
+other thread runs meanwhile. So only single numbers are written as such. dump.txt has the centroids as text.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import MapReduceError, UsageError
+from common.formats.dataset import content_digest
+from common.model import Input
+from common.store.folders import DataDir
+from master.algorithms.base import Progress
+
+_FORMAT = 3
+_TYPES = {"<f8", "<i8"}
+
+
+class _UnusableError(MapReduceError):
+    """The file is no checkpoint that we can read; the text says why."""
+
+
+@dataclass(frozen=True)
+class InputIdentity:
+    """What tells one input from another; `digest` is empty until all of it has been read."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    digest: str = ""
+
+    @classmethod
+    def of(cls, source: Input) -> Self:
+        """Take it from an opened input."""
+        return cls(source.path, source.size_bytes, source.mtime_ns)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a run is about: the input, and the options that decide the result, as text."""
+
+    source: InputIdentity
+    parameters: dict[str, str]
+
+    @classmethod
+    def of(cls, source: Input, parameters: dict[str, str]) -> Self:
+        """Take it from an opened input and an algorithm's parameters."""
+        of_input = {
+            "--columns": ",".join(str(column + 1) for column in source.columns),
+            "--dtype": str(source.dtype),
+        }
+        return cls(InputIdentity.of(source), parameters | of_input)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One that was read: where, what about, and where each part stood."""
+
+    path: Path
+    iteration: int
+    subject: Subject
+    parts: tuple[Progress, ...]
+
+
+def encode_checkpoint(iteration: int, subject: Subject, parts: Sequence[Progress]) -> bytes:
+    """Write a checkpoint as the bytes of its file."""
+    head = {
+        "format": _FORMAT,
+        "iteration": iteration,
+        "parameters": subject.parameters,
+        "input": asdict(subject.source),
+    }
+    lines = [head, *({name: _pack(array) for name, array in part.items()} for part in parts)]
+    body = "".join([f"{json.dumps(line)}\n" for line in lines]).encode()
+    return b'{"sha256": "%s"}\n%s' % (hashlib.sha256(body).hexdigest().encode(), body)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint's file; _UnusableError if it is torn or damaged."""
+    try:
+        first, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise _UnusableError(error.strerror or str(error)) from None
+    if first != b'{"sha256": "%s"}' % hashlib.sha256(body).hexdigest().encode():
+        raise _UnusableError("it is torn or damaged: its checksum is wrong")
+    try:
+        head, *parts = map(json.loads, body.splitlines())
+        if head["format"] != _FORMAT:
+            raise _UnusableError(f"another version wrote it: its format is {head['format']}, not {_FORMAT}")
+        subject = Subject(InputIdentity(**head["input"]), head["parameters"])
+        return Checkpoint(path, head["iteration"], subject, tuple(map(_unpack_part, parts)))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _UnusableError(f"it was not written by this program: {error!r}") from None
+
+
+def _pack(array: npt.NDArray[Any]) -> object:
+    if array.ndim == 0:
+        return array.item()
+    kind = array.dtype.newbyteorder("<")
+    content = base64.b64encode(array.astype(kind).tobytes()).decode()
+    return {"type": kind.str, "shape": array.shape, "base64": content}
+
+
+def _unpack_part(fields: dict[str, Any]) -> Progress:
+    return {name: _unpack(field) for name, field in fields.items()}
+
+
+def _unpack(field: Any) -> npt.NDArray[Any]:
+    if not isinstance(field, dict):
+        return np.array(field)
+    if field["type"] not in _TYPES:
+        raise ValueError(f"unknown type {field['type']!r}")
+    numbers = np.frombuffer(base64.b64decode(field["base64"], validate=True), field["type"])
+    return numbers.reshape(field["shape"]).astype(numbers.dtype.newbyteorder("="))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `find_checkpoint` found: the checkpoint to go on from, and the newer ones that are no use."""
+
+    checkpoint: Checkpoint
+    unusable: dict[Path, str]
+
+
+def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Found:
+    """Find the newest usable checkpoint and see that it is this run's.
+
+    Raises
+    ------
+    UsageError
+        There is none, or it is of another input or of other options.
+    """
+    unusable: dict[Path, str] = {}
+    for path in data_dir.checkpoint_files():
+        try:
+            checkpoint = read_checkpoint(path)
+        except _UnusableError as error:
+            unusable[path] = str(error)
+            continue
+        _check_parameters(checkpoint, subject, iterations)
+        digest = _check_input(checkpoint, subject.source)
+        known = replace(subject, source=replace(subject.source, digest=digest))
+        return Found(replace(checkpoint, subject=known), unusable)
+    if unusable:
+        reasons = "; ".join(f"{path.name}: {reason}" for path, reason in unusable.items())
+        raise UsageError(f"--resume: no checkpoint in {data_dir.checkpoints} can be used ({reasons})")
+    way_on = f"; to go on from its result: --init-centroids {data_dir.centroids}"
+    raise UsageError(
+        f"--resume: there is no checkpoint in {data_dir.checkpoints}: no run began, or the last one finished"
+        f"{way_on if data_dir.centroids.exists() else ''}"
+    )
+
+
+def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int) -> None:
+    was = checkpoint.subject.parameters
+    for option, value in subject.parameters.items():
+        if was.get(option) != value:
+            raise UsageError(
+                f"--resume: {option} is {value or 'not given'}, but in {checkpoint.path} "
+                f"it is {was.get(option) or 'not given'}"
+            )
+    if checkpoint.iteration > iterations:
+        raise UsageError(f"--resume: --iters is {iterations}, but {checkpoint.path} is beyond that")
+
+
+def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
+    """Return the input's digest, as far as it is known; UsageError if it is another one than it was."""
+    was = checkpoint.subject.source
+    if replace(was, digest="") == now:
+        return was.digest
+    changed = f"--resume: {now.path} is not the input of {checkpoint.path}"
+    if now.size_bytes != was.size_bytes:
+        raise UsageError(f"{changed}: it has {now.size_bytes} bytes, and that had {was.size_bytes}")
+    if not was.digest:
+        raise UsageError(f"{changed}, as its time of change tells; that run ended before it had a checksum")
+    try:
+        same = content_digest(now.path) == was.digest
+    except OSError as error:
+        raise UsageError(f"--resume: {now.path}: {error.strerror}") from None
+    if not same:
+        raise UsageError(f"{changed}: its content has changed")
+    return was.digest
