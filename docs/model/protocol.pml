@@ -1,5 +1,5 @@
 /* How a run's iterations survive lost calls, crashed workers and a restarted master: the rules of
- * master/scheduler.py and of the workers, without data, clocks and wire. README.md says how to check it.
+ * master/scheduling/scheduler.py and of the workers, without data, clocks and wire. README.md says how to check it.
  * Each of these macros takes one rule away, and spin finds what then goes wrong:
  *   NO_FENCE             answers and orders are told apart by task and attempt, not by epoch and iteration
  *   NO_ATTEMPT_IN_NAME   a map task's file is named by its task alone

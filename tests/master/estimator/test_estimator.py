@@ -44,10 +44,11 @@ def test_examples_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not result.failed
 
 
-def test_examples_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/PYTHON.md"])
+def test_examples_of_a_page(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (text,) = re.findall(r"```pycon\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    test = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
+    text = "\n".join(re.findall(r"```pycon\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
     assert doctest.DocTestRunner().run(test).failed == 0
     assert test.examples
 

@@ -1,0 +1,46 @@
+"""The documentation names the options that there are, and no others."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+GUIDES = ["USAGE", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ"]
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+INLINE_CODE = re.compile(r"`([^`\n]+)`")
+
+
+def options_of(*command: str) -> set[str]:
+    shown = subprocess.run(
+        [sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(OPTION.findall(shown.stdout))
+
+
+def named_in(*guides: str) -> set[str]:
+    code = [span for guide in guides for span in INLINE_CODE.findall((DOCS / f"{guide}.md").read_text())]
+    return {option for span in code for option in OPTION.findall(span)}
+
+
+@pytest.mark.parametrize(
+    ("command", "guides"),
+    [
+        (["master"], ["USAGE", "MACHINES", "CLUSTERS"]),
+        (["master", "predict"], ["USAGE", "MACHINES", "CLUSTERS"]),
+        (["mapper"], ["USAGE", "MACHINES"]),
+        (["reducer"], ["USAGE", "MACHINES"]),
+    ],
+    ids=" ".join,
+)
+def test_every_option_is_documented(command: list[str], guides: list[str]) -> None:
+    assert options_of(*command) - named_in(*guides) == set()
+
+
+def test_every_documented_option_exists() -> None:
+    known = options_of("master") | options_of("master", "predict")
+    known |= options_of("mapper") | options_of("reducer")
+    assert named_in(*GUIDES) - known == set()
