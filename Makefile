@@ -17,7 +17,7 @@ INPUT ?= data/input/points.txt
 ARGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local test check lint types imports chaos bench speedup model protos certs sample clean \
+.PHONY: help run-local unit test check lint types imports chaos bench speedup model protos certs sample clean \
 	spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
@@ -44,6 +44,11 @@ run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clus
 $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
 	@touch $(ENGINES)
+
+UNIT_TESTS := tests/common tests/master tests/reducer tests/scripts tests/docs
+
+unit: $(READY) $(STUBS) ## run the fast tests, in under a minute: no whole runs, no Spark, no Dask
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
 # Most tests wait for other processes: a few at a time take less of it. A file's tests stay together.
 test: $(READY) $(STUBS) $(ENGINES) ## run all tests

@@ -285,6 +285,7 @@ def test_an_unknown_workload_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_small_run(tmp_path: Path) -> None:
     done = bench(tmp_path, "--only", "tiny", "--repeats", "1", "--out", "results")
     assert done.returncode == 0, done.stderr

@@ -89,6 +89,7 @@ def data(draw: st.DrawFn) -> tuple[FloatArray, int, int]:
     return points, k, seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @given(drawn=data(), dtype=st.sampled_from(["float64", "float32"]))
 @settings(max_examples=150)
