@@ -40,16 +40,23 @@ from typing import Any, Self
 import numpy as np
 
 from common.errors import UsageError
+from common.formats.columns import are_usable
 from common.formats.dataset import load_split, open_input, plan_splits
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
-from common.model import FloatArray, IntArray
+from common.model import FloatArray, FloatType, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
-from master.estimator.base import Base, check_fitted, checked_rows
-from master.estimator.parameters import errors_in_these_words, kmeans_config, place
-from master.estimator.sources import Data, is_path, kind_of, open_array, open_elsewhere
+from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
+from master.estimator.sources import Data, is_path, kind_of, open_array, open_data
+
+try:
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError:  # not installed, or older than 1.6
+    raise ImportError("KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'") from None
 
 
-class KMeans(Base):
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, of float32 or
@@ -177,7 +184,7 @@ class KMeans(Base):
 
     def predict(self, X: Any) -> IntArray:
         """Return each row's nearest centroid, int32, shape (n_samples,)."""
-        check_fitted(self)
+        check_is_fitted(self)
         with self._open(X, reset=False) as data:
             return data.labels(self.cluster_centers_)
 
@@ -188,20 +195,20 @@ class KMeans(Base):
 
     def transform(self, X: Any) -> FloatArray:
         """Return each row's distance to every centroid, float64, shape (n_samples, n_clusters)."""
-        check_fitted(self)
+        check_is_fitted(self)
         kind = kind_of(X)
-        if kind is None:
-            return distances(checked_rows(self, X, reset=False), self.cluster_centers_)
-        with errors_in_these_words():
+        if kind == "array":
+            return distances(self._check_array(X, reset=False), self.cluster_centers_)
+        with translate_option_names():
             if kind != "file":
                 raise UsageError("transform returns an array, and takes one or a file")
             file = open_input(X, self.columns)
-            self._take_columns(len(file.input.columns), reset=False)
+            self._check_columns(len(file.input.columns), reset=False)
             return distances(load_split(file.input, *plan_splits(file, 1)), self.cluster_centers_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; `y` is ignored."""
-        check_fitted(self)
+        check_is_fitted(self)
         with self._open(X, reset=False) as data:
             return -data.inertia(self.cluster_centers_)
 
@@ -211,24 +218,34 @@ class KMeans(Base):
 
     @contextmanager
     def _open(self, X: Any, *, reset: bool) -> Iterator[Data]:
-        """Open the data, to learn its columns (reset) or to check them.
+        """Open the data. Fitting (reset) learns the columns; otherwise they must be those of the fit.
 
-        An array that is only to be looked at needs no process but this one.
+        Only fitting starts processes for an array.
         """
-        with errors_in_these_words():
+        with translate_option_names():
             if self.columns is not None and not is_path(X):
                 raise UsageError("columns is for files; choose those of other data yourself")
-            if kind_of(X):
-                with open_elsewhere(X, place(self, self.engine)) as data:
-                    self._take_columns(data.columns, data.names, reset=reset)
+            if kind_of(X) == "array":
+                points = self._check_array(X, reset=reset)
+                with open_array(points, run_settings(self, self.engine if reset else "inline")) as data:
                     yield data
             else:
-                points = checked_rows(self, X, reset=reset)
-                with open_array(points, place(self, self.engine if reset else "inline")) as data:
+                with open_data(X, run_settings(self, self.engine)) as data:
+                    self._check_columns(data.columns, data.names, reset=reset)
                     yield data
 
-    def _take_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
-        """Do for data elsewhere what `checked_rows` does for an array."""
+    def _check_array(self, X: Any, *, reset: bool) -> PointArray:
+        """Return an array's rows if they can be clustered; scikit-learn checks or learns their columns."""
+        checked = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+        points: PointArray = np.require(checked, requirements=["C", "ALIGNED"])
+        if not are_usable(points, FloatType(points.dtype.name)):
+            raise ValueError(
+                f"X holds numbers beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
+            )
+        return points
+
+    def _check_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
+        """Check or learn the columns of data that are not an array."""
         if reset:
             self.n_features_in_ = columns
             self._forget("feature_names_in_")
@@ -241,4 +258,4 @@ class KMeans(Base):
 
     def _forget(self, *names: str) -> None:
         for name in names:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)

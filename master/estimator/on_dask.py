@@ -18,7 +18,7 @@ from common.model import FloatType
 from master.engines.dask.connect import connect, ship_code
 from master.engines.dask.engine import DaskEngine, FileRows
 from master.engines.dask.errors import translated_errors
-from master.estimator.sources import Data, Place, open_on_cluster
+from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -43,7 +43,7 @@ class _Blocks:
 
 
 @contextmanager
-def open_data(data: Any, place: Place) -> Iterator[Data]:
+def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     """Open an array or a data frame on the cluster of the client that is there, or on one of its own.
 
     Raises
@@ -59,7 +59,7 @@ def open_data(data: Any, place: Place) -> Iterator[Data]:
     if not names:
         data = data.rechunk({1: -1})
     columns = int(data.shape[1])
-    with _client(place) as client:
+    with _client(settings) as client:
         with translated_errors():
             delayed = data.to_delayed()
             blocks = client.compute([_submit(block) for block in np.ravel(delayed).tolist()])
@@ -69,27 +69,27 @@ def open_data(data: Any, place: Place) -> Iterator[Data]:
                 raise InputError(each)
         sizes = [each for each in found if isinstance(each, int)]
         with open_on_cluster(
-            partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, place, names
+            partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, settings, names
         ) as opened:
             yield opened
 
 
 @contextmanager
-def open_file(path: str | os.PathLike[str], place: Place, dtype: FloatType) -> Iterator[Data]:
+def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType) -> Iterator[Data]:
     """Open a file that every worker can read, for the client that is there, or one of its own."""
-    file = open_input(os.fspath(path), place.columns, dtype)
-    rows = FileRows(file, place.mappers)
+    file = open_input(os.fspath(path), settings.columns, dtype)
+    rows = FileRows(file, settings.mappers)
     with (
-        _client(place) as client,
+        _client(settings) as client,
         open_on_cluster(
-            partial(DaskEngine, client, rows), file.input.rows, len(file.input.columns), place
+            partial(DaskEngine, client, rows), file.input.rows, len(file.input.columns), settings
         ) as opened,
     ):
         yield opened
 
 
 @contextmanager
-def _client(place: Place) -> "Iterator[Client]":
+def _client(settings: RunSettings) -> "Iterator[Client]":
     """Take the client that is there, or start a cluster of this machine for the time being."""
     from distributed import default_client
 
@@ -100,7 +100,7 @@ def _client(place: Place) -> "Iterator[Client]":
     if there is not None and there not in _have_our_code:
         ship_code(there)
         _have_our_code.add(there)
-    with connect(None, place.mappers) if there is None else nullcontext(there) as client:
+    with connect(None, settings.mappers) if there is None else nullcontext(there) as client:
         yield client
 
 

@@ -16,7 +16,7 @@ from master.engines.spark.connect import connect, ship_code
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.errors import translated_errors
 from master.engines.spark.rows import FileRows, StoredRows
-from master.estimator.sources import Data, Place, open_on_cluster
+from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
@@ -28,7 +28,7 @@ _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
 
 @contextmanager
-def open_data(data: Any, place: Place) -> Iterator[Data]:
+def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     """Open an RDD of vectors, or a data frame of numbers or of one vector, on the cluster that it is of.
 
     Raises
@@ -52,23 +52,23 @@ def open_data(data: Any, place: Place) -> Iterator[Data]:
     else:
         names = tuple(data.columns)
         rows, columns = _rows_of_columns(data), len(names)
-    with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, place, names) as opened:
+    with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, settings, names) as opened:
         yield opened
 
 
 @contextmanager
-def open_file(path: str | os.PathLike[str], place: Place, dtype: FloatType) -> Iterator[Data]:
+def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType) -> Iterator[Data]:
     """Open a file that every executor can read: on the Spark context that there is, or one of its own."""
     from pyspark import SparkContext
 
-    file = open_input(os.fspath(path), place.columns, dtype)
+    file = open_input(os.fspath(path), settings.columns, dtype)
     theirs = SparkContext._active_spark_context
     context = connect(None, {})
     try:
         _give_code(context)
-        rows = FileRows(context, file, place.mappers)
+        rows = FileRows(context, file, settings.mappers)
         with open_on_cluster(
-            partial(SparkEngine, context, rows), file.input.rows, len(file.input.columns), place
+            partial(SparkEngine, context, rows), file.input.rows, len(file.input.columns), settings
         ) as opened:
             yield opened
     finally:

@@ -1,4 +1,4 @@
-"""The estimator's parameters as the configuration of a run, and errors in their words."""
+"""The estimator's parameters as the configuration of a run, and its names in error messages."""
 
 import operator
 import re
@@ -14,7 +14,7 @@ from common.formats.columns import are_usable
 from common.machine import cores
 from common.model import FloatArray, FloatType
 from master.algorithms.kmeans.config import KMeansConfig
-from master.estimator.sources import Data, Place
+from master.estimator.sources import Data, RunSettings
 from master.options.groups import EngineName
 
 _OPTIONS = {
@@ -26,14 +26,14 @@ _OPTIONS = {
     "--n-init": "n_init",
     "--data-dir": "the temporary folder",
 }
-"""Options of the command line that have another name here; the rest loses its dashes."""
+"""Options with another name in the estimator; the others only lose their dashes."""
 
 
-def place(model: Any, engine: str) -> Place:
-    """Say where a model's jobs run, on that engine."""
+def run_settings(model: Any, engine: str) -> RunSettings:
+    """Return how a model's jobs run on an engine."""
     if not isinstance(model.columns, str | None):
         raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
-    return Place(
+    return RunSettings(
         engine=_one_of("engine", engine, *get_args(EngineName)),
         mappers=cores() if model.mappers is None else _whole("mappers", model.mappers, 1),
         reducers=_whole("reducers", model.reducers, 1),
@@ -45,7 +45,7 @@ def place(model: Any, engine: str) -> Place:
 
 
 def kmeans_config(model: Any, data: Data) -> KMeansConfig:
-    """Say what a model's fit to the data is to do."""
+    """Return what a model's fit to the data does."""
     k = _whole("n_clusters", model.n_clusters, 1)
     if k > data.rows:
         raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
@@ -64,8 +64,8 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
 
 
 @contextmanager
-def errors_in_these_words() -> Iterator[None]:
-    """Raise what the user can mend as ValueError, and call options as the estimator does."""
+def translate_option_names() -> Iterator[None]:
+    """Turn errors of the user's making into ValueError, with the estimator's names for options."""
     try:
         yield
     except UserError as error:

@@ -1,8 +1,8 @@
-"""Where rows come from, and the engine that is opened over them: arrays and files."""
+"""Open the estimator's data: arrays, files, and what Spark and Dask hold."""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -33,17 +33,17 @@ _CLUSTERS = ("spark", "dask")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where to run, and what to say about it.
+class RunSettings:
+    """How to run, and what to show.
 
     Parameters
     ----------
     engine, mappers, reducers, threads
         As on the command line.
     columns
-        Of a file: those to use, as on the command line.
+        The columns of a file to use, as on the command line.
     dump
-        The log; None: none is kept.
+        The log's file; None: no log.
     verbose
         Show what the command line shows.
     """
@@ -59,18 +59,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Data:
-    """Rows with an engine over them.
+    """An open engine and the rows that it works on.
 
     Parameters
     ----------
     engine
         Open.
     rows, columns
-        How many.
+        Their numbers.
     log
-        Of what the engine's user does.
+        Gets the events of the algorithm.
     names
-        Of the columns, if they have any.
+        The columns' names; empty if they have none.
     """
 
     engine: Engine
@@ -92,7 +92,7 @@ class Data:
 
 @dataclass(frozen=True)
 class _InMemory(Data):
-    """Rows of this process, whose labels need not become text on their way."""
+    """Rows in this process: their labels are not written as text on the way."""
 
     points: PointArray
     threads: int
@@ -104,11 +104,11 @@ class _InMemory(Data):
 
 
 @contextmanager
-def open_array(points: PointArray, place: Place) -> Iterator[Data]:
+def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
-    if place.engine == "inline":
-        threads = threads_each(place.threads, place.mappers, place.engine)
-        with keep_log(place) as log, _one_blas_thread():
+    if settings.engine == "inline":
+        threads = threads_each(settings.threads, settings.mappers, settings.engine)
+        with _open_log(settings) as log, _one_blas_thread():
             rows, columns = points.shape
             engine = InlineEngine(points, combine=True, threads=threads)
             yield _InMemory(engine, rows, columns, log, points, threads)
@@ -117,40 +117,40 @@ def open_array(points: PointArray, place: Place) -> Iterator[Data]:
             path = Path(folder) / "points.npy"
             with open(path, "wb", opener=_private) as file:
                 np.save(file, points)
-            with open_file(path, place, FloatType(points.dtype.name)) as data:
+            with open_file(path, settings, FloatType(points.dtype.name)) as data:
                 yield data
 
 
 @contextmanager
 def open_file(
-    path: str | os.PathLike[str], place: Place, dtype: FloatType = FloatType.FLOAT64
+    path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType = FloatType.FLOAT64
 ) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
-    if place.engine in _CLUSTERS:
-        with _on_cluster(place.engine).open_file(path, place, dtype) as data:
+    if settings.engine in _CLUSTERS:
+        with _on_cluster(settings.engine).open_file(path, settings, dtype) as data:
             yield data
         return
-    file = open_input(os.fspath(path), place.columns, dtype)
+    file = open_input(os.fspath(path), settings.columns, dtype)
     with TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
         tasks = TaskOptions(
             combine=True,
             intermediate=RecordFormat.ARROW,
-            threads=threads_each(place.threads, place.mappers, place.engine),
+            threads=threads_each(settings.threads, settings.mappers, settings.engine),
         )
         config = RunConfig(
-            mappers=place.mappers,
-            reducers=place.reducers,
+            mappers=settings.mappers,
+            reducers=settings.reducers,
             input=Path(path),
-            columns=place.columns,
+            columns=settings.columns,
             data_dir=folder / "data",
-            dump=place.dump or folder / "dump.txt",
+            dump=settings.dump or folder / "dump.txt",
             labels=None,
-            engine=place.engine,
+            engine=settings.engine,
             dtype=dtype,
             tasks=tasks,
         )
-        screen = open_screen(quiet=not place.verbose)
+        screen = open_screen(quiet=not settings.verbose)
         with (
             open_data_dir(config) as data_dir,
             open_session(config, file, data_dir, screen) as session,
@@ -160,40 +160,39 @@ def open_file(
 
 
 @contextmanager
-def keep_log(place: Place) -> Iterator[Log]:
-    """Yield the log of a run without files of its own."""
-    with ExitStack() as stack:
-        dump = None
-        if place.dump is not None:
-            dump = Dump(place.dump)
-            stack.callback(dump.close)
-        log = Recorder(dump, open_screen(quiet=not place.verbose))
-        stack.callback(log.close)
+def _open_log(settings: RunSettings) -> Iterator[Log]:
+    """Yield a log for a run that keeps no folders."""
+    dump: AbstractContextManager[Dump | None] = nullcontext()
+    if settings.dump is not None:
+        dump = closing(Dump(settings.dump))
+    screen = open_screen(quiet=not settings.verbose)
+    with dump as file, closing(Recorder(file, screen)) as log:
         yield log
 
 
-def kind_of(data: Any) -> str | None:
-    """Tell what data are: a "file", of "spark", of "dask"; None: what NumPy can make an array of."""
+def kind_of(data: Any) -> str:
+    """Return what data are: a "file", of "spark", of "dask", or what NumPy can make an "array" of."""
     if is_path(data):
         return "file"
     package = type(data).__module__.partition(".")[0]
-    return {"pyspark": "spark", "dask": "dask"}.get(package)
+    return {"pyspark": "spark", "dask": "dask"}.get(package, "array")
 
 
-@contextmanager
-def open_elsewhere(data: Any, place: Place) -> Iterator[Data]:
-    """Open what has a kind, where it lies."""
-    kind = kind_of(data)
-    opened = open_file(data, place) if kind == "file" else _on_cluster(kind).open_data(data, place)
-    with opened as there:
-        yield there
+def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
+    """Open a file, or data that Spark or Dask holds, which stay there."""
+    opened: AbstractContextManager[Data]
+    if is_path(data):
+        opened = open_file(data, settings)
+    else:
+        opened = _on_cluster(kind_of(data)).open_data(data, settings)
+    return opened
 
 
-def _on_cluster(name: str | None) -> Any:
-    """Import what is needed for a cluster, or say what is missing."""
-    package = {"spark": "pyspark", "dask": "distributed"}[name or ""]
+def _on_cluster(name: str) -> Any:
+    """Import the module for a cluster's data; UsageError names the packages that are missing."""
+    package = {"spark": "pyspark", "dask": "distributed"}[name]
     if find_spec(package) is None:
-        packages = {"spark": "'pyspark>=4,<5'", "dask": "dask distributed"}[name or ""]
+        packages = {"spark": "'pyspark>=4,<5'", "dask": "dask distributed"}[name]
         raise UsageError(f"{name} is not installed: pip install {packages}")
     return import_module(f"master.estimator.on_{name}")
 
@@ -203,12 +202,12 @@ def open_on_cluster(
     engine_of: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]],
     rows: int,
     columns: int,
-    place: Place,
+    settings: RunSettings,
     names: tuple[str, ...] = (),
 ) -> Iterator[Data]:
-    """Open rows that a cluster has; `engine_of` makes the engine of options, reducers and log."""
-    options = TaskOptions(combine=True, threads=place.threads or 1)
-    with keep_log(place) as log, engine_of(options, place.reducers, log) as engine:
+    """Open rows that a cluster holds; `engine_of` makes the engine from options, reducers and log."""
+    options = TaskOptions(combine=True, threads=settings.threads or 1)
+    with _open_log(settings) as log, engine_of(options, settings.reducers, log) as engine:
         yield Data(engine, rows, columns, log, names=names)
 
 
@@ -218,18 +217,15 @@ def is_path(data: Any) -> bool:
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:
-    """Leave the cores to our own threads, each with a library that has one."""
-    controller = _blas_controller()
-    return controller.limit(limits=1, user_api="blas") if controller else nullcontext()
+    """Keep the BLAS library to one thread in each of ours, which use the cores already."""
+    limit: AbstractContextManager[object] = _blas_controller().limit(limits=1, user_api="blas")
+    return limit
 
 
 @cache
 def _blas_controller() -> Any:
-    """Find the libraries, once; None without threadpoolctl, which comes with scikit-learn."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 

@@ -277,61 +277,17 @@ def test_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "iteration 1 of 300" in capsys.readouterr().out
 
 
-WITHOUT = """
-import sys
-sys.modules["sklearn"] = None
-import pickle
-import numpy as np
-from master import KMeans
-
-class Sparse:
-    def tocsr(self): ...
-
-class Frame:
-    def __init__(self, points, columns): self.points, self.columns = points, columns
-    def __array__(self, dtype=None, copy=None): return self.points
-
-def refused(call, error, text):
-    try:
-        call()
-    except error as found:
-        assert text in str(found), found
-    else:
-        raise AssertionError(text)
-
-points = np.random.default_rng(5).normal(size=(500, 3))
-model = KMeans(3, random_state=1)
-for method in (model.predict, model.transform, model.score):
-    for kind in (ValueError, AttributeError):
-        refused(lambda: method(points), kind, "not fitted")
-assert repr(model) == "KMeans(n_clusters=3, random_state=1)", repr(model)
-assert model.set_params(n_clusters=4) is model and model.get_params()["n_clusters"] == 4
-refused(lambda: model.set_params(clusters=4), ValueError, "clusters")
-assert (model.fit_transform(points) == model.transform(points)).all()
-assert (model.fit_predict(points.tolist()) == model.labels_).all()
-assert model.get_feature_names_out().tolist() == [f"kmeans{i}" for i in range(4)]
-assert (pickle.loads(pickle.dumps(model)).predict(points) == model.labels_).all()
-refused(lambda: model.fit(Sparse()), TypeError, "sparse")
-refused(lambda: model.fit([1.0, 2.0]), ValueError, "2D")
-refused(lambda: model.fit(np.empty((0, 2))), ValueError, "minimum of 1")
-refused(lambda: model.fit([[1j]]), ValueError, "Complex")
-refused(lambda: model.fit([[np.nan]]), ValueError, "NaN")
-refused(lambda: model.fit([[1e200]]), ValueError, "beyond")
-refused(lambda: model.predict(points[:, :2]), ValueError, "2 features")
-named = Frame(points, ["a", "b", "c"])
-assert model.fit(named).feature_names_in_.tolist() == named.columns
-refused(lambda: model.predict(Frame(points, ["a", "c", "b"])), ValueError, "named")
-model.fit(points)
-assert not hasattr(model, "feature_names_in_")
-sys.stdout.buffer.write(model.cluster_centers_.tobytes())
-"""
-
-
-def test_without_scikit_learn() -> None:
-    command = [sys.executable, "-W", "error", "-c", WITHOUT]
-    ended = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=60)
-    assert ended.stderr.decode() == ""
-    assert ended.stdout == KMeans(4, random_state=1).fit(cloud()).cluster_centers_.tobytes()
+@pytest.mark.parametrize("statement", ["from master import KMeans", "import master.estimator"])
+def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> None:
+    code = f"import sys; sys.modules['sklearn'] = None; {statement}"
+    command = [sys.executable, "-W", "error", "-c", code]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    expected = "ImportError: KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
+    assert ended.stderr.splitlines()[-1] == expected
+    assert "During handling" not in ended.stderr
+    assert ended.returncode == 1
 
 
 def test_the_command_line_does_not_load_it() -> None:
