@@ -1,4 +1,4 @@
-"""The files of one attempt, which appear together."""
+"""The files of one attempt; they appear together."""
 
 import os
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from common.errors import OutputLostError
 from common.model import Attempt, Buffer, CommittedFile, LongArray, RecordFormat
 from common.records import checksum
 from common.records.base import Encoder
-from common.store.names import CACHE, MANIFEST, SUFFIXES, TEMPORARY
+from common.store.names import MANIFEST, SUFFIXES, TEMPORARY
 
 CHUNK_BYTES = 1 << 18
 """The size of a chunk in a gRPC stream that takes the least time: copies of it stay in the cache."""
 
 
-class _VouchedFile:
-    """Passes bytes on to a file and keeps their number and checksum."""
+class _ChecksummedFile:
+    """Writes to a file and keeps the size and the checksum of what was written."""
 
     closed = False
 
@@ -34,7 +34,7 @@ class _VouchedFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of an attempt: where it is and what it was when it was written."""
+    """A committed file: its path, and its size, records and checksum when it was written."""
 
     path: str
     content: CommittedFile
@@ -49,19 +49,18 @@ class AttemptFiles:
         self._attempt = attempt
         self._end = f".{attempt.stage.sequence}-{attempt.number}-{tag}{TEMPORARY}"
         self._suffix = SUFFIXES[kind]
-        self._written: dict[str, StoredFile] = {}
+        self._temporary: dict[str, str] = {}
+        self._written: dict[str, CommittedFile] = {}
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
-        path = f"{self._folder}/.{name}{self._suffix}{self._end}"
-        self._written[name] = StoredFile(path, CommittedFile(0, 0, 0))
+        self._temporary[name] = path = f"{self._folder}/.{name}{self._suffix}{self._end}"
         with open(path, "wb") as file:  # noqa: PTH123
-            vouched = _VouchedFile(file)
-            records.write(vouched, positions)
+            checked = _ChecksummedFile(file)
+            records.write(checked, positions)
         count = len(records) if positions is None else len(positions)
-        content = CommittedFile(vouched.size_bytes, count, vouched.crc32)
-        self._written[name] = StoredFile(path, content)
-        return content
+        self._written[name] = CommittedFile(checked.size_bytes, count, checked.crc32)
+        return self._written[name]
 
     def commit(self) -> dict[str, StoredFile]:
         """Give the files their names, and the manifest its own last; return where each one is."""
@@ -69,11 +68,10 @@ class AttemptFiles:
         with suppress(FileNotFoundError):
             os.unlink(manifest)  # noqa: PTH108
         committed = {}
-        for name in list(self._written):
-            file = self._written[name]
-            committed[name] = StoredFile(f"{self._folder}/{name}{self._suffix}", file.content)
-            os.replace(file.path, committed[name].path)  # noqa: PTH105
-            del self._written[name]
+        for name, content in self._written.items():
+            committed[name] = StoredFile(f"{self._folder}/{name}{self._suffix}", content)
+            os.replace(self._temporary[name], committed[name].path)  # noqa: PTH105
+            del self._temporary[name]
         temporary = f"{self._folder}/.{MANIFEST}{self._end}"
         with open(temporary, "wb") as out:  # noqa: PTH123
             out.write(_manifest(self._attempt, committed, self._suffix))
@@ -81,13 +79,13 @@ class AttemptFiles:
         return committed
 
     def remove(self) -> None:
-        """Remove those that were not committed."""
-        for file in self._written.values():
-            Path(file.path).unlink(missing_ok=True)
+        """Remove the files that were not committed."""
+        for path in self._temporary.values():
+            Path(path).unlink(missing_ok=True)
 
 
 def _manifest(attempt: Attempt, files: Mapping[str, StoredFile], suffix: str) -> bytes:
-    """Write which attempt it was, and a line for each file, which begins with its name."""
+    """Write a line about the attempt, then a line for each file that begins with its name."""
     stage = attempt.stage
     of_iteration = "" if stage.iteration is None else f" iteration={stage.iteration}"
     lines = [f"attempt={attempt.number} task={attempt.task + 1} job={stage.job}{of_iteration}\n"]
@@ -97,20 +95,8 @@ def _manifest(attempt: Attempt, files: Mapping[str, StoredFile], suffix: str) ->
     return "".join(lines).encode()
 
 
-def remove_garbage(node: Path) -> None:
-    """Remove what no manifest lists: a process was killed before its attempt was complete."""
-    for folder in (node, *(path for path in node.rglob("*") if path.is_dir() and path.name != CACHE)):
-        listed = {MANIFEST}
-        with suppress(FileNotFoundError):
-            lines = (folder / MANIFEST).read_text("utf-8", "replace").splitlines()
-            listed |= {line.split(" ")[0] for line in lines[1:]}
-        for path in folder.iterdir():
-            if path.is_file() and folder.name != CACHE and path.name not in listed:
-                path.unlink(missing_ok=True)
-
-
 def check_undamaged(file: BinaryIO, stored: StoredFile) -> None:
-    """Raise OutputLostError if a file is not what was written."""
+    """Raise OutputLostError if a file no longer has the size and checksum that it was written with."""
     size_bytes, crc32 = 0, 0
     while chunk := file.read(CHUNK_BYTES):
         size_bytes += len(chunk)

@@ -1,6 +1,5 @@
 """Files that appear whole or not at all."""
 
-import glob
 import itertools
 import os
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ def write_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     path
         Its name; a file of that name is replaced.
     durable
-        Also wait until it is on the disk: for results, not for what can be made again.
+        Also wait until it is on the disk: for results, not for what can be computed again.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced
@@ -50,10 +49,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what `write_whole` left of a file when its process was killed."""
-    path = Path(os.path.realpath(path))
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
-        left.unlink(missing_ok=True)

@@ -1,24 +1,24 @@
-"""What a worker keeps in its own folder, and serves."""
+"""The files that a worker keeps in its own folder and serves to others."""
 
 import itertools
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from common.errors import OutputLostError, StaleAttemptError
 from common.model import Attempt, RecordFormat, Stage
-from common.store.attempt import CHUNK_BYTES, AttemptFiles, StoredFile, check_undamaged, remove_garbage
-from common.store.names import CACHE, JOB_FOLDER, TEMPORARY
+from common.store.attempt import CHUNK_BYTES, AttemptFiles, StoredFile, check_undamaged
+from common.store.cleanup import clean_before_run, remove
+from common.store.names import CACHE, ITERATION_FOLDER, JOB_FOLDER, LOCK, TASK_FOLDER
 
 
 class NodeStore:
-    """A worker's own folder; all methods may be called by several threads.
+    """A worker's own folder; several threads may call all methods.
 
-    Only the newest attempt's files are kept and served; a late attempt is refused, and so is one of
-    another epoch.
+    It keeps and serves the files of the newest attempt. It refuses a late attempt, and one of another epoch.
     """
 
     def __init__(self, folder: Path, index: int, epoch: int = 0) -> None:
@@ -31,9 +31,7 @@ class NodeStore:
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
-        for temporary in (folder / CACHE).glob(f".*{TEMPORARY}"):
-            temporary.unlink(missing_ok=True)
-        remove_garbage(folder)
+        clean_before_run(folder)
 
     @contextmanager
     def attempt(
@@ -73,25 +71,14 @@ class NodeStore:
         offset
             Skip this many bytes.
         verify
-            See first that it is what was written.
+            Check the whole file's checksum first.
 
         Raises
         ------
         OutputLostError
-            It is not this attempt's, or no longer there, or damaged.
+            It belongs to another attempt, or is missing or damaged.
         """
-        with self._lock:
-            number, files = self._committed.get(attempt.task, (0, {}))
-            newest = (attempt.stage.epoch, attempt.stage.sequence) == (self._epoch, self._stage.sequence)
-            if not newest or number != attempt.number or name not in files:
-                raise OutputLostError(
-                    f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
-                )
-            stored = files[name]
-            try:
-                file = open(stored.path, "rb", buffering=0)  # noqa: PTH123, SIM115
-            except OSError as error:
-                raise OutputLostError(f"{Path(stored.path).name}: {error.strerror}") from error
+        stored, file = self._open_committed(attempt, name)
         try:
             with file:
                 if verify:
@@ -100,11 +87,24 @@ class NodeStore:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except OSError as error:
-            raise OutputLostError(f"{Path(stored.path).name}: {error.strerror}") from error
+            raise _lost(stored, error) from error
 
     def cached(self, split: int, what: str) -> Path:
-        """Name a file that keeps something made of a split for later stages and incarnations."""
+        """Return the path of a file computed from a split, kept for later stages and processes."""
         return self._folder / CACHE / f"split_{split + 1}_{what}"
+
+    def _open_committed(self, attempt: Attempt, name: str) -> tuple[StoredFile, BinaryIO]:
+        with self._lock:
+            number, files = self._committed.get(attempt.task, (0, {}))
+            newest = (attempt.stage.epoch, attempt.stage.sequence) == (self._epoch, self._stage.sequence)
+            if not newest or number != attempt.number or name not in files:
+                raise OutputLostError(
+                    f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
+                )
+            try:
+                return files[name], open(files[name].path, "rb", buffering=0)  # noqa: PTH123
+            except OSError as error:
+                raise _lost(files[name], error) from error
 
     def _begin(self, attempt: Attempt, keep_iterations: bool) -> None:
         if attempt.stage.epoch != self._epoch:
@@ -113,7 +113,7 @@ class NodeStore:
             self._stage = attempt.stage
             self._newest.clear()
             self._committed.clear()
-            self._remove_earlier(attempt.stage, keep_iterations)
+            self._remove_earlier_stages(iterations=bool(attempt.stage.iteration) and not keep_iterations)
         self._refuse_stale(attempt)
         self._newest[attempt.task] = attempt.number
 
@@ -122,19 +122,21 @@ class NodeStore:
         if attempt.stage.sequence < self._stage.sequence or attempt.number < newest:
             raise StaleAttemptError(f"task {attempt.task + 1}, attempt {attempt.number} is no longer wanted")
 
-    def _remove_earlier(self, stage: Stage, keep_iterations: bool) -> None:
-        """Remove what earlier stages left, but not the last iteration's files while no new one begins."""
+    def _remove_earlier_stages(self, *, iterations: bool) -> None:
+        """Remove the files of jobs outside the iterations, and those of the last iteration if asked."""
         for entry in list(os.scandir(self._folder)):
-            of_iteration = entry.is_file() or entry.name.startswith("task_")
-            if entry.name.startswith(JOB_FOLDER) or (
-                of_iteration and stage.iteration and not keep_iterations
-            ):
-                shutil.rmtree(entry) if entry.is_dir() else os.unlink(entry)  # noqa: PTH108
+            of_iteration = entry.is_file() or entry.name.startswith(TASK_FOLDER)
+            if entry.name.startswith(JOB_FOLDER) or (iterations and of_iteration and entry.name != LOCK):
+                remove(Path(entry))
 
     def _task_folder(self, attempt: Attempt, keep_iterations: bool) -> Path:
         folder, iteration = self._folder, attempt.stage.iteration
         if iteration is None:
             folder /= f"{JOB_FOLDER}{attempt.stage.job}"
         elif keep_iterations:
-            folder /= f"iteration_{iteration}"
-        return folder if attempt.task == self._home_task else folder / f"task_{attempt.task + 1}"
+            folder /= f"{ITERATION_FOLDER}{iteration}"
+        return folder if attempt.task == self._home_task else folder / f"{TASK_FOLDER}{attempt.task + 1}"
+
+
+def _lost(stored: StoredFile, error: OSError) -> OutputLostError:
+    return OutputLostError(f"{Path(stored.path).name}: {error.strerror}")

@@ -15,7 +15,7 @@ from common.errors import MapReduceError, UsageError, printable
 from common.model import Role
 from common.rpc.address import LOOPBACK, WILDCARDS, split_address
 from common.rpc.credentials import Credentials
-from common.store.folders import held_folder
+from common.store.folders import locked_worker_folder
 from common.store.names import node_name
 from common.worker.lifeline import Lifeline
 from common.worker.member import Member, Settings
@@ -152,7 +152,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
     with ExitStack() as stack:
         if settings.from_elsewhere:
             signal.signal(signal.SIGTERM, _interrupt)
-            stack.enter_context(held_folder(settings.folder))
+            stack.enter_context(locked_worker_folder(settings.folder))
         member = Member(settings)
         member.join()
         log = RemoteLog(node_name(settings.role, member.identity.index), member.master)

@@ -253,7 +253,7 @@ def _uri(name: str) -> str | None:
 def _result_lines(published: Published, config: RunConfig) -> list[str]:
     """Say what was found, where to look, and how each file begins."""
     data_dir = DataDir(config.data_dir)
-    places = {data_dir.root / file.name: file.title for file in published.files}
+    places = {data_dir.result(file.name): file.title for file in published.files}
     if config.labels is not None:
         places[config.labels] = "the cluster of each input row"
     if config.engine == "grpc" and config.hosts.workers == "local":
@@ -261,7 +261,7 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.dump] = "everything that happened"
     width = max(len(str(path)) for path in places)
-    heads = [line for file in published.files for line in _head(data_dir.root / file.name, file.content)]
+    heads = [line for file in published.files for line in _head(data_dir.result(file.name), file.content)]
     return [
         f"\n{published.summary}",
         "\nwhere to look",

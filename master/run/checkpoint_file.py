@@ -160,10 +160,11 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Fou
     if unusable:
         reasons = "; ".join(f"{path.name}: {reason}" for path, reason in unusable.items())
         raise UsageError(f"--resume: no checkpoint in {data_dir.checkpoints} can be used ({reasons})")
-    way_on = f"; to go on from its result: --init-centroids {data_dir.centroids}"
+    result = data_dir.result("centroids.txt")
+    way_on = f"; to go on from its result: --init-centroids {result}"
     raise UsageError(
         f"--resume: there is no checkpoint in {data_dir.checkpoints}: no run began, or the last one finished"
-        f"{way_on if data_dir.centroids.exists() else ''}"
+        f"{way_on if result.exists() else ''}"
     )
 
 

@@ -1,62 +1,57 @@
-"""What an earlier run has left: out of the way while a new one begins, and back if that is refused."""
+"""The previous run's files: set aside while a new run begins, restored if the new run is refused."""
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 from common.errors import UsageError
+from common.store.cleanup import remove
 from common.store.names import set_aside_name
 
 
-class Earlier:
-    """Files and folders of an earlier run, each renamed within its folder.
+class PreviousRun:
+    """Files and folders of the previous run, each renamed within its folder."""
 
-    Parameters
-    ----------
-    paths
-        Those that the new run will write itself; they may be missing.
+    def __init__(self) -> None:
+        self._renamed: list[tuple[Path, Path]] = []
+        self.can_be_restored = True
+        """Whether the new run has written nothing yet that is worth keeping."""
 
-    Raises
-    ------
-    UsageError
-        One can't be renamed.
-    """
+    @classmethod
+    def set_aside(cls, paths: Iterable[Path]) -> Self:
+        """Rename what the new run will write itself; paths may be missing, links stay.
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._aside: list[tuple[Path, Path]] = []
-        self.may_return = True
-        """Whether the new run has done nothing yet that is worth keeping."""
+        Raises
+        ------
+        UsageError
+            One can't be renamed; then all are as before.
+        """
+        previous = cls()
         for path in paths:
             aside = set_aside_name(path)
-            _remove(aside)  # of a run that was killed
+            remove(aside)  # of a run that was killed
             if (path.is_file() or path.is_dir()) and not path.is_symlink():
-                self._move(path, aside)
+                previous._rename(path, aside)
+        return previous
 
-    def _move(self, path: Path, aside: Path) -> None:
+    def _rename(self, path: Path, aside: Path) -> None:
         try:
             path.rename(aside)
         except OSError as error:
-            self.bring_back()
+            self.restore()
             raise UsageError(f"{path} cannot be replaced: {error.strerror}") from None
-        self._aside.append((path, aside))
+        self._renamed.append((path, aside))
 
-    def bring_back(self) -> None:
-        """Put all in its place again, whatever is there now."""
-        for path, aside in self._aside:
-            _remove(path)
+    def restore(self) -> None:
+        """Give all its name back, in place of what is there now."""
+        for path, aside in self._renamed:
+            remove(path)
             aside.rename(path)
-        self._aside.clear()
+        self._renamed.clear()
 
-    def forget(self) -> None:
-        """Remove it: the new run has got somewhere."""
-        self.may_return = False
-        for _, aside in self._aside:
-            _remove(aside)
-        self._aside.clear()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    def discard(self) -> None:
+        """Remove it, once the new run has written something worth keeping."""
+        self.can_be_restored = False
+        for _, aside in self._renamed:
+            remove(aside)
+        self._renamed.clear()

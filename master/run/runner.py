@@ -8,7 +8,8 @@ from typing import TypeVar
 from common.errors import RunFailedError
 from common.events.event import View
 from common.model import Buffer
-from common.store.files import remove_leftovers, write_whole
+from common.store.cleanup import remove_leftovers
+from common.store.files import write_whole
 from master.algorithms.base import Algorithm, Checkpoints, NoCheckpoints, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Found, Subject, find_checkpoint
@@ -25,7 +26,7 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
     with open_data_dir(config, algorithm.file_names) as data_dir:
         subject = Subject.of(file.input, algorithm.parameters())
         found = find_checkpoint(data_dir, subject, algorithm.iterations) if config.resume else None
-        written = [data_dir.root / name for name in algorithm.file_names]
+        written = [data_dir.result(name) for name in algorithm.file_names]
         with open_session(config, file, data_dir, view, *written) as session, ExitStack() as stack:
             checkpoints: Checkpoints = NoCheckpoints()
             if algorithm.iterations:
@@ -41,7 +42,7 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
 def _checkpoints(session: Session, subject: Subject, found: Found | None) -> CheckpointWriter:
     for path, reason in ({} if found is None else found.unusable).items():
         session.log.event("checkpoint_skipped", file=path, reason=reason)
-    return CheckpointWriter(session.data_dir, subject, found, session.log, session.earlier.forget)
+    return CheckpointWriter(session.data_dir, subject, found, session.log, session.previous.discard)
 
 
 def _write_published(config: RunConfig, session: Session, published: Published) -> None:
@@ -51,7 +52,7 @@ def _write_published(config: RunConfig, session: Session, published: Published) 
         _write(config.labels, pieces, f"--labels {config.labels}")
         session.log.event("labels", file=config.labels)
     for file in published.files:
-        path = session.data_dir.root / file.name
+        path = session.data_dir.result(file.name)
         _write(path, [file.content], str(path))
         session.log.event("result", file=path)
 

@@ -19,7 +19,7 @@ from common.store.folders import DataDir
 from master.cluster.processes import start_workers
 from master.engines.inline import InlineEngine
 from master.options.groups import Hosts, RunConfig
-from master.run.previous import Earlier
+from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
 
 
@@ -31,7 +31,7 @@ class Session:
     file: InputFile
     data_dir: DataDir
     log: Log
-    earlier: Earlier
+    previous: PreviousRun
 
 
 def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
             f"--input {config.input} lies in a worker's folder, which the run replaces; copy it first"
         )
     written = {"--dump": config.dump} | ({} if config.labels is None else {"--labels": config.labels})
-    taken = [("the input", config.input), *(("the result", data_dir.root / name) for name in file_names)]
+    taken = [("the input", config.input), *(("the result", data_dir.result(name)) for name in file_names)]
     if config.given_centroids is not None:
         taken.append(("the given centroids", config.given_centroids))
     for option, path in written.items():
@@ -77,11 +77,11 @@ def open_session(
     resumed. `written` is what it writes besides the dump and the workers' folders.
     """
     replaced = [] if config.resume else [config.dump]
-    earlier = Earlier([*written, *data_dir.node_folders(), *replaced])
+    previous = PreviousRun.set_aside([*written, *data_dir.node_folders(), *replaced])
     try:
         dump = Dump(config.dump, append=config.resume)
     except UsageError:
-        earlier.bring_back()
+        previous.restore()
         raise
 
     log = Recorder(dump, view)
@@ -92,20 +92,20 @@ def open_session(
             if file.header:
                 log.event("header", file=file.input.path, names=", ".join(file.header))
             engine = _start_engine(config, file, data_dir, log, stack)
-            yield Session(engine, file, data_dir, log, earlier)
+            yield Session(engine, file, data_dir, log, previous)
         log.event("run_finished")
     except BaseException as error:
-        if isinstance(error, UserError) and earlier.may_return and not config.resume:
+        if isinstance(error, UserError) and previous.can_be_restored and not config.resume:
             data_dir.remove_nodes()
             log.close()
             dump.discard()
-            earlier.bring_back()
+            previous.restore()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
             log.event("run_failed", reason=reason, **_way_on(data_dir))
         raise
     finally:
-        earlier.forget()
+        previous.discard()
         log.close()
         dump.close()
         if dump.problem is not None:

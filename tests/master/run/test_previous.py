@@ -1,11 +1,11 @@
-"""An earlier run's files go out of the way, and come back if the new run is refused."""
+"""The previous run's files are set aside, and restored if the new run is refused."""
 
 from pathlib import Path
 
 import pytest
 
 from common.store.folders import DataDir
-from master.run.previous import Earlier
+from master.run.previous import PreviousRun
 
 
 @pytest.fixture
@@ -22,36 +22,36 @@ def texts_in(folder: Path) -> dict[str, str]:
 
 def test_all_comes_back(tmp_path: Path, paths: list[Path]) -> None:
     before = texts_in(tmp_path)
-    earlier = Earlier(paths)
+    previous = PreviousRun.set_aside(paths)
     assert not any(path.exists() for path in paths)
     paths[0].mkdir()
     (paths[0] / "map_output.txt").write_text("new")
     paths[1].write_text("new")
-    assert earlier.may_return
-    earlier.bring_back()
+    assert previous.can_be_restored
+    previous.restore()
     assert texts_in(tmp_path) == before
 
 
-def test_forgotten_once_the_new_run_has_got_somewhere(tmp_path: Path, paths: list[Path]) -> None:
-    earlier = Earlier(paths)
+def test_discarded_once_the_new_run_has_got_somewhere(tmp_path: Path, paths: list[Path]) -> None:
+    previous = PreviousRun.set_aside(paths)
     paths[1].write_text("new")
-    earlier.forget()
-    earlier.bring_back()
-    assert not earlier.may_return
+    previous.discard()
+    previous.restore()
+    assert not previous.can_be_restored
     assert texts_in(tmp_path) == {"dump.txt": "new"}
 
 
 def test_what_a_killed_run_has_put_aside_goes_with_the_next(tmp_path: Path, paths: list[Path]) -> None:
-    Earlier(paths)
+    PreviousRun.set_aside(paths)
     paths[1].write_text("of the killed run")
     with DataDir(tmp_path).locked():
-        Earlier(paths).bring_back()
+        PreviousRun.set_aside(paths).restore()
     assert texts_in(tmp_path) == {"dump.txt": "of the killed run"}
 
 
 def test_links_are_left_alone(tmp_path: Path, paths: list[Path]) -> None:
     link = tmp_path / "link.txt"
     link.symlink_to(paths[1])
-    Earlier([link]).forget()
+    PreviousRun.set_aside([link]).discard()
     assert link.is_symlink()
     assert paths[1].read_text() == "old"

@@ -1,0 +1,138 @@
+"""One process holds a folder; at the end it removes what only the run needed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.errors import DataDirInUseError, UsageError
+from common.model import Role
+from common.store.folders import DataDir, locked_worker_folder
+from common.store.node import NodeStore
+from tests.common.store.attempts import attempt, commit, stop, tree
+from tests.programs import ROOT
+
+HOLD = """
+import sys
+from pathlib import Path
+from common.store.folders import DataDir
+
+with DataDir(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def refusal(folder: Path) -> str:
+    """Return why a folder cannot be held."""
+    with pytest.raises((DataDirInUseError, UsageError)) as caught, DataDir(folder).locked():
+        pass
+    return str(caught.value)
+
+
+def in_use(folder: Path, pid: int) -> str:
+    return f"{folder} is in use by process {pid}; wait for it, or choose another --data-dir"
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the folder."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_refused_while_another_process_holds_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    assert refusal(tmp_path) == in_use(tmp_path, holder.pid)
+    holder.communicate("")
+    assert tree(tmp_path) == []
+
+
+def test_free_after_the_holder_was_killed(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    (tmp_path / ".lock").write_text("1234567890\n")
+    with DataDir(tmp_path).locked():
+        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+    assert tree(tmp_path) == []
+
+
+def test_refused_in_the_same_process(tmp_path: Path) -> None:
+    with DataDir(tmp_path).locked():
+        assert refusal(tmp_path) == in_use(tmp_path, os.getpid())
+        assert tree(tmp_path) == [".lock"]
+    with DataDir(tmp_path).locked():
+        pass
+
+
+def test_removes_empty_folders_it_made(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), DataDir(tmp_path / "a" / "b").locked():
+        stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keeps_folders_that_hold_something(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "a" / "b")
+    with data.locked():
+        data.result("centroids.txt").write_bytes(b"1.0\n")
+    assert tree(tmp_path) == ["a/b/centroids.txt"]
+
+
+def test_removes_what_only_the_run_needed(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with data.locked():
+        store = NodeStore(data.node(Role.REDUCER, 2), 2)
+        commit(store, attempt(task=1))
+        commit(store, attempt(sequence=2, iteration=None))
+        store.cached(0, "points").write_bytes(b"cached")
+        (tmp_path / "reducers" / "R2" / ".out.txt.1-2.tmp").write_bytes(b"half")
+    assert tree(tmp_path) == ["reducers/R2/out.txt"]
+
+
+def test_removes_the_nodes_of_an_earlier_run_alone(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    data.result("centroids.txt").write_bytes(b"1.0\n")
+    for role in Role:
+        commit(NodeStore(data.node(role, 1), 1), attempt())
+    for _ in range(2):
+        data.remove_nodes()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["centroids.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("file", "File exists"),
+        ("file/data", "Not a directory"),
+        ("locked", "Is a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+    ids=["file", "below_a_file", "lock_folder", "long_name"],
+)
+def test_refuses_what_cannot_be_a_folder(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "locked" / ".lock").mkdir(parents=True)
+    assert refusal(tmp_path / name) == f"--data-dir {tmp_path / name}: {what}"
+    assert tree(tmp_path) == ["file"]
+
+
+def test_a_worker_holds_its_folder_while_it_stores_files(tmp_path: Path) -> None:
+    with locked_worker_folder(tmp_path):
+        store = NodeStore(tmp_path, 1)
+        for number in (1, 2):
+            commit(store, attempt(sequence=number, iteration=number))
+        expected = f"^{tmp_path} is in use by process {os.getpid()}; wait for it, or choose another --folder$"
+        with pytest.raises(DataDirInUseError, match=expected), locked_worker_folder(tmp_path):
+            pass
+    assert tree(tmp_path) == ["out.txt"]
