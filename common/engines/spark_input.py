@@ -12,7 +12,7 @@ from common.engines.on_spark import own_folder
 from common.engines.rows import StoredPart, write_rows
 from common.errors import InputError, UserError
 from common.formats.columns import usable
-from common.formats.text import parse
+from common.formats.parsing import parse
 from common.model import Input, PointArray
 
 _PIECE_BYTES = 2 << 20

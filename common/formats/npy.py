@@ -1,7 +1,6 @@
 """NumPy's .npy files: a vector (one column) or a matrix of real numbers, memory-mapped."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.formats.base import RowFile, describe
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
-class NpyFile:
+class NpyFile(RowFile):
     """An opened .npy file."""
 
     def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
@@ -21,23 +21,8 @@ class NpyFile:
         rows, fields = matrix.shape
         if not rows or not fields:
             raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
-        status = path.stat()
-        self.header: tuple[str, ...] = ()
-        self.input = Input(
-            path=str(path.resolve()),
-            format=InputFormat.NPY,
-            delimiter="",
-            fields=fields,
-            columns=choose_columns(str(path), wanted_columns, [], fields),
-            rows=rows,
-            size_bytes=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            dtype=dtype,
-        )
-
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
-        return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+        columns = choose_columns(str(path), wanted_columns, [], fields)
+        super().__init__(describe(path, InputFormat.NPY, fields, columns, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:

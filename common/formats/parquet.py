@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,13 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
+from common.formats.base import RowFile, describe
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_numpy
 
 
-class ParquetFile:
+class ParquetFile(RowFile):
     """An opened Parquet file."""
 
     def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
@@ -31,23 +31,8 @@ class ParquetFile:
                     f"column '{schema.names[column]}' holds {kind}, not numbers; choose others with --columns"
                 )
                 raise InputError.at(str(path), what, column=column + 1)
-        status = path.stat()
-        self.header: tuple[str, ...] = ()
-        self.input = Input(
-            path=str(path.resolve()),
-            format=InputFormat.PARQUET,
-            delimiter="",
-            fields=len(schema.names),
-            columns=columns,
-            rows=rows,
-            size_bytes=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            dtype=dtype,
-        )
-
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
-        return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+        fields = len(schema.names)
+        super().__init__(describe(path, InputFormat.PARQUET, fields, columns, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats import columns, text
+from common.formats import columns
 from common.formats.dataset import load_split, open_input, plan_splits, read_blocks
 from common.model import FloatArray, FloatType, Input, PointArray, Split
 from common.store.node import NodeStore
@@ -43,7 +43,7 @@ def open_all(source: Input, splits: list[Split], folder: Path) -> list[PointArra
 @pytest.fixture(params=itertools.product([0, 1 << 18], [32, 1 << 20]), autouse=True)
 def way_of_reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Text by pyarrow and by Python; arrays and tables in many blocks and in one."""
-    monkeypatch.setattr(text, "_SHORT_BYTES", request.param[0])
+    monkeypatch.setattr("common.formats.parsing._SHORT_BYTES", request.param[0])
     monkeypatch.setattr(columns, "_BLOCK_BYTES", request.param[1])
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.errors import InputError, UsageError
-from common.formats import text
 from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
+from common.formats.parsing import _parse_fast
 from common.model import FloatArray, Input, InputFormat, Split
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
@@ -125,8 +125,8 @@ BAD_COLUMNS = {
 def parsing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way a text file is parsed."""
     path, pieces = request.param
-    monkeypatch.setattr(text, "_SHORT_BYTES", SHORT_BYTES[path])
-    monkeypatch.setattr(text, "_PIECE_BYTES", PIECE_BYTES[pieces])
+    monkeypatch.setattr("common.formats.parsing._SHORT_BYTES", SHORT_BYTES[path])
+    monkeypatch.setattr("common.formats.lines._PIECE_BYTES", PIECE_BYTES[pieces])
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_reads_the_same_rows_in_any_number_of_splits(file: Path, content: bytes)
 @pytest.mark.parametrize("delimiter", ["comma", "tab", "semicolon", "space", "mixed_white_space", "crlf"])
 def test_pyarrow_parses_plain_text_itself(file: Path, delimiter: str) -> None:
     file.write_bytes(GOOD[delimiter])
-    points = text._parse_fast(memoryview(GOOD[delimiter]), open_input(file).input)
+    points = _parse_fast(memoryview(GOOD[delimiter]), open_input(file).input)
     assert points is not None
     assert points.tolist() == ROWS
 
@@ -252,8 +252,8 @@ def test_refuses_what_is_no_file(tmp_path: Path, name: str, what: str) -> None:
 
 
 def test_refuses_a_line_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_PIECE_BYTES", 1 << 10)
-    monkeypatch.setattr(text, "_LONGEST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("common.formats.lines._PIECE_BYTES", 1 << 10)
+    monkeypatch.setattr("common.formats.lines._LONGEST_LINE_BYTES", 1 << 20)
     message = refusal(file, b"1\n" + b"2" * (1 << 20) + b"\n")
     assert message == f"{file}: a line at byte 2 is longer than 1 MiB"
 
@@ -266,7 +266,7 @@ def test_refuses_a_lone_cr_between_spaces(file: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("bad", [0, 1], ids=["after_the_first", "in_the_second_split"])
 def test_refuses_a_second_byte_order_mark(file: Path, monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
-    monkeypatch.setattr(text, "_SHORT_BYTES", 0)
+    monkeypatch.setattr("common.formats.parsing._SHORT_BYTES", 0)
     file.write_bytes([b"\xef\xbb\xbf\xef\xbb\xbf1,2\n3,4\n", b"1,2\n\xef\xbb\xbf3,4\n"][bad])
     opened = open_input(file)
     with pytest.raises(InputError) as caught:
