@@ -13,9 +13,9 @@ class PreviousRun:
     """Files and folders of the previous run, each renamed within its folder."""
 
     def __init__(self) -> None:
-        self._renamed: list[tuple[Path, Path]] = []
-        self.can_be_restored = True
-        """Whether the new run has written nothing yet that is worth keeping."""
+        self._renamed: dict[Path, Path] = {}
+        self.is_kept = True
+        """Whether it can be restored; otherwise it was restored or discarded before."""
 
     @classmethod
     def set_aside(cls, paths: Iterable[Path]) -> Self:
@@ -31,27 +31,26 @@ class PreviousRun:
             aside = set_aside_name(path)
             remove(aside)  # of a run that was killed
             if (path.is_file() or path.is_dir()) and not path.is_symlink():
-                previous._rename(path, aside)
+                try:
+                    previous._renamed[path] = path.rename(aside)
+                except OSError as error:
+                    previous.restore()
+                    raise UsageError(f"{path} cannot be replaced: {error.strerror}") from None
         return previous
-
-    def _rename(self, path: Path, aside: Path) -> None:
-        try:
-            path.rename(aside)
-        except OSError as error:
-            self.restore()
-            raise UsageError(f"{path} cannot be replaced: {error.strerror}") from None
-        self._renamed.append((path, aside))
 
     def restore(self) -> None:
         """Give all its name back, in place of what is there now."""
-        for path, aside in self._renamed:
+        for path, aside in self._renamed.items():
             remove(path)
             aside.rename(path)
-        self._renamed.clear()
+        self._end()
 
     def discard(self) -> None:
-        """Remove it, once the new run has written something worth keeping."""
-        self.can_be_restored = False
-        for _, aside in self._renamed:
+        """Remove it: the new run has written something worth keeping, or has ended."""
+        for aside in self._renamed.values():
             remove(aside)
+        self._end()
+
+    def _end(self) -> None:
         self._renamed.clear()
+        self.is_kept = False

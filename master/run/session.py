@@ -95,7 +95,7 @@ def open_session(
             yield Session(engine, file, data_dir, log, previous)
         log.event("run_finished")
     except BaseException as error:
-        if isinstance(error, UserError) and previous.can_be_restored and not config.resume:
+        if isinstance(error, UserError) and previous.is_kept and not config.resume:
             data_dir.remove_nodes()
             log.close()
             dump.discard()

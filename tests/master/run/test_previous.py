@@ -27,7 +27,7 @@ def test_all_comes_back(tmp_path: Path, paths: list[Path]) -> None:
     paths[0].mkdir()
     (paths[0] / "map_output.txt").write_text("new")
     paths[1].write_text("new")
-    assert previous.can_be_restored
+    assert previous.is_kept
     previous.restore()
     assert texts_in(tmp_path) == before
 
@@ -37,7 +37,7 @@ def test_discarded_once_the_new_run_has_got_somewhere(tmp_path: Path, paths: lis
     paths[1].write_text("new")
     previous.discard()
     previous.restore()
-    assert not previous.can_be_restored
+    assert not previous.is_kept
     assert texts_in(tmp_path) == {"dump.txt": "new"}
 
 

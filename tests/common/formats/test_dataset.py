@@ -1,13 +1,26 @@
-"""What a worker may read."""
+"""What a worker may read; what all formats have in common."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import check_unchanged, content_digest, open_input, resolve_input
+from common.formats.dataset import (
+    check_unchanged,
+    content_digest,
+    open_input,
+    plan_splits,
+    read_blocks,
+    resolve_input,
+)
+from common.model import Input, InputFormat
+from tests.common.formats.samples import MATRIX, SAVE, refusal
+
+TOO_LARGE = "1e+200 is beyond ±3.12e+144, where squared distances overflow"
 
 
 @pytest.fixture
@@ -80,3 +93,57 @@ def test_a_copy_of_the_input_will_do_and_nothing_else(tmp_path: Path) -> None:
         os.utime(copy, (2, len(other)))
         with pytest.raises(InputError, match="this is not the file that the master has"):
             check_unchanged(source)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_refuses_too_large_numbers(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"points.{suffix}"
+    SAVE[suffix](path, np.array([[1, 2], [1e200, 3]]))
+    assert refusal(path) == f"{path}, row 2, column 1: {TOO_LARGE}"
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "npy",
+        "parquet",
+    ],
+)
+def test_refuses_missing_files(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"points.{suffix}"
+    assert refusal(path) == f"{path}: cannot be read: No such file or directory"
+
+
+def grow(path: Path) -> None:
+    path.write_bytes(path.read_bytes() * 2)
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000))
+
+
+@pytest.mark.parametrize("change", [grow, touch])
+@pytest.mark.parametrize("suffix", ["txt", "npy", "parquet"])
+def test_refuses_a_file_that_changed(tmp_path: Path, suffix: str, change: Callable[[Path], None]) -> None:
+    path = tmp_path / f"points.{suffix}"
+    SAVE[suffix](path, MATRIX)
+    file = open_input(path)
+    (split,) = plan_splits(file, 1)
+    change(path)
+    with pytest.raises(InputError) as caught:
+        list(read_blocks(file.input, split))
+    assert str(caught.value) == f"{path}: the file changed while the run was using it"
+    path.unlink()
+    with pytest.raises(InputError) as caught:
+        list(read_blocks(file.input, split))
+    assert str(caught.value) == f"{path}: cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet", "pq"])
+def test_describes_the_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"points.{suffix}"
+    SAVE[suffix](path, MATRIX)
+    kind = InputFormat.NPY if suffix == "npy" else InputFormat.PARQUET
+    status = path.stat()
+    described = Input(str(path), kind, "", 2, (1,), 5, status.st_size, status.st_mtime_ns)
+    assert open_input(path, "2").input == described

@@ -1,0 +1,48 @@
+"""Files of NumPy and Parquet, and what is read of them, for several tests."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from common.errors import InputError
+from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
+from common.model import FloatArray
+
+Columns: TypeAlias = Mapping[str, Sequence[object]]
+Save: TypeAlias = Callable[[Path, FloatArray], object]
+ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0], [9.0, 10.0]]
+MATRIX = np.array(ROWS)
+NAN, INFINITY = "nan is not a number that can be clustered", "infinity cannot be clustered"
+EMPTY_FIELD = "the field is empty; every field needs a number"
+
+
+def save_table(path: Path, columns: Columns, rows_a_group: int = 2) -> None:
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=rows_a_group)
+
+
+def save_parquet(path: Path, matrix: FloatArray) -> None:
+    save_table(path, {"x": matrix[:, 0].tolist(), "y": matrix[:, 1].tolist()})
+
+
+SAVE: dict[str, Save] = {"txt": np.savetxt, "npy": np.save, "parquet": save_parquet, "pq": save_parquet}
+
+
+def read_splits(path: Path, n: int, columns: str | None = None) -> list[list[list[float]]]:
+    """Return the rows of each of n splits."""
+    file = open_input(path, columns)
+    return [
+        [row for block in read_blocks(file.input, split) for row in block.tolist()]
+        for split in plan_splits(file, n)
+    ]
+
+
+def refusal(path: Path) -> str:
+    """Return what is said of a bad file."""
+    with pytest.raises(InputError) as caught:
+        read_all(path)
+    return str(caught.value)
