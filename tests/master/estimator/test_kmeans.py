@@ -1,10 +1,8 @@
-"""The estimator on arrays and on files in this process; the engines' processes are for tests/end_to_end."""
+"""The estimator in this process; tests/end_to_end has it on processes, tests/engines on clusters."""
 
 import doctest
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import master.estimator.kmeans
 from master import KMeans
-from tests.inputs import save
-from tests.programs import ROOT, SAMPLE, environment
-
-POINTS = np.loadtxt(SAMPLE, delimiter=",")
-
-
-def cloud(rows: int = 500, columns: int = 3) -> Any:
-    return np.random.default_rng(5).normal(size=(rows, columns))
+from tests.master.estimator.samples import POINTS, cloud
+from tests.programs import ROOT, SAMPLE
 
 
 @parametrize_with_checks([KMeans(), KMeans(init="random", n_init=2, compute_sse=True)])  # type: ignore[untyped-decorator]
@@ -96,29 +88,6 @@ def test_inertia_after_each_iteration(init: str, n_init: int) -> None:
     assert n_init > 1 or first.fit(points).inertia_ == history[0]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".npy", ".parquet"])
-def test_file(tmp_path: Path, suffix: str) -> None:
-    points, path = cloud(), tmp_path / f"points{suffix}"
-    save(path, points)
-    ours, of_array = KMeans(4, random_state=2), KMeans(4, random_state=2).fit(points)
-    assert ours.fit_predict(path).tolist() == of_array.labels_.tolist()
-    assert ours.cluster_centers_.tobytes() == of_array.cluster_centers_.tobytes()
-    assert ours.predict(str(path)).tolist() == ours.predict(points).tolist() == ours.labels_.tolist()
-    assert ours.transform(path).tobytes() == ours.transform(points).tobytes()
-    assert ours.score(path) == ours.score(points) == -ours.inertia_
-    assert [path] == list(tmp_path.iterdir())
-
-
-def test_columns_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "points.csv"
-    path.write_text("name,x,y\n" + "".join(f"row,{x},{y}\n" for x, y in POINTS.tolist()))
-    model = KMeans(2, random_state=0, columns="x,y").fit(path)
-    expected = KMeans(2, random_state=0).fit(POINTS)
-    assert model.cluster_centers_.tobytes() == expected.cluster_centers_.tobytes()
-    with pytest.raises(ValueError, match="columns is for files"):
-        model.fit(POINTS)
-
-
 def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "points.npy"
     np.save(path, cloud())
@@ -152,19 +121,6 @@ def test_data_stay_as_they_are(order: Any) -> None:
     assert points.tobytes() == before.tobytes()
 
 
-def test_random_state() -> None:
-    points = cloud()
-
-    def centroids(random_state: Any) -> bytes:
-        return KMeans(4, random_state=random_state).fit(points).cluster_centers_.tobytes()
-
-    for kind in (np.random.RandomState, np.random.default_rng):
-        assert centroids(kind(1)) == centroids(kind(1))
-        assert len({centroids(state) for state in [kind(1)] * 4}) > 1  # one state goes on
-    assert centroids(np.int64(3)) == centroids(3)
-    assert len({centroids(None) for _ in range(8)}) > 1
-
-
 def test_data_frames_in_and_out() -> None:
     frame: Any = pd.DataFrame(POINTS, columns=["x", "y"], index=range(5, 36))
     model: Any = KMeans(2, random_state=0).fit(frame)
@@ -196,55 +152,6 @@ def test_pipeline_and_grid_search() -> None:
     assert search.predict(POINTS).shape == (len(POINTS),)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "text"),
-    [
-        ({"n_clusters": 0}, "n_clusters is 0, but must be 1 or more"),
-        ({"n_clusters": 2.5}, "n_clusters is 2.5, but must be an integer"),
-        ({"n_clusters": 32}, "n_samples=31 is less than n_clusters=32"),
-        ({"max_iter": 0}, "max_iter is 0, but must be 1 or more"),
-        ({"n_init": "many"}, "n_init is 'many', but must be an integer"),
-        ({"tol": -1}, "tol is -1.0, but must be 0 or more"),
-        ({"tol": float("nan")}, "tol is nan, but must be 0 or more"),
-        ({"random_state": -1}, "random_state is -1, but must be 0 or more"),
-        ({"random_state": 2**63}, f"random_state is {2**63}, but must be {2**63 - 1} or less"),
-        ({"random_state": "seed"}, "random_state is 'seed', but must be an integer"),
-        ({"init": "best"}, "init is 'best', but must be one of 'random', 'k-means++'"),
-        ({"init": len}, "init must be 'k-means++', 'random' or an array of numbers"),
-        ({"init": POINTS[:3]}, "init has the shape (3, 2), but n_clusters and the data want (2, 2)"),
-        ({"init": [[0, 1], [2, np.nan]]}, "init holds numbers that cannot be clustered"),
-        ({"init": POINTS[:2], "n_init": 2}, "n_init needs starts to choose from, but init gives the one"),
-        ({"on_empty": "ignore"}, "on_empty is 'ignore', but must be one of 'farthest', 'keep'"),
-        ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline'"),
-        ({"engine": "grpc", "mappers": 0}, "mappers is 0, but must be 1 or more"),
-        ({"reducers": 0}, "reducers is 0, but must be 1 or more"),
-        ({"threads": 0}, "threads is 0, but must be 1 or more"),
-        ({"dump": "no/such/folder.txt"}, "dump no/such/folder.txt: No such file or directory"),
-    ],
-)
-def test_parameters_that_make_no_sense(parameters: dict[str, Any], text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
-        KMeans(**{"n_clusters": 2, **parameters}).fit(POINTS)
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        ([[1.0, np.nan], [2.0, 3.0]], "NaN"),
-        ([[1.0, np.inf], [2.0, 3.0]], "infinity"),
-        ([[1.0, 1e200], [2.0, 3.0]], "beyond ±3.12e"),
-        ([1.0, 2.0], "Expected 2D array"),
-        ([[1.0], [1.0], [1.0]], "n_clusters 2 is more than the input's 1 distinct row"),
-        ([["a", "b"], ["c", "d"]], "could not convert|dtype='numeric'"),
-        ("no such file.csv", "no such file.csv: cannot be read: No such file"),
-        (ROOT / "LICENSE", "LICENSE, line "),
-    ],
-)
-def test_data_that_cannot_be_clustered(data: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        KMeans(2).fit(data)
-
-
 def test_sparse_rows_and_weights_are_refused() -> None:
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         KMeans(2).fit(csr_matrix(POINTS))
@@ -264,37 +171,3 @@ def test_a_new_fit_forgets_the_old_one() -> None:
     assert not hasattr(model, "sse_history_")
     assert not hasattr(model, "labels_")
     assert model.fit_predict(cloud()).shape == (500,)
-
-
-def test_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dump = tmp_path / "dump.txt"
-    KMeans(2, random_state=0, dump=dump, compute_sse=True).fit(POINTS)
-    text = dump.read_text()
-    assert "event=iteration_finished iteration=1 " in text
-    assert "event=inertia iteration=1 inertia=" in text
-    assert capsys.readouterr().out == ""
-    KMeans(2, random_state=0, verbose=True).fit(POINTS)
-    assert "iteration 1 of 300" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("statement", ["from master import KMeans", "import master.estimator"])
-def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> None:
-    code = f"import sys; sys.modules['sklearn'] = None; {statement}"
-    command = [sys.executable, "-W", "error", "-c", code]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-    expected = "ImportError: KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
-    assert ended.stderr.splitlines()[-1] == expected
-    assert "During handling" not in ended.stderr
-    assert ended.returncode == 1
-
-
-def test_the_command_line_does_not_load_it() -> None:
-    code = (
-        "import sys, master.cli.commands; print(sorted({'sklearn', 'master.estimator'} & set(sys.modules)))"
-    )
-    command = [sys.executable, "-c", code]
-    assert subprocess.check_output(command, cwd=ROOT, env=environment(), timeout=60) == b"[]\n"
-    with pytest.raises(AttributeError, match="KMedoids"):
-        _ = master.KMedoids
