@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from common.events.catalogue.tasks import MapFinished, MapStarted, attempt_fields
 from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
@@ -57,17 +58,18 @@ class Mapper(MapperServicer):
         return self._node.attempts.run(task.attempt, lambda: self._map(task))
 
     def _map(self, task: MapTask) -> pb.MapResponse:
-        identity = {"job": task.job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
-        self._log.event("map_started", **identity, rows=task.split)
+        identity = attempt_fields(task.attempt)
+        self._log.event(MapStarted(**identity, rows=str(task.split)))
         wait_for_person(task.options, self._node.attempts)
         memory = self._memories.setdefault(task.split.index, {})
         result = run_map_task(task, self._store, memory)
         fail_if_asked(Role.MAPPER, task.attempt, task.options)
         self._log.event(
-            "map_finished",
-            **identity,
-            records=result.map_output.records,
-            partition_records=[file.records for file in result.partitions],
+            MapFinished(
+                **identity,
+                records=result.map_output.records,
+                partition_records=tuple(file.records for file in result.partitions),
+            )
         )
         return pb.MapResponse(
             map_output=pack_file(result.map_output),

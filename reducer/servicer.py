@@ -9,6 +9,15 @@ from typing import Any
 import grpc
 
 from common.errors import FetchFailedError, OutputLostError, TaskError
+from common.events.catalogue.tasks import (
+    FAILURE,
+    SUCCESS,
+    ReduceFinished,
+    ReduceStarted,
+    RpcCall,
+    RpcResponse,
+    attempt_fields,
+)
 from common.model import Attempt, MapOutput, Role
 from common.rpc.channels import STREAM_TIMEOUT_S, UnreachableError, connect, error_of, read_stream
 from common.rpc.credentials import Party
@@ -68,12 +77,12 @@ class Reducer(ReducerServicer):
         return self._node.attempts.run(task.attempt, lambda: self._reduce(task))
 
     def _reduce(self, task: ReduceTask) -> pb.ReduceResponse:
-        identity = {"job": task.job.name, "task": task.attempt.task + 1, "attempt": task.attempt.number}
-        self._log.event("reduce_started", **identity, sources=len(task.sources))
+        identity = attempt_fields(task.attempt)
+        self._log.event(ReduceStarted(**identity, sources=len(task.sources)))
         wait_for_person(task.options, self._node.attempts)
         output = run_reduce_task(task, self._fetch, self._store, self._pool)
         fail_if_asked(Role.REDUCER, task.attempt, task.options)
-        self._log.event("reduce_finished", **identity, records=output.records)
+        self._log.event(ReduceFinished(**identity, records=output.records))
         return pb.ReduceResponse(output=pack_file(output))
 
     def ReadReduceOutput(  # noqa: N802
@@ -97,30 +106,26 @@ class Reducer(ReducerServicer):
         raise AssertionError
 
     def _fetch_once(self, attempt: Attempt, source: MapOutput, *, verify: bool) -> bytes:
-        call: dict[str, object] = {
-            "method": "FetchPartition",
-            "task": source.task + 1,
-            "attempt": source.attempt,
-        }
-        self._log.event("rpc_call", **call, to=source.worker, partition=attempt.task + 1)
+        wanted = Attempt(attempt.stage, source.task, source.attempt)
+        call = {"method": "FetchPartition", **attempt_fields(wanted), "reduce_task": attempt.task + 1}
+        self._log.event(RpcCall(to=source.worker, **call))
         began_s = time.monotonic()
         try:
-            wanted = pack_attempt(Attempt(attempt.stage, source.task, source.attempt))
-            request = pb.FetchPartitionRequest(attempt=wanted, partition=attempt.task, verify=verify)
+            request = pb.FetchPartitionRequest(
+                attempt=pack_attempt(wanted), partition=attempt.task, verify=verify
+            )
             responses = self._mapper(source.address).FetchPartition(request, timeout=STREAM_TIMEOUT_S)
             data = read_stream(self._node.attempts.counted(responses), source.partition)
         except Exception as error:
             failed = _FetchError(source.worker, error)
-            self._log_response(call, source, began_s, "FAILURE", reason=str(failed))
+            self._log_response(call, source, began_s, status=FAILURE, reason=str(failed))
             raise failed from error
-        self._log_response(call, source, began_s, "SUCCESS", bytes=len(data))
+        self._log_response(call, source, began_s, status=SUCCESS, bytes=len(data))
         return data
 
-    def _log_response(
-        self, call: dict[str, object], source: MapOutput, began_s: float, status: str, **more: object
-    ) -> None:
-        fields = call | {"from": source.worker, "status": status} | more
-        self._log.event("rpc_response", **fields, duration_ms=round((time.monotonic() - began_s) * 1000, 3))
+    def _log_response(self, call: dict[str, Any], source: MapOutput, began_s: float, **outcome: Any) -> None:
+        duration_ms = round((time.monotonic() - began_s) * 1000, 3)
+        self._log.event(RpcResponse(from_=source.worker, **call, duration_ms=duration_ms, **outcome))
 
     def _mapper(self, address: str) -> MapperStub:
         """Keep one channel for each address; a restarted mapper has a new one."""

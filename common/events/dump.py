@@ -2,27 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from common.errors import UsageError, printable
-from common.events.event import Event
-
-
-class EventLog:
-    """A log that hands each event of one process to a receiver, at most one at a time."""
-
-    def __init__(self, process: str, receive: Callable[[Event], None]) -> None:
-        self._process = process
-        self._receive = receive
-        self._lock = threading.Lock()
-
-    def event(self, name: str, /, **fields: object) -> None:
-        """Record that something happened now."""
-        with self._lock:
-            self._receive(Event(datetime.now(UTC), self._process, name, fields))
 
 
 class Dump:

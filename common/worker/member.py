@@ -14,7 +14,8 @@ import click
 import grpc
 
 from common.errors import RunFailedError, StaleAttemptError, TaskError
-from common.events.event import Log
+from common.events.catalogue.run import InternalError
+from common.events.log import Log
 from common.model import Role
 from common.rpc.channels import (
     CONTROL_TIMEOUT_S,
@@ -206,7 +207,7 @@ class Member:
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         if self._log is not None:
-            self._log.event("internal_error", id=number, error=repr(error))
+            self._log.event(InternalError(id=number, error=repr(error)))
 
 
 def _begin_anew(instance: str) -> Never:

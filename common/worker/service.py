@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 
 from common.errors import InjectedFailureError
-from common.events.event import Log
+from common.events.log import Log
 from common.model import Attempt, Role, TaskOptions
 from common.rpc.credentials import Credentials
 from common.store.node import NodeStore

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy.typing as npt
 
-from common.events.event import Log
+from common.events.log import Log
 from common.jobs.base import Job
 from common.jobs.engine import Engine
 from common.model import Input, State

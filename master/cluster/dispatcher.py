@@ -10,7 +10,17 @@ from typing import Any, TypeVar
 import grpc
 
 from common.errors import FetchFailedError, MapReduceError, RunFailedError, TaskError
-from common.events.event import Log, stage_fields
+from common.events.catalogue.run import InternalError
+from common.events.catalogue.tasks import (
+    FAILURE,
+    SUCCESS,
+    LateAnswerDropped,
+    RpcCall,
+    RpcResponse,
+    attempt_fields,
+)
+from common.events.catalogue.workers import WorkerSuspected
+from common.events.log import Log
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
 from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, UnreachableError, error_of, read_stream
@@ -148,7 +158,7 @@ class Dispatcher:
         mapper = members.mapper(output.worker)
         attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
         request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
-        worker, identity = self._log_call(
+        call = self._log_call(
             "ReadMapOutput", RunTask(output.task, output.attempt, output.worker), order.stage, offset=offset
         )
         began_s, received = time.monotonic(), 0
@@ -158,9 +168,9 @@ class Dispatcher:
                 yield response.data
         except (grpc.RpcError, TaskError) as failed:
             error = error_of(failed)
-            self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
+            self._log_answer(call, began_s, status=FAILURE, reason=str(error))
             raise error from failed
-        self._log_answer(worker, identity, began_s, "SUCCESS", {"bytes": received})
+        self._log_answer(call, began_s, status=SUCCESS, bytes=received)
 
     def close(self) -> None:
         """Wait for no one; calls in flight end with their workers, and are no news any more."""
@@ -181,7 +191,7 @@ class Dispatcher:
             )
             if stage != sequence or not scheduler.is_running(task, attempt):
                 if isinstance(event, TaskSucceeded):
-                    self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
+                    self._log.event(LateAnswerDropped(worker_task=_describe(task), attempt=attempt))
                 return []
         return scheduler.handle(event, time.monotonic())
 
@@ -190,7 +200,7 @@ class Dispatcher:
             case RunTask():
                 self._threads.submit(self._run_task, command, order, members)
             case Suspect(worker):
-                self._log.event("worker_suspected", worker=node_name(worker.role, worker.index))
+                self._log.event(WorkerSuspected(worker=node_name(worker.role, worker.index)))
                 members.tell_when_heard(worker)
 
     def _run_task(self, command: RunTask, order: StageOrder, members: Membership) -> None:
@@ -204,7 +214,7 @@ class Dispatcher:
         except MapReduceError as error:
             event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
         except Exception as error:
-            self._log.event("internal_error", error=repr(error))
+            self._log.event(InternalError(error=repr(error)))
             event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
         self._events.put((order.stage.sequence, event))
 
@@ -224,8 +234,8 @@ class Dispatcher:
             command,
             order.stage,
             lambda: mapper.Map(request, timeout=TASK_TIMEOUT_S),
-            lambda answer: {"records": answer.map_output.records},
-            rows=split,
+            lambda answer: {"records": answer.map_output.records, "bytes": answer.ByteSize()},
+            rows=str(split),
         )
         return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
 
@@ -243,7 +253,7 @@ class Dispatcher:
             command,
             order.stage,
             lambda: reducer.Reduce(request, timeout=TASK_TIMEOUT_S),
-            lambda answer: {"records": answer.output.records},
+            lambda answer: {"records": answer.output.records, "bytes": answer.ByteSize()},
         )
         file = unpack_file(response.output)
         read = pb.ReadReduceOutputRequest(attempt=attempt)
@@ -260,40 +270,35 @@ class Dispatcher:
         method: str,
         command: RunTask,
         stage: Stage,
-        call: Callable[[], _Answer],
+        ask: Callable[[], _Answer],
         summary: Callable[[_Answer], dict[str, Any]],
-        **details: object,
+        **details: Any,
     ) -> _Answer:
         """Make a call, logging it before and its answer after."""
-        worker, identity = self._log_call(method, command, stage, **details)
+        call = self._log_call(method, command, stage, **details)
         began_s = time.monotonic()
         try:
-            answer = call()
+            answer = ask()
         except (grpc.RpcError, TaskError) as failed:
             error = error_of(failed)
-            self._log_answer(worker, identity, began_s, "FAILURE", {"reason": str(error)})
+            self._log_answer(call, began_s, status=FAILURE, reason=str(error))
             raise error from failed
-        self._log_answer(worker, identity, began_s, "SUCCESS", summary(answer))
+        self._log_answer(call, began_s, status=SUCCESS, **summary(answer))
         return answer
 
-    def _log_call(
-        self, method: str, command: RunTask, stage: Stage, **details: object
-    ) -> tuple[str, dict[str, object]]:
-        """Log a call; return the worker's name and what its answer is to be logged with."""
+    def _log_call(self, method: str, command: RunTask, stage: Stage, **details: Any) -> dict[str, Any]:
+        """Log a call; return the fields that it has in common with its answer."""
         worker = node_name(command.worker.role, command.worker.index)
-        identity: dict[str, object] = {"method": method, **stage_fields(stage.job, stage.iteration)}
-        identity |= {"task": command.task.index + 1, "attempt": command.attempt}
-        self._log.event("rpc_call", to=worker, **identity, **details)
-        return worker, identity
+        attempt = Attempt(stage, command.task.index, command.attempt)
+        identity = {"method": method, **attempt_fields(attempt)}
+        self._log.event(RpcCall(to=worker, **identity, backup=command.backup, **details))
+        return {"from_": worker, **identity}
 
-    def _log_answer(
-        self, worker: str, identity: dict[str, object], began_s: float, status: str, more: dict[str, object]
-    ) -> None:
+    def _log_answer(self, call: dict[str, Any], began_s: float, **outcome: Any) -> None:
         if self._closing:
             return
         duration_ms = round((time.monotonic() - began_s) * 1000, 3)
-        fields = {"from": worker, **identity, "status": status, "duration_ms": duration_ms, **more}
-        self._log.event("rpc_response", **fields)
+        self._log.event(RpcResponse(**call, duration_ms=duration_ms, **outcome))
 
 
 def _source(output: Output, partition: int, members: Membership) -> pb.MapOutput:

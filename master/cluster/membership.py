@@ -10,7 +10,8 @@ from typing import cast
 import grpc
 
 from common.errors import StaleAttemptError
-from common.events.event import RunLog
+from common.events.catalogue import workers as events
+from common.events.log import RunLog
 from common.model import Role
 from common.rpc.channels import Server, UnreachableError, connect
 from common.rpc.credentials import Credentials, Party
@@ -145,9 +146,9 @@ class Membership(MasterServicer):
             self._member(worker).watched = True
 
     def lose(
-        self, worker: WorkerId, reason: str, *, returns: bool, left: bool = False, **details: object
+        self, worker: WorkerId, reason: str, *, returns: bool, left: bool = False, pid: int | None = None
     ) -> None:
-        """Declare that a worker is gone, whether it joined or not; details are for the log."""
+        """Declare that a worker is gone, whether it joined or not; `pid` is for the log."""
         with self._lock:
             place = worker.role, worker.index
             member = self._find(worker)
@@ -156,7 +157,7 @@ class Membership(MasterServicer):
             if self._started.get(place, (0,))[0] == worker.incarnation:
                 del self._started[place]
             name = node_name(*place)
-            self._log.event("worker_lost", worker=name, **details, reason=reason, returns=returns)
+            self._log.event(events.WorkerLost(worker=name, pid=pid, reason=reason, returns=returns))
             self._notify(WorkerLost(worker, returns, reason, left))
             if member is not None:
                 member.channel.close()  # now, for the calls that it ends are not to be heard of first
@@ -191,7 +192,7 @@ class Membership(MasterServicer):
             member.pulse.beat(time.monotonic(), request.tasks, request.progress)
             if member.watched:
                 member.watched = False
-                self._log.event("worker_heard", worker=member.name)
+                self._log.event(events.WorkerHeard(worker=member.name))
                 self._notify(WorkerHeard(member.worker))
         return pb.HeartbeatResponse()
 
@@ -240,7 +241,7 @@ class Membership(MasterServicer):
         place = worker.role, worker.index
         pulse = Pulse(time.monotonic())
         self._members[place] = _Member(worker, address, instance, channel, stub, pulse, threading.Event())
-        self._log.event("worker_joined", worker=node_name(*place), address=address)
+        self._log.event(events.WorkerJoined(worker=node_name(*place), address=address))
         self._notify(WorkerJoined(worker))
 
     # Life and death
@@ -269,7 +270,7 @@ class Membership(MasterServicer):
                 self._declare_dead(member, f"{member.name} hangs: no progress for {HUNG_AFTER_S:g} s")
             case Vital.SILENT if not member.watched:
                 member.watched = True
-                self._log.event("worker_silent", worker=member.name)
+                self._log.event(events.WorkerSilent(worker=member.name))
                 self._notify(WorkerSilent(member.worker))
 
     def _declare_dead(self, member: _Member, reason: str) -> None:
@@ -277,7 +278,7 @@ class Membership(MasterServicer):
             self.lose(member.worker, reason, returns=False)
         else:
             member.pulse = Pulse(time.monotonic())  # its end is on its way
-            self._log.event("worker_killed", worker=member.name, reason=reason)
+            self._log.event(events.WorkerKilled(worker=member.name, reason=reason))
             self._kill((member.worker.role, member.worker.index), member.worker.incarnation)
 
     def _member(self, worker: WorkerId) -> _Member:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from common.events.event import RunLog
+from common.events.catalogue.workers import WorkerSaid, WorkerStarted
+from common.events.log import RunLog
 from common.rpc.channels import Server
 from common.rpc.credentials import Credentials
 from common.store.names import node_name
@@ -102,7 +103,7 @@ class Cluster:
 
     def _introduce(self, chair: _Chair) -> None:
         process = chair.process
-        self._log.event("worker_started", worker=chair.name, pid=process.pid, incarnation=process.incarnation)
+        self._log.event(WorkerStarted(worker=chair.name, pid=process.pid, incarnation=process.incarnation))
         self.members.expect(chair.place, process.incarnation)
         threading.Thread(target=self._attend, args=(chair, process), daemon=True).start()
         process.introduce(self._address, self._secret)
@@ -119,7 +120,7 @@ class Cluster:
         if self._closing.is_set():
             return
         for line in said:
-            self._log.event("worker_said", worker=chair.name, text=line)
+            self._log.event(WorkerSaid(worker=chair.name, text=line))
         returns = chair.may_restart(time.monotonic())
         last_words = f": {said[-1]}" if said else ""
         reason = f"{chair.name} (process {process.pid}) {ending}{last_words}"

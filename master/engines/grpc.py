@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from common.errors import RunFailedError, TaskError, UsageError
-from common.events.event import RunLog
+from common.events.catalogue.run import InternalError
+from common.events.catalogue.workers import AwaitingWorkers, Listening
+from common.events.log import RunLog
 from common.formats.dataset import InputFile, content_digest, plan_splits
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
@@ -96,9 +98,9 @@ class GrpcEngine:
             self._cluster.start()
             if crew.listen and self._starts_none:
                 expected = {"mappers": crew.mappers, "reducers": crew.reducers}
-                self._log.event("awaiting_workers", address=self._server.address, **expected)
+                self._log.event(AwaitingWorkers(address=self._server.address, **expected))
             elif crew.listen:
-                self._log.event("listening", address=self._server.address)
+                self._log.event(Listening(address=self._server.address))
             self._dispatcher.await_workers(crew.mappers, crew.reducers)
         except BaseException:
             self.__exit__()
@@ -111,7 +113,7 @@ class GrpcEngine:
         self._cluster.close()
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
-        self._log.event("internal_error", id=number, error=repr(error))
+        self._log.event(InternalError(id=number, error=repr(error)))
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""

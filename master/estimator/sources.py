@@ -15,7 +15,7 @@ import numpy as np
 
 from common.errors import UsageError
 from common.events.dump import Dump
-from common.events.event import Log
+from common.events.log import Log
 from common.formats.dataset import open_input
 from common.jobs.apply import map_rows
 from common.jobs.centroids import Label

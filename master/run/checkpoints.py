@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from common.events.event import Log
+from common.events.catalogue.run import Checkpoint, CheckpointFailed
+from common.events.log import Log
 from common.formats.dataset import content_digest
 from common.store.files import write_whole
 from common.store.folders import DataDir
@@ -111,7 +112,7 @@ class CheckpointWriter:
                 file.write(encode_checkpoint(iteration, subject, parts))
         except OSError as error:
             if not self._failing:  # the run goes on: it is the result that counts
-                self._log.event("checkpoint_failed", file=path, reason=error.strerror)
+                self._log.event(CheckpointFailed(file=str(path), reason=error.strerror or str(error)))
             self._failing = True
             return
         self._failing = False
@@ -119,7 +120,7 @@ class CheckpointWriter:
             return
         self._kept = [*self._kept, path][-_KEPT:]
         self._data_dir.keep_checkpoints(self._kept)
-        self._log.event("checkpoint", file=path)
+        self._log.event(Checkpoint(file=str(path)))
         self._begun()
 
     def _find_digest(self) -> None:

@@ -1,8 +1,9 @@
 """Each event as a line of dump.txt, and before a person's eyes."""
 
 from common.events.batches import Batches
-from common.events.dump import Dump, EventLog
-from common.events.event import Event, View
+from common.events.dump import Dump
+from common.events.line import Entry
+from common.events.log import EventLog, View
 
 _PAUSE_S = 0.05
 """Little to a person, and many events of a short iteration: to write them one by one would cost more."""
@@ -22,7 +23,7 @@ class Recorder:
     def __init__(self, dump: Dump | None, view: View) -> None:
         self._dump = dump
         self._view = view
-        self._batches: Batches[Event | str] = Batches(self._write, _PAUSE_S)
+        self._batches: Batches[Entry | str] = Batches(self._write, _PAUSE_S)
         self.event = EventLog("master", self._batches.put).event
 
     def add_lines(self, *lines: str) -> None:
@@ -40,7 +41,7 @@ class Recorder:
         self._batches.close()
         self._view.close()
 
-    def _write(self, batch: list[Event | str]) -> None:
+    def _write(self, batch: list[Entry | str]) -> None:
         if self._dump is not None:
             self._dump.write(*[item if isinstance(item, str) else item.line() for item in batch])
-        self._view.show([item for item in batch if isinstance(item, Event)])
+        self._view.show([item for item in batch if isinstance(item, Entry)])

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.errors import RunFailedError
-from common.events.event import View
+from common.events.catalogue.run import CheckpointSkipped, Labels, Result
+from common.events.log import View
 from common.model import Buffer
 from common.store.cleanup import remove_leftovers
 from common.store.files import write_whole
@@ -41,7 +42,7 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
 
 def _checkpoints(session: Session, subject: Subject, found: Found | None) -> CheckpointWriter:
     for path, reason in ({} if found is None else found.unusable).items():
-        session.log.event("checkpoint_skipped", file=path, reason=reason)
+        session.log.event(CheckpointSkipped(file=str(path), reason=reason))
     return CheckpointWriter(session.data_dir, subject, found, session.log, session.previous.discard)
 
 
@@ -50,11 +51,11 @@ def _write_published(config: RunConfig, session: Session, published: Published) 
     if config.labels is not None and published.labels is not None:
         pieces = session.engine.map_only(published.labels.job, published.labels.state)
         _write(config.labels, pieces, f"--labels {config.labels}")
-        session.log.event("labels", file=config.labels)
+        session.log.event(Labels(file=str(config.labels)))
     for file in published.files:
         path = session.data_dir.result(file.name)
         _write(path, [file.content], str(path))
-        session.log.event("result", file=path)
+        session.log.event(Result(file=str(path)))
 
 
 def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:

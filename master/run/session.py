@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import MapReduceError, UsageError, UserError
+from common.events.catalogue.run import FORMAT, Header, RunFailed, RunFinished, RunStarted
 from common.events.dump import Dump
-from common.events.event import Log, RunLog, View
+from common.events.log import Log, RunLog, View
 from common.formats.dataset import InputFile, open_input
 from common.jobs.engine import Engine
 from common.model import Role
@@ -88,12 +89,12 @@ def open_session(
     try:
         with ExitStack() as stack:
             stack.callback(log.close_view)
-            log.event("run_started", **_settings(config, file))
+            log.event(_run_started(config, file))
             if file.header:
-                log.event("header", file=file.input.path, names=", ".join(file.header))
+                log.event(Header(file=file.input.path, names=tuple(file.header)))
             engine = _start_engine(config, file, data_dir, log, stack)
             yield Session(engine, file, data_dir, log, previous)
-        log.event("run_finished")
+        log.event(RunFinished())
     except BaseException as error:
         if isinstance(error, UserError) and previous.is_kept and not config.resume:
             data_dir.remove_nodes()
@@ -102,7 +103,7 @@ def open_session(
             previous.restore()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
-            log.event("run_failed", reason=reason, **_way_on(data_dir))
+            log.event(RunFailed(reason=reason, checkpoint=_newest_checkpoint(data_dir)))
         raise
     finally:
         previous.discard()
@@ -112,10 +113,9 @@ def open_session(
             print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
 
 
-def _way_on(data_dir: DataDir) -> dict[str, object]:
-    """Say in the log what `--resume` would go on from, if anything."""
-    newest = data_dir.checkpoint_files()[:1]
-    return {"checkpoint": newest[0]} if newest else {}
+def _newest_checkpoint(data_dir: DataDir) -> str | None:
+    """Return what `--resume` would go on from, if anything."""
+    return next(map(str, data_dir.checkpoint_files()), None)
 
 
 def open_file(config: RunConfig) -> InputFile:
@@ -165,17 +165,18 @@ def _worker_options(hosts: Hosts) -> list[str]:
     return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]
 
 
-def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
-    return {
-        "input": file.input.path,
-        "rows": file.input.rows,
-        "columns": len(file.input.columns),
-        "dtype": file.input.dtype,
-        "engine": config.engine,
-        "mappers": config.mappers,
-        "reducers": config.reducers,
-        "combine": config.tasks.combine,
-        "intermediate": config.tasks.intermediate,
-        "threads": config.tasks.threads,
-        "data_dir": config.data_dir,
-    }
+def _run_started(config: RunConfig, file: InputFile) -> RunStarted:
+    return RunStarted(
+        format=FORMAT,
+        input=file.input.path,
+        rows=file.input.rows,
+        columns=len(file.input.columns),
+        dtype=file.input.dtype,
+        engine=config.engine,
+        mappers=config.mappers,
+        reducers=config.reducers,
+        combine=config.tasks.combine,
+        intermediate=config.tasks.intermediate,
+        threads=config.tasks.threads,
+        data_dir=str(config.data_dir),
+    )

@@ -102,13 +102,14 @@ class RunTask:
     """Order an attempt of a task from a worker; a reduce task gets every map output.
 
     The same attempt may be ordered again from the same worker, which then joins what is going on or
-    answers with what it has committed.
+    answers with what it has committed. `backup` if it began while another attempt of the task was running.
     """
 
     task: TaskId
     attempt: int
     worker: WorkerId
     sources: tuple[Output, ...] = ()
+    backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ class StageScheduler:
             for attempt, run in task.running.items():
                 if run.worker == worker and run.interrupted:
                     run.interrupted = False
-                    commands.append(RunTask(task.id, attempt, worker, run.sources))
+                    commands.append(RunTask(task.id, attempt, worker, run.sources, run.backup))
         return commands
 
     def _task_succeeded(self, output: Output) -> None:
@@ -274,8 +274,9 @@ class StageScheduler:
         sources = () if task.id.role is Role.MAPPER else tuple(m.output for m in self._maps if m.output)
         task.take(Step.ASSIGN)
         task.attempts += 1
-        task.running[task.attempts] = Run(worker, sources, self._now_s)
-        return RunTask(task.id, task.attempts, worker, sources)
+        backup = bool(task.running)
+        task.running[task.attempts] = Run(worker, sources, self._now_s, backup)
+        return RunTask(task.id, task.attempts, worker, sources, backup)
 
     def _busy_workers(self) -> set[WorkerId]:
         return {run.worker for task in self._tasks.values() for run in task.running.values()}

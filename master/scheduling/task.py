@@ -51,6 +51,7 @@ class Run:
     worker: WorkerId
     sources: tuple[Output, ...]
     since_s: float
+    backup: bool = False
     interruptions: int = 0
     interrupted: bool = False
 

@@ -2,22 +2,23 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from common.events.event import Event
+from common.events.catalogue import run, tasks, workers
+from common.events.catalogue.base import Event
+from common.events.catalogue.kmeans import IterationFinished, Stopped
+from common.events.line import Entry, event_text
+from master.views.kmeans import words_of_kmeans
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-_SHOWN_CENTROIDS = 8
-_SHOWN_COLUMNS = 8
 
 
 class Screen(Protocol):
     """Where events are shown."""
 
-    def show(self, events: Sequence[Event]) -> None:
+    def show(self, entries: Sequence[Entry]) -> None:
         """Show events, those that are of interest."""
 
     def say(self, lines: Sequence[str]) -> None:
@@ -39,7 +40,7 @@ def open_screen(*, quiet: bool) -> Screen:
 class Silent:
     """Shows nothing."""
 
-    def show(self, events: Sequence[Event]) -> None:
+    def show(self, entries: Sequence[Entry]) -> None:
         """Show nothing."""
 
     def say(self, lines: Sequence[str]) -> None:
@@ -52,9 +53,9 @@ class Silent:
 class PlainScreen:
     """One line an event."""
 
-    def show(self, events: Sequence[Event]) -> None:
+    def show(self, entries: Sequence[Entry]) -> None:
         """Print the events."""
-        texts = [text for event in events if (text := describe(event)) is not None]
+        texts = [text for entry in entries if (text := describe(entry.event)) is not None]
         if texts:
             self.say(texts)
 
@@ -74,14 +75,14 @@ class LiveScreen:
         self._bar: TaskID | None = None
         self._tasks = 0
 
-    def show(self, events: Sequence[Event]) -> None:
+    def show(self, entries: Sequence[Entry]) -> None:
         """Print the events and move the bar."""
-        for event in events:
-            self._show(event)
+        for entry in entries:
+            self._show(entry.event)
 
     def _show(self, event: Event) -> None:
         text = describe(event)
-        if event.name == "iteration_started":
+        if isinstance(event, run.IterationStarted):
             self._begin(event)
         if text is not None and self._progress is None:
             _print(text)
@@ -101,7 +102,7 @@ class LiveScreen:
             self._progress.stop()
             self._progress = None
 
-    def _begin(self, event: Event) -> None:
+    def _begin(self, event: run.IterationStarted) -> None:
         self._tasks = 0
         if self._progress is None:
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -113,23 +114,20 @@ class LiveScreen:
                 TimeElapsedColumn(),
             )
             self._progress = Progress(*columns, transient=True)
-            self._bar = self._progress.add_task("", total=_number(event, "of"), tasks=0, shift="-")
+            self._bar = self._progress.add_task("", total=event.of, tasks=0, shift="-")
             self._progress.start()
 
     def _move(self, event: Event) -> None:
         if self._progress is None or self._bar is None:
             return
-        if event.name in ("rpc_response", "task_finished") and event.fields.get("method") in (
-            "Map",
-            "Reduce",
-        ):
-            self._tasks += event.fields.get("status") == "SUCCESS"
-            self._progress.update(self._bar, tasks=self._tasks)
-        elif event.name == "iteration_finished":
-            shift = f"{event.fields['shift']:.3g}"
-            self._progress.update(self._bar, completed=_number(event, "iteration"), shift=shift)
-        elif event.name == "stopped":
-            self.close()
+        match event:
+            case tasks.RpcResponse() | tasks.TaskFinished() if event.method in ("Map", "Reduce"):
+                self._tasks += event.status == tasks.SUCCESS
+                self._progress.update(self._bar, tasks=self._tasks)
+            case IterationFinished():
+                self._progress.update(self._bar, completed=event.iteration, shift=f"{event.shift:.3g}")
+            case Stopped():
+                self.close()
 
 
 def _print(text: str) -> None:
@@ -140,114 +138,85 @@ def _print(text: str) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
-def _number(event: Event, name: str) -> int:
-    value = event.fields[name]
-    assert isinstance(value, int)
-    return value
-
-
 def describe(event: Event) -> str | None:
     """Put an event into words; None for what only dump.txt needs."""
-    words = _WORDS.get(event.name)
-    if words is not None:
-        return words(event)
-    return "  " + " ".join([event.name, *(f"{key}={value}" for key, value in event.fields.items())])
+    for words in (_of_the_run, _of_a_worker, _of_the_cluster, _of_a_call, words_of_kmeans):
+        text = words(event)
+        if text is not None:
+            return text or None
+    return f"  {event_text(event)}"
 
 
-def _nothing(_event: Event) -> None:
+# Each of these returns None for an event of another theme, and "" for one that only dump.txt needs.
+
+
+def _of_the_run(event: Event) -> str | None:
+    match event:
+        case run.RunStarted():
+            return f"{event.input}: engine {event.engine}, M = {event.mappers}, R = {event.reducers}"
+        case run.Header():
+            return f"input: its first line is a header: {', '.join(event.names)}"
+        case run.IterationStarted():
+            return f"\niteration {event.iteration} of {event.of}"
+        case run.Resumed():
+            return f"\nresumed after iteration {event.iteration}"
+        case run.RunFailed(checkpoint=str(path)):
+            return f"\nthe same command with --resume goes on from {path}"
+        case run.RunFailed() | run.Checkpoint():
+            return ""
     return None
 
 
-def _start(event: Event) -> str:
-    return f"start {event.fields['start']}, " if "start" in event.fields else ""
+def _of_a_worker(event: Event) -> str | None:
+    match event:
+        case workers.WorkerStarted() | workers.WorkerSaid():
+            return ""
+        case workers.WorkerJoined():
+            return f"{event.worker} joined at {event.address}"
+        case workers.WorkerLost():
+            return f"  LOST {event.reason}; {'' if event.returns else 'not '}starting it again"
+        case workers.WorkerSilent():
+            return f"  {event.worker} is silent; it gets nothing new"
+        case workers.WorkerSuspected():
+            return f"  {event.worker} did not answer; it gets nothing new"
+        case workers.WorkerHeard():
+            return f"  {event.worker} is heard again"
+        case workers.WorkerKilled():
+            return f"  {event.reason}; it is killed"
+    return None
 
 
-def _call(event: Event) -> str:
-    fields = event.fields
-    arrow, peer = ("->", fields["to"]) if event.name == "rpc_call" else ("<-", fields["from"])
-    job = "" if "iteration" in fields else f" {fields['job']}"
-    attempt = f" attempt {fields['attempt']}" if "attempt" in fields else ""
-    text = f"  {arrow} {peer} {fields['method']}{job} task {fields['task']}{attempt}"
-    if event.name == "rpc_call":
-        return text
-    reason = f" ({fields['reason']})" if "reason" in fields else ""
-    return f"{text} {fields['status']}{reason} {fields['duration_ms']} ms"
+def _of_the_cluster(event: Event) -> str | None:
+    match event:
+        case workers.AwaitingWorkers():
+            return (
+                f"waiting for {event.mappers} mappers and {event.reducers} reducers at {event.address}; "
+                f"on their hosts: python -m mapper --join {event.address} --certs FOLDER"
+            )
+        case workers.Listening():
+            return f"more workers may join at {event.address}"
+        case workers.Cluster():
+            return f"{event.engine} at {event.at}; {event.ui}"
+        case workers.WorkerCame():
+            return f"  {event.worker} came"
+        case workers.WorkerLeft():
+            return f"  LOST {event.worker}"
+    return None
 
 
-def _centroid(event: Event) -> str | None:
-    key, value = event.fields["key"], event.fields["value"]
-    assert isinstance(key, int)
-    assert isinstance(value, str)
-    if key >= _SHOWN_CENTROIDS:
-        return "  ... the others are in dump.txt" if key == _SHOWN_CENTROIDS else None
-    shown = value.split(",", _SHOWN_COLUMNS)
-    rest = ",..." if len(shown) > _SHOWN_COLUMNS else ""
-    return f"  {_start(event)}centroid {key}: {','.join(shown[:_SHOWN_COLUMNS])}{rest}"
+def _of_a_call(event: Event) -> str | None:
+    match event:
+        case tasks.StageStarted():
+            return ""
+        case tasks.RpcCall():
+            return f"  -> {event.to} {_task(event)}"
+        case tasks.RpcResponse() | tasks.TaskFinished():
+            reason = "" if event.reason is None else f" ({event.reason})"
+            return f"  <- {event.from_} {_task(event)} {event.status}{reason} {event.duration_ms} ms"
+    return None
 
 
-def _empty_cluster(event: Event) -> str:
-    fields = event.fields
-    if fields["action"] == "keep":
-        return f"  cluster {fields['key']} is empty; its centroid stays"
-    return f"  cluster {fields['key']} is empty; it takes row {fields['row']}, the farthest from its centroid"
-
-
-def _lost(event: Event) -> str:
-    fields = event.fields
-    return f"  LOST {fields['reason']}; {'' if fields['returns'] else 'not '}starting it again"
-
-
-def _iteration_started(event: Event) -> str:
-    return f"\niteration {event.fields['iteration']} of {event.fields['of']}"
-
-
-def _run_failed(event: Event) -> str | None:
-    path = event.fields.get("checkpoint")
-    return None if path is None else f"\nthe same command with --resume goes on from {path}"
-
-
-def _stopped(event: Event) -> str:
-    fields = event.fields
-    return (
-        f"\n{_start(event)}{fields['reason']}; {fields['iterations']} iterations, inertia {fields['inertia']}"
-    )
-
-
-def _awaiting(event: Event) -> str:
-    fields = event.fields
-    return (
-        f"waiting for {fields['mappers']} mappers and {fields['reducers']} reducers at {fields['address']}; "
-        f"on their hosts: python -m mapper --join {fields['address']} --certs FOLDER"
-    )
-
-
-_WORDS: dict[str, Callable[[Event], str | None]] = {
-    "worker_started": _nothing,
-    "worker_said": _nothing,
-    "worker_joined": lambda event: f"{event.fields['worker']} joined at {event.fields['address']}",
-    "worker_lost": _lost,
-    "awaiting_workers": _awaiting,
-    "listening": lambda event: f"more workers may join at {event.fields['address']}",
-    "worker_silent": lambda event: f"  {event.fields['worker']} is silent; it gets nothing new",
-    "worker_suspected": lambda event: f"  {event.fields['worker']} did not answer; it gets nothing new",
-    "worker_heard": lambda event: f"  {event.fields['worker']} is heard again",
-    "worker_killed": lambda event: f"  {event.fields['reason']}; it is killed",
-    "header": lambda event: f"input: its first line is a header: {event.fields['names']}",
-    "input": lambda event: f"input: {event.fields['rows']} rows, {event.fields['columns']} columns",
-    "initial_centroids": lambda event: f"\n{_start(event)}initial centroids",
-    "iteration_started": _iteration_started,
-    "rpc_call": _call,
-    "rpc_response": _call,
-    "cluster": lambda event: f"{event.fields['engine']} at {event.fields['at']}; {event.fields['ui']}",
-    "stage_started": _nothing,
-    "task_finished": _call,
-    "worker_came": lambda event: f"  {event.fields['worker']} came",
-    "worker_left": lambda event: f"  LOST {event.fields['worker']}",
-    "centroid": _centroid,
-    "checkpoint": _nothing,
-    "empty_cluster": _empty_cluster,
-    "iteration_finished": lambda event: f"  {_start(event)}largest shift {event.fields['shift']:g}",
-    "resumed": lambda event: f"\nresumed after iteration {event.fields['iteration']}",
-    "run_failed": _run_failed,
-    "stopped": _stopped,
-}
+def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:
+    job = f" {event.job}" if event.iteration is None else ""
+    attempt = "" if event.attempt is None else f" attempt {event.attempt}"
+    return f"{event.method}{job} task {event.task}{attempt}"

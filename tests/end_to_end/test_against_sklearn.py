@@ -23,18 +23,12 @@ from common.records.text import decode
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
+from tests.story import ListLog
 
 Compare = Callable[..., None]
 
 RNG = builds(np.random.default_rng, integers(0, 2**32))
 twenty = settings(max_examples=20, derandomize=True)
-
-
-class NoLog:
-    """Drops the events."""
-
-    def event(self, name: str, /, **fields: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def compare(tmp_path_factory: pytest.TempPathFactory) -> Compare:
         np.save(path, points)
         engine = InlineEngine(open_input(path), combine=False)
         config = KMeansConfig(len(start), 300, tol=0.0, initial=start)
-        ours = fit(engine, len(points), config, NoLog())
+        ours = fit(engine, len(points), config, ListLog())
         labels = decode(b"".join(engine.map_only(Label(), {"centroids": ours.centroids}))).keys
         theirs = KMeans(len(start), init=start, n_init=1, max_iter=300, tol=0, algorithm="lloyd")
         with warnings.catch_warnings():

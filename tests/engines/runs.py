@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from common.events.dump import EventLog
-from common.events.event import Event
+from common.events.log import Log
 from common.formats.dataset import open_input
 from common.jobs.centroids import Label
 from common.jobs.engine import Engine
@@ -24,6 +23,7 @@ from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE, environment
+from tests.story import ListLog
 
 FITS = {
     "sample": KMeansConfig(3, iterations=20, init="k-means++"),
@@ -62,10 +62,9 @@ def make_inputs(folder: Path) -> dict[str, Path]:
     return {"sample": SAMPLE, "empty": SAMPLE, "iris": iris, "many": many}
 
 
-def result(engine: Engine, path: Path, name: str, log: list[Event] | None = None) -> tuple[bytes, bytes]:
+def result(engine: Engine, path: Path, name: str, log: Log | None = None) -> tuple[bytes, bytes]:
     """Return the bytes of centroids.txt and of the labels."""
-    events = [] if log is None else log
-    found = fit(engine, open_input(path).input.rows, FITS[name], EventLog("master", events.append))
+    found = fit(engine, open_input(path).input.rows, FITS[name], log or ListLog())
     labels = b"".join(map(bytes, engine.map_only(Label(), {"centroids": found.centroids})))
     return encode_vectors(found.centroids), labels
 

@@ -8,12 +8,15 @@ from typing import Any
 import psutil
 import pytest
 
-from common.events.dump import EventLog
-from common.events.event import Event
+from common.events.catalogue.base import Event
+from common.events.catalogue.tasks import StageStarted, TaskFinished
+from common.events.catalogue.workers import WorkerLeft
+from common.events.log import Log
 from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
+from tests.story import ListLog
 
 needs("distributed", "cryptography")
 pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
@@ -37,48 +40,48 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
     return Expected(make_inputs(tmp_path_factory.mktemp("inputs")))
 
 
-def engine(
-    client: Any, path: Path, r: int, combine: bool, log: list[Event], dtype: str = "float64"
-) -> DaskEngine:
+def engine(client: Any, path: Path, r: int, combine: bool, log: Log, dtype: str = "float64") -> DaskEngine:
     rows = FileRows(open_input(path, dtype=FloatType(dtype)), 3)
-    return DaskEngine(client, rows, TaskOptions(combine=combine), r, EventLog("master", log.append))
+    return DaskEngine(client, rows, TaskOptions(combine=combine), r, log)
 
 
 @pytest.mark.parametrize(("name", "r", "combine"), CASES)
 def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
-    log: list[Event] = []
+    log = ListLog()
     path = expected.inputs[name]
     with engine(client, path, r, combine, log) as ours:
         assert result(ours, path, name) == expected(name)
-    tasks = [event.fields for event in log if event.name == "task_finished"]
-    assert {task["status"] for task in tasks} == {"SUCCESS"}
-    first = [task for task in tasks if task.get("iteration") == 1]
-    assert {task["task"] for task in first if task["method"] == "Map"} == {1, 2, 3}
-    assert {task["task"] for task in first if task["method"] == "Reduce"} == set(range(1, r + 1))
+    tasks = log.of(TaskFinished)
+    assert {task.status for task in tasks} == {"SUCCESS"}
+    first = [task for task in tasks if task.iteration == 1]
+    assert {task.task for task in first if task.method == "Map"} == {1, 2, 3}
+    assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
+    (stage,) = [stage for stage in log.of(StageStarted) if stage.iteration == 1]
+    assert {(task.stage, task.job) for task in first} == {(stage.stage, "lloyd")}
 
 
 def test_float32(client: Any, expected: Expected) -> None:
     path = expected.inputs["iris"]
-    with engine(client, path, 2, True, [], "float32") as ours:
+    with engine(client, path, 2, True, ListLog(), "float32") as ours:
         assert result(ours, path, "iris") == expected("iris", FloatType.FLOAT32)
 
 
 def test_a_worker_killed_in_mid_run(client: Any, expected: Expected) -> None:
     """It dies when the second iteration's log appears; the others do its work, and it comes back."""
     path = expected.inputs["many"]
-    log: list[Event] = []
     pids = client.run(os.getpid)
 
-    class Killer(EventLog):
-        def event(self, name: str, /, **fields: object) -> None:
-            super().event(name, **fields)
-            if name == "stage_started" and fields.get("iteration") == 2:
+    class Killer(ListLog):
+        def event(self, event: Event) -> None:
+            super().event(event)
+            if isinstance(event, StageStarted) and event.iteration == 2:
                 psutil.Process(next(iter(pids.values()))).kill()
 
     rows = FileRows(open_input(path), 3)
-    with DaskEngine(client, rows, TaskOptions(combine=True), 2, Killer("master", log.append)) as ours:
+    log = Killer()
+    with DaskEngine(client, rows, TaskOptions(combine=True), 2, log) as ours:
         assert result(ours, path, "many", log) == expected("many")
-    assert [event.fields["worker"] for event in log if event.name == "worker_left"] == [next(iter(pids))]
+    assert [event.worker for event in log.of(WorkerLeft)] == [next(iter(pids))]
 
 
 def test_command_line(tmp_path: Path) -> None:

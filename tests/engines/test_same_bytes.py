@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.events.dump import EventLog
-from common.events.event import Event
 from common.formats.dataset import open_input
 from common.jobs import apply
 from common.jobs.engine import Engine
@@ -28,6 +26,7 @@ from master.run.recorder import Recorder
 from master.views.terminal import Silent
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
+from tests.story import ListLog
 
 KINDS = {".txt": RecordFormat.TEXT, ".arrow": RecordFormat.ARROW}
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
@@ -39,14 +38,10 @@ def no_stragglers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("master.scheduling.scheduler.STRAGGLES_AFTER_S", 3600.0)
 
 
-def ignore(_event: Event) -> None:
-    pass
-
-
 def cluster(engine: Engine, path: Path, k: int, init: str = "random") -> bytes:
     rows = open_input(path).input.rows
     config = KMeansConfig(k, iterations=8, seed=3, init=init)  # type: ignore[arg-type]
-    return encode_vectors(fit(engine, rows, config, EventLog("master", ignore)).centroids)
+    return encode_vectors(fit(engine, rows, config, ListLog()).centroids)
 
 
 def expected(path: Path, k: int, init: str = "random") -> bytes:
@@ -166,8 +161,8 @@ def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, row
     np.save(path, np.random.default_rng(0).normal(size=(rows, 2)))
     config = KMeansConfig(4, iterations=3, n_init=3)
     with grpc_engine(tmp_path, path, 2, 2, False, kind) as engine:
-        found = fit(engine, rows, config, EventLog("master", ignore))
-    inline = fit(InlineEngine(open_input(path), combine=True), rows, config, EventLog("master", ignore))
+        found = fit(engine, rows, config, ListLog())
+    inline = fit(InlineEngine(open_input(path), combine=True), rows, config, ListLog())
     assert found.centroids.tobytes() == inline.centroids.tobytes()
 
 

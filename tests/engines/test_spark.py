@@ -13,13 +13,14 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import UserError
-from common.events.dump import EventLog
-from common.events.event import Event
+from common.events.catalogue.tasks import StageStarted, TaskFinished
+from common.events.log import Log
 from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
 from master.options.groups import ClusterConfig, RunConfig
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
+from tests.story import ListLog
 
 needs("pyspark")
 needs_java()
@@ -48,8 +49,8 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
     return Expected(make_inputs(tmp_path_factory.mktemp("inputs")))
 
 
-def engine(context: Any, rows: SparkRows, r: int, combine: bool, log: list[Event]) -> SparkEngine:
-    return SparkEngine(context, rows, TaskOptions(combine=combine), r, EventLog("master", log.append))
+def engine(context: Any, rows: SparkRows, r: int, combine: bool, log: Log) -> SparkEngine:
+    return SparkEngine(context, rows, TaskOptions(combine=combine), r, log)
 
 
 def uri_config(path: Path, **more: Any) -> RunConfig:
@@ -63,15 +64,17 @@ def uri_config(path: Path, **more: Any) -> RunConfig:
 
 @pytest.mark.parametrize(("name", "r", "combine"), CASES)
 def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
-    log: list[Event] = []
+    log = ListLog()
     path = expected.inputs[name]
     with engine(context, FileRows(context, open_input(path), 3), r, combine, log) as ours:
         assert result(ours, path, name) == expected(name)
-    tasks = [event.fields for event in log if event.name == "task_finished"]
-    assert {task["status"] for task in tasks} == {"SUCCESS"}
-    first = [task for task in tasks if task.get("iteration") == 1]
-    assert {task["task"] for task in first if task["method"] == "Map"} == {1, 2, 3}
-    assert {task["task"] for task in first if task["method"] == "Reduce"} == set(range(1, r + 1))
+    tasks = log.of(TaskFinished)
+    assert {task.status for task in tasks} == {"SUCCESS"}
+    first = [task for task in tasks if task.iteration == 1]
+    assert {task.task for task in first if task.method == "Map"} == {1, 2, 3}
+    assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
+    (stage,) = [stage for stage in log.of(StageStarted) if stage.iteration == 1]
+    assert {(task.stage, task.job) for task in first} == {(stage.stage, "lloyd")}
 
 
 @pytest.mark.parametrize(("suffix", "dtype"), [(".csv", FloatType.FLOAT64), (".parquet", FloatType.FLOAT32)])
@@ -90,7 +93,7 @@ def test_rows_that_spark_reads(
         path.write_bytes(text.encode())
     file = open_uri(uri_config(path, dtype=dtype))
     assert (file.input.rows, len(file.input.columns)) == points.shape
-    with engine(context, file.stored, 2, False, []) as ours:
+    with engine(context, file.stored, 2, False, ListLog()) as ours:
         assert result(ours, expected.inputs["iris"], "iris") == expected("iris", dtype)
 
 
@@ -100,7 +103,7 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
     file = open_uri(uri_config(path))
     for part in file.stored.parts().collect():
         Path(part.path).unlink()
-    with engine(context, file.stored, 2, True, []) as ours:
+    with engine(context, file.stored, 2, True, ListLog()) as ours:
         assert result(ours, path, "iris") == expected("iris")
 
 
@@ -148,7 +151,7 @@ def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("1,2\n3,4\n5,x\n")
     with (
-        engine(context, FileRows(context, open_input(path), 2), 2, True, []) as ours,
+        engine(context, FileRows(context, open_input(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3, column 2: 'x' is not a number"),
     ):
         result(ours, path, "sample")

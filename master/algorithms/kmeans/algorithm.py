@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 
 from common.errors import InputError, UsageError, counted
-from common.events.event import Log
+from common.events.catalogue.kmeans import Clusters
+from common.events.log import Log
 from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, Input, LongArray
@@ -54,7 +55,7 @@ class KMeansAlgorithm:
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
         result = fit(engine, source.rows, self.config, log, checkpoints)
-        log.event("clusters", sizes=result.sizes.tolist(), inertia=result.inertia)
+        log.event(Clusters(sizes=tuple(result.sizes.tolist()), inertia=result.inertia))
         return result
 
     def publish(self, result: KMeansResult) -> Published:
@@ -89,7 +90,7 @@ class KMeansPrediction:
         """Measure the clusters; return their sizes and the inertia."""
         ranges = describe(engine, source.rows)
         ((sizes, inertia),) = score(engine, ranges, self.centroids[None])
-        log.event("clusters", sizes=sizes.tolist(), inertia=inertia)
+        log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))
         return sizes, inertia
 
     def publish(self, result: tuple[LongArray, float]) -> Published:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from common.errors import UsageError, counted
-from common.events.event import Log
+from common.events.catalogue.kmeans import InitRound
+from common.events.log import Log
 from common.jobs.centroids import SampleRows
 from common.jobs.engine import Engine
 from common.jobs.rows import FirstDistinctRows, TakeRows
@@ -67,7 +68,7 @@ def scalable_kmeans_plus_plus(
         if 0 in drawn:
             candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
             ((sizes, cost),) = score(engine, ranges, candidates[None])
-        log.event("init_round", round=number, candidates=len(candidates), cost=cost)
+        log.event(InitRound(round=number, candidates=len(candidates), cost=cost))
     if len(candidates) < k:
         candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
         ((sizes, _),) = score(engine, ranges, candidates[None])

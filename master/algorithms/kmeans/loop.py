@@ -1,10 +1,13 @@
 """K-Means: Lloyd's loop, as jobs for an engine."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from common.events.event import Log
+from common.events.catalogue import kmeans as events
+from common.events.catalogue.run import IterationStarted, Resumed
+from common.events.log import Log
 from common.jobs.centroids import FarthestRows, LloydStep
 from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
@@ -46,10 +49,13 @@ class KMeansResult:
 
 @dataclass
 class _Start:
-    """One of several ways from initial centroids; `number` counts from 0."""
+    """One of several ways from initial centroids.
+
+    `number` counts from 0; events show it counted from 1, or leave it out if there is one start.
+    """
 
     number: int
-    name: dict[str, int]
+    shown: int | None
     centroids: FloatArray
     n_iter: int = 0
     shift: float = np.inf
@@ -75,7 +81,9 @@ def fit(
     """
     checkpoints = checkpoints or NoCheckpoints()
     ranges = describe(engine, rows)
-    log.event("input", rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
+    log.event(
+        events.Input(rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
+    )
     starts = _resumed(checkpoints, config, log) or _begin(engine, ranges, config, log)
     _lloyd(engine, ranges, starts, config, log, checkpoints)
     return _best(engine, ranges, starts, config, log)
@@ -86,8 +94,8 @@ def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> li
     rng = np.random.default_rng(config.seed)
     starts = []
     for number in range(config.n_init):
-        start = _Start(number, _name(number, config), _initial(engine, ranges, config, rng, log))
-        log.event("initial_centroids", **start.name, iteration=0, k=config.k)
+        start = _Start(number, _shown(number, config), _initial(engine, ranges, config, rng, log))
+        log.event(events.InitialCentroids(start=start.shown, iteration=0, k=config.k))
         _log_centroids(log, start)
         starts.append(start)
     return starts
@@ -96,18 +104,18 @@ def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> li
 def _resumed(checkpoints: Checkpoints, config: KMeansConfig, log: Log) -> list[_Start]:
     """Take up every start where a checkpoint left it; empty if there is none to go on from."""
     starts = [
-        _Start(number, _name(number, config), was["centroids"], was["n_iter"].item(), was["shift"].item())
+        _Start(number, _shown(number, config), was["centroids"], was["n_iter"].item(), was["shift"].item())
         for number, was in enumerate(checkpoints.resumed() or ())
     ]
     if starts:
-        log.event("resumed", iteration=_iteration(starts), of=config.iterations)
+        log.event(Resumed(iteration=_iteration(starts), of=config.iterations))
     for start in starts:
         _log_centroids(log, start)
     return starts
 
 
-def _name(number: int, config: KMeansConfig) -> dict[str, int]:
-    return {"start": number + 1} if config.n_init > 1 else {}
+def _shown(number: int, config: KMeansConfig) -> int | None:
+    return number + 1 if config.n_init > 1 else None
 
 
 def _iteration(starts: list[_Start]) -> int:
@@ -140,7 +148,7 @@ def _lloyd(
         going = [start for start in starts if start.goes_on(config)]
         if not going:
             return
-        log.event("iteration_started", iteration=iteration, of=config.iterations)
+        log.event(IterationStarted(iteration=iteration, of=config.iterations))
         found = _step(engine, job, going, iteration, config, log)
         for start in going:
             moved = start.centroids.copy()
@@ -150,11 +158,11 @@ def _lloyd(
             start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
             start.centroids = moved
             _log_centroids(log, start)
-            log.event("iteration_finished", **_place(start), shift=start.shift)
+            log.event(events.IterationFinished(start=start.shown, iteration=iteration, shift=start.shift))
         if config.history:
             for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
                 start.history += (inertia,)
-                log.event("inertia", **_place(start), inertia=inertia)
+                log.event(events.Inertia(start=start.shown, iteration=iteration, inertia=inertia))
         checkpoints.save(_iteration(starts), [start.progress() for start in starts])
 
 
@@ -167,11 +175,11 @@ def _best(
         converged = start.shift <= config.tol
         result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
         why = _why(result, config)
-        log.event("stopped", **start.name, reason=why, iterations=start.n_iter, inertia=inertia)
+        log.event(events.Stopped(start=start.shown, reason=why, iterations=start.n_iter, inertia=inertia))
         results.append(result)
     best = min(range(len(starts)), key=lambda number: results[number].inertia)
     if len(starts) > 1:
-        log.event("best_start", start=best + 1, of=len(starts), inertia=results[best].inertia)
+        log.event(events.BestStart(start=best + 1, of=len(starts), inertia=results[best].inertia))
     return results[best]
 
 
@@ -198,7 +206,7 @@ def _step(
         empty = [key for key in range(config.k) if first + key not in found]
         if empty and config.on_empty == "keep":
             for key in empty:
-                log.event("empty_cluster", **start.name, iteration=iteration, key=key, action="keep")
+                log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
         elif empty:
             moves.append(_fill(engine, start, empty, iteration, log))
     if not moves:
@@ -211,16 +219,18 @@ def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: 
     """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
-    place = start.name | {"iteration": iteration}
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
-        distance = float(np.sqrt(squared))
-        log.event("empty_cluster", **place, key=key, action="move", row=int(row) + 1, distance=distance)
+        log.event(
+            events.EmptyCluster(
+                start=start.shown,
+                iteration=iteration,
+                key=key,
+                action="move",
+                row=int(row) + 1,
+                distance=math.sqrt(squared),
+            )
+        )
     return np.array([rows, np.array(empty[: len(rows)]) + start.number * len(start.centroids)])
-
-
-def _place(start: _Start) -> dict[str, int]:
-    """Say in the log where in the loop something happened."""
-    return start.name | {"iteration": start.n_iter}
 
 
 def _why(result: KMeansResult, config: KMeansConfig) -> str:
@@ -231,4 +241,4 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
 
 def _log_centroids(log: Log, start: _Start) -> None:
     for key, centroid in enumerate(rows_to_print(start.centroids)):
-        log.event("centroid", **_place(start), key=key, value=centroid)
+        log.event(events.Centroid(start=start.shown, iteration=start.n_iter, key=key, value=centroid))

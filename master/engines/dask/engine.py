@@ -16,7 +16,9 @@ from common.engines.on_dask import (
 from common.engines.rows import FilePart
 from common.engines.tasks import Order
 from common.errors import InputError
-from common.events.event import Log, stage_fields
+from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
+from common.events.catalogue.workers import WorkerCame, WorkerLeft
+from common.events.log import Log
 from common.formats.dataset import InputFile, plan_splits
 from common.jobs.base import Job
 from common.model import Buffer, FloatArray, State, TaskOptions
@@ -100,7 +102,7 @@ class DaskEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
-        place = self._begin(job, iteration)
+        stage = self._begin(job, iteration)
         order = self._order(job, state)
         with translated_errors():
             mapped = [
@@ -113,13 +115,13 @@ class DaskEngine:
                     for partition in range(self._reducers)
                 ]
             )
-        self._finish("Map", answers[0].told, place)
-        self._finish("Reduce", answers, place)
+        self._finish("Map", answers[0].told, stage)
+        self._finish("Reduce", answers, stage)
         return {key: values for answer in answers for key, values in answer.result}
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One part's text at a time is in memory."""
-        place = self._begin(job, None)
+        stage = self._begin(job, None)
         order = self._order(job, state)
         with translated_errors():
             futures = [
@@ -135,7 +137,7 @@ class DaskEngine:
             if answer.refusal is not None:
                 raise InputError(answer.refusal)
             yield from pieces
-        self._finish("Map", answers, place)
+        self._finish("Map", answers, stage)
 
     def _order(self, job: Job, state: State) -> Order:
         return Order(self._run, job, dict(state), self._options, self._row_starts)
@@ -159,18 +161,28 @@ class DaskEngine:
             for i, future in enumerate(mapped)
         ]
 
-    def _begin(self, job: Job, iteration: int | None) -> dict[str, object]:
+    def _begin(self, job: Job, iteration: int | None) -> StageStarted:
         self._stages += 1
-        place = stage_fields(job.name, iteration)
-        self._log.event("stage_started", **place)
-        return place
+        stage = StageStarted(stage=self._stages, job=job.name, iteration=iteration)
+        self._log.event(stage)
+        return stage
 
-    def _finish(self, method: str, answers: Sequence[Answer], place: dict[str, object]) -> None:
+    def _finish(self, method: str, answers: Sequence[Answer], stage: StageStarted) -> None:
         """Log how the tasks went, and remember where; raise what one of them refuses."""
         for number, answer in enumerate(answers, 1):
-            status = "SUCCESS" if answer.refusal is None else "FAILURE"
-            fields = {"from": answer.worker, "method": method, **place, "task": number, "status": status}
-            self._log.event("task_finished", **fields, duration_ms=answer.duration_ms, records=answer.records)
+            self._log.event(
+                TaskFinished(
+                    from_=answer.worker,
+                    method=method,
+                    stage=stage.stage,
+                    job=stage.job,
+                    iteration=stage.iteration,
+                    task=number,
+                    status=SUCCESS if answer.refusal is None else FAILURE,
+                    duration_ms=answer.duration_ms,
+                    records=answer.records,
+                )
+            )
             if answer.refusal is not None:
                 raise InputError(answer.refusal)
         if method == "Map":
@@ -182,8 +194,8 @@ class DaskEngine:
         with suppress(Exception):
             workers = set(self._client.nthreads())
             for worker in sorted(self._workers - workers):
-                self._log.event("worker_left", worker=worker, status="FAILURE")
+                self._log.event(WorkerLeft(worker=worker, status=FAILURE))
             for worker in sorted(workers - self._workers):
-                self._log.event("worker_came", worker=worker)
+                self._log.event(WorkerCame(worker=worker))
             self._workers = workers
             self._homes = {index: home for index, home in self._homes.items() if home in workers}

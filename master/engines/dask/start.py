@@ -3,7 +3,8 @@
 from contextlib import ExitStack
 from importlib.util import find_spec
 
-from common.events.event import Log
+from common.events.catalogue.workers import Cluster
+from common.events.log import Log
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
 from master.engines.dask.connect import connect
@@ -19,6 +20,6 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     dashboard = f"dashboard {client.dashboard_link}"
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
-    log.event("cluster", engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard)
+    log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
     engine = DaskEngine(client, FileRows(file, config.mappers), config.tasks, config.reducers, log)
     return stack.enter_context(engine)

@@ -1,14 +1,15 @@
 """Spark: the same jobs on its executors, which read and keep their rows themselves."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from common.engines.on_spark import REFUSAL, REPORT, LabelTask, MapTask, ReduceTask, Report
 from common.engines.tasks import Order
 from common.errors import InputError, RunFailedError
-from common.events.event import Log, stage_fields
+from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
+from common.events.log import Log
 from common.jobs.base import Job
 from common.model import Buffer, FloatArray, State, TaskOptions
 from master.engines.spark.errors import translated_errors
@@ -111,8 +112,7 @@ class SparkEngine:
         """Name what Spark does meanwhile, for its UI, and log the tasks that failed."""
         self._stages += 1
         group = f"{self._run}-{self._stages}"
-        place = stage_fields(job.name, iteration)
-        self._log.event("stage_started", **place)
+        self._log.event(StageStarted(**self._place(job, iteration)))
         description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
         self._context.setJobGroup(group, description)
         try:
@@ -121,17 +121,28 @@ class SparkEngine:
         finally:
             with suppress(Exception):  # the context may be gone
                 for failure in _failures(self._context, group):
-                    self._log.event("task_finished", **failure, **place)
+                    self._log.event(TaskFinished(**self._place(job, iteration), **failure))
                 for name in ("spark.jobGroup.id", "spark.job.description"):
                     self._context.setLocalProperty(name, None)
 
     def _log_reports(self, reports: list[Report], job: Job, iteration: int | None) -> None:
-        place = stage_fields(job.name, iteration)
         for report in sorted(reports):
-            fields: dict[str, object] = {"from": report.worker, "method": report.method, **place}
-            fields |= {"task": report.task, "attempt": report.attempt, "status": "SUCCESS"}
-            fields |= {"duration_ms": report.duration_ms, "records": report.records}
-            self._log.event("task_finished", **fields)
+            self._log.event(
+                TaskFinished(
+                    **self._place(job, iteration),
+                    from_=report.worker,
+                    method=report.method,
+                    task=report.task,
+                    attempt=report.attempt,
+                    status=SUCCESS,
+                    duration_ms=report.duration_ms,
+                    records=report.records,
+                )
+            )
+
+    def _place(self, job: Job, iteration: int | None) -> dict[str, Any]:
+        """Return the fields that say which stage an event belongs to."""
+        return {"stage": self._stages, "job": job.name, "iteration": iteration}
 
 
 def _is_special(pair: tuple[int, Any]) -> bool:
@@ -151,7 +162,7 @@ def _is_told(key: int, value: Any) -> bool:
     return key == REPORT
 
 
-def _failures(context: "SparkContext", group: str) -> Iterator[Mapping[str, object]]:
+def _failures(context: "SparkContext", group: str) -> Iterator[dict[str, Any]]:
     """Yield the attempts of a job group's tasks that failed, as far as Spark still knows them."""
     tracker = context.statusTracker()
     for number in tracker.getJobIdsForGroup(group):
@@ -165,7 +176,7 @@ def _failures(context: "SparkContext", group: str) -> Iterator[Mapping[str, obje
 
 def _failed_tasks(
     context: "SparkContext", stage: int, last_attempt: int, method: str
-) -> Iterator[Mapping[str, object]]:
+) -> Iterator[dict[str, Any]]:
     store = context._jsc.sc().statusStore()
     for attempt in range(last_attempt + 1):
         tasks = store.taskList(stage, attempt, _SHOWN_FAILURES)
@@ -174,11 +185,11 @@ def _failed_tasks(
                 message = task.errorMessage()
                 reason = str(message.get()).splitlines()[0] if message.isDefined() else "unknown"
                 yield {
-                    "from": f"{task.host()}/executor {task.executorId()}",
+                    "from_": f"{task.host()}/executor {task.executorId()}",
                     "method": method,
                     "task": task.index() + 1,
                     "attempt": task.attempt() + 1,
-                    "status": "FAILURE",
+                    "status": FAILURE,
                     "duration_ms": task.duration().get() if task.duration().isDefined() else 0,
                     "reason": reason,
                 }

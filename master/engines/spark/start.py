@@ -3,7 +3,8 @@
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from common.events.event import Log
+from common.events.catalogue.workers import Cluster
+from common.events.log import Log
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
 from master.engines.spark.connect import connect
@@ -20,7 +21,7 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     """Start the engine that the command line asks for, on a context of its own; `stack` ends both."""
     context = connect(config.cluster.spark_master, config.cluster.settings)
     stack.callback(_stop, context)
-    log.event("cluster", engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}")
+    log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}"))
     rows: SparkRows = file.stored if isinstance(file, UriFile) else FileRows(context, file, config.mappers)
     engine = SparkEngine(context, rows, config.tasks, config.reducers, log)
     return stack.enter_context(engine)

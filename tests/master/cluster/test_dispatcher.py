@@ -8,8 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from common.events.dump import EventLog
-from common.events.event import Event
+from common.events.catalogue.tasks import RpcCall, RpcResponse
 from common.jobs.centroids import Label
 from common.model import Input, InputFormat, Role, Stage, TaskOptions
 from common.rpc.channels import connect
@@ -18,6 +17,7 @@ from common.rpc.statuses import DamagedMessageError
 from master.cluster.dispatcher import Dispatcher, StageOrder
 from master.scheduling.messages import Output, TaskId, WorkerId
 from protos.mapreduce_pb2_grpc import MapperStub
+from tests.story import ListLog
 
 WORKER = WorkerId(Role.MAPPER, 1, 1)
 
@@ -41,12 +41,13 @@ def members() -> Iterator[Any]:
 
 
 def test_a_map_output_that_arrives_damaged_is_a_failure_in_the_log(members: Any) -> None:
-    events: list[Event] = []
-    dispatcher = Dispatcher(TaskOptions(), 0.0, EventLog("master", events.append))
+    log = ListLog()
+    dispatcher = Dispatcher(TaskOptions(), 0.0, log)
     source = Input("x", InputFormat.NPY, "", 1, (0,), 1, 1, 1)
     order = StageOrder(Stage(1, "label"), Label(), {}, source, [], 0)
     output = Output(TaskId(Role.MAPPER, 0), 1, WORKER, None)
     with pytest.raises(DamagedMessageError):
         list(dispatcher.read_map_output(order, output, members, 0))
-    assert [event.fields.get("status") for event in events] == [None, "FAILURE"]
+    assert [type(event) for event in log.events] == [RpcCall, RpcResponse]
+    assert [answer.status for answer in log.of(RpcResponse)] == ["FAILURE"]
     dispatcher.close()

@@ -26,18 +26,11 @@ from master.run.checkpoint_file import (
     read_checkpoint,
 )
 from master.run.checkpoints import CheckpointWriter
+from tests.story import ListLog
 
 FINITE = floats(allow_nan=False, allow_infinity=False)
 NOW = InputIdentity("/points.txt", 12, 34, "ab" * 32)
 SUBJECT = Subject(NOW, {"--k": "2"})
-
-
-class ListLog:
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def event(self, name: str, /, **fields: object) -> None:
-        self.names.append(name)
 
 
 def progress(n_iter: int, *values: float) -> Progress:
@@ -176,13 +169,13 @@ def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_pat
     with CheckpointWriter(data_dir, subject, None, log) as writer:
         for n_iter in range(4):
             writer.save(n_iter, [progress(n_iter)])
-            while len(log.names) <= n_iter:
+            while len(log.events) <= n_iter:
                 threading.Event().wait(0.001)
     assert sorted(path.name for path in data_dir.checkpoints.iterdir()) == [
         "iteration_2.jsonl",
         "iteration_3.jsonl",
     ]
-    assert log.names == ["checkpoint"] * 4
+    assert [event.name for event in log.events] == ["checkpoint"] * 4
     found = find_checkpoint(data_dir, subject, 9).checkpoint
     assert found.iteration == 3
     assert found.subject.source.digest in ("", content_digest(tmp_path / "points.txt"))

@@ -366,7 +366,7 @@ def test_the_only_map_task_gets_a_backup_when_it_must_run_again() -> None:
     scheduler = started(1, 1, [M1, M2, R1])
     succeed(scheduler, MAP1, 1, M1)
     assert fail(scheduler, REDUCE1, 1, FetchFailedError(0, 1, False, "x")) == [RunTask(MAP1, 2, M1)]
-    assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP1, 3, M2)]
+    assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP1, 3, M2, backup=True)]
 
 
 def test_a_task_waits_for_its_lost_worker_to_return() -> None:
@@ -587,7 +587,7 @@ def test_a_straggler_gets_one_backup_after_three_times_the_median() -> None:
     scheduler = straggling()
     assert scheduler.wake_s == 3.0
     assert wake(scheduler, 2.9) == NO_COMMANDS
-    assert wake(scheduler, 3.0) == [RunTask(MAP4, 2, M1)]
+    assert wake(scheduler, 3.0) == [RunTask(MAP4, 2, M1, backup=True)]
     assert scheduler.wake_s is None
     assert wake(scheduler, 100.0) == NO_COMMANDS
 
@@ -605,7 +605,7 @@ def test_the_last_task_of_two_gets_a_backup() -> None:
     scheduler = started(2, 0, [M1, M2])
     assert succeed(scheduler, MAP1, 1, M1, now_s=1.0) == NO_COMMANDS
     assert scheduler.wake_s == 3.0
-    assert wake(scheduler, 3.0) == [RunTask(MAP2, 2, M1)]
+    assert wake(scheduler, 3.0) == [RunTask(MAP2, 2, M1, backup=True)]
 
 
 def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
@@ -614,7 +614,7 @@ def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
     assert succeed(scheduler, MAP4, 1, M2, now_s=2.0) == NO_COMMANDS
     assert scheduler.wake_s == 3.0
     assert wake(scheduler, 3.0) == [RunTask(MAP3, 1, M2)]
-    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2)]
+    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2, backup=True)]
 
 
 @pytest.mark.parametrize(("first", "worker", "second"), [(1, mapper(4), 2), (2, M1, 1)])
@@ -643,7 +643,7 @@ def test_a_backup_is_given_when_a_worker_becomes_idle() -> None:
     assert scheduler.wake_s == 12.0
     silence(scheduler, M1)
     assert wake(scheduler, 12.0) == NO_COMMANDS
-    assert scheduler.handle(WorkerHeard(M1), 13.0) == [RunTask(MAP4, 2, M1)]
+    assert scheduler.handle(WorkerHeard(M1), 13.0) == [RunTask(MAP4, 2, M1, backup=True)]
 
 
 # The table

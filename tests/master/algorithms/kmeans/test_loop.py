@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, lists, sampled_from
 
 from common.errors import UsageError
+from common.events.catalogue.kmeans import Centroid, EmptyCluster, IterationFinished, Stopped
 from common.formats.dataset import open_input
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest import distance
@@ -19,24 +21,11 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.engines.inline import InlineEngine
 from master.options.groups import RunConfig
+from tests.story import ListLog
 
 Rows = list[list[float]]
-Fields = dict[str, object]
 
 FOUR_GROUPS = np.random.default_rng(3).normal(size=(80, 2)) + np.array([[0, 0], [9, 0], [0, 9], [9, 9]] * 20)
-
-
-class ListLog:
-    """Keeps the events."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, Fields]] = []
-
-    def event(self, name: str, /, **fields: object) -> None:
-        self.events.append((name, fields))
-
-    def of(self, name: str) -> list[Fields]:
-        return [fields for event, fields in self.events if event == name]
 
 
 @pytest.fixture(scope="module")
@@ -153,16 +142,16 @@ def test_the_farthest_point_leaves_its_cluster_for_the_empty_one(run: Run) -> No
     points = np.array([[0.0], [1.0], [5.0], [-5.0], [20.0]])
     result, log = run(points, 3, 1, initial=np.array([[0.0], [19.0], [900.0]]))
     assert result.centroids.tolist() == [[-4 / 3], [20.0], [5.0]]
-    move = {"iteration": 1, "key": 2, "action": "move", "row": 3, "distance": 5.0}
-    assert log.of("empty_cluster") == [move]
+    move = EmptyCluster(iteration=1, key=2, action="move", row=3, distance=5.0)
+    assert log.of(EmptyCluster) == [move]
 
 
 def test_keep_leaves_the_centroid_of_an_empty_cluster_alone(run: Run) -> None:
     points = np.array([[0.0], [1.0], [5.0]])
     result, log = run(points, 2, 9, on_empty="keep", initial=np.array([[0.0], [900.0]]))
     assert as_plain(result) == ([[2.0], [900.0]], [3, 0], 14.0, 2, True)
-    assert log.of("empty_cluster") == [
-        {"iteration": iteration, "key": 1, "action": "keep"} for iteration in (1, 2)
+    assert log.of(EmptyCluster) == [
+        EmptyCluster(iteration=iteration, key=1, action="keep") for iteration in (1, 2)
     ]
 
 
@@ -172,9 +161,9 @@ def test_keep_leaves_the_centroid_of_an_empty_cluster_alone(run: Run) -> None:
 def test_it_stops_at_the_iteration_limit(run: Run) -> None:
     result, log = run(np.arange(40.0)[:, None], 2, 3, initial=np.array([[0.0], [1.0]]), tol=0)
     assert (result.n_iter, result.converged) == (3, False)
-    assert [fields["iteration"] for fields in log.of("iteration_finished")] == [1, 2, 3]
-    (stopped,) = log.of("stopped")
-    assert stopped == {"reason": "all 3 iterations done", "iterations": 3, "inertia": result.inertia}
+    assert [event.iteration for event in log.of(IterationFinished)] == [1, 2, 3]
+    (stopped,) = log.of(Stopped)
+    assert stopped == Stopped(reason="all 3 iterations done", iterations=3, inertia=result.inertia)
 
 
 def test_it_stops_when_no_centroid_moves_more_than_tol(run: Run) -> None:
@@ -183,11 +172,9 @@ def test_it_stops_when_no_centroid_moves_more_than_tol(run: Run) -> None:
     assert as_plain(exact)[:2] == ([[9.5], [29.5]], [20, 20])
     assert exact.converged
     coarse, log = run(np.arange(40.0)[:, None], 2, initial=start, tol=2.0)
-    shifts = [fields["shift"] for fields in log.of("iteration_finished")]
-    assert [shift <= 2.0 for shift in shifts if isinstance(shift, float)] == [False] * (coarse.n_iter - 1) + [
-        True
-    ]
-    assert log.of("stopped")[0]["reason"] == "converged: no centroid moved more than 2"
+    shifts = [event.shift for event in log.of(IterationFinished)]
+    assert [shift <= 2.0 for shift in shifts] == [False] * (coarse.n_iter - 1) + [True]
+    assert log.of(Stopped)[0].reason == "converged: no centroid moved more than 2"
     assert coarse.n_iter < exact.n_iter
 
 
@@ -199,13 +186,13 @@ def test_an_infinite_tol_stops_after_one_iteration(run: Run) -> None:
 # Starts
 
 
-def place_of(centroid: dict[str, object]) -> list[float]:
+def place_of(centroid: Centroid) -> list[float]:
     """Read a logged centroid."""
-    return [float(word) for word in str(centroid["value"]).split(",")]
+    return [float(word) for word in centroid.value.split(",")]
 
 
 def initial_centroids(log: ListLog) -> list[list[float]]:
-    return [place_of(fields) for fields in log.of("centroid") if fields["iteration"] == 0]
+    return [place_of(event) for event in log.of(Centroid) if event.iteration == 0]
 
 
 @pytest.mark.parametrize("init", ["random", "k-means++"])
@@ -254,11 +241,11 @@ def test_kmeans_plus_plus_of_rows_whose_squared_distances_underflow(run: Run) ->
 
 def test_of_several_starts_the_least_inertia_wins(run: Run) -> None:
     result, log = run(FOUR_GROUPS, 4, n_init=8, seed=2)
-    inertias = [fields["inertia"] for fields in log.of("stopped")]
-    assert [fields["start"] for fields in log.of("stopped")] == list(range(1, 9))
+    inertias = [event.inertia for event in log.of(Stopped)]
+    assert [event.start for event in log.of(Stopped)] == list(range(1, 9))
     assert len(set(inertias)) > 1
-    assert result.inertia == min(x for x in inertias if isinstance(x, float))
-    assert result.inertia < float(str(inertias[0]))
+    assert result.inertia == min(inertias)
+    assert result.inertia < inertias[0]
     first, _ = run(FOUR_GROUPS, 4, n_init=1, seed=2)
     assert first.inertia == inertias[0]
 
@@ -276,13 +263,13 @@ def test_starts_side_by_side_are_the_starts_one_by_one(
     k = min(4, len({tuple(point) for point in points}))
     _, log = run(np.array(points, np.float64), k, n_init=3, seed=seed, tol=0, combine=combine)
     for start in (1, 2, 3):
-        path = [fields for fields in log.of("centroid") if fields["start"] == start]
-        initial = np.array([place_of(fields) for fields in path[:k]])
+        path = [event for event in log.of(Centroid) if event.start == start]
+        initial = np.array([place_of(event) for event in path[:k]])
         alone, its_log = run(np.array(points, np.float64), k, initial=initial, tol=0, combine=combine)
-        assert [fields | {"start": start} for fields in its_log.of("centroid")] == path
-        (stopped,) = [fields for fields in log.of("stopped") if fields["start"] == start]
-        assert stopped["inertia"] == alone.inertia
-        assert stopped["iterations"] == alone.n_iter
+        assert [replace(event, start=start) for event in its_log.of(Centroid)] == path
+        (stopped,) = [event for event in log.of(Stopped) if event.start == start]
+        assert stopped.inertia == alone.inertia
+        assert stopped.iterations == alone.n_iter
 
 
 # Few rows
@@ -369,7 +356,7 @@ def run_config(folder: Path, **fields: Any) -> RunConfig:
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(
-    tmp_path: Path, config: Callable[..., object], fields: Fields, text: str
+    tmp_path: Path, config: Callable[..., object], fields: dict[str, object], text: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
         config(tmp_path, **fields)

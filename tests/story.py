@@ -1,0 +1,69 @@
+"""What happened in a run, as events: what its dump.txt tells, or what a log got."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from common.events.catalogue.base import Event
+from common.events.catalogue.run import RunStarted
+from common.events.line import Entry, read_dump
+
+_Kind = TypeVar("_Kind", bound=Event)
+
+
+class Story:
+    """The events of a run, in order."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = list(entries)
+
+    def of(self, kind: type[_Kind], *, process: str | None = None, **fields: Any) -> list[_Kind]:
+        """Return the events of a kind, of one process or of any, that have these fields.
+
+        A field is given as its value, or as a function that is true for it.
+        """
+        return [
+            entry.event
+            for entry in self.entries
+            if isinstance(entry.event, kind)
+            and process in (None, entry.process)
+            and all(_agrees(getattr(entry.event, name), wanted) for name, wanted in fields.items())
+        ]
+
+    def before(self, event: Event) -> "Story":
+        """Return what came before that very event."""
+        return Story(self.entries[: self._position(event)])
+
+    def after(self, event: Event) -> "Story":
+        """Return what came after that very event."""
+        return Story(self.entries[self._position(event) + 1 :])
+
+    def last_life(self) -> "Story":
+        """Return what happened since the master was started the last time."""
+        return self.after(self.of(RunStarted)[-1])
+
+    def _position(self, event: Event) -> int:
+        return next(i for i, entry in enumerate(self.entries) if entry.event is event)
+
+
+class ListLog:
+    """A log that keeps its events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def story_of(folder: Path) -> Story:
+    """Read the dump.txt in a folder."""
+    return Story(read_dump(folder / "dump.txt"))
+
+
+def _agrees(value: object, wanted: Any) -> bool:
+    return bool(wanted(value)) if callable(wanted) else value == wanted
