@@ -1,7 +1,6 @@
 """Run the command line as a user would, watch it, and look at what it leaves."""
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -9,9 +8,14 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
+
+from common.events.catalogue.base import Event
+from common.events.catalogue.workers import WorkerStarted
+from scripts.chaos.follow import Follower
+from tests.story import Kind, Story
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "input" / "points.txt"
@@ -95,7 +99,7 @@ class BackgroundRun:
         env: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self.dump_path = folder / "dump.txt"
+        self._dump = Follower(folder / "dump.txt")
         self.process = subprocess.Popen(
             [*prefix, *command(*arguments, "--quiet")],
             cwd=folder,
@@ -113,24 +117,35 @@ class BackgroundRun:
             self.process.kill()
         self.process.communicate()
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait for a line of dump.txt."""
+    def wait_until(self, condition: Callable[[Story], _Value | None], what: str) -> _Value:
+        """Wait until the story is such that the condition has a value, and return that."""
 
-        def found() -> re.Match[str] | None:
+        def found() -> _Value | None:
             ended = self.process.poll() is not None
-            match = re.search(pattern, self.dump(), re.MULTILINE)
-            assert match or not ended, f"the run ended without {pattern!r}: {self.process.communicate()}"
-            return match
+            value = condition(self.story())
+            assert value or not ended, f"the run ended without {what}: {self.process.communicate()}"
+            return value
 
-        return wait_until(found, repr(pattern))
+        return wait_until(found, what)
+
+    def wait_for(
+        self, kind: type[Kind], *, after: Event | None = None, process: str | None = None, **fields: Any
+    ) -> Kind:
+        """Wait for an event, see `Story.of`; return the first of that kind, or the first after another."""
+
+        def first(story: Story) -> Kind | None:
+            found = (story if after is None else story.after(after)).of(kind, process=process, **fields)
+            return found[0] if found else None
+
+        return self.wait_until(first, f"{kind.__name__} {fields}")
 
     def worker(self, name: str) -> psutil.Process:
         """Return the newest process of a worker."""
-        started = re.findall(rf"event=worker_started worker={name} pid=(\d+)", self.dump())
-        return psutil.Process(int(started[-1]))
+        return psutil.Process(self.story().of(WorkerStarted, worker=name)[-1].pid)
 
-    def dump(self) -> str:
-        return self.dump_path.read_text() if self.dump_path.exists() else ""
+    def story(self) -> Story:
+        """Return what happened until now."""
+        return Story(self._dump.entries())
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what was said on standard error."""

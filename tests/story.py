@@ -1,14 +1,16 @@
 """What happened in a run, as events: what its dump.txt tells, or what a log got."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from common.events.catalogue.base import Event
 from common.events.catalogue.run import RunStarted
 from common.events.line import Entry, read_dump
 
-_Kind = TypeVar("_Kind", bound=Event)
+Kind = TypeVar("Kind", bound=Event)
+Fields: TypeAlias = dict[str, Any]
 
 
 class Story:
@@ -17,7 +19,7 @@ class Story:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = list(entries)
 
-    def of(self, kind: type[_Kind], *, process: str | None = None, **fields: Any) -> list[_Kind]:
+    def of(self, kind: type[Kind], *, process: str | None = None, **fields: Any) -> list[Kind]:
         """Return the events of a kind, of one process or of any, that have these fields.
 
         A field is given as its value, or as a function that is true for it.
@@ -55,7 +57,7 @@ class ListLog:
     def event(self, event: Event) -> None:
         self.events.append(event)
 
-    def of(self, kind: type[_Kind]) -> list[_Kind]:
+    def of(self, kind: type[Kind]) -> list[Kind]:
         """Return the events of a kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
@@ -63,6 +65,16 @@ class ListLog:
 def story_of(folder: Path) -> Story:
     """Read the dump.txt in a folder."""
     return Story(read_dump(folder / "dump.txt"))
+
+
+def containing(part: str) -> Callable[[str | None], bool]:
+    """Return what is true for a text with this part."""
+    return lambda text: text is not None and part in text
+
+
+def matching(pattern: str) -> Callable[[str | None], bool]:
+    """Return what is true for a text in which a pattern is found."""
+    return lambda text: text is not None and re.search(pattern, text) is not None
 
 
 def _agrees(value: object, wanted: Any) -> bool:

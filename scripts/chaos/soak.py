@@ -3,13 +3,17 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import psutil
 
+from common.events.catalogue.base import Event
+from common.events.catalogue.run import IterationStarted, RunFinished
+from common.events.catalogue.tasks import RpcCall
+from common.events.catalogue.workers import WorkerJoined
 from scripts.chaos.faults import FAULTS
 from scripts.chaos.plan import Plan
 from scripts.chaos.trial import LABELS, Trial, ViolationError, python
@@ -23,10 +27,27 @@ _ENOUGH_RUNS = 20
 _MAY_GIVE_UP_AFTER = 4
 """Faults: so many failures of one task are needed at least."""
 
-_MOMENTS = ["", "worker_joined", *5 * ["iteration_started"], "job=score", "job=label"]
-"""What the log must tell before a fault strikes, a random while later."""
-_Planned = tuple[str, float, str]
+_Moment = Callable[[list[Event]], bool]
+_Planned = tuple[_Moment, float, str]
 """Moment, pause in seconds, kind of fault."""
+
+
+def _after(kind: type[Event], **fields: object) -> _Moment:
+    """Return a moment: from now on, such an event has happened."""
+    return lambda story: any(
+        isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
+        for event in story
+    )
+
+
+_MOMENTS: list[_Moment] = [
+    lambda story: True,
+    _after(WorkerJoined),
+    *5 * [_after(IterationStarted)],
+    _after(RpcCall, job="score"),
+    _after(RpcCall, job="label"),
+]
+"""What must have happened before a fault strikes, a random while later."""
 
 
 @dataclass
@@ -158,10 +179,10 @@ def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
         trial.processes()
         trial.heal(now_s)
         story = trial.story()
-        if "event=run_finished" not in story:
+        if not _after(RunFinished)(story):
             for visitor in trial.visitors:
                 visitor.revive(now_s)
-        if faults and moment_s is None and faults[0][0] in story:
+        if faults and moment_s is None and faults[0][0](story):
             moment_s = now_s
         if moment_s is not None and now_s >= moment_s + faults[0][1]:
             _, _, kind = faults.pop(0)

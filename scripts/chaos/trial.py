@@ -1,7 +1,6 @@
 """The processes of a run of the soak: its master, one life after another, and workers from elsewhere."""
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -14,7 +13,11 @@ from typing import Self
 
 import psutil
 
+from common.events.catalogue.base import Event
+from common.events.catalogue.run import RunStarted
+from common.events.catalogue.workers import WorkerJoined, WorkerLost
 from common.model import Role
+from scripts.chaos.follow import Follower
 from scripts.chaos.plan import Plan
 from scripts.chaos.proxy import Proxy
 
@@ -120,6 +123,7 @@ class Trial:
     def __init__(self, plan: Plan, rng: Random, folder: Path, certs: Path) -> None:
         self.plan, self.rng, self.folder = plan, rng, folder
         self._certs = certs
+        self._dump = Follower(folder / "dump.txt")
         self._listen = f"127.0.0.1:{free_port()}"
         self._undo: list[tuple[float, Callable[[], None]]] = []
         self.visitors: list[Visitor] = []
@@ -178,10 +182,11 @@ class Trial:
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
-    def story(self) -> str:
-        """Return what dump.txt tells of the newest life of the master."""
-        path = self.folder / "dump.txt"
-        return path.read_text().rpartition("event=run_started")[2] if path.exists() else ""
+    def story(self) -> list[Event]:
+        """Return what happened in the newest life of the master."""
+        events = [entry.event for entry in self._dump.entries()]
+        begun = [at for at, event in enumerate(events) if isinstance(event, RunStarted)]
+        return events[begun[-1] :] if begun else []
 
     def processes(self) -> list[psutil.Process]:
         """Return the workers that the master has started."""
@@ -228,13 +233,16 @@ class Trial:
                 raise ViolationError(f"orphan: {left} outlived the run")
 
 
-def _belongs(address: str, story: str) -> bool:
+def _belongs(address: str, story: list[Event]) -> bool:
     """Tell whether the worker at this address was of the run at its end."""
-    joined = re.findall(
-        rf"event=worker_joined worker=(\w+) address={re.escape(address)}$", story, re.MULTILINE
-    )
-    last = story.rpartition(f"address={address}\n")[2]
-    return bool(joined) and f"event=worker_lost worker={joined[-1]} " not in last
+    worker = None
+    for event in story:
+        match event:
+            case WorkerJoined() if event.address == address:
+                worker = event.worker
+            case WorkerLost() if event.worker == worker:
+                worker = None
+    return worker is not None
 
 
 def free_port() -> int:

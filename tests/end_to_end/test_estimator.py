@@ -1,6 +1,5 @@
 """The estimator gives what the command line gives, on every engine, and leaves nothing behind."""
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -8,10 +7,14 @@ import numpy as np
 import pytest
 
 from common.errors import RunFailedError
+from common.events.catalogue.kmeans import IterationFinished
+from common.events.catalogue.workers import WorkerJoined
+from common.events.line import read_dump
 from common.formats.dataset import read_all
 from common.records import encode_vectors
 from master import KMeans
 from tests.programs import ROOT, SAMPLE, centroids_of, options, run_master
+from tests.story import Story
 
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
 
@@ -58,10 +61,10 @@ def test_same_bytes_as_the_command_line(
         model.fit(data)
         assert encode_vectors(model.cluster_centers_).decode() == centroids_of(tmp_path)
         assert model.labels_.tolist() == labels
-        log = dump.read_text()
-        joined = re.findall(r"event=worker_joined worker=(\w+)", log)
-        assert set(joined) == ({"M1", "M2", "R1"} if engine == "grpc" else set())
-        assert log.count(" event=iteration_finished ") >= model.n_iter_
+        story = Story(read_dump(dump))
+        joined = {joined.worker for joined in story.of(WorkerJoined)}
+        assert joined == ({"M1", "M2", "R1"} if engine == "grpc" else set())
+        assert len(story.of(IterationFinished)) >= model.n_iter_
     model.set_params(dump=None)
     assert model.predict(path).tolist() == labels
     assert not list(temporary.iterdir())

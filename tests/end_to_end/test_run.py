@@ -1,12 +1,20 @@
 """The command line from input to result, as a user sees it."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow.feather
 import pytest
 
+from common.events.catalogue.kmeans import (
+    Centroid,
+    Clusters,
+    EmptyCluster,
+    IterationFinished,
+    Stopped,
+)
+from common.events.catalogue.run import Header, IterationStarted, RunStarted, Unknown
+from common.events.catalogue.tasks import SUCCESS, RpcCall, RpcResponse
 from tests.inputs import save
 from tests.moments import calm_environment
 from tests.programs import (
@@ -18,8 +26,7 @@ from tests.programs import (
     options,
     run_master,
 )
-
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+from tests.story import matching, story_of
 
 
 def files_in(folder: Path) -> list[str]:
@@ -75,29 +82,29 @@ def test_the_files_tell_the_last_iteration(tmp_path: Path) -> None:
 def test_dump_tells_the_whole_story(tmp_path: Path) -> None:
     succeed(tmp_path, *options())
     lines = (tmp_path / "dump.txt").read_text().splitlines()
-    form = re.compile(rf'{TIME} (master|[MR]\d) event=\w+( \w+=("([^"\\]|\\.)*"|[^\s"]+))*')
-    assert [line for line in lines if not form.fullmatch(line)] == []
-    master = [line.split(" ", 2)[2] for line in lines if line.split(" ")[1] == "master"]
-    first_call = next(i for i, line in enumerate(master) if "iteration=1 task=" in line)
-    initial = [line for line in master if line.startswith("event=centroid iteration=0")]
-    assert [re.findall(r"key=(\d)", line) for line in initial] == [["0"], ["1"]]
-    assert master.index(initial[0]) < first_call
-    last = int(re.findall(r"iterations=(\d+)", next(line for line in master if "event=stopped" in line))[0])
-    for iteration in range(1, last + 1):
-        here = [line for line in master if re.search(rf"iteration={iteration}\b", line)]
-        assert here[0] == f"event=iteration_started iteration={iteration} of=20"
-        assert re.fullmatch(rf"event=iteration_finished iteration={iteration} shift=\S+", here[-1])
+    story = story_of(tmp_path)
+    assert [entry.line() for entry in story.entries] == lines
+    assert not story.of(Unknown)
+    assert {entry.process for entry in story.entries} == {"master", "M1", "M2", "R1", "R2"}
+    assert isinstance(story.entries[0].event, RunStarted)
+    first_call = story.of(RpcCall, process="master", iteration=1)[0]
+    initial = story.of(Centroid, iteration=0)
+    assert [centroid.key for centroid in initial] == [0, 1]
+    assert story.before(first_call).of(Centroid) == initial
+    (stopped,) = story.of(Stopped, reason=matching("^converged: "))
+    for iteration in range(1, stopped.iterations + 1):
+        (begun,) = story.of(IterationStarted, iteration=iteration, of=20)
+        (ended,) = story.of(IterationFinished, iteration=iteration)
+        here = story.after(begun).before(ended)
         for worker, method in (("M1", "Map"), ("M2", "Map"), ("R1", "Reduce"), ("R2", "Reduce")):
-            assert any(line.startswith(f"event=rpc_call to={worker} method={method} ") for line in here)
-            answers = [x for x in here if x.startswith(f"event=rpc_response from={worker} method={method} ")]
-            assert len(answers) == 1
-            assert re.search(r" status=SUCCESS duration_ms=[\d.]+", answers[0])
-        assert sum(line.startswith(f"event=centroid iteration={iteration} ") for line in here) == 2
-    assert any(line.startswith('event=stopped reason="converged: ') and "inertia=" in line for line in master)
-    assert any(line.startswith("event=clusters sizes=") for line in master)
-    for worker in ("M1", "M2", "R1", "R2"):
-        assert any(line.split(" ")[1] == worker for line in lines)
-    assert any(re.search(r" R1 event=rpc_call method=FetchPartition .*to=M2", line) for line in lines)
+            (call,) = story.of(RpcCall, iteration=iteration, to=worker, method=method)
+            assert here.of(RpcCall, to=worker, method=method) == [call]
+            (answer,) = here.of(RpcResponse, from_=worker, method=method)
+            assert (answer.iteration, answer.stage, answer.status) == (iteration, call.stage, SUCCESS)
+            assert answer.duration_ms > 0
+        assert [centroid.key for centroid in here.of(Centroid, iteration=iteration)] == [0, 1]
+    assert [sum(clusters.sizes) for clusters in story.of(Clusters)] == [31]
+    assert story.of(RpcCall, process="R1", method="FetchPartition", to="M2")
 
 
 def test_a_run_with_fewer_workers_leaves_nothing_of_the_earlier_one(tmp_path: Path) -> None:
@@ -197,7 +204,7 @@ def test_empty_clusters(tmp_path: Path) -> None:
     shown = succeed(tmp_path, *arguments)
     assert centroids_of(tmp_path) == "0.5\n10.0\n"
     assert "cluster 1 is empty; it takes row 3, the farthest from its centroid" in shown
-    assert "event=empty_cluster iteration=1 key=1 action=move row=3" in (tmp_path / "dump.txt").read_text()
+    assert story_of(tmp_path).of(EmptyCluster, iteration=1, key=1, action="move", row=3)
     succeed(tmp_path, *arguments, "--on-empty", "keep")
     assert centroids_of(tmp_path) == f"{11 / 3!r}\n100.0\n"
 
@@ -231,9 +238,7 @@ def test_a_header_is_shown(tmp_path: Path) -> None:
     (tmp_path / "named.csv").write_text("x,y\n1,2\n3,4\n")
     shown = succeed(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
     assert "input: its first line is a header: x, y\n" in shown
-    assert 'event=header file=named.csv names="x, y"' in (tmp_path / "dump.txt").read_text().replace(
-        f"{tmp_path}/", ""
-    )
+    assert story_of(tmp_path).of(Header) == [Header(file=str(tmp_path / "named.csv"), names=("x", "y"))]
     assert "header" not in succeed(tmp_path, *options(k=1))
 
 
@@ -253,8 +258,7 @@ def test_long_centroid_lists_are_cut_on_the_screen_only(tmp_path: Path) -> None:
     shown = succeed(tmp_path, *options(k=12, n=1))
     assert "  ... the others are in dump.txt" in shown
     assert "centroid 11:" not in shown
-    dump = (tmp_path / "dump.txt").read_text()
-    assert len(re.findall(r"event=centroid iteration=1 key=", dump)) == 12
+    assert len(story_of(tmp_path).of(Centroid, iteration=1)) == 12
 
 
 def test_one_million_points_pass_through_the_wire(tmp_path: Path) -> None:

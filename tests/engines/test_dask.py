@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from common.events.catalogue.base import Event
+from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.tasks import StageStarted, TaskFinished
-from common.events.catalogue.workers import WorkerLeft
+from common.events.catalogue.workers import Cluster, WorkerLeft
 from common.events.log import Log
 from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
@@ -114,8 +115,8 @@ def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert run_master(tmp_path, *asked, "--dask-scheduler", plain).returncode == 2
         monkeypatch.setenv("DASK_CONFIG", str(folder / "conf"))
         with BackgroundRun(tmp_path, *asked[:-1], "--task-delay", "0.2") as run:
-            run.wait_for("event=cluster")
-            run.wait_for("event=iteration_started iteration=2")
+            run.wait_for(Cluster)
+            run.wait_for(IterationStarted, iteration=2)
             _worker_of(folder).kill()
             assert run.end() == (0, "")
         assert centroids_of(tmp_path) == SAMPLE_CENTROIDS

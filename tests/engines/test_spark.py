@@ -13,14 +13,17 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import UserError
-from common.events.catalogue.tasks import StageStarted, TaskFinished
+from common.events.catalogue.kmeans import IterationFinished
+from common.events.catalogue.run import IterationStarted
+from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
+from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
 from master.options.groups import ClusterConfig, RunConfig
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
-from tests.story import ListLog
+from tests.story import ListLog, containing
 
 needs("pyspark")
 needs_java()
@@ -197,18 +200,18 @@ def test_an_executor_killed_in_mid_run(
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     asked = [*options(m=2, r=2), "--engine", "spark", "--labels", "labels.txt", "--task-delay", "2"]
     with BackgroundRun(tmp_path, *asked) as run:
-        run.wait_for("event=iteration_started iteration=1")
+        run.wait_for(IterationStarted, iteration=1)
         victim = executors(folder)[0]
         said = Path(victim.cwd()) / "stderr"
-        run.wait_for("event=iteration_finished iteration=1")
+        run.wait_for(IterationFinished, iteration=1)
         begun = said.read_text().count("Running task")
         wait_until(lambda: said.read_text().count("Running task") > begun, "task to interrupt")
         victim.kill()
         assert run.end() == (0, "")
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
     assert len((tmp_path / "labels.txt").read_text().splitlines()) == 31
-    assert re.search(r"event=task_finished .* status=FAILURE .* reason=.*ExecutorLost", run.dump())
-    assert 'event=cluster engine="Spark' in run.dump()
+    assert run.story().of(TaskFinished, status=FAILURE, reason=containing("ExecutorLost"))
+    assert run.story().of(Cluster, engine=containing("Spark"))
 
 
 def test_without_the_secret(standalone: tuple[Path, Call], tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.events.catalogue.run import CheckpointFailed
+from common.events.catalogue.tasks import FAILURE, SUCCESS, MapStarted, RpcCall, RpcResponse
+from common.events.catalogue.workers import WorkerLost
 from tests.moments import at_first, opens
 from tests.programs import (
     SAMPLE,
@@ -19,6 +22,7 @@ from tests.programs import (
     options,
     run_master,
 )
+from tests.story import Fields, containing, matching, story_of
 
 DAMAGES = {
     "truncated": "os.truncate(arguments[0], os.path.getsize(arguments[0]) // 2)",
@@ -73,12 +77,11 @@ def test_a_partition_is_harmed_before_it_is_fetched(tmp_path: Path, undisturbed:
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
     why = {"missing": r"partition_1\.txt: No such file", "corrupt": "is damaged on the disk"}
-    dump = (tmp_path / "dump.txt").read_text()
-    assert re.search(
-        f"R1 event=rpc_response method=FetchPartition .*FAILURE .*{why.get(damage, 'is damaged on')}", dump
-    )
-    assert re.search("to=M1 method=Map job=lloyd iteration=1 task=1 attempt=2", dump)
-    assert "event=worker_lost" not in dump
+    story = story_of(tmp_path)
+    fetch: Fields = {"process": "R1", "method": "FetchPartition", "status": FAILURE}
+    assert story.of(RpcResponse, **fetch, reason=matching(why.get(damage, "is damaged on")))
+    assert story.of(RpcCall, to="M1", method="Map", job="lloyd", iteration=1, task=1, attempt=2)
+    assert not story.of(WorkerLost)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -87,9 +90,10 @@ def test_a_map_output_is_harmed_before_the_labels_are_read(tmp_path: Path, damag
     hook = at_first(opens("M2/job_label/map_output.txt", job="label"), DAMAGES[damage], tmp_path / "harmed")
     result = run_hooked(tmp_path, hook, *options(k=3), *labels)
     assert (result.returncode, result.stderr) == (0, "")
-    dump = (tmp_path / "dump.txt").read_text()
-    lost = "from=M2 method=ReadMapOutput job=label task=2 attempt=1 status=FAILURE"
-    assert re.search(rf"{lost}[\s\S]*method=Map job=label task=2 attempt=\d status=SUCCESS", dump)
+    story = story_of(tmp_path)
+    read: Fields = {"from_": "M2", "method": "ReadMapOutput", "job": "label", "task": 2, "attempt": 1}
+    lost = story.of(RpcResponse, **read, status=FAILURE)[0]
+    assert story.after(lost).of(RpcResponse, method="Map", job="label", task=2, status=SUCCESS)
     found = (tmp_path / "labels.txt").read_text()
     assert run_master(tmp_path, *options(k=3), *labels, "--engine", "inline").returncode == 0
     assert found == (tmp_path / "labels.txt").read_text()
@@ -101,14 +105,14 @@ def test_a_disk_error_while_a_worker_writes(tmp_path: Path, undisturbed: str) ->
     result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
-    assert re.search(r"from=M2 method=Map .*status=FAILURE", (tmp_path / "dump.txt").read_text())
+    assert story_of(tmp_path).of(RpcResponse, from_="M2", method="Map", status=FAILURE)
 
 
 def test_a_worker_that_can_never_write_ends_the_run(tmp_path: Path) -> None:
     hook = f"if event == 'open' and '.output' in str(arguments[0]): {raising('ENOSPC')}"
     result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
     assert_failed(tmp_path, result, 1, r"reduce task \d cannot be done: .*")
-    assert "No space left on device" in (tmp_path / "dump.txt").read_text()
+    assert story_of(tmp_path).of(RpcResponse, reason=containing("No space left on device"))
 
 
 @ROOT_ONLY
@@ -119,7 +123,7 @@ def test_a_full_disk_for_a_mapper(tmp_path: Path, tiny: Path) -> None:
     np.save(path, np.random.default_rng(0).normal(size=(4000, 2)))
     result = run_master(tmp_path, *options(k=3, n=2, input_path=path), "--quiet")
     assert_failed(tmp_path, result, 1, r"map task \d cannot be done: .*")
-    assert "No space left on device" in (tmp_path / "dump.txt").read_text()
+    assert story_of(tmp_path).of(RpcResponse, reason=containing("No space left on device"))
 
 
 def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_checkpoints_that_cannot_be_written(tmp_path: Path, undisturbed: str) ->
     result = run_hooked(tmp_path, hook, *options(k=3), "--engine", "inline", "--quiet")
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed
-    assert 'reason="Input/output error"' in (tmp_path / "dump.txt").read_text()
+    assert story_of(tmp_path).of(CheckpointFailed, reason="Input/output error")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,10 @@ def test_an_input_that_changes_under_the_run(tmp_path: Path, suffix: str, change
     iterations = 1000 if suffix == ".npy" else 5  # it goes on until that is seen
     arguments = (*options(k=30, n=iterations, input_path=path), "--tol", 0, *slowly)
     with BackgroundRun(tmp_path, *arguments) as run:
-        run.wait_for("M1 event=map_started job=lloyd " if in_use else "method=Map job=lloyd")
+        if in_use:
+            run.wait_for(MapStarted, process="M1", job="lloyd")
+        else:
+            run.wait_for(RpcCall, method="Map", job="lloyd")
         if change == "truncated":
             os.truncate(path, 200)
         else:

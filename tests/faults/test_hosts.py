@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.events.catalogue.workers import WorkerJoined, WorkerLost
 from tests.hosts import Host, hosts, missing
 from tests.moments import Gate, opens
 from tests.programs import (
@@ -19,6 +20,7 @@ from tests.programs import (
     remote_workers,
     run_master,
 )
+from tests.story import containing
 
 WHY_NOT = missing()
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -53,9 +55,9 @@ def test_a_host_is_cut_off_and_comes_back(tmp_path: Path, four_hosts: list[Host]
         run = stack.enter_context(BackgroundRun(roots[0], *arguments, prefix=master.prefix))
         gate.wait()
         workers[0].cut_off()
-        lost = run.wait_for(r"event=worker_lost worker=(M\d) reason=.*was silent").group(1)
+        lost = run.wait_for(WorkerLost, worker=containing("M"), reason=containing("was silent"))
         workers[0].heal()
-        run.wait_for(rf"event=worker_lost worker={lost}[\s\S]*event=worker_joined worker={lost}")
+        run.wait_for(WorkerJoined, after=lost, worker=lost.worker)
         gate.open()
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (mapper, other, reducer)] == [0, 0, 0]

@@ -1,6 +1,5 @@
 """A worker that a person started ends at once when that person wants it, and leaves nothing behind."""
 
-import re
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common.events.catalogue.workers import WorkerLost
 from tests.moments import NO_STRAGGLERS, Gate, imports, opens
 from tests.programs import (
     SAMPLE,
@@ -22,6 +22,7 @@ from tests.programs import (
     run_master,
     wait_until,
 )
+from tests.story import containing
 
 
 @pytest.mark.parametrize("role", ["mapper", "reducer"])
@@ -79,7 +80,8 @@ def test_in_the_middle_of_a_task(tmp_path: Path, number: signal.Signals, code: i
         assert [path.name for path in (first.folder / "node").rglob(".*")] == []
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (second, reducer)] == [0, 0]
-    assert re.search(r"event=worker_lost worker=(M\d) reason=\"\1 has left\"", run.dump())
+    (lost,) = run.story().of(WorkerLost, worker=containing("M"))
+    assert lost.reason == f"{lost.worker} has left"
     (tmp_path / "undisturbed").mkdir()
     assert run_master(tmp_path / "undisturbed", *options(k=3), "--engine", "inline").returncode == 0
     assert centroids_of(tmp_path) == centroids_of(tmp_path / "undisturbed")

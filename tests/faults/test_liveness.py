@@ -1,9 +1,16 @@
 """A worker that stops without ending: work goes on elsewhere, and what it says later changes nothing."""
 
-import re
 import signal
 from pathlib import Path
 
+from common.events.catalogue.tasks import SUCCESS, RpcCall, RpcResponse
+from common.events.catalogue.workers import (
+    WorkerJoined,
+    WorkerKilled,
+    WorkerLost,
+    WorkerSilent,
+    WorkerStarted,
+)
 from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Pulse, Vital
 from tests.moments import STOP, Gate, at_first, imports, opens
 from tests.programs import (
@@ -18,6 +25,7 @@ from tests.programs import (
     remote_workers,
     run_master,
 )
+from tests.story import Fields, containing, story_of
 
 
 def undisturbed(folder: Path, k: int) -> str:
@@ -32,12 +40,12 @@ def test_a_stopped_mapper_is_overtaken_and_replaced(tmp_path: Path) -> None:
     end = Gate(tmp_path, opens("R1/", job="score"))
     env = environment_with_hook(tmp_path, stop, end.hook)
     with BackgroundRun(tmp_path, *options(r=1, k=3), env=env) as run:
-        run.wait_for("event=worker_killed worker=M1")
+        killed = run.wait_for(WorkerKilled, worker="M1")
         end.open()
         assert run.end() == (0, "")
-    before, _, _ = run.dump().partition("event=worker_killed worker=M1")
-    assert "event=rpc_call to=M2 method=Map job=lloyd iteration=1 task=1 attempt=2" in before
-    assert "event=worker_silent worker=M1" in before
+    before = run.story().before(killed)
+    assert before.of(RpcCall, to="M2", method="Map", job="lloyd", iteration=1, task=1, attempt=2)
+    assert before.of(WorkerSilent, worker="M1")
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
 
 
@@ -58,9 +66,9 @@ def test_a_stopped_mapper_of_another_host_is_left_out_until_it_wakes_up(tmp_path
     ):
         gate.wait()
         first.process.suspend()
-        lost = run.wait_for(r"event=worker_lost worker=(M\d) reason=.*was silent").group(1)
+        lost = run.wait_for(WorkerLost, worker=containing("M"), reason=containing("was silent"))
         first.process.send_signal(signal.SIGCONT)
-        run.wait_for(rf"event=worker_lost worker={lost}[\s\S]*event=worker_joined worker={lost}")
+        run.wait_for(WorkerJoined, after=lost, worker=lost.worker)
         gate.open()
         assert run.end() == (0, "")
         assert [worker.end()[0] for worker in (first, second, reducer)] == [0, 0, 0]
@@ -76,10 +84,9 @@ def test_a_hung_mapper_is_replaced(tmp_path: Path) -> None:
     result = run_master(tmp_path, *options(m=1, k=3), env=env)
     assert (result.returncode, result.stderr) == (0, "")
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
-    dump = (tmp_path / "dump.txt").read_text()
-    given_up = re.search(r"event=worker_killed worker=M1 reason=\"M1 hangs: no progress for 8 s\"", dump)
-    assert given_up
-    assert re.search(r"worker_started worker=M1 pid=\d+ incarnation=2", dump[given_up.end() :])
+    story = story_of(tmp_path)
+    given_up = story.of(WorkerKilled, worker="M1", reason="M1 hangs: no progress for 8 s")[0]
+    assert story.after(given_up).of(WorkerStarted, worker="M1", incarnation=2)
 
 
 def test_a_slow_mapper_is_overtaken(tmp_path: Path) -> None:
@@ -87,11 +94,18 @@ def test_a_slow_mapper_is_overtaken(tmp_path: Path) -> None:
     gate = Gate(tmp_path, opens("M1/.map_output"))
     env = environment_with_hook(tmp_path, gate.hook)
     with BackgroundRun(tmp_path, *options(k=3), env=env) as run:
-        backup = run.wait_for(r"from=M2 method=Map job=lloyd iteration=1 task=1 attempt=2 status=SUCCESS")
+        call: Fields = {"method": "Map", "job": "lloyd", "iteration": 1, "task": 1}
+        backup = run.wait_for(RpcResponse, from_="M2", **call, attempt=2, status=SUCCESS)
         gate.open()
         assert run.end() == (0, "")
-    assert "from=M1 method=Map job=lloyd iteration=1" not in run.dump()[: backup.start()]
-    assert not re.search("event=worker_(lost|killed)", run.dump())
+    story = run.story()
+    assert not story.before(backup).of(RpcResponse, from_="M1", method="Map", job="lloyd", iteration=1)
+    assert [(it.to, it.attempt, it.backup) for it in story.of(RpcCall, **call)] == [
+        ("M1", 1, False),
+        ("M2", 2, True),
+    ]
+    assert not story.of(WorkerLost)
+    assert not story.of(WorkerKilled)
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
 
 

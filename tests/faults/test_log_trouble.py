@@ -4,7 +4,9 @@ import stat
 import subprocess
 from pathlib import Path
 
+from common.events.catalogue.run import RunFinished
 from tests.programs import SAMPLE_CENTROIDS, centroids_of, command, environment, options, run_master
+from tests.story import story_of
 
 
 def test_dump_on_a_full_disk(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_reader_of_the_screen_goes_away(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=60) == 0
-    assert "event=run_finished" in (tmp_path / "dump.txt").read_text()
+    assert story_of(tmp_path).of(RunFinished)
 
 
 def test_no_standard_output_at_all(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.events.catalogue.run import IterationStarted
+from common.events.catalogue.tasks import RpcCall
+from common.events.catalogue.workers import WorkerStarted
 from tests.moments import calm_environment, imports
 from tests.programs import (
     BackgroundRun,
@@ -17,7 +20,7 @@ from tests.programs import (
 
 
 def workers_of(run: BackgroundRun) -> list[psutil.Process]:
-    run.wait_for("event=rpc_call .*method=Map job=describe")
+    run.wait_for(RpcCall, method="Map", job="describe")
     workers = worker_processes(psutil.Process(run.process.pid))
     assert len(workers) == 4
     return workers
@@ -66,7 +69,7 @@ def test_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("worker", ["M1", "R2"])
 def test_killed_while_its_workers_start(tmp_path: Path, worker: str) -> None:
     with BackgroundRun(tmp_path, *options(m=6, r=6)) as run:
-        run.wait_for(f"event=worker_started worker={worker} ")
+        run.wait_for(WorkerStarted, worker=worker)
         workers = worker_processes(psutil.Process(run.process.pid))
         run.process.kill()
         assert psutil.wait_procs(workers, timeout=60)[1] == []
@@ -91,7 +94,7 @@ def test_a_stopped_worker_is_ended_too(tmp_path: Path) -> None:
 
 def test_a_data_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     with BackgroundRun(tmp_path, *options(n=1), "--task-delay", 1) as first:
-        first.wait_for("event=iteration_started")
+        first.wait_for(IterationStarted)
         master = psutil.Process(first.process.pid)
         master.suspend()  # it is still there however long the second takes to start
         with BackgroundRun(tmp_path, *options(), "--dump", "other.txt") as second:

@@ -1,6 +1,5 @@
 """A wire that delays, swallows, breaks off or damages what goes over it changes nothing in the result."""
 
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,23 @@ import numpy as np
 import pytest
 
 from common.errors import StaleAttemptError, TaskError
+from common.events.catalogue.base import Event
+from common.events.catalogue.run import IterationStarted, Result
+from common.events.catalogue.tasks import (
+    FAILURE,
+    SUCCESS,
+    MapFinished,
+    MapStarted,
+    RpcCall,
+    RpcResponse,
+)
+from common.events.catalogue.workers import (
+    WorkerHeard,
+    WorkerJoined,
+    WorkerLost,
+    WorkerSilent,
+    WorkerSuspected,
+)
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc.channels import Server, UnreachableError, connect, error_of
@@ -44,6 +60,7 @@ from tests.programs import (
     wait_until,
 )
 from tests.servers import node
+from tests.story import Fields, Story, containing
 
 MAPPING, REDUCING = opens("/a/node/.map_output"), opens("/c/node/.output")
 """Where the mapper behind the proxies, and the reducer, stand in their first tasks of the iterations."""
@@ -103,9 +120,9 @@ def disturbed(
         for worker in workers:
             enter(worker)
         run = enter(BackgroundRun(folder, *arguments, *more, env=env))
-        joined = run.wait_for(rf"event=worker_joined worker=(M\d) address={orders.address}$")
-        run.wait_for(r"event=worker_joined worker=M\d[\s\S]*event=worker_joined worker=M\d")
-        found = Disturbed(run, joined[1], orders, signs)
+        joined = run.wait_for(WorkerJoined, address=orders.address)
+        run.wait_until(lambda story: len(story.of(WorkerJoined, worker=containing("M"))) == 2, "mappers")
+        found = Disturbed(run, joined.worker, orders, signs)
         begin(found)
         workers.append(enter(JoinedWorker("reducer", master, certs, folder / "c", env=env)))
         yield found
@@ -122,28 +139,31 @@ def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, 
         found.signs.spoil(fault)
 
     with disturbed(tmp_path, certs, begin=begin) as found:
-        found.run.wait_for("event=result")
+        found.run.wait_for(Result)
         found.orders.heal()
         found.signs.heal()
     assert centroids_of(tmp_path) == undisturbed
-    assert re.search("worker_lost|status=FAILURE", found.run.dump()) is None
+    assert not found.run.story().of(WorkerLost)
+    assert not found.run.story().of(RpcResponse, status=FAILURE)
 
 
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
-        (Fault(Way.BACK, cut_after=40), "event=worker_suspected worker={}"),
-        (Fault(flip_at=100), "from={} .*status=FAILURE"),
+        (Fault(Way.BACK, cut_after=40), lambda story, name: story.of(WorkerSuspected, worker=name)),
+        (Fault(flip_at=100), lambda story, name: story.of(RpcResponse, from_=name, status=FAILURE)),
     ],
     ids=["cut", "bit flipped"],
 )
-def test_a_connection_breaks(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault, named: str) -> None:
+def test_a_connection_breaks(
+    tmp_path: Path, certs: Path, undisturbed: str, fault: Fault, named: Callable[[Story, str], list[Event]]
+) -> None:
     gate = Gate(tmp_path, MAPPING)
     with disturbed(tmp_path, certs, hooks=[gate.hook, NO_STRAGGLERS]) as found:
         gate.wait()
         found.orders.spoil(fault)
         gate.open()
-        found.run.wait_for(named.format(found.name))
+        found.run.wait_until(lambda story: named(story, found.name), "word of the fault")
         found.orders.heal()
     assert centroids_of(tmp_path) == undisturbed
 
@@ -154,9 +174,9 @@ def test_signs_of_life_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed
     with disturbed(tmp_path, certs, hooks=[gate.hook]) as found:
         gate.wait()
         found.signs.spoil(Fault(Way.THERE, hole=True))
-        found.run.wait_for(rf"event=worker_silent worker={found.name}")
+        found.run.wait_for(WorkerSilent, worker=found.name)
         found.signs.heal()
-        found.run.wait_for(rf"event=worker_heard worker={found.name}")
+        found.run.wait_for(WorkerHeard, worker=found.name)
         gate.open()
     assert centroids_of(tmp_path) == undisturbed
 
@@ -171,7 +191,8 @@ def test_refused_for_good(tmp_path: Path, certs: Path, undisturbed: str) -> None
     with disturbed(tmp_path, certs, begin=begin) as found:
         pass
     assert centroids_of(tmp_path) == undisturbed
-    assert re.search(rf"from={found.name} method=Map .*status=FAILURE .*UNAVAILABLE", found.run.dump())
+    failed: Fields = {"from_": found.name, "method": "Map", "status": FAILURE}
+    assert found.run.story().of(RpcResponse, **failed, reason=containing("UNAVAILABLE"))
 
 
 def test_orders_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) -> None:
@@ -181,7 +202,7 @@ def test_orders_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) 
         gate.wait()
         found.orders.spoil(Fault(Way.THERE, hole=True))
         gate.open()
-        found.run.wait_for("method=Map job=lloyd iteration=1 task=. attempt=2 status=SUCCESS")
+        found.run.wait_for(RpcResponse, method="Map", job="lloyd", iteration=1, attempt=2, status=SUCCESS)
         found.orders.heal()
     assert centroids_of(tmp_path) == undisturbed
 
@@ -192,22 +213,25 @@ def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Wa
     gate = Gate(tmp_path, MAPPING)
     with disturbed(tmp_path, certs, "--splits", 4, hooks=[gate.hook, NO_STRAGGLERS]) as found:
         run, name = found.run, found.name
-        order = rf"event=rpc_call to={name} method=Map job=lloyd iteration=1 task=(\d) attempt=1 "
+        order: Fields = {"to": name, "method": "Map", "job": "lloyd", "iteration": 1, "attempt": 1}
         gate.wait()
-        task = run.wait_for(order)[1]
+        first = run.wait_for(RpcCall, **order)
+        task = first.task
         found.orders.spoil(Fault(lost, hole=True))
         gate.open()
         if lost is Way.THERE:  # the mapper's next order
-            task = run.wait_for(rf"{order}[\s\S]*{order}")[2]
+            task = run.wait_for(RpcCall, after=first, **order).task
         else:
-            run.wait_for(rf" {name} event=map_finished job=lloyd task={task} attempt=1")
+            run.wait_for(MapFinished, process=name, job="lloyd", task=task, attempt=1)
         found.orders.reset()
         found.orders.heal()
-    story = run.dump().partition("event=iteration_started iteration=1")[2].partition("iteration=2")[0]
-    assert re.search(rf"event=worker_suspected worker={name}[\s\S]*event=worker_heard worker={name}", story)
-    assert re.findall(order, story).count(task) == 2
-    assert story.count(f" {name} event=map_started job=lloyd task={task} attempt=1") == 1
-    assert re.search(rf"from={name} method=Map .* task={task} attempt=1 status=SUCCESS", story)
+    begun, next_begun = run.story().of(IterationStarted)[:2]
+    story = run.story().after(begun).before(next_begun)
+    suspected = story.of(WorkerSuspected, worker=name)[0]
+    assert story.after(suspected).of(WorkerHeard, worker=name)
+    assert len(story.of(RpcCall, **order, task=task)) == 2
+    assert len(story.of(MapStarted, process=name, job="lloyd", task=task, attempt=1)) == 1
+    assert story.of(RpcResponse, from_=name, method="Map", task=task, attempt=1, status=SUCCESS)
     assert centroids_of(tmp_path) == undisturbed
 
 
@@ -224,7 +248,7 @@ def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, un
         BackgroundRun(tmp_path, *arguments) as run,
         JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
     ):
-        run.wait_for("event=worker_joined worker=R1")
+        run.wait_for(WorkerJoined, worker="R1")
         wire.spoil(Fault(Way.BACK, hole=True))
         with JoinedWorker("mapper", wire.address, certs, tmp_path / "a") as mapper:
             wait_until(lambda: "waiting for the master" in mapper.log.read_text(), "sign of waiting")

@@ -6,12 +6,24 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from common.events.catalogue.kmeans import InitialCentroids
+from common.events.catalogue.run import (
+    Checkpoint,
+    CheckpointFailed,
+    CheckpointSkipped,
+    Resumed,
+    RunFailed,
+    RunStarted,
+)
+from common.events.catalogue.tasks import RpcCall
+from common.events.catalogue.workers import WorkerJoined
 from tests.moments import Gate, opens
 from tests.programs import (
     BackgroundRun,
@@ -27,6 +39,7 @@ from tests.programs import (
     wait_until,
     worker_processes,
 )
+from tests.story import Story, containing, matching, story_of
 
 POINTS = np.round(np.random.default_rng(5).normal(size=(60, 2)) + [[0, 0], [3, 1], [1, 3]] * 20, 3)
 SLOW = ("--task-delay", 0.3)
@@ -65,11 +78,11 @@ def killed_once(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     first, third = Gate(folder, MAP, name="first"), Gate(folder, MAP, nth=3, name="third")
     env = environment_with_hook(folder, first.hook, third.hook)
     with BackgroundRun(folder, *USUAL, *ALONE, env=env) as run:
-        run.wait_for("iteration_0.jsonl")
+        run.wait_for(Checkpoint, file=containing("iteration_0.jsonl"))
         wait_until(lambda: b'"digest": ""' not in newest_of(folder).read_bytes(), "checksum of the input")
         first.open()
         third.wait()
-        run.wait_for("iteration_2.jsonl")
+        run.wait_for(Checkpoint, file=containing("iteration_2.jsonl"))
         kill(run)
     return folder
 
@@ -100,10 +113,10 @@ def kill(run: BackgroundRun) -> None:
     assert not (run.folder / "data" / "centroids.txt").exists()
 
 
-def kill_after(folder: Path, line: str, *arguments: object) -> None:
-    """Run slowly, and kill the master once the dump has a line."""
+def kill_after(folder: Path, moment: Callable[[Story], object], *arguments: object) -> None:
+    """Run slowly, and kill the master once its story is such that this is true."""
     with BackgroundRun(folder, *SLOW, *arguments) as run:
-        run.wait_for(line)
+        run.wait_until(moment, "moment to kill it")
         kill(run)
 
 
@@ -112,14 +125,19 @@ def kill_at(folder: Path, moment: str, nth: int, *arguments: object) -> None:
     gate = Gate(folder, moment, nth)
     with BackgroundRun(folder, *arguments, *ALONE, env=environment_with_hook(folder, gate.hook)) as run:
         gate.wait()
-        run.wait_for("event=checkpoint ")
+        run.wait_for(Checkpoint)
         kill(run)
+
+
+def has_iterated(story: Story) -> bool:
+    """Tell whether an iteration's checkpoint is there."""
+    return bool(story.of(Checkpoint, file=matching(r"iteration_[1-9]\d*\.jsonl")))
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
     """Return the checkpoints, the newest first."""
     files = (folder / "data" / "checkpoints").glob("*.jsonl")
-    return sorted(files, key=lambda path: int(path.stem.split("_")[1]), reverse=True)
+    return sorted(files, key=number_of, reverse=True)
 
 
 def newest_of(folder: Path) -> Path:
@@ -130,14 +148,19 @@ def found_in(folder: Path) -> tuple[str, str]:
     return centroids_of(folder), (folder / "labels.txt").read_text()
 
 
-def resume(folder: Path, *arguments: object) -> str:
+def number_of(checkpoint: Path) -> int:
+    """Return the iteration of a checkpoint."""
+    return int(checkpoint.stem.split("_")[1])
+
+
+def resume(folder: Path, *arguments: object) -> Story:
     """Resume until the end; return what the dump says of it."""
     result = run_master(folder, *arguments, "--resume", "--quiet")
     assert (result.returncode, result.stderr) == (0, "")
     left = {path.name for path in (folder / "data").iterdir()}
     assert left <= {"centroids.txt", "mappers", "reducers"}
     assert not [*folder.glob("*.tmp"), *folder.glob("data/*.tmp")]
-    return (folder / "dump.txt").read_text().rpartition("event=run_started")[2]
+    return story_of(folder).last_life()
 
 
 def refusal(folder: Path, *arguments: object) -> str:
@@ -169,15 +192,21 @@ def refusal(folder: Path, *arguments: object) -> str:
 )
 def test_killed(tmp_path: Path, points: Path, undisturbed: Undisturbed, moment: str, nth: int) -> None:
     kill_at(tmp_path, moment, nth, *usual(points))
-    newest = newest_of(tmp_path).stem.replace("_", "=")
+    newest = number_of(newest_of(tmp_path))
     story = resume(tmp_path, *usual(points), "--engine", "inline")
-    assert f"event=resumed {newest} of=12" in story
-    assert "initial_centroids" not in story
+    assert story.of(Resumed) == [Resumed(iteration=newest, of=12)]
+    assert not story.of(InitialCentroids)
     assert found_in(tmp_path) == undisturbed()
 
 
-@pytest.mark.parametrize("moment", ["event=run_started", "job=describe"])
-def test_killed_before_there_is_anything_to_resume(tmp_path: Path, points: Path, moment: str) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    [lambda story: story.of(RunStarted), lambda story: story.of(RpcCall, job="describe")],
+    ids=["run_started", "describe"],
+)
+def test_killed_before_there_is_anything_to_resume(
+    tmp_path: Path, points: Path, moment: Callable[[Story], object]
+) -> None:
     kill_after(tmp_path, moment, *usual(points), "--task-delay", 60)
     assert refusal(tmp_path, *usual(points)) == NOTHING
 
@@ -203,21 +232,18 @@ def test_killed_when_the_result_takes_its_name(
 
 
 def test_killed_again_while_resuming(killed: Path, undisturbed: Undisturbed) -> None:
+    def saved_again(story: Story, times: int) -> bool:
+        resumed = story.of(Resumed)
+        return len(resumed) == times and bool(story.after(resumed[-1]).of(Checkpoint))
+
     for times in (1, 2):
-        kill_after(
-            killed,
-            rf"(?s)(event=resumed.*){{{times}}}event=checkpoint ",
-            *USUAL,
-            "--resume",
-            "--task-delay",
-            1,
-        )
+        moment = partial(saved_again, times=times)
+        kill_after(killed, moment, *USUAL, "--resume", "--task-delay", 1)
         assert len(checkpoints_in(killed)) == 2
     resume(killed, *USUAL, "--engine", "inline")
     assert found_in(killed) == undisturbed()
-    dump = (killed / "dump.txt").read_text()
-    assert dump.count("event=resumed") == 3
-    assert dump.count("event=run_started") == 4
+    assert len(story_of(killed).of(Resumed)) == 3
+    assert len(story_of(killed).of(RunStarted)) == 4
 
 
 @pytest.mark.parametrize(
@@ -234,7 +260,7 @@ def test_what_does_not_change_the_result_may_differ(
     killed: Path, undisturbed: Undisturbed, more: tuple[object, ...]
 ) -> None:
     story = resume(killed, *USUAL, *more)
-    assert "event=resumed iteration=2" in story
+    assert story.of(Resumed, iteration=2)
     assert found_in(killed) == undisturbed(*(more if "--iters" in more else ()))
 
 
@@ -255,7 +281,7 @@ def test_starts_and_empty_clusters(
         (tmp_path / name / "far.txt").write_text("0,0\n1000,1000\n2000,1\n")
     arguments = (*usual(points), *more, "--combine")
     assert run_master(tmp_path / "calm", *arguments, "--engine", "inline").returncode == 0
-    kill_after(tmp_path / "killed", r"iteration_[1-9]\d*\.jsonl", *arguments)
+    kill_after(tmp_path / "killed", has_iterated, *arguments)
     resume(tmp_path / "killed", *arguments, "--engine", engine)
     assert found_in(tmp_path / "killed") == found_in(tmp_path / "calm")
 
@@ -301,8 +327,9 @@ def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: st
     both = killed.with_name("both")
     shutil.copytree(killed, both)
     story = resume(killed, *USUAL, "--engine", "inline")
-    assert re.search(rf"event=checkpoint_skipped file=\S*{newest.name} reason=.*its checksum is wrong", story)
-    assert f"event=resumed {older.stem.replace('_', '=')} of=12" in story
+    skipped = story.of(CheckpointSkipped, reason=containing("its checksum is wrong"))
+    assert [Path(each.file).name for each in skipped] == [newest.name]
+    assert story.of(Resumed) == [Resumed(iteration=number_of(older), of=12)]
     assert found_in(killed) == undisturbed()
     harm(both / older.relative_to(killed))
     line = refusal(both, *USUAL)
@@ -321,13 +348,14 @@ def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -
 
 def test_a_new_run_replaces_the_checkpoints_of_an_earlier_one(killed: Path) -> None:
     (killed / "dump.txt").unlink()
-    kill_after(killed, "iteration_0.jsonl", *USUAL, "--seed", 3)
+    other = (*USUAL, "--seed", 3)
+    kill_after(killed, lambda story: story.of(Checkpoint, file=containing("iteration_0.jsonl")), *other)
     assert "--seed is 0, but" in refusal(killed, *USUAL)
 
 
 def test_a_run_in_progress_is_not_resumed(tmp_path: Path, points: Path) -> None:
     with BackgroundRun(tmp_path, *usual(points), "--task-delay", 60) as run:
-        run.wait_for("method=Map job=describe")
+        run.wait_for(RpcCall, method="Map", job="describe")
         result = run_master(tmp_path, *usual(points), "--resume", "--dump", "other.txt")
         assert result.returncode == 2
         assert f"data is in use by process {run.process.pid}" in result.stderr
@@ -339,17 +367,16 @@ def test_without_checkpoints_the_run_goes_on(tmp_path: Path, points: Path, undis
     result = run_master(tmp_path, *usual(points), "--engine", "inline")
     assert (result.returncode, result.stderr) == (0, "")
     assert found_in(tmp_path) == undisturbed()
-    assert (tmp_path / "dump.txt").read_text().count("event=checkpoint_failed") == 1
+    assert len(story_of(tmp_path).of(CheckpointFailed)) == 1
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, points: Path, undisturbed: Undisturbed) -> None:
     with BackgroundRun(tmp_path, *usual(points), *SLOW) as run:
-        run.wait_for("event=checkpoint ")
+        run.wait_for(Checkpoint)
         run.process.terminate()
         assert run.end()[0] == 143
-    assert re.search(
-        r"event=run_failed .* checkpoint=data/checkpoints/iteration_\d+\.jsonl$", run.dump(), re.M
-    )
+    (failed,) = run.story().of(RunFailed)
+    assert re.fullmatch(r"data/checkpoints/iteration_\d+\.jsonl", failed.checkpoint or "")
     resume(tmp_path, *usual(points), "--engine", "inline")
     assert found_in(tmp_path) == undisturbed()
 
@@ -365,8 +392,8 @@ def test_workers_from_elsewhere_serve_the_next_master(
         JoinedWorker("mapper", master, certs, tmp_path / "a") as mapper,
         JoinedWorker("reducer", master, certs, tmp_path / "b") as reducer,
     ):
-        kill_after(tmp_path, r"iteration_[1-9]\d*\.jsonl", *arguments, "--splits", 2)
+        kill_after(tmp_path, has_iterated, *arguments, "--splits", 2)
         story = resume(tmp_path, *arguments, "--splits", 5)
         assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
     assert found_in(tmp_path) == undisturbed()
-    assert set(re.findall(r"event=worker_joined worker=(\w+)", story)) == {"M1", "R1"}
+    assert {joined.worker for joined in story.of(WorkerJoined)} == {"M1", "R1"}

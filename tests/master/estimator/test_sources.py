@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.events.catalogue.kmeans import Inertia, IterationFinished
+from common.events.line import read_dump
 from master import KMeans
+from tests.story import Story
 from master.estimator.sources import kind_of
 from tests.inputs import save
 from tests.master.estimator.samples import POINTS, cloud
@@ -65,9 +68,9 @@ def test_data_that_cannot_be_clustered(data: Any, text: str) -> None:
 def test_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dump = tmp_path / "dump.txt"
     KMeans(2, random_state=0, dump=dump, compute_sse=True).fit(POINTS)
-    text = dump.read_text()
-    assert "event=iteration_finished iteration=1 " in text
-    assert "event=inertia iteration=1 inertia=" in text
+    story = Story(read_dump(dump))
+    assert story.of(IterationFinished, iteration=1)
+    assert story.of(Inertia, iteration=1)
     assert capsys.readouterr().out == ""
     KMeans(2, random_state=0, verbose=True).fit(POINTS)
     assert "iteration 1 of 300" in capsys.readouterr().out
