@@ -28,7 +28,11 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
         subject = Subject.of(file.input, algorithm.parameters())
         found = find_checkpoint(data_dir, subject, algorithm.iterations) if config.resume else None
         written = [data_dir.result(name) for name in algorithm.file_names]
-        with open_session(config, file, data_dir, view, *written) as session, ExitStack() as stack:
+        parameters = algorithm.parameters() | {"--iters": str(algorithm.iterations or "")}
+        with (
+            open_session(config, file, data_dir, view, *written, parameters=parameters) as session,
+            ExitStack() as stack,
+        ):
             checkpoints: Checkpoints = NoCheckpoints()
             if algorithm.iterations:
                 checkpoints = stack.enter_context(_checkpoints(session, subject, found))

@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import MapReduceError, UsageError, UserError
-from common.events.catalogue.run import FORMAT, Header, RunFailed, RunFinished, RunStarted
+from common.events.catalogue.run import Header, RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, RunLog, View
 from common.formats.dataset import InputFile, open_input
@@ -22,6 +22,7 @@ from master.engines.inline import InlineEngine
 from master.options.groups import Hosts, RunConfig
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
+from master.run.settings import run_started
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,18 @@ def open_data_dir(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator
 
 @contextmanager
 def open_session(
-    config: RunConfig, file: InputFile, data_dir: DataDir, view: View, *written: Path
+    config: RunConfig,
+    file: InputFile,
+    data_dir: DataDir,
+    view: View,
+    *written: Path,
+    parameters: Mapping[str, str] | None = None,
 ) -> Iterator[Session]:
     """Open the dump and start the engine; end all of it in any case.
 
     After an error that is the user's to mend, all is as before, unless the run got so far that it can be
-    resumed. `written` is what it writes besides the dump and the workers' folders.
+    resumed. `written` is what it writes besides the dump and the workers' folders; `parameters` are the
+    algorithm's options, for the log.
     """
     replaced = [] if config.resume else [config.dump]
     previous = PreviousRun.set_aside([*written, *data_dir.node_folders(), *replaced])
@@ -89,7 +96,7 @@ def open_session(
     try:
         with ExitStack() as stack:
             stack.callback(log.close_view)
-            log.event(_run_started(config, file))
+            log.event(run_started(config, parameters or {}, file))
             if file.header:
                 log.event(Header(file=file.input.path, names=tuple(file.header)))
             engine = _start_engine(config, file, data_dir, log, stack)
@@ -163,20 +170,3 @@ def _worker_options(hosts: Hosts) -> list[str]:
     for role in Role:
         Credentials.load(certs, role)  # a missing file is said now, in one line
     return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]
-
-
-def _run_started(config: RunConfig, file: InputFile) -> RunStarted:
-    return RunStarted(
-        format=FORMAT,
-        input=file.input.path,
-        rows=file.input.rows,
-        columns=len(file.input.columns),
-        dtype=file.input.dtype,
-        engine=config.engine,
-        mappers=config.mappers,
-        reducers=config.reducers,
-        combine=config.tasks.combine,
-        intermediate=config.tasks.intermediate,
-        threads=config.tasks.threads,
-        data_dir=str(config.data_dir),
-    )

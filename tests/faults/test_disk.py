@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.events.catalogue.run import CheckpointFailed
+from common.events.catalogue.run import CheckpointFailed, InternalError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, MapStarted, RpcCall, RpcResponse
 from common.events.catalogue.workers import WorkerLost
 from tests.moments import at_first, opens
@@ -112,7 +112,7 @@ def test_a_worker_that_can_never_write_ends_the_run(tmp_path: Path) -> None:
     hook = f"if event == 'open' and '.output' in str(arguments[0]): {raising('ENOSPC')}"
     result = run_hooked(tmp_path, hook, *options(k=3), "--quiet")
     assert_failed(tmp_path, result, 1, r"reduce task \d cannot be done: .*")
-    assert story_of(tmp_path).of(RpcResponse, reason=containing("No space left on device"))
+    assert story_of(tmp_path).of(InternalError, error=containing("No space left on device"))
 
 
 @ROOT_ONLY
@@ -123,7 +123,7 @@ def test_a_full_disk_for_a_mapper(tmp_path: Path, tiny: Path) -> None:
     np.save(path, np.random.default_rng(0).normal(size=(4000, 2)))
     result = run_master(tmp_path, *options(k=3, n=2, input_path=path), "--quiet")
     assert_failed(tmp_path, result, 1, r"map task \d cannot be done: .*")
-    assert story_of(tmp_path).of(RpcResponse, reason=containing("No space left on device"))
+    assert story_of(tmp_path).of(InternalError, error=containing("No space left on device"))
 
 
 def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:

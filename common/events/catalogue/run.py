@@ -24,6 +24,9 @@ class RunStarted(Event):
     intermediate: str
     threads: int
     data_dir: str
+    cores: int
+    versions: tuple[str, ...]
+    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ import pytest
 from common.events.catalogue.kmeans import Inertia, IterationFinished
 from common.events.line import read_dump
 from master import KMeans
-from tests.story import Story
 from master.estimator.sources import kind_of
 from tests.inputs import save
 from tests.master.estimator.samples import POINTS, cloud
 from tests.programs import ROOT
+from tests.story import Story
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""How a run was started, for the first line of dump.txt."""
+
+import platform
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from common import __version__
+from common.events.catalogue.run import FORMAT, RunStarted
+from common.formats.dataset import InputFile
+from common.machine import cores
+from master.options.groups import RunConfig
+
+_OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"}
+_PACKAGES = ("distributed", "grpcio", "numba", "numpy", "protobuf", "pyarrow", "pyspark")
+_DIST_INFO = re.compile(rf"({'|'.join(_PACKAGES)})-(.+)\.dist-info")
+_SECRET = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)
+"""Spark's own log leaves out the values of settings with such names, too."""
+
+
+def run_started(config: RunConfig, parameters: Mapping[str, str], file: InputFile) -> RunStarted:
+    """Describe a run that begins now; `parameters` are the algorithm's options."""
+    settings = dict(_settings(config))
+    given = {name.removeprefix("--").replace("-", "_"): value for name, value in parameters.items()}
+    settings |= {name: value for name, value in given.items() if value}
+    return RunStarted(
+        format=FORMAT,
+        input=file.input.path,
+        rows=file.input.rows,
+        columns=len(file.input.columns),
+        dtype=file.input.dtype,
+        engine=config.engine,
+        mappers=config.mappers,
+        reducers=config.reducers,
+        combine=config.tasks.combine,
+        intermediate=config.tasks.intermediate,
+        threads=config.tasks.threads,
+        data_dir=str(config.data_dir),
+        cores=cores(),
+        versions=tuple(f"{name}={version}" for name, version in _versions().items()),
+        settings=tuple(f"{name}={value}" for name, value in settings.items()),
+    )
+
+
+def _settings(group: Any) -> Iterator[tuple[str, str]]:
+    """Yield the values of a group of options, as far as they are given and have no field of their own."""
+    for field in fields(group):
+        value = getattr(group, field.name)
+        if is_dataclass(value):
+            yield from _settings(value)
+        elif field.name == "spark_conf":
+            for name, _, text in (setting.partition("=") for setting in value):
+                yield name, "(redacted)" if _SECRET.search(name) else text
+        elif value is not None and field.name not in _OWN_FIELDS:
+            yield field.name, str(value)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what decides how a run goes; `importlib.metadata` would take 50 ms to import."""
+    found = {"kmeans-mapreduce": __version__, "python": platform.python_version()}
+    for folder in filter(Path.is_dir, map(Path, sys.path)):
+        for match in filter(None, (_DIST_INFO.fullmatch(path.name) for path in folder.iterdir())):
+            found.setdefault(match[1], match[2])
+    return found
