@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = "common|docs|mapper|master|protos|reducer|scripts|tests"
-COMING = {"docs/DUMP.md", "common/events/catalogue/", "common/events/line.py", "master/engines/table.py"}
+COMING = {"master/engines/table.py"}
 """Written at the same time as this test, and not there yet."""
 
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

@@ -1,0 +1,137 @@
+"""Write the tables of events in docs/DUMP.md: `python -m scripts.dump_reference`."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from common.events.catalogue import kmeans, run, tasks, workers
+from common.events.catalogue.base import EVENTS, Event
+
+PAGE = Path(__file__).parents[1] / "docs" / "DUMP.md"
+MARK = "<!-- The rest of this page is written by: python -m scripts.dump_reference -->\n"
+
+_THEMES: dict[str, ModuleType] = {
+    "The run": run,
+    "Workers": workers,
+    "Stages, tasks and calls": tasks,
+    "K-Means": kmeans,
+}
+
+_MEANINGS = {
+    "action": "`keep`: the centroid stays; `move`: a row moves into the cluster",
+    "address": "`HOST:PORT`, where it serves",
+    "at": "address of the scheduler or master of the cluster",
+    "attempt": "number of the attempt of the task, from 1",
+    "backup": "`True` if another attempt of the task was running when this one began; left out otherwise",
+    "bytes": "size of the answer: of the message, or of what a stream carried",
+    "candidates": "number of candidates drawn until now",
+    "checkpoint": "the file that `--resume` would use; left out if there is none",
+    "columns": "number of columns used",
+    "combine": "`--combine`",
+    "cores": "number of cores that the master may use",
+    "cost": "sum of squared distances of the rows to the nearest candidates",
+    "data_dir": "`--data-dir`",
+    "distance": "distance of the row to its old centroid",
+    "dtype": "what the numbers are rounded to: `float32` or `float64`",
+    "duration_ms": "milliseconds from the call to the answer; on Spark and Dask, of the task",
+    "engine": "`--engine`",
+    "error": "the exception",
+    "file": "path of the file",
+    "format": "version of the format of this file",
+    "from": "the worker that answers or ran the task",
+    "highest": "greatest value of each column",
+    "id": "number of the error in the caller's error message",
+    "incarnation": "1 for the first process in this worker's place, 2 for the next one, ...",
+    "inertia": "sum of squared distances of the rows to the centroids",
+    "input": "path or address of the input",
+    "intermediate": "`--intermediate`",
+    "iteration": "iteration, from 1; left out outside the iterations",
+    "iterations": "number of iterations done",
+    "job": "name of the job: `lloyd`, `score`, ...",
+    "k": "number of clusters",
+    "key": "number of the cluster, from 0",
+    "lowest": "least value of each column",
+    "mappers": "number of mappers",
+    "method": "`Map`, `Reduce`, `FetchPartition`, `ReadMapOutput` or `ReadReduceOutput`",
+    "names": "names of all columns in the file",
+    "of": "of how many at most",
+    "offset": "how many bytes to skip: the reader has them already",
+    "partition_records": "records of each partition",
+    "pid": "process id",
+    "reason": "why",
+    "records": "number of records written",
+    "reduce_task": "the reduce task that fetches, from 1; its partition has the same number",
+    "reducers": "number of reducers",
+    "returns": "`True` if the master starts a new process in its place",
+    "round": "number of the round, from 1",
+    "row": "row of the input, from 1",
+    "rows": "number of rows",
+    "settings": "all other options, as `name=value`",
+    "shift": "greatest distance that a centroid moved",
+    "sizes": "number of rows of each cluster, in the order of their numbers",
+    "sources": "number of map outputs to fetch from",
+    "stage": "number of the stage, from 1: a stage is one job over the whole input",
+    "start": "which of several starts, from 1; left out if there is one",
+    "status": "`SUCCESS` or `FAILURE`",
+    "task": "number of the task in the stage, from 1",
+    "text": "the text",
+    "threads": "threads of each mapper; 0: all cores of its machine",
+    "to": "the worker that is called",
+    "ui": "where the cluster's own pages are",
+    "value": "coordinates, as in centroids.txt",
+    "versions": "of this program, Python and the packages it may use, as `name=version`",
+    "worker": "name of the worker: M1, R2, ...; on Dask its address",
+    "worker_task": "`mapper/` or `reducer/` and the number of the task",
+}
+_SPECIAL_MEANINGS = {
+    ("Cluster", "engine"): "the cluster's software and its version",
+    ("Listening", "address"): "`HOST:PORT`, where workers join",
+    ("AwaitingWorkers", "address"): "`HOST:PORT`, where workers join",
+    ("BestStart", "start"): "the best of the starts, from 1",
+    ("BestStart", "of"): "number of starts",
+    ("Checkpoint", "file"): "path of the checkpoint",
+    ("MapStarted", "rows"): "rows of the split, from 1: `first..last`, or `none`",
+    ("RpcCall", "rows"): "of a map task: rows of the split, from 1: `first..last`, or `none`",
+    ("Unknown", "text"): "the line from `event=` on",
+}
+_TYPES = {int: "integer", float: "number", bool: "boolean", str: "text"}
+
+
+def reference() -> str:
+    """Return the tables of all events, as Markdown."""
+    return "\n".join(line for title, module in _THEMES.items() for line in _theme(title, module))
+
+
+def _theme(title: str, module: ModuleType) -> Iterator[str]:
+    yield f"\n## {title}\n\n{inspect.getdoc(module)}\n"
+    for event in EVENTS.values():
+        if event.__module__ == module.__name__:
+            yield from _event(event)
+
+
+def _event(event: type[Event]) -> Iterator[str]:
+    yield f"### `{event.name}`\n\n{inspect.getdoc(event)}\n"
+    found = fields(event)  # type: ignore[arg-type]  # each event is a dataclass
+    if found:
+        yield "| field | type | meaning |\n|---|---|---|"
+    for field in found:
+        key = field.name.removesuffix("_")
+        meaning = _SPECIAL_MEANINGS.get((event.__name__, key)) or _MEANINGS[key]
+        yield f"| `{key}` | {_type(field.type)} | {meaning} |"
+    if found:
+        yield ""
+
+
+def _type(kind: Any) -> str:
+    kinds = [each for each in getattr(kind, "__args__", ()) if each not in (type(None), ...)]
+    if not kinds:
+        return _TYPES[kind]
+    return f"{_TYPES[kinds[0]]}, optional" if type(None) in kind.__args__ else f"{_TYPES[kinds[0]]}s"
+
+
+if __name__ == "__main__":
+    kept = PAGE.read_text().partition(MARK)[0]
+    PAGE.write_text(f"{kept}{MARK}{reference()}")
