@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UsageError
+from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
 from common.formats.dataset import open_input
@@ -27,6 +28,7 @@ from master.engines.inline import InlineEngine
 from master.options.groups import EngineName, RunConfig, threads_each
 from master.run.recorder import Recorder
 from master.run.session import open_data_dir, open_session
+from master.run.settings import surroundings
 from master.views.terminal import open_screen
 
 _CLUSTERS = ("spark", "dask")
@@ -108,8 +110,8 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     if settings.engine == "inline":
         threads = threads_each(settings.threads, settings.mappers, settings.engine)
-        with _open_log(settings) as log, _one_blas_thread():
-            rows, columns = points.shape
+        rows, columns = points.shape
+        with _open_log(settings, rows, columns) as log, _one_blas_thread():
             engine = InlineEngine(points, combine=True, threads=threads)
             yield _InMemory(engine, rows, columns, log, points, threads)
     else:
@@ -160,13 +162,26 @@ def open_file(
 
 
 @contextmanager
-def _open_log(settings: RunSettings) -> Iterator[Log]:
+def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
     """Yield a log for a run that keeps no folders."""
     dump: AbstractContextManager[Dump | None] = nullcontext()
     if settings.dump is not None:
         dump = closing(Dump(settings.dump))
     screen = open_screen(quiet=not settings.verbose)
     with dump as file, closing(Recorder(file, screen)) as log:
+        started = RunStarted(
+            **surroundings(),
+            input="(memory)",
+            rows=rows,
+            columns=columns,
+            engine=settings.engine,
+            mappers=settings.mappers,
+            reducers=settings.reducers,
+            combine=True,
+            threads=settings.threads,
+            settings=(),
+        )
+        log.event(started)
         yield log
 
 
@@ -207,7 +222,7 @@ def open_on_cluster(
 ) -> Iterator[Data]:
     """Open rows that a cluster holds; `engine_of` makes the engine from options, reducers and log."""
     options = TaskOptions(combine=True, threads=settings.threads or 1)
-    with _open_log(settings) as log, engine_of(options, settings.reducers, log) as engine:
+    with _open_log(settings, rows, columns) as log, engine_of(options, settings.reducers, log) as engine:
         yield Data(engine, rows, columns, log, names=names)
 
 

@@ -27,7 +27,7 @@ def run_started(config: RunConfig, parameters: Mapping[str, str], file: InputFil
     given = {name.removeprefix("--").replace("-", "_"): value for name, value in parameters.items()}
     settings |= {name: value for name, value in given.items() if value}
     return RunStarted(
-        format=FORMAT,
+        **surroundings(),
         input=file.input.path,
         rows=file.input.rows,
         columns=len(file.input.columns),
@@ -39,10 +39,14 @@ def run_started(config: RunConfig, parameters: Mapping[str, str], file: InputFil
         intermediate=config.tasks.intermediate,
         threads=config.tasks.threads,
         data_dir=str(config.data_dir),
-        cores=cores(),
-        versions=tuple(f"{name}={version}" for name, version in _versions().items()),
         settings=tuple(f"{name}={value}" for name, value in settings.items()),
     )
+
+
+def surroundings() -> dict[str, Any]:
+    """Return the fields that do not depend on what the run is asked to do."""
+    versions = tuple(f"{name}={version}" for name, version in _versions().items())
+    return {"format": FORMAT, "cores": cores(), "versions": versions}
 
 
 def _settings(group: Any) -> Iterator[tuple[str, str]]:

@@ -16,14 +16,14 @@ class RunStarted(Event):
     input: str
     rows: int
     columns: int
-    dtype: str
+    dtype: str | None = None
     engine: str
     mappers: int
     reducers: int
     combine: bool
-    intermediate: str
+    intermediate: str | None = None
     threads: int
-    data_dir: str
+    data_dir: str | None = None
     cores: int
     versions: tuple[str, ...]
     settings: tuple[str, ...]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.events.catalogue.kmeans import Inertia, IterationFinished
+from common.events.catalogue.run import FORMAT, RunStarted
 from common.events.line import read_dump
 from master import KMeans
 from master.estimator.sources import kind_of
@@ -69,6 +70,9 @@ def test_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dump = tmp_path / "dump.txt"
     KMeans(2, random_state=0, dump=dump, compute_sse=True).fit(POINTS)
     story = Story(read_dump(dump))
+    started = story.entries[0].event
+    assert isinstance(started, RunStarted)
+    assert (started.format, started.rows, started.columns) == (FORMAT, *POINTS.shape)
     assert story.of(IterationFinished, iteration=1)
     assert story.of(Inertia, iteration=1)
     assert capsys.readouterr().out == ""

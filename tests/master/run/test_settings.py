@@ -1,0 +1,51 @@
+"""The first event of a run says how it was started."""
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from common import __version__
+from common.events.catalogue.run import FORMAT, RunStarted
+from common.formats.dataset import open_input
+from common.machine import cores
+from master.options.groups import ClusterConfig, RunConfig
+from master.run.settings import run_started
+from tests.programs import SAMPLE
+
+CONFIG = RunConfig(2, 3, SAMPLE, "2,1", Path("data"), Path("dump.txt"), None, "grpc")
+
+
+def started(config: RunConfig) -> RunStarted:
+    parameters = {"--k": "2", "--n-init": "1", "--init-centroids": ""}
+    return run_started(config, parameters, open_input(SAMPLE, config.columns))
+
+
+def test_what_has_a_field_of_its_own() -> None:
+    event = started(CONFIG)
+    assert (event.format, event.cores) == (FORMAT, cores())
+    assert (event.input, event.rows, event.columns) == (str(SAMPLE), 31, 2)
+    assert (event.engine, event.mappers, event.reducers) == ("grpc", 2, 3)
+
+
+def test_settings_are_the_options_without_a_field_and_the_parameters() -> None:
+    settings = started(CONFIG).settings
+    assert {"columns=2,1", "dump=dump.txt", "fail_rate=0.0", "k=2", "n_init=1"} <= set(settings)
+    names = {setting.partition("=")[0] for setting in settings}
+    assert not names & {"mappers", "engine", "labels", "init_centroids"}
+
+
+def test_secrets_are_no_settings() -> None:
+    conf = ("spark.executor.memory=2g", "spark.hadoop.fs.s3a.secret.key=hush", "spark.a.accessKey=hush")
+    config = replace(CONFIG, engine="spark", cluster=ClusterConfig("local[2]", conf))
+    settings = started(config).settings
+    assert "spark.executor.memory=2g" in settings
+    assert "hush" not in "".join(settings)
+
+
+def test_versions() -> None:
+    versions = started(CONFIG).versions
+    python, ours = f"python={platform.python_version()}", f"kmeans-mapreduce={__version__}"
+    assert {ours, python, f"numpy={np.__version__}"} <= set(versions)
+    assert any(version.startswith("grpcio=") for version in versions)
