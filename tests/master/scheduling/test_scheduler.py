@@ -608,6 +608,14 @@ def test_the_last_task_of_two_gets_a_backup() -> None:
     assert wake(scheduler, 3.0) == [RunTask(MAP2, 2, M1, backup=True)]
 
 
+def test_a_backup_that_is_asked_for_again_is_one_still() -> None:
+    scheduler = started(2, 0, [M1, M2])
+    succeed(scheduler, MAP1, 1, M1, now_s=1.0)
+    assert wake(scheduler, 3.0) == [RunTask(MAP2, 2, M1, backup=True)]
+    assert fail(scheduler, MAP2, 2, unreachable=True) == [Suspect(M1)]
+    assert hear(scheduler, M1) == [RunTask(MAP2, 2, M1, backup=True)]
+
+
 def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
     scheduler = started(4, 0, [M1, M2])
     assert succeed(scheduler, MAP2, 1, M2, now_s=1.0) == [RunTask(MAP4, 1, M2)]

@@ -1,0 +1,104 @@
+"""What a person sees of the events."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from common.events.catalogue.base import Event
+from common.events.catalogue.kmeans import (
+    BestStart,
+    Centroid,
+    EmptyCluster,
+    InitialCentroids,
+    IterationFinished,
+    Stopped,
+)
+from common.events.catalogue.run import Checkpoint, Header, IterationStarted, Resumed, RunFailed
+from common.events.catalogue.tasks import RpcCall, RpcResponse, StageStarted, TaskFinished
+from common.events.catalogue.workers import (
+    AwaitingWorkers,
+    WorkerJoined,
+    WorkerLost,
+    WorkerSaid,
+    WorkerSilent,
+)
+from common.events.line import Entry
+from master.views.terminal import LiveScreen, PlainScreen, describe
+
+MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration": 2, "task": 1, "attempt": 3}
+SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
+
+WORDS: list[tuple[Event, str | None]] = [
+    (Header(file="f", names=("x", "y z")), "input: its first line is a header: x, y z"),
+    (Resumed(iteration=3, of=9), "\nresumed after iteration 3"),
+    (RunFailed(reason="why", checkpoint="c"), "\nthe same command with --resume goes on from c"),
+    (RunFailed(reason="why"), None),
+    (Checkpoint(file="c"), None),
+    (WorkerSaid(worker="M1", text="x"), None),
+    (WorkerJoined(worker="M1", address="a:1"), "M1 joined at a:1"),
+    (WorkerSilent(worker="M1"), "  M1 is silent; it gets nothing new"),
+    (WorkerLost(worker="M1", reason="M1 ended", returns=True), "  LOST M1 ended; starting it again"),
+    (WorkerLost(worker="M1", reason="M1 ended", returns=False), "  LOST M1 ended; not starting it again"),
+    (
+        AwaitingWorkers(address="a:1", mappers=2, reducers=1),
+        "waiting for 2 mappers and 1 reducers at a:1; "
+        "on their hosts: python -m mapper --join a:1 --certs FOLDER",
+    ),
+    (StageStarted(stage=1, job="lloyd"), None),
+    (RpcCall(to="M1", **MAP), "  -> M1 Map task 1 attempt 3"),
+    (
+        RpcResponse(from_="M1", **MAP, status="FAILURE", duration_ms=1.5, reason="why"),
+        "  <- M1 Map task 1 attempt 3 FAILURE (why) 1.5 ms",
+    ),
+    (
+        TaskFinished(from_="w", **SCORE, status="SUCCESS", duration_ms=2.0),
+        "  <- w Map score task 2 SUCCESS 2.0 ms",
+    ),
+    (InitialCentroids(iteration=0, k=2), "\ninitial centroids"),
+    (InitialCentroids(start=2, iteration=0, k=2), "\nstart 2, initial centroids"),
+    (Centroid(iteration=1, key=7, value="1,2"), "  centroid 7: 1,2"),
+    (
+        Centroid(start=1, iteration=1, key=0, value="1,2,3,4,5,6,7,8,9"),
+        "  start 1, centroid 0: 1,2,3,4,5,6,7,8,...",
+    ),
+    (Centroid(iteration=1, key=8, value="1,2"), "  ... the others are in dump.txt"),
+    (Centroid(iteration=1, key=9, value="1,2"), None),
+    (EmptyCluster(iteration=1, key=2, action="keep"), "  cluster 2 is empty; its centroid stays"),
+    (
+        EmptyCluster(iteration=1, key=2, action="move", row=5, distance=1.0),
+        "  cluster 2 is empty; it takes row 5, the farthest from its centroid",
+    ),
+    (IterationFinished(iteration=1, shift=0.25), "  largest shift 0.25"),
+    (Stopped(reason="done", iterations=2, inertia=1.5), "\ndone; 2 iterations, inertia 1.5"),
+    (BestStart(start=1, of=3, inertia=2.5), "  best_start start=1 of=3 inertia=2.5"),
+]
+
+
+@pytest.mark.parametrize(("event", "words"), WORDS, ids=lambda value: getattr(value, "name", ""))
+def test_events_in_words(event: Event, words: str | None) -> None:
+    assert describe(event) == words
+
+
+def entries(*events: Event) -> list[Entry]:
+    return [Entry(datetime.now(UTC), "master", event) for event in events]
+
+
+def test_a_plain_screen_prints_what_has_words(capsys: pytest.CaptureFixture[str]) -> None:
+    PlainScreen().show(entries(IterationStarted(iteration=1, of=9), Checkpoint(file="c")))
+    assert capsys.readouterr().out == "\niteration 1 of 9\n"
+
+
+def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = LiveScreen()
+    screen.show(entries(Header(file="f", names=("x",)), IterationStarted(iteration=1, of=9)))
+    screen.show(entries(RpcResponse(from_="M1", **MAP, status="SUCCESS", duration_ms=1.5)))
+    screen.show(entries(IterationFinished(iteration=1, shift=0.25)))
+    screen.show(entries(Stopped(reason="done", iterations=1, inertia=1.5)))
+    screen.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert "input: its first line is a header: x" in lines
+    assert "  <- M1 Map task 1 attempt 3 SUCCESS 1.5 ms" in lines
+    assert "done; 1 iterations, inertia 1.5" in lines
