@@ -23,9 +23,10 @@ from common.events.catalogue.run import Unknown
 
 _QUOTED = r'"(?:[^"\\\n]|\\.)*+"'
 _VALUE = rf'(?:[^ "\\\n]|{_QUOTED})*+'
+_STAMP = "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ"  # in half the time that isoformat takes
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _LINE = re.compile(rf"({_TIME}) ({_VALUE}) (event=(\w+)((?: \w+={_VALUE})*+))")
-_PAIR = re.compile(rf" (\w+)=({_VALUE})")
+_PAIR = re.compile(rf"( \w+=)({_VALUE})")
 _ITEM = re.compile(rf'(?:[^,"]|{_QUOTED})++')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}|0010[0-9a-f]{4})|(.))")
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
@@ -41,18 +42,19 @@ class Entry:
 
     def line(self) -> str:
         """Return it as a line of dump.txt, without the line end."""
-        time = self.time.isoformat(timespec="microseconds").removesuffix("+00:00")
-        return f"{time}Z {_text(self.process)} event={event_text(self.event)}"
+        at = self.time
+        time = _STAMP % (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
+        return f"{time} {_text(self.process)} event={event_text(self.event)}"
 
 
 def event_text(event: Event) -> str:
     """Return an event's name and its fields, as in a line."""
-    parts = [event.name]
-    for attribute, key, default, form, _ in _layout(event.name):
+    text = event.name
+    for attribute, prefix, default, form, _ in _layout(text):
         value = getattr(event, attribute)
         if value is not default:
-            parts.append(f"{key}={form(value)}")
-    return " ".join(parts)
+            text += prefix + form(value)
+    return text
 
 
 def parse_line(line: str) -> Entry:
@@ -92,7 +94,8 @@ class _Field(NamedTuple):
     """How a field of an event is written and read."""
 
     attribute: str
-    key: str
+    prefix: str
+    """What stands before the value: ` key=`."""
     default: object
     form: Callable[[Any], str]
     parse: Callable[[str], Any]
@@ -101,7 +104,7 @@ class _Field(NamedTuple):
 @cache
 def _layout(name: str) -> tuple[_Field, ...]:
     return tuple(
-        _Field(field.name, field.name.removesuffix("_"), field.default, *_codec(field.type))
+        _Field(field.name, f" {field.name.removesuffix('_')}=", field.default, *_codec(field.type))
         for field in fields(EVENTS[name])  # type: ignore[arg-type]  # each event is a dataclass
     )
 
@@ -121,10 +124,10 @@ def _codec(kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
 
 
 def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
-    layout = {field.key: field for field in _layout(name)}
+    layout = {field.prefix: field for field in _layout(name)}
     values = {}
-    for key, text in pairs:
-        values[layout[key].attribute] = layout[key].parse(text)
+    for prefix, text in pairs:
+        values[layout[prefix].attribute] = layout[prefix].parse(text)
     return EVENTS[name](**values)
 
 
