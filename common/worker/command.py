@@ -110,9 +110,13 @@ def _started_by_hand(
     if advertise is not None:
         split_address(advertise, "--advertise")
     return Settings(
-        *(role, 0, 0, join, credentials, f"{own}:{own_port}"),
-        *(advertise, reachable if own in WILDCARDS else own),
-        *(folder.absolute(), data_root.resolve()),
+        role=role,
+        master=join,
+        credentials=credentials,
+        listen=f"{own}:{own_port}",
+        address=advertise or f"{reachable if own in WILDCARDS else own}:0",
+        folder=folder.absolute(),
+        data_root=data_root.resolve(),
     )
 
 
@@ -128,15 +132,23 @@ def _started_by_master(
     **_: object,
 ) -> Settings:
     master, secret = lifeline.introduction()
-    credentials = Credentials(secret) if certs is None else Credentials.load(certs, role)
-    root = None if certs is None else data_root
     listen = listen or f"{LOOPBACK}:0"
     host, _port = split_address(listen, "--listen")
-    return Settings(role, index, incarnation, master, credentials, listen, None, host, folder, root)
+    return Settings(
+        role=role,
+        master=master,
+        credentials=Credentials(secret) if certs is None else Credentials.load(certs, role),
+        listen=listen,
+        address=f"{host}:0",
+        folder=folder,
+        data_root=None if certs is None else data_root,
+        index=index,
+        incarnation=incarnation,
+    )
 
 
 def _address_towards(host: str, port: int) -> str:
-    """Return the address of this host that others see, if they are where the master is."""
+    """Return the address of this host on its way to the master, which the other workers will use too."""
     try:
         (family, kind, protocol, _, address), *_rest = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         with socket.socket(family, kind, protocol) as probe:
@@ -148,7 +160,7 @@ def _address_towards(host: str, port: int) -> str:
 
 
 def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | None) -> None:
-    """Join, serve until the run is over, and leave the folder tidy."""
+    """Join, and serve until the run is over."""
     with ExitStack() as stack:
         if settings.from_elsewhere:
             signal.signal(signal.SIGTERM, _interrupt)
@@ -160,7 +172,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
             lifeline.at_end = log.flush
         try:
             member.serve(add_servicer, log)
-            member.beat_until_the_end()
+            member.send_heartbeats()
         except KeyboardInterrupt:
             member.leave()
             raise
