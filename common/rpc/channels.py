@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import grpc
 
 from common.model import CommittedFile
 from common.records import checksum
-from common.rpc.credentials import Certificates, Credentials, PeerRole
+from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.guard import SECRET_METADATA
 from common.rpc.statuses import DamagedFileError
 
@@ -72,22 +72,12 @@ def connect(address: str, credentials: Credentials, role: str) -> grpc.Channel:
     else:
         # Certificates name roles, not hosts.
         options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", PeerRole(role).dns_name))
-        channel = grpc.secure_channel(address, _client_side(certificates), options)
+        ours = grpc.ssl_channel_credentials(certificates.authority, certificates.key, certificates.own)
+        channel = grpc.secure_channel(address, ours, options)
     return cast("grpc.Channel", _SecretChannel(channel, credentials.secret))
 
 
-def _client_side(certificates: Certificates) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(certificates.authority, certificates.key, certificates.own)
-
-
-class _Chunk(Protocol):
-    """Any message of a stream: the next bytes of a file."""
-
-    @property
-    def data(self) -> bytes: ...
-
-
-def read_stream(chunks: Iterable[_Chunk], expected: CommittedFile) -> bytes:
+def read_stream(chunks: Iterable[Any], expected: CommittedFile) -> bytes:
     """Gather a streamed file and compare it with the size and checksum that its writer vouches for.
 
     Raises

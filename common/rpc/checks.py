@@ -22,15 +22,7 @@ def within(number: int, low: int, high: int, what: str) -> int:
 
 
 class Table(Generic[_Wire, _Ours]):
-    """The wire's values of an enumeration, and what we call each.
-
-    Parameters
-    ----------
-    what
-        The enumeration's name, for errors.
-    meanings
-        Our word for each value.
-    """
+    """Our word for each value that the wire has for something; errors call it `what`."""
 
     def __init__(self, what: str, meanings: Mapping[_Wire, _Ours]) -> None:
         self._what = what

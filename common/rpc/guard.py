@@ -62,8 +62,9 @@ class ServerGuard(grpc.ServerInterceptor):
 
     def _guard(self, handler: Any, callers: set[PeerRole]) -> Any:
         def guarded(data: bytes, context: grpc.ServicerContext) -> Any:
+            self._check_role(callers, context)
             try:
-                return handler.unary_unary(self._parse(handler, data, context, callers), context)
+                return handler.unary_unary(_parsed(data, handler), context)
             except Exception as error:
                 self._abort(context, error)
 
@@ -71,32 +72,33 @@ class ServerGuard(grpc.ServerInterceptor):
 
     def _guard_stream(self, handler: Any, callers: set[PeerRole]) -> Any:
         def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            self._check_role(callers, context)
             try:
-                yield from handler.unary_stream(self._parse(handler, data, context, callers), context)
+                yield from handler.unary_stream(_parsed(data, handler), context)
             except Exception as error:
                 self._abort(context, error)
 
         return guarded
 
-    def _parse(self, handler: Any, data: bytes, context: grpc.ServicerContext, callers: set[PeerRole]) -> Any:
-        if self._credentials.certificates is not None and not _is_one_of(callers, context):
-            raise _NotAllowedError
-        try:
-            return handler.request_deserializer(data)
-        except DecodeError:
-            raise BadRequestError("the request is not a message of its method") from None
+    def _check_role(self, callers: set[PeerRole], context: grpc.ServicerContext) -> None:
+        """Refuse a peer whose certificate, which TLS has checked, is of another role."""
+        if self._credentials.certificates is not None:
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if not any(role.dns_name.encode() in names for role in callers):
+                context.abort(grpc.StatusCode.PERMISSION_DENIED, "")
 
     def _abort(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
-        if isinstance(error, _NotAllowedError):
-            context.abort(grpc.StatusCode.PERMISSION_DENIED, "")
         answer_with(error, context)
         number = secrets.token_hex(4)
         self._on_error(number, error)
         context.abort(grpc.StatusCode.INTERNAL, f"internal error {number}; dump.txt has the details")
 
 
-class _NotAllowedError(Exception):
-    """The caller's certificate is of a role that may not call this."""
+def _parsed(data: bytes, handler: Any) -> Any:
+    try:
+        return handler.request_deserializer(data)
+    except DecodeError:
+        raise BadRequestError("the request is not a message of its method") from None
 
 
 def _refusal(code: grpc.StatusCode) -> Any:
@@ -106,9 +108,3 @@ def _refusal(code: grpc.StatusCode) -> Any:
         context.abort(code, "")
 
     return grpc.stream_unary_rpc_method_handler(refuse)
-
-
-def _is_one_of(roles: set[PeerRole], context: grpc.ServicerContext) -> bool:
-    """Tell whether the peer's certificate, which TLS has checked, is that of one of the roles."""
-    names = context.auth_context().get("x509_subject_alternative_name", ())
-    return any(role.dns_name.encode() in names for role in roles)

@@ -127,12 +127,12 @@ def unpack_split(message: pb.Split) -> Split:
     within(message.row_stop, 0, MOST_ROWS, "the split's end")
     within(message.line_start, 0, MOST_BYTES, "the split's first line")
     return Split(
-        within(message.index, 0, MOST_TASKS - 1, "the split"),
-        message.row_start,
-        message.row_stop,
-        message.byte_start,
-        message.byte_stop,
-        message.line_start,
+        index=within(message.index, 0, MOST_TASKS - 1, "the split"),
+        row_start=message.row_start,
+        row_stop=message.row_stop,
+        byte_start=message.byte_start,
+        byte_stop=message.byte_stop,
+        line_start=message.line_start,
     )
 
 
@@ -165,9 +165,9 @@ def pack_file(file: CommittedFile) -> pb.File:
 def unpack_file(message: pb.File) -> CommittedFile:
     """Unpack what a writer vouches for."""
     return CommittedFile(
-        within(message.size_bytes, 0, MOST_BYTES, "a file's size"),
-        within(message.records, 0, MOST_ROWS, "a file's number of records"),
-        message.crc32,
+        size_bytes=within(message.size_bytes, 0, MOST_BYTES, "a file's size"),
+        records=within(message.records, 0, MOST_ROWS, "a file's number of records"),
+        crc32=message.crc32,
     )
 
 
@@ -179,11 +179,11 @@ def pack_map_output(output: MapOutput) -> pb.MapOutput:
 def unpack_map_output(message: pb.MapOutput) -> MapOutput:
     """Unpack where a partition is."""
     return MapOutput(
-        within(message.task, 0, MOST_TASKS - 1, "a map task"),
-        within(message.attempt, 1, MOST_TASKS, "an attempt"),
-        printable(message.worker),
-        unpack_address(message.address),
-        unpack_file(message.partition),
+        task=within(message.task, 0, MOST_TASKS - 1, "a map task"),
+        attempt=within(message.attempt, 1, MOST_TASKS, "an attempt"),
+        worker=printable(message.worker),
+        address=unpack_address(message.address),
+        partition=unpack_file(message.partition),
     )
 
 

@@ -72,7 +72,9 @@ class Server:
         try:
             if certificates is None:
                 return self.grpc.add_insecure_port(listen)
-            return self.grpc.add_secure_port(listen, _server_side(certificates))
+            pair = (certificates.key, certificates.own)
+            ours = grpc.ssl_server_credentials([pair], certificates.authority, require_client_auth=True)
+            return self.grpc.add_secure_port(listen, ours)
         except RuntimeError:
             raise UsageError(
                 f"cannot listen on {listen}: it is in use, or no address of this machine"
@@ -85,11 +87,6 @@ class Server:
     def stop(self, grace_s: float | None = None) -> None:
         """Take no more calls, give those that are going on some time, and cancel them."""
         self.grpc.stop(grace_s).wait()
-
-
-def _server_side(certificates: Certificates) -> grpc.ServerCredentials:
-    pair = (certificates.key, certificates.own)
-    return grpc.ssl_server_credentials([pair], certificates.authority, require_client_auth=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +25,11 @@ from common.worker.service import AddServicer
 
 _BY_A_SIGNAL = 128
 """The exit code of a program that a signal ended is that signal's number higher."""
+_FOLDER: dict[str, Any] = {"type": click.Path(path_type=Path), "metavar": "FOLDER"}
+_CERTS = "Certificates and secret of a {}, made by: python -m scripts.certs"
+_LISTEN = "Where to serve the other workers.  [default: the address that leads to the master, any port]"
+_DATA_ROOT = "Where the input is on this host; nothing outside is read.  [default: .]"
+_OWN_FOLDER = "Its own folder, for what it writes.  [default: data/{}s/joined]"
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
@@ -33,44 +39,18 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
         name=role, help=f"One {role}: joins a master, on this host or another, and works until it is done."
     )
     @click.option("--join", metavar="HOST:PORT", help="Where the master listens.")
-    @click.option(
-        "--certs",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help=f"Certificates and secret of a {role}, made by: python -m scripts.certs",
-    )
-    @click.option(
-        "--data-root",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        default=".",
-        show_default=True,
-        help="Where the input is on this host; nothing outside is read.",
-    )
-    @click.option(
-        "--folder",
-        type=click.Path(path_type=Path),
-        default=f"data/{role}s/joined",
-        show_default=True,
-        help="Its own folder, for what it writes.",
-    )
-    @click.option(
-        "--listen",
-        metavar="ADDRESS[:PORT]",
-        help="Where to serve the other workers.  [default: the address that leads to the master, any port]",
-    )
+    @click.option("--certs", **_FOLDER, help=_CERTS.format(role))
+    @click.option("--data-root", **_FOLDER, default=".", help=_DATA_ROOT)
+    @click.option("--folder", **_FOLDER, default=f"data/{role}s/joined", help=_OWN_FOLDER.format(role))
+    @click.option("--listen", metavar="ADDRESS[:PORT]", help=_LISTEN)
     @click.option("--advertise", metavar="HOST:PORT", help="What to tell the others, if that is different.")
     @click.option("--index", type=click.IntRange(1), hidden=True)
     @click.option("--incarnation", default=0, hidden=True)
     @click.option("--debug", is_flag=True, help="On an error, print the whole traceback.")
     def command(debug: bool, **options: Any) -> None:
         try:
-            settings = (
-                _started_by_hand(role, **options)
-                if lifeline is None
-                else _started_by_master(role, lifeline, **options)
-            )
-            _work(settings, add_servicer, lifeline)
+            started = partial(_started_by_master, lifeline) if lifeline else _started_by_hand
+            _work(started(role, **options), add_servicer, lifeline)
         except MapReduceError as error:
             if debug:
                 raise
@@ -121,8 +101,8 @@ def _started_by_hand(
 
 
 def _started_by_master(
-    role: Role,
     lifeline: Lifeline,
+    role: Role,
     index: int,
     incarnation: int,
     folder: Path,

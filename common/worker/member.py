@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import click
 import grpc
@@ -147,7 +147,7 @@ class Member:
         heard_s = time.monotonic()
         while not self._ending.over.wait(_HEARTBEAT_S):
             try:
-                if self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S).over:
+                if self._beat().over:
                     return
                 heard_s = time.monotonic()
             except grpc.RpcError as failed:
@@ -161,12 +161,8 @@ class Member:
 
     def leave(self) -> None:
         """Tell the master that this worker goes, if it listens: others do its work at once."""
-        identity = self.identity
-        request = pb.LeaveRequest(
-            role=pack_role(self._settings.role), index=identity.index, incarnation=identity.incarnation
-        )
         with suppress(grpc.RpcError):
-            self.master.Leave(request, timeout=_LEAVE_TIMEOUT_S)
+            self.master.Leave(pb.LeaveRequest(**self._name()), timeout=_LEAVE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""
@@ -179,14 +175,15 @@ class Member:
         return f"{host}:{port or self._server.address.rpartition(':')[2]}"
 
     def _join(self) -> _Identity:
+        settings = self._settings
         request = pb.JoinRequest(
-            role=pack_role(self._settings.role),
-            index=self._settings.index,
-            incarnation=self._settings.incarnation,
+            role=pack_role(settings.role),
+            index=settings.index,
+            incarnation=settings.incarnation,
             address=self._address,
             instance=self._instance,
         )
-        wait = not self._settings.from_elsewhere
+        wait = not settings.from_elsewhere
         response = self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
         return _Identity(response.index, response.incarnation, response.epoch)
 
@@ -199,14 +196,15 @@ class Member:
         if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
             _begin_anew(self._instance)
 
-    def _heartbeat(self) -> pb.HeartbeatRequest:
-        return pb.HeartbeatRequest(
-            role=pack_role(self._settings.role),
-            index=self.identity.index,
-            incarnation=self.identity.incarnation,
-            tasks=self._attempts.in_progress(),
-            progress=self._attempts.progress(),
-        )
+    def _beat(self) -> pb.HeartbeatResponse:
+        tasks, progress = self._attempts.in_progress(), self._attempts.progress()
+        request = pb.HeartbeatRequest(**self._name(), tasks=tasks, progress=progress)
+        return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
+
+    def _name(self) -> dict[str, Any]:
+        """Say who this worker is, as the fields of a message."""
+        role, identity = pack_role(self._settings.role), self.identity
+        return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         if self._log is not None:

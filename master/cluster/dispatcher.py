@@ -51,10 +51,8 @@ class Dispatcher:
     ----------
     inbox
         Where news of the workers come in.
-    membership
-        The workers.
-    calls
-        Makes the calls to them.
+    membership, calls
+        The workers, and the calls to them.
     patience_s
         How long to wait for a worker to join when a role has none.
     log

@@ -47,9 +47,7 @@ class Membership:
     ----------
     credentials
         For calls to the workers.
-    log
-        Gets the master's events about them.
-    notify
+    log, notify
         Told what happens to them. The lock is held meanwhile, so that news come in their order.
     kill
         Makes sure that a process which this master started is dead.

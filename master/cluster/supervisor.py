@@ -13,7 +13,7 @@ from master.cluster.membership import Membership, News
 from master.cluster.processes import WorkerProcess
 from master.cluster.registry import slot_of
 from master.cluster.service import MasterService
-from master.cluster.watcher import Watcher
+from master.cluster.watcher import watch
 from master.scheduling.messages import WorkerId
 from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server
 
@@ -39,10 +39,6 @@ class _Supervised:
             self.ends_s.popleft()
         return len(self.ends_s) <= _RESTARTS
 
-    def pause_s(self) -> float:
-        """Return how long to wait before the next start."""
-        return _RESTART_BACKOFF_S[len(self.ends_s) - 1]
-
 
 class Cluster:
     """M mappers and R reducers: processes of this machine, or such as join from elsewhere, or both.
@@ -53,12 +49,8 @@ class Cluster:
         Those of this machine, started but not introduced.
     server
         Where workers join.
-    credentials
-        What they prove themselves with.
-    log
-        Gets the workers' own lines, and the master's events about them.
-    notify
-        Told, from other threads, what happens to them.
+    credentials, log, notify
+        As for `Membership`; the log gets the workers' own lines as well.
     """
 
     def __init__(
@@ -77,13 +69,12 @@ class Cluster:
         self._slots = {slot_of(process.worker): _Supervised(process) for process in processes}
         self.epoch = time.time_ns()
         self.membership = Membership(credentials, log, notify, self._kill)
-        self._watcher = Watcher(self.membership)
         add_MasterServicer_to_server(MasterService(self.membership, self.epoch, log), server.grpc)
 
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
         self._server.start()
-        self._watcher.start()
+        threading.Thread(target=watch, args=(self.membership, self._closing), daemon=True).start()
         for slot in self._slots.values():
             self._introduce(slot)
 
@@ -97,7 +88,6 @@ class Cluster:
         deadline_s = time.monotonic() + _END_TIMEOUT_S
         for process in processes:
             process.end(max(0.0, deadline_s - time.monotonic()))
-        self._watcher.stop()
         self.membership.end()
         self._server.stop(_LAST_ANSWERS_S)
         self.membership.close()
@@ -129,7 +119,7 @@ class Cluster:
         last_words = f": {end.errors[-1]}" if end.errors else ""
         reason = f"{name} (process {process.pid}) {end.how}{last_words}"
         self.membership.lose(worker, reason, returns=returns, pid=process.pid)
-        if not returns or self._closing.wait(slot.pause_s()):
+        if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(slot.ends_s) - 1]):
             return
         try:
             with self._lock:

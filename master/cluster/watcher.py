@@ -8,27 +8,13 @@ from master.cluster.membership import Membership
 LOOK_EVERY_S = 0.5
 
 
-class Watcher:
-    """Has a membership look at its workers twice a second, until it is stopped."""
-
-    def __init__(self, membership: Membership) -> None:
-        self._membership = membership
-        self._stopped = threading.Event()
-
-    def start(self) -> None:
-        """Begin to watch."""
-        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
-
-    def stop(self) -> None:
-        """Declare nobody dead any more."""
-        self._stopped.set()
-
-    def _watch(self) -> None:
-        looked_s = time.monotonic()
-        while not self._stopped.wait(LOOK_EVERY_S):
-            now_s = time.monotonic()
-            self._membership.look(now_s, unheard_s(now_s - looked_s))
-            looked_s = now_s
+def watch(membership: Membership, stop: threading.Event) -> None:
+    """Have a membership look at its workers twice a second, until it is to stop."""
+    looked_s = time.monotonic()
+    while not stop.wait(LOOK_EVERY_S):
+        now_s = time.monotonic()
+        membership.look(now_s, unheard_s(now_s - looked_s))
+        looked_s = now_s
 
 
 def unheard_s(since_last_look_s: float) -> float:

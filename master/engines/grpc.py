@@ -29,28 +29,18 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """How many workers do the work, and where they come from.
-
-    Parameters
-    ----------
-    mappers, reducers
-        How many there are to be when the work begins.
-    splits
-        Pieces of the input, each a map task; 0: one a mapper.
-    credentials
-        What they prove themselves with; None: a fresh secret.
-    listen
-        ADDRESS:PORT where they join; None: on this machine alone.
-    data_root
-        Below which every host has the input, if workers may join from others.
-    """
+    """How many workers there are to be when the work begins, and where they come from."""
 
     mappers: int
     reducers: int
     splits: int = 0
+    """Pieces of the input, each a map task; 0: one a mapper."""
     credentials: Credentials | None = None
+    """What workers prove themselves with; None: a fresh secret."""
     listen: str | None = None
+    """ADDRESS:PORT where they join; None: on this machine alone."""
     data_root: Path | None = None
+    """Below which every host has the input, if workers may join from others."""
 
 
 class GrpcEngine:
@@ -93,8 +83,9 @@ class GrpcEngine:
         )
         membership = self._cluster.membership
         self._calls = WorkerCalls(membership, options, log)
-        patience_s = PATIENCE_S if pool.listen else 0.0
-        self._dispatcher = Dispatcher(inbox, membership, self._calls, patience_s, log)
+        self._dispatcher = Dispatcher(
+            inbox, membership, self._calls, patience_s=PATIENCE_S if pool.listen else 0.0, log=log
+        )
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
