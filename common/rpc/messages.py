@@ -7,7 +7,7 @@ state are in `job_messages`.
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict
+from typing import Any
 
 from common.errors import BadRequestError, printable
 from common.jobs import JOBS
@@ -54,6 +54,11 @@ _LONGEST_DELAY_S = 3600.0
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 
 
+def _by_name(value: Any) -> dict[str, Any]:
+    """Return the fields of a value that a message has under the same names; `asdict` would copy each."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
 def pack_role(role: Role) -> pb.Role.ValueType:
     """Pack a role."""
     return _ROLES.pack(role)
@@ -88,7 +93,7 @@ def unpack_attempt(message: pb.Attempt) -> Attempt:
 def pack_input(source: Input) -> pb.Input:
     """Pack what is known of the input."""
     words = {"format": _FORMATS.pack(source.format), "dtype": _FLOAT_TYPES.pack(source.dtype)}
-    return pb.Input(**asdict(source) | words)
+    return pb.Input(**_by_name(source) | words)
 
 
 def unpack_input(message: pb.Input) -> Input:
@@ -117,7 +122,7 @@ def unpack_input(message: pb.Input) -> Input:
 
 def pack_split(split: Split) -> pb.Split:
     """Pack a split."""
-    return pb.Split(**asdict(split))
+    return pb.Split(**_by_name(split))
 
 
 def unpack_split(message: pb.Split) -> Split:
@@ -138,7 +143,7 @@ def unpack_split(message: pb.Split) -> Split:
 
 def pack_options(options: TaskOptions) -> pb.TaskOptions:
     """Pack a task's options."""
-    return pb.TaskOptions(**asdict(options) | {"intermediate": _RECORD_FORMATS.pack(options.intermediate)})
+    return pb.TaskOptions(**_by_name(options) | {"intermediate": _RECORD_FORMATS.pack(options.intermediate)})
 
 
 def unpack_options(message: pb.TaskOptions) -> TaskOptions:
@@ -159,7 +164,7 @@ def unpack_options(message: pb.TaskOptions) -> TaskOptions:
 
 def pack_file(file: CommittedFile) -> pb.File:
     """Pack what a writer vouches for."""
-    return pb.File(**asdict(file))
+    return pb.File(**_by_name(file))
 
 
 def unpack_file(message: pb.File) -> CommittedFile:
@@ -173,7 +178,7 @@ def unpack_file(message: pb.File) -> CommittedFile:
 
 def pack_map_output(output: MapOutput) -> pb.MapOutput:
     """Pack where a partition is."""
-    return pb.MapOutput(**asdict(output))
+    return pb.MapOutput(**_by_name(output) | {"partition": pack_file(output.partition)})
 
 
 def unpack_map_output(message: pb.MapOutput) -> MapOutput:
