@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import grpc
 
@@ -11,21 +10,19 @@ from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Role, TaskOptions
+from common.rpc.job_messages import check_width, unpack_job
 from common.rpc.messages import (
-    check_width,
     pack_file,
     unpack_attempt,
     unpack_input,
-    unpack_job,
     unpack_offset,
     unpack_options,
     unpack_partition,
     unpack_partitions,
     unpack_split,
 )
-from common.rpc.seal import Chunk
 from common.store.names import MAP_OUTPUT, partition_name
-from common.worker.service import Node, fail_if_asked, wait_for_person
+from common.worker.service import WorkerContext, apply_task_delay, inject_failure
 from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server
@@ -34,37 +31,34 @@ from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_serv
 class Mapper(MapperServicer):
     """Serves one mapper process, which reads no input outside the data root, if it has one."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._store = node.store
-        self._log = node.log
+    def __init__(self, worker: WorkerContext) -> None:
+        self._worker = worker
         self._memories: dict[int, Memory] = {}
 
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
-        source = replace(source, path=resolve_input(source.path, self._node.data_root))
         check_width(job, state, len(source.columns))
         task = MapTask(
-            unpack_attempt(request.attempt),
-            job,
-            state,
-            source,
-            unpack_split(request.split),
-            unpack_partitions(request.partitions),
-            _with_threads(unpack_options(request.options)),
+            attempt=unpack_attempt(request.attempt),
+            job=job,
+            state=state,
+            source=replace(source, path=resolve_input(source.path, self._worker.data_root)),
+            split=unpack_split(request.split),
+            partitions=unpack_partitions(request.partitions),
+            options=_with_threads(unpack_options(request.options)),
         )
-        return self._node.attempts.run(task.attempt, lambda: self._map(task))
+        return self._worker.attempts.run(task.attempt, lambda: self._map(task))
 
     def _map(self, task: MapTask) -> pb.MapResponse:
         identity = attempt_fields(task.attempt)
-        self._log.event(MapStarted(**identity, rows=str(task.split)))
-        wait_for_person(task.options, self._node.attempts)
+        self._worker.log.event(MapStarted(**identity, rows=str(task.split)))
+        apply_task_delay(task.options, self._worker.attempts)
         memory = self._memories.setdefault(task.split.index, {})
-        result = run_map_task(task, self._store, memory)
-        fail_if_asked(Role.MAPPER, task.attempt, task.options)
-        self._log.event(
+        result = run_map_task(task, self._worker.store, memory)
+        inject_failure(Role.MAPPER, task.attempt, task.options)
+        self._worker.log.event(
             MapFinished(
                 **identity,
                 records=result.map_output.records,
@@ -78,26 +72,26 @@ class Mapper(MapperServicer):
 
     def FetchPartition(  # noqa: N802
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
-    ) -> Iterator[Any]:
+    ) -> Iterator[pb.FetchPartitionResponse]:
         """Stream a partition to a reducer."""
         attempt, name = unpack_attempt(request.attempt), partition_name(unpack_partition(request.partition))
-        for chunk in self._store.read(attempt, name, verify=request.verify):
-            yield Chunk(chunk)
+        for chunk in self._worker.store.read(attempt, name, verify=request.verify):
+            yield pb.FetchPartitionResponse(data=chunk)
 
     def ReadMapOutput(  # noqa: N802
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
-    ) -> Iterator[Any]:
+    ) -> Iterator[pb.ReadMapOutputResponse]:
         """Stream a map output to the master."""
         attempt, offset = unpack_attempt(request.attempt), unpack_offset(request.offset)
-        # What the master has taken in it cannot give back.
-        for chunk in self._store.read(attempt, MAP_OUTPUT, offset, verify=True):
-            yield Chunk(chunk)
+        # The master passes bytes on as they come and cannot take them back: check the whole file first.
+        for chunk in self._worker.store.read(attempt, MAP_OUTPUT, offset, verify=True):
+            yield pb.ReadMapOutputResponse(data=chunk)
 
 
 def _with_threads(options: TaskOptions) -> TaskOptions:
     return options if options.threads else replace(options, threads=cores())
 
 
-def add_mapper(server: grpc.Server, node: Node) -> None:
+def add_mapper(server: grpc.Server, worker: WorkerContext) -> None:
     """Serve a mapper."""
-    add_MapperServicer_to_server(Mapper(node), server)
+    add_MapperServicer_to_server(Mapper(worker), server)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from common.rpc.credentials import CA_FILE, SECRET_FILE, Party, new_secret
+from common.rpc.credentials import CA_FILE, SECRET_FILE, PeerRole, new_secret
 
 _CLOCK_SKEW = timedelta(hours=1)
 """A host whose clock is late by so much accepts new certificates."""
@@ -60,19 +60,19 @@ def make_authority(stop: datetime) -> Issued:
     return Issued(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue(authority: Issued, party: Party, stop: datetime) -> Issued:
-    """Make a party's certificate: its role stands in the alternative name."""
+def issue(authority: Issued, role: PeerRole, stop: datetime) -> Issued:
+    """Make a role's certificate: its role stands in the alternative name."""
     key = ec.generate_private_key(ec.SECP256R1())
     both_ends = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = (
-        _builder(_name(party), key, stop)
+        _builder(_name(role), key, stop)
         .issuer_name(authority.certificate.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage(both_ends), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(party.dns_name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(role.dns_name)]), critical=False)
         .add_extension(issuer_key, critical=False)
     )
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
@@ -95,9 +95,9 @@ def _name(text: str) -> x509.Name:
 
 
 def make_folders(
-    out: Path, stop: datetime, *, keep_authority_key: bool = True, parties: Iterable[Party] = Party
+    out: Path, stop: datetime, *, keep_authority_key: bool = True, roles: Iterable[PeerRole] = PeerRole
 ) -> None:
-    """Make an authority, and for each party a folder with what its hosts need.
+    """Make an authority, and for each role a folder with what its hosts need.
 
     Raises
     ------
@@ -108,12 +108,12 @@ def make_folders(
     authority, secret = make_authority(stop), new_secret()
     if keep_authority_key:
         _write(out / "ca.key", authority.key_pem, 0o600)
-    for party in parties:
-        folder, own = out / party, issue(authority, party, stop)
+    for role in roles:
+        folder, own = out / role, issue(authority, role, stop)
         folder.mkdir(mode=0o700)
         _write(folder / CA_FILE, authority.pem, 0o644)
-        _write(folder / f"{party}.pem", own.pem, 0o644)
-        _write(folder / f"{party}.key", own.key_pem, 0o600)
+        _write(folder / f"{role}.pem", own.pem, 0o644)
+        _write(folder / f"{role}.key", own.key_pem, 0o600)
         _write(folder / SECRET_FILE, f"{secret}\n".encode(), 0o600)
 
 
@@ -135,8 +135,8 @@ def main(out: Path, days: int, forget_ca_key: bool) -> None:
         raise click.UsageError(f"{out} is there already; remove it first, or choose another --out") from None
     except OSError as error:
         raise click.UsageError(f"{error.filename or out}: {error.strerror}") from None
-    for party in Party:
-        print(f"copy {out / party} to each {party}'s host, and start it there with --certs {party}")
+    for role in PeerRole:
+        print(f"copy {out / role} to each {role}'s host, and start it there with --certs {role}")
     if not forget_ca_key:
         print(f"keep {out / 'ca.key'} off those hosts: who has it can take any role")
 

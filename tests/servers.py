@@ -9,67 +9,82 @@ import grpc
 from google.protobuf.message import Message
 
 from common.events.dump import Dump
-from common.rpc.channels import Server, connect
-from common.rpc.credentials import Credentials, Party
+from common.events.log import Log
+from common.rpc.channels import connect
+from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.server import Server
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
 from common.worker.member import Ending
-from common.worker.service import Node
+from common.worker.service import WorkerContext
 from mapper.servicer import add_mapper
 from master.cluster.membership import Membership
+from master.cluster.service import MasterService
 from master.run.recorder import Recorder
 from master.views.terminal import Silent
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import add_WorkerServicer_to_server
+from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server, add_WorkerServicer_to_server
 from reducer.servicer import add_reducer
 
 NO_LOG = Recorder(None, Silent())
-SERVICES = {"Worker": Party.MAPPER, "Mapper": Party.MAPPER, "Reducer": Party.REDUCER, "Master": Party.MASTER}
+SERVICES = {
+    "Worker": PeerRole.MAPPER,
+    "Mapper": PeerRole.MAPPER,
+    "Reducer": PeerRole.REDUCER,
+    "Master": PeerRole.MASTER,
+}
 
 
 @dataclass
 class Serving:
-    """One server of each party, and the errors that they would have logged."""
+    """One server of each role, and the errors that they would have logged."""
 
-    credentials: dict[Party, Credentials]
-    addresses: dict[Party, str] = field(default_factory=dict)
+    credentials: dict[PeerRole, Credentials]
+    addresses: dict[PeerRole, str] = field(default_factory=dict)
     errors: list[BaseException] = field(default_factory=list)
 
-    def channel(self, callee: Party, caller: Credentials) -> grpc.Channel:
+    def channel(self, callee: PeerRole, caller: Credentials) -> grpc.Channel:
         """Connect as its user would."""
         return connect(self.addresses[callee], caller, callee)
 
 
 @contextmanager
-def serving(credentials: dict[Party, Credentials], folder: Path) -> Iterator[Serving]:
+def serving(credentials: dict[PeerRole, Credentials], folder: Path) -> Iterator[Serving]:
     """Serve as a master, a mapper and a reducer until the block ends."""
     result = Serving(credentials)
     with ExitStack() as stack:
-        for party in Party:
-            own = credentials[party]
+        for role in PeerRole:
+            own = credentials[role]
             server = Server(own, lambda number, error: result.errors.append(error))
-            if party is Party.MASTER:
+            if role is PeerRole.MASTER:
                 dump = Dump(folder / "dump.txt")
                 stack.callback(dump.close)
                 log = Recorder(dump, Silent())
                 stack.callback(log.close)
-                Membership(server, own, 1, log, lambda news: None, lambda place, incarnation: None)
+                serve_master(server, own, log)
             else:
-                add = add_mapper if party is Party.MAPPER else add_reducer
-                add(server.grpc, node(folder / party, own))
+                add = add_mapper if role is PeerRole.MAPPER else add_reducer
+                add(server.grpc, worker_context(folder / role, own))
                 add_WorkerServicer_to_server(Ending(), server.grpc)
             server.start()
             stack.callback(server.stop)
-            result.addresses[party] = server.address
+            result.addresses[role] = server.address
         yield result
 
 
-def node(folder: Path, credentials: Credentials) -> Node:
+def serve_master(server: Server, credentials: Credentials, log: Recorder = NO_LOG) -> Membership:
+    """Add the Master service of a run that starts no process of its own."""
+    membership = Membership(credentials, log, lambda news: None, lambda worker: None)
+    add_MasterServicer_to_server(MasterService(membership, 1, log), server.grpc)
+    return membership
+
+
+def worker_context(folder: Path, credentials: Credentials, log: Log = NO_LOG) -> WorkerContext:
     """Make what a worker's service works with."""
-    return Node(NodeStore(folder, 1), credentials, None, Attempts(), NO_LOG)
+    return WorkerContext(NodeStore(folder, 1), credentials, None, Attempts(), log)
 
 
-def methods() -> dict[str, tuple[Party, type[Message]]]:
+def methods() -> dict[str, tuple[PeerRole, type[Message]]]:
     """Return every method of the wire: who serves it, and the class of its requests."""
     found = {}
     for service in pb.DESCRIPTOR.services_by_name.values():

@@ -29,7 +29,7 @@ _SECRET = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 1 << 20
 
 
-class Party(StrEnum):
+class PeerRole(StrEnum):
     """Who takes part in a run."""
 
     MASTER = "master"
@@ -44,7 +44,7 @@ class Party(StrEnum):
 
 @dataclass(frozen=True)
 class Certificates:
-    """What mutual TLS needs, each in PEM: the authority, and a party's own certificate and key."""
+    """What mutual TLS needs, each in PEM: the authority, and a role's own certificate and key."""
 
     authority: bytes
     own: bytes
@@ -64,8 +64,8 @@ class Credentials:
         return cls(new_secret())
 
     @classmethod
-    def load(cls, folder: Path, party: str) -> "Credentials":
-        """Read the folder that `scripts.certs` made for a party, or the one in which it made all of them.
+    def load(cls, folder: Path, role: str) -> "Credentials":
+        """Read the folder that `scripts.certs` made for a role, or the one in which it made all of them.
 
         Raises
         ------
@@ -73,18 +73,18 @@ class Credentials:
             A file is missing or may be read by others, or the certificate won't do; the text says
             what to do.
         """
-        if (folder / party).is_dir():
-            folder /= party
+        if (folder / role).is_dir():
+            folder /= role
         certificates = Certificates(
             _read(folder / CA_FILE),
-            _read(folder / f"{party}.pem"),
-            _read(folder / f"{party}.key", private=True),
+            _read(folder / f"{role}.pem"),
+            _read(folder / f"{role}.key", private=True),
         )
         path = folder / SECRET_FILE
         secret = _read(path, private=True).decode("ascii", "replace").strip()
         if not _SECRET.fullmatch(secret):
             raise UsageError(f"{path} is not a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
-        _check(certificates, folder, Party(party))
+        _check(certificates, folder, PeerRole(role))
         return cls(secret, certificates)
 
     def admits(self, secret: str) -> bool:
@@ -107,13 +107,13 @@ def _read(path: Path, *, private: bool = False) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}; {HOW_TO_MAKE}") from None
 
 
-def _check(certificates: Certificates, folder: Path, party: Party) -> None:
+def _check(certificates: Certificates, folder: Path, role: PeerRole) -> None:
     """Refuse, with one line, certificates with which every connection would fail without a reason."""
     from cryptography import x509  # only where there are certificates
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    path = folder / f"{party}.pem"
+    path = folder / f"{role}.pem"
     try:
         authority = x509.load_pem_x509_certificate(certificates.authority)
         own = x509.load_pem_x509_certificate(certificates.own)
@@ -122,13 +122,13 @@ def _check(certificates: Certificates, folder: Path, party: Party) -> None:
     except (ValueError, TypeError, x509.ExtensionNotFound):
         raise UsageError(f"{folder} holds a file that is no certificate or no key; {HOW_TO_MAKE}") from None
     if key.public_key() != own.public_key():
-        raise UsageError(f"{folder / f'{party}.key'} is not the key of {path}; {HOW_TO_MAKE}")
+        raise UsageError(f"{folder / f'{role}.key'} is not the key of {path}; {HOW_TO_MAKE}")
     try:
         own.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
         raise UsageError(f"{path} was not issued by {folder / CA_FILE}; {HOW_TO_MAKE}") from None
-    if party.dns_name not in names.get_values_for_type(x509.DNSName):
-        raise UsageError(f"{path} is not the certificate of a {party}; {HOW_TO_MAKE}")
+    if role.dns_name not in names.get_values_for_type(x509.DNSName):
+        raise UsageError(f"{path} is not the certificate of a {role}; {HOW_TO_MAKE}")
     for what, certificate in ((path, own), (folder / CA_FILE, authority)):
         if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
             raise UsageError(

@@ -6,17 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from common.rpc.credentials import Credentials, Party
-from common.rpc.seal import seal, unseal
+from common.errors import BadRequestError
+from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.statuses import answer_with
 
 SECRET_METADATA = "mapreduce-secret"  # noqa: S105 (the key of it)
 _STREAM_THREADS = 32
 """Streams have threads of their own: those that nobody reads must not keep orders and heartbeats waiting."""
 
-_MASTER, _MAPPER, _REDUCER = ({party} for party in Party)
-CALLERS: Mapping[str, set[Party]] = {
+_MASTER, _MAPPER, _REDUCER = ({role} for role in PeerRole)
+CALLERS: Mapping[str, set[PeerRole]] = {
     "/mapreduce.v1.Master/Join": _MAPPER | _REDUCER,
     "/mapreduce.v1.Master/Heartbeat": _MAPPER | _REDUCER,
     "/mapreduce.v1.Master/Leave": _MAPPER | _REDUCER,
@@ -32,9 +33,9 @@ CALLERS: Mapping[str, set[Party]] = {
 
 
 class ServerGuard(grpc.ServerInterceptor):
-    """Refuses callers without the right, opens and seals messages, and turns exceptions into statuses.
+    """Refuses callers without the right, and turns exceptions into statuses.
 
-    gRPC hands over bytes, and a message is not parsed before its caller is known.
+    gRPC hands over bytes: a message is not parsed before its caller is known.
     """
 
     def __init__(self, credentials: Credentials, on_error: Callable[[str, BaseException], None]) -> None:
@@ -52,56 +53,52 @@ class ServerGuard(grpc.ServerInterceptor):
         handler = continuation(details)
         if handler is None:
             return None
-        callers = CALLERS[details.method]
+        callers, serialize = CALLERS[details.method], handler.response_serializer
         if handler.response_streaming:
             guarded = self._guard_stream(handler, callers)
             guarded.experimental_thread_pool = self._streams
-            return grpc.unary_stream_rpc_method_handler(guarded)
-        return grpc.unary_unary_rpc_method_handler(self._guard(handler, callers))
+            return grpc.unary_stream_rpc_method_handler(guarded, None, serialize)
+        return grpc.unary_unary_rpc_method_handler(self._guard(handler, callers), None, serialize)
 
-    def _guard(self, handler: Any, callers: set[Party]) -> Any:
-        def guarded(data: bytes, context: grpc.ServicerContext) -> bytes:
+    def _guard(self, handler: Any, callers: set[PeerRole]) -> Any:
+        def guarded(data: bytes, context: grpc.ServicerContext) -> Any:
+            self._check_role(callers, context)
             try:
-                request = self._open(handler, data, context, callers)
-                return seal(handler.response_serializer(handler.unary_unary(request, context)))
+                return handler.unary_unary(_parsed(data, handler), context)
             except Exception as error:
                 self._abort(context, error)
 
         return guarded
 
-    def _guard_stream(self, handler: Any, callers: set[Party]) -> Any:
-        def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    def _guard_stream(self, handler: Any, callers: set[PeerRole]) -> Any:
+        def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            self._check_role(callers, context)
             try:
-                request = self._open(handler, data, context, callers)
-                for chunk in handler.unary_stream(request, context):
-                    yield chunk.seal()
+                yield from handler.unary_stream(_parsed(data, handler), context)
             except Exception as error:
                 self._abort(context, error)
 
         return guarded
 
-    def _open(self, handler: Any, data: bytes, context: grpc.ServicerContext, callers: set[Party]) -> Any:
-        if self._credentials.certificates is not None and not _is_one_of(callers, context):
-            raise _RefusedError(grpc.StatusCode.PERMISSION_DENIED)
-        request = unseal(data, handler.request_deserializer)
-        if request is None:
-            raise _RefusedError(grpc.StatusCode.DATA_LOSS)
-        return request
+    def _check_role(self, callers: set[PeerRole], context: grpc.ServicerContext) -> None:
+        """Refuse a peer whose certificate, which TLS has checked, is of another role."""
+        if self._credentials.certificates is not None:
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if not any(role.dns_name.encode() in names for role in callers):
+                context.abort(grpc.StatusCode.PERMISSION_DENIED, "")
 
     def _abort(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
-        if isinstance(error, _RefusedError):
-            context.abort(error.code, "")
         answer_with(error, context)
         number = secrets.token_hex(4)
         self._on_error(number, error)
         context.abort(grpc.StatusCode.INTERNAL, f"internal error {number}; dump.txt has the details")
 
 
-class _RefusedError(Exception):
-    """Answered with a status and nothing else."""
-
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self.code = code
+def _parsed(data: bytes, handler: Any) -> Any:
+    try:
+        return handler.request_deserializer(data)
+    except DecodeError:
+        raise BadRequestError("the request is not a message of its method") from None
 
 
 def _refusal(code: grpc.StatusCode) -> Any:
@@ -111,9 +108,3 @@ def _refusal(code: grpc.StatusCode) -> Any:
         context.abort(code, "")
 
     return grpc.stream_unary_rpc_method_handler(refuse)
-
-
-def _is_one_of(parties: set[Party], context: grpc.ServicerContext) -> bool:
-    """Tell whether the peer's certificate, which TLS has checked, is that of one of the parties."""
-    names = context.auth_context().get("x509_subject_alternative_name", ())
-    return any(party.dns_name.encode() in names for party in parties)

@@ -1,22 +1,16 @@
 """Between our own types and the messages of `protos/mapreduce.proto`; nothing else knows both.
 
 `pack_x` makes a message, `unpack_x` undoes it. A message that makes no sense, or asks for more than
-there can be, raises BadRequestError before anything of the size it names is allocated.
+there can be, raises BadRequestError before anything of the size it names is allocated. Jobs and their
+state are in `job_messages`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from math import prod
+from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from common.errors import BadRequestError, printable
 from common.jobs import JOBS
-from common.jobs.base import Job
-from common.jobs.centroids import LloydStep, Score
-from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import (
     Attempt,
     CommittedFile,
@@ -28,139 +22,51 @@ from common.model import (
     Role,
     Split,
     Stage,
-    State,
     TaskOptions,
 )
+from common.rpc.checks import MOST_BYTES, MOST_ROWS, MOST_TASKS, Table, within
 from protos import mapreduce_pb2 as pb
 
-_ELEMENT_TYPES = {
-    pb.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
-    pb.ELEMENT_TYPE_INT64: np.dtype("<i8"),
-    pb.ELEMENT_TYPE_INT32: np.dtype("<i4"),
-}
-_ROLES = {pb.ROLE_MAPPER: Role.MAPPER, pb.ROLE_REDUCER: Role.REDUCER}
-_FORMATS = {
-    pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
-    pb.INPUT_FORMAT_NPY: InputFormat.NPY,
-    pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
-}
-_FLOAT_TYPES = {
-    pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32,
-    pb.ELEMENT_TYPE_FLOAT64: FloatType.FLOAT64,
-}
-_RECORD_FORMATS = {
-    pb.RECORD_FORMAT_TEXT: RecordFormat.TEXT,
-    pb.RECORD_FORMAT_ARROW: RecordFormat.ARROW,
-}
+_ROLES = Table("role", {pb.ROLE_MAPPER: Role.MAPPER, pb.ROLE_REDUCER: Role.REDUCER})
+_FORMATS = Table(
+    "input format",
+    {
+        pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
+        pb.INPUT_FORMAT_NPY: InputFormat.NPY,
+        pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
+    },
+)
+_FLOAT_TYPES = Table(
+    "float type",
+    {pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32, pb.ELEMENT_TYPE_FLOAT64: FloatType.FLOAT64},
+)
+_RECORD_FORMATS = Table(
+    "record format",
+    {pb.RECORD_FORMAT_TEXT: RecordFormat.TEXT, pb.RECORD_FORMAT_ARROW: RecordFormat.ARROW},
+)
 
-_MOST_ROWS = 1 << 53
-"""Beyond this, row numbers are no longer float64s."""
-_MOST_BYTES = (1 << 63) - 1
-_MOST_TASKS = 1 << 20
 _MOST_PARTITIONS = 1 << 14
-"""Each is a file, and a place in every answer of a mapper."""
+"""Each is a file, and an entry in every answer of a mapper."""
 _MOST_COLUMNS = 1 << 20
-_MOST_KEYS = (1 << 31) - 1
-_MOST_DIMENSIONS = 3
-_MOST_NUMBERS = 1 << 28
-"""What the largest message has room for."""
 _MOST_THREADS = 1 << 10
 _MOST_PATH_CHARACTERS = 1 << 12
 _LONGEST_DELAY_S = 3600.0
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 
 
-def _within(number: int, low: int, high: int, what: str) -> int:
-    """Return the number if it is from low to high, both included."""
-    if not low <= number <= high:
-        raise BadRequestError(f"{what} is {number}, not from {low} to {high}")
-    return number
-
-
-def _inverse(table: Mapping[Any, Any], value: object) -> Any:
-    return next(key for key, known in table.items() if known == value)
-
-
-def _known(table: Mapping[Any, Any], key: object, what: str) -> Any:
-    if key not in table:
-        raise BadRequestError(f"unknown {what} {key!r}")
-    return table[key]
+def _by_name(value: Any) -> dict[str, Any]:
+    """Return the fields of a value that a message has under the same names; `asdict` would copy each."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def pack_role(role: Role) -> pb.Role.ValueType:
     """Pack a role."""
-    return _inverse(_ROLES, role)  # type: ignore[no-any-return]
+    return _ROLES.pack(role)
 
 
 def unpack_role(message: pb.Role.ValueType) -> Role:
     """Unpack a role."""
-    return _known(_ROLES, message, "role")  # type: ignore[no-any-return]
-
-
-def _pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterable[pb.Array]:
-    for name, array in arrays.items():
-        kind = array.dtype.newbyteorder("<")
-        yield pb.Array(
-            name=name,
-            type=_inverse(_ELEMENT_TYPES, kind),
-            shape=array.shape,
-            data=array.astype(kind).tobytes(),
-        )
-
-
-def _unpack_arrays(messages: Iterable[pb.Array]) -> dict[str, npt.NDArray[Any]]:
-    arrays = {}
-    for message in messages:
-        kind = _known(_ELEMENT_TYPES, message.type, "element type")
-        shape = tuple(message.shape)
-        if len(shape) > _MOST_DIMENSIONS or prod(max(size, 1) for size in shape) > _MOST_NUMBERS:
-            raise BadRequestError(f"array {message.name!r} has a shape that no job uses")
-        data = message.data  # each look at it makes a copy
-        if min(shape, default=0) < 0 or prod(shape) * kind.itemsize != len(data):
-            raise BadRequestError(f"array {message.name!r} does not have the size of its shape")
-        arrays[message.name] = np.frombuffer(data, kind).reshape(shape)
-    return arrays
-
-
-def pack_job(job: Job, state: State) -> pb.Job:
-    """Pack a job and its state."""
-    return pb.Job(name=job.name, parameters=_pack_arrays(job.parameters()), state=_pack_arrays(state))
-
-
-def unpack_job(message: pb.Job) -> tuple[Job, State]:
-    """Unpack a job and its state."""
-    kind: type[Job] = _known(JOBS, message.name, "job")
-    try:
-        job = kind.from_parameters(_unpack_arrays(message.parameters))
-    except KeyError as error:
-        raise BadRequestError(f"job {message.name!r} lacks parameter {error}") from None
-    except ValueError as error:
-        raise BadRequestError(f"job {message.name!r}: {error}") from None
-    state = _unpack_arrays(message.state)
-    for name, array in state.items():
-        if not np.isfinite(array).all():
-            raise BadRequestError(f"state {name!r} holds a number that is not finite")
-    if "centroids" in state:
-        _check_centroids(state["centroids"])
-    return job, state
-
-
-def check_width(job: Job, state: State, columns: int) -> None:
-    """Refuse centroids and grids that are not as wide as the rows: compiled code takes their word."""
-    grids = {LloydStep: columns, Score: 1}
-    if isinstance(job, LloydStep | Score) and job.grid.columns != grids[type(job)]:
-        raise BadRequestError(f"the grid has {job.grid.columns} columns, the input {columns}")
-    if "centroids" in state and (width := state["centroids"].shape[-1]) != columns:
-        raise BadRequestError(f"the centroids have {width} columns, the input {columns}")
-
-
-def _check_centroids(centroids: npt.NDArray[Any]) -> None:
-    """Refuse what is no (k, d) or (starts, k, d) of float64 with a key for each."""
-    shape = centroids.shape
-    if centroids.dtype != np.float64 or len(shape) < 2 or 0 in shape or prod(shape[:-1]) > _MOST_KEYS:
-        raise BadRequestError("the centroids are not an array of centroids")
-    if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
-        raise BadRequestError("a centroid is larger than any point may be")
+    return _ROLES.unpack(message)
 
 
 def pack_attempt(attempt: Attempt) -> pb.Attempt:
@@ -176,49 +82,38 @@ def pack_attempt(attempt: Attempt) -> pb.Attempt:
 
 def unpack_attempt(message: pb.Attempt) -> Attempt:
     """Unpack an attempt."""
-    job, iteration = message.stage.job, message.stage.iteration
-    if job not in JOBS or message.stage.sequence < 1 or message.number < 1 or iteration < 0:
+    stage = message.stage
+    counted = stage.sequence >= 1 and stage.iteration >= 0 and message.number >= 1
+    if stage.job not in JOBS or not counted or not 0 <= message.task < MOST_TASKS:
         raise BadRequestError("the attempt is not one that a master makes")
-    if not 0 <= message.task < _MOST_TASKS:
-        raise BadRequestError("the attempt is not one that a master makes")
-    stage = Stage(message.stage.sequence, job, iteration or None, message.stage.epoch)
-    return Attempt(stage, message.task, message.number)
+    made_in = Stage(stage.sequence, stage.job, stage.iteration or None, stage.epoch)
+    return Attempt(made_in, message.task, message.number)
 
 
 def pack_input(source: Input) -> pb.Input:
     """Pack what is known of the input."""
-    return pb.Input(
-        path=source.path,
-        format=_inverse(_FORMATS, source.format),
-        delimiter=source.delimiter,
-        fields=source.fields,
-        columns=source.columns,
-        rows=source.rows,
-        size_bytes=source.size_bytes,
-        mtime_ns=source.mtime_ns,
-        dtype=_inverse(_FLOAT_TYPES, source.dtype),
-        digest=source.digest,
-    )
+    words = {"format": _FORMATS.pack(source.format), "dtype": _FLOAT_TYPES.pack(source.dtype)}
+    return pb.Input(**_by_name(source) | words)
 
 
 def unpack_input(message: pb.Input) -> Input:
     """Unpack what is known of the input."""
-    kind = _known(_FORMATS, message.format, "input format")
-    dtype = _known(_FLOAT_TYPES, message.dtype, "float type")
+    kind = _FORMATS.unpack(message.format)
+    dtype = _FLOAT_TYPES.unpack(message.dtype)
     if not 0 < len(message.path) <= _MOST_PATH_CHARACTERS or "\0" in message.path:
         raise BadRequestError("the input's path is none")
     if len(message.delimiter) > 1:
         raise BadRequestError("a delimiter is one character")
-    fields = _within(message.fields, 1, _MOST_COLUMNS, "fields")
-    _within(len(message.columns), 1, fields, "the number of columns")
+    fields = within(message.fields, 1, _MOST_COLUMNS, "fields")
+    within(len(message.columns), 1, fields, "the number of columns")
     return Input(
         path=message.path,
         format=kind,
         delimiter=message.delimiter,
         fields=fields,
-        columns=tuple(_within(column, 0, fields - 1, "a column") for column in message.columns),
-        rows=_within(message.rows, 1, _MOST_ROWS, "rows"),
-        size_bytes=_within(message.size_bytes, 1, _MOST_BYTES, "size_bytes"),
+        columns=tuple(within(column, 0, fields - 1, "a column") for column in message.columns),
+        rows=within(message.rows, 1, MOST_ROWS, "rows"),
+        size_bytes=within(message.size_bytes, 1, MOST_BYTES, "size_bytes"),
         mtime_ns=message.mtime_ns,
         dtype=dtype,
         digest=message.digest,
@@ -227,43 +122,28 @@ def unpack_input(message: pb.Input) -> Input:
 
 def pack_split(split: Split) -> pb.Split:
     """Pack a split."""
-    return pb.Split(
-        index=split.index,
-        row_start=split.row_start,
-        row_stop=split.row_stop,
-        byte_start=split.byte_start,
-        byte_stop=split.byte_stop,
-        line_start=split.line_start,
-    )
+    return pb.Split(**_by_name(split))
 
 
 def unpack_split(message: pb.Split) -> Split:
     """Unpack a split."""
     if not 0 <= message.row_start <= message.row_stop or not 0 <= message.byte_start <= message.byte_stop:
         raise BadRequestError("the split ends before it starts")
-    _within(message.row_stop, 0, _MOST_ROWS, "the split's end")
-    _within(message.line_start, 0, _MOST_BYTES, "the split's first line")
+    within(message.row_stop, 0, MOST_ROWS, "the split's end")
+    within(message.line_start, 0, MOST_BYTES, "the split's first line")
     return Split(
-        _within(message.index, 0, _MOST_TASKS - 1, "the split"),
-        message.row_start,
-        message.row_stop,
-        message.byte_start,
-        message.byte_stop,
-        message.line_start,
+        index=within(message.index, 0, MOST_TASKS - 1, "the split"),
+        row_start=message.row_start,
+        row_stop=message.row_stop,
+        byte_start=message.byte_start,
+        byte_stop=message.byte_stop,
+        line_start=message.line_start,
     )
 
 
 def pack_options(options: TaskOptions) -> pb.TaskOptions:
     """Pack a task's options."""
-    return pb.TaskOptions(
-        combine=options.combine,
-        keep_iterations=options.keep_iterations,
-        delay_s=options.delay_s,
-        fail_rate=options.fail_rate,
-        seed=options.seed,
-        intermediate=_inverse(_RECORD_FORMATS, options.intermediate),
-        threads=options.threads,
-    )
+    return pb.TaskOptions(**_by_name(options) | {"intermediate": _RECORD_FORMATS.pack(options.intermediate)})
 
 
 def unpack_options(message: pb.TaskOptions) -> TaskOptions:
@@ -277,44 +157,38 @@ def unpack_options(message: pb.TaskOptions) -> TaskOptions:
         delay_s=message.delay_s,
         fail_rate=message.fail_rate,
         seed=message.seed,
-        intermediate=_known(_RECORD_FORMATS, message.intermediate, "record format"),
-        threads=_within(message.threads, 0, _MOST_THREADS, "threads"),
+        intermediate=_RECORD_FORMATS.unpack(message.intermediate),
+        threads=within(message.threads, 0, _MOST_THREADS, "threads"),
     )
 
 
 def pack_file(file: CommittedFile) -> pb.File:
     """Pack what a writer vouches for."""
-    return pb.File(size_bytes=file.size_bytes, records=file.records, crc32=file.crc32)
+    return pb.File(**_by_name(file))
 
 
 def unpack_file(message: pb.File) -> CommittedFile:
     """Unpack what a writer vouches for."""
     return CommittedFile(
-        _within(message.size_bytes, 0, _MOST_BYTES, "a file's size"),
-        _within(message.records, 0, _MOST_ROWS, "a file's number of records"),
-        message.crc32,
+        size_bytes=within(message.size_bytes, 0, MOST_BYTES, "a file's size"),
+        records=within(message.records, 0, MOST_ROWS, "a file's number of records"),
+        crc32=message.crc32,
     )
 
 
 def pack_map_output(output: MapOutput) -> pb.MapOutput:
     """Pack where a partition is."""
-    return pb.MapOutput(
-        task=output.task,
-        attempt=output.attempt,
-        worker=output.worker,
-        address=output.address,
-        partition=pack_file(output.partition),
-    )
+    return pb.MapOutput(**_by_name(output) | {"partition": pack_file(output.partition)})
 
 
 def unpack_map_output(message: pb.MapOutput) -> MapOutput:
     """Unpack where a partition is."""
     return MapOutput(
-        _within(message.task, 0, _MOST_TASKS - 1, "a map task"),
-        _within(message.attempt, 1, _MOST_TASKS, "an attempt"),
-        printable(message.worker),
-        unpack_address(message.address),
-        unpack_file(message.partition),
+        task=within(message.task, 0, MOST_TASKS - 1, "a map task"),
+        attempt=within(message.attempt, 1, MOST_TASKS, "an attempt"),
+        worker=printable(message.worker),
+        address=unpack_address(message.address),
+        partition=unpack_file(message.partition),
     )
 
 
@@ -328,22 +202,22 @@ def unpack_address(text: str) -> str:
 
 def unpack_partitions(count: int) -> int:
     """Return how many partitions a map task is to write."""
-    return _within(count, 0, _MOST_PARTITIONS, "the number of partitions")
+    return within(count, 0, _MOST_PARTITIONS, "the number of partitions")
 
 
 def unpack_partition(partition: int) -> int:
     """Return which partition is asked for, from 0."""
-    return _within(partition, 0, _MOST_PARTITIONS - 1, "the partition")
+    return within(partition, 0, _MOST_PARTITIONS - 1, "the partition")
 
 
 def unpack_offset(offset: int) -> int:
     """Return how many bytes are to be skipped."""
-    return _within(offset, 0, _MOST_BYTES, "the offset")
+    return within(offset, 0, MOST_BYTES, "the offset")
 
 
 def unpack_index(index: int, what: str) -> int:
     """Return a worker's index or incarnation, from 1."""
-    return _within(index, 1, _MOST_TASKS, what)
+    return within(index, 1, MOST_TASKS, what)
 
 
 def unpack_lines(lines: Iterable[str]) -> list[str]:

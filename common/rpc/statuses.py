@@ -3,6 +3,7 @@
 from typing import NamedTuple, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from common.errors import (
     BadRequestError,
@@ -15,7 +16,6 @@ from common.errors import (
     StaleAttemptError,
     TaskError,
 )
-from common.rpc.seal import seal, unseal
 from protos import mapreduce_pb2 as pb
 
 _METADATA = "mapreduce-error-bin"
@@ -49,8 +49,18 @@ class UnreachableError(TaskError):
     """The peer did not answer."""
 
 
-class DamagedMessageError(TaskError):
-    """A message of a stream is not what its sender sealed; worth another try."""
+class TimedOutError(TaskError):
+    """The peer did not answer in time."""
+
+
+class DamagedFileError(TaskError):
+    """A file did not arrive as its writer vouches for it."""
+
+
+_UNANSWERED = {
+    grpc.StatusCode.UNAVAILABLE: UnreachableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOutError,
+}
 
 
 def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
@@ -63,7 +73,7 @@ def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
         detail.lost.task, detail.lost.attempt = error.task, error.attempt
         detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason[:_MOST_CHARACTERS]
     if fault.kind:
-        context.set_trailing_metadata(((_METADATA, seal(detail.SerializeToString())),))
+        context.set_trailing_metadata(((_METADATA, detail.SerializeToString()),))
     context.abort(fault.code, str(error)[:_MOST_CHARACTERS])
 
 
@@ -73,26 +83,31 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
     Returns
     -------
     MapReduceError
-        UnreachableError if the peer did not answer; RunFailedError if it refused us; a plain
-        TaskError if it failed in a way that is worth another try, a damaged message among others.
+        UnreachableError or TimedOutError if the peer did not answer; RunFailedError if it refused us; a
+        plain TaskError if it failed in another way. `retries` says which of them are worth another try.
     """
     if isinstance(failed, MapReduceError):
         return failed
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
-    sealed = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
-    detail = unseal(cast("bytes", sealed), pb.ErrorDetail.FromString)
-    if detail is not None:
-        if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
-            lost = detail.lost
-            return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
-        for kind, fault in _FAULTS.items():
-            if fault.kind == detail.kind:
-                return kind(text)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return UnreachableError(f"{code.name}: {text}")
+    if (ours := _our_error(failed, text)) is not None:
+        return ours
     if code in _REFUSALS:
         return RunFailedError(f"the peer refused the call: {code.name}")
     if code is grpc.StatusCode.CANCELLED:
         text = "the connection was closed"  # gRPC's own words are about its streams
-    return TaskError(f"{code.name}: {text}")
+    return _UNANSWERED.get(code, TaskError)(f"{code.name}: {text}")
+
+
+def _our_error(failed: grpc.Call, text: str) -> MapReduceError | None:
+    """Return the error that the call's detail names, if it has one."""
+    data = dict(failed.trailing_metadata() or ()).get(_METADATA, b"")
+    try:
+        detail = pb.ErrorDetail.FromString(cast("bytes", data))
+    except DecodeError:
+        return None
+    if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
+        lost = detail.lost
+        return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
+    kinds = {fault.kind: kind for kind, fault in _FAULTS.items() if fault.kind}
+    return kinds[detail.kind](text) if detail.kind in kinds else None

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +25,11 @@ from common.worker.service import AddServicer
 
 _BY_A_SIGNAL = 128
 """The exit code of a program that a signal ended is that signal's number higher."""
+_FOLDER: dict[str, Any] = {"type": click.Path(path_type=Path), "metavar": "FOLDER"}
+_CERTS = "Certificates and secret of a {}, made by: python -m scripts.certs"
+_LISTEN = "Where to serve the other workers.  [default: the address that leads to the master, any port]"
+_DATA_ROOT = "Where the input is on this host; nothing outside is read.  [default: .]"
+_OWN_FOLDER = "Its own folder, for what it writes.  [default: data/{}s/joined]"
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
@@ -33,44 +39,18 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
         name=role, help=f"One {role}: joins a master, on this host or another, and works until it is done."
     )
     @click.option("--join", metavar="HOST:PORT", help="Where the master listens.")
-    @click.option(
-        "--certs",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help=f"Certificates and secret of a {role}, made by: python -m scripts.certs",
-    )
-    @click.option(
-        "--data-root",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        default=".",
-        show_default=True,
-        help="Where the input is on this host; nothing outside is read.",
-    )
-    @click.option(
-        "--folder",
-        type=click.Path(path_type=Path),
-        default=f"data/{role}s/joined",
-        show_default=True,
-        help="Its own folder, for what it writes.",
-    )
-    @click.option(
-        "--listen",
-        metavar="ADDRESS[:PORT]",
-        help="Where to serve the other workers.  [default: the address that leads to the master, any port]",
-    )
+    @click.option("--certs", **_FOLDER, help=_CERTS.format(role))
+    @click.option("--data-root", **_FOLDER, default=".", help=_DATA_ROOT)
+    @click.option("--folder", **_FOLDER, default=f"data/{role}s/joined", help=_OWN_FOLDER.format(role))
+    @click.option("--listen", metavar="ADDRESS[:PORT]", help=_LISTEN)
     @click.option("--advertise", metavar="HOST:PORT", help="What to tell the others, if that is different.")
     @click.option("--index", type=click.IntRange(1), hidden=True)
     @click.option("--incarnation", default=0, hidden=True)
     @click.option("--debug", is_flag=True, help="On an error, print the whole traceback.")
     def command(debug: bool, **options: Any) -> None:
         try:
-            settings = (
-                _started_by_hand(role, **options)
-                if lifeline is None
-                else _started_by_master(role, lifeline, **options)
-            )
-            _work(settings, add_servicer, lifeline)
+            started = partial(_started_by_master, lifeline) if lifeline else _started_by_hand
+            _work(started(role, **options), add_servicer, lifeline)
         except MapReduceError as error:
             if debug:
                 raise
@@ -110,15 +90,19 @@ def _started_by_hand(
     if advertise is not None:
         split_address(advertise, "--advertise")
     return Settings(
-        *(role, 0, 0, join, credentials, f"{own}:{own_port}"),
-        *(advertise, reachable if own in WILDCARDS else own),
-        *(folder.absolute(), data_root.resolve()),
+        role=role,
+        master=join,
+        credentials=credentials,
+        listen=f"{own}:{own_port}",
+        address=advertise or f"{reachable if own in WILDCARDS else own}:0",
+        folder=folder.absolute(),
+        data_root=data_root.resolve(),
     )
 
 
 def _started_by_master(
-    role: Role,
     lifeline: Lifeline,
+    role: Role,
     index: int,
     incarnation: int,
     folder: Path,
@@ -128,15 +112,23 @@ def _started_by_master(
     **_: object,
 ) -> Settings:
     master, secret = lifeline.introduction()
-    credentials = Credentials(secret) if certs is None else Credentials.load(certs, role)
-    root = None if certs is None else data_root
     listen = listen or f"{LOOPBACK}:0"
     host, _port = split_address(listen, "--listen")
-    return Settings(role, index, incarnation, master, credentials, listen, None, host, folder, root)
+    return Settings(
+        role=role,
+        master=master,
+        credentials=Credentials(secret) if certs is None else Credentials.load(certs, role),
+        listen=listen,
+        address=f"{host}:0",
+        folder=folder,
+        data_root=None if certs is None else data_root,
+        index=index,
+        incarnation=incarnation,
+    )
 
 
 def _address_towards(host: str, port: int) -> str:
-    """Return the address of this host that others see, if they are where the master is."""
+    """Return the address of this host on its way to the master, which the other workers will use too."""
     try:
         (family, kind, protocol, _, address), *_rest = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         with socket.socket(family, kind, protocol) as probe:
@@ -148,7 +140,7 @@ def _address_towards(host: str, port: int) -> str:
 
 
 def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | None) -> None:
-    """Join, serve until the run is over, and leave the folder tidy."""
+    """Join, and serve until the run is over."""
     with ExitStack() as stack:
         if settings.from_elsewhere:
             signal.signal(signal.SIGTERM, _interrupt)
@@ -160,7 +152,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
             lifeline.at_end = log.flush
         try:
             member.serve(add_servicer, log)
-            member.beat_until_the_end()
+            member.send_heartbeats()
         except KeyboardInterrupt:
             member.leave()
             raise

@@ -1,4 +1,4 @@
-"""The thread a worker hangs by: its standard input, which its master holds open.
+"""What ties a worker to its master: its standard input, which the master holds open.
 
 Imports nothing that takes time, so that a worker watches from its first moment on.
 """

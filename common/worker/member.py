@@ -1,4 +1,4 @@
-"""A worker's membership: it joins the master, shows signs of life, and ends when the run is over."""
+"""A worker joins the master, sends heartbeats, and ends when the run is over."""
 
 import os
 import secrets
@@ -8,35 +8,31 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import click
 import grpc
 
-from common.errors import RunFailedError, StaleAttemptError, TaskError
+from common.errors import RunFailedError, StaleAttemptError
 from common.events.catalogue.run import InternalError
 from common.events.log import Log
 from common.model import Role
-from common.rpc.channels import (
-    CONTROL_TIMEOUT_S,
-    LARGEST_ORDER_BYTES,
-    Server,
-    UnreachableError,
-    connect,
-    error_of,
-)
-from common.rpc.credentials import Credentials, Party
+from common.rpc.address import split_address
+from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
+from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.messages import pack_role
+from common.rpc.retries import JOIN_PAUSE_S, may_join_later
+from common.rpc.server import Server
+from common.rpc.statuses import error_of
 from common.store.names import node_name
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
-from common.worker.service import AddServicer, Node
+from common.worker.service import AddServicer, WorkerContext
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServicer_to_server
 
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
-_JOIN_PAUSE_S = 1.0
 _LEAVE_TIMEOUT_S = 2.0
 _INSTANCE = "MAPREDUCE_INSTANCE"
 """How a process that replaces another one knows who it is to their master."""
@@ -46,18 +42,22 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How a worker was started. `index` is 0 for one from elsewhere, which gets one when it joins."""
+    """How a worker was started."""
 
     role: Role
-    index: int
-    incarnation: int
     master: str
+    """HOST:PORT."""
     credentials: Credentials
     listen: str
-    advertise: str | None
-    host: str
+    """ADDRESS:PORT."""
+    address: str
+    """HOST:PORT to tell the others; port 0 stands for the one where it serves."""
     folder: Path
     data_root: Path | None
+    """Outside of it no input is read; None: anywhere."""
+    index: int = 0
+    """0 for a worker from elsewhere, which is told its index when it joins."""
+    incarnation: int = 0
 
     @property
     def from_elsewhere(self) -> bool:
@@ -102,7 +102,7 @@ class Member:
             settings.listen,
             largest_request_bytes=LARGEST_ORDER_BYTES,
         )
-        self._channel = connect(settings.master, settings.credentials, Party.MASTER)
+        self._channel = connect(settings.master, settings.credentials, PeerRole.MASTER)
         self.master = MasterStub(self._channel)
         self.identity = _Identity(settings.index, settings.incarnation, 0)
 
@@ -115,36 +115,40 @@ class Member:
                 return
             except grpc.RpcError as failed:
                 error = error_of(failed)
-            # Neither no answer nor one that came late or damaged is a refusal.
-            again = isinstance(error, UnreachableError) or type(error) is TaskError
-            if not (self._settings.from_elsewhere and again):
+            if not (self._settings.from_elsewhere and may_join_later(error)):
                 raise RunFailedError(f"the master at {self._settings.master} refused: {error}") from None
             if str(error) != said:
                 said = str(error)
                 reason = said.rsplit(": ", 1)[-1]
                 click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
-            if self._ending.over.wait(_JOIN_PAUSE_S):
-                return  # it was in, though it was not told so, and by now that run is over
+            if self._ending.over.wait(JOIN_PAUSE_S):
+                return  # it had joined, though the answer got lost, and by now that run is over
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""
         self._log = log
         settings, identity = self._settings, self.identity
         store = NodeStore(settings.folder, identity.index, identity.epoch)
-        node = Node(store, settings.credentials, settings.data_root, self._attempts, log)
-        add_servicer(self._server.grpc, node)
+        context = WorkerContext(
+            store=store,
+            credentials=settings.credentials,
+            data_root=settings.data_root,
+            attempts=self._attempts,
+            log=log,
+        )
+        add_servicer(self._server.grpc, context)
         add_WorkerServicer_to_server(self._ending, self._server.grpc)
         self._server.start()
         if settings.from_elsewhere:
             name = node_name(settings.role, identity.index)
             click.echo(f"joined {settings.master} as {name}, serving at {self._address}", err=True)
 
-    def beat_until_the_end(self) -> None:
-        """Show signs of life every second until the run is over."""
+    def send_heartbeats(self) -> None:
+        """Send a heartbeat every second until the run is over."""
         heard_s = time.monotonic()
         while not self._ending.over.wait(_HEARTBEAT_S):
             try:
-                if self.master.Heartbeat(self._heartbeat(), timeout=_HEARTBEAT_TIMEOUT_S).over:
+                if self._beat().over:
                     return
                 heard_s = time.monotonic()
             except grpc.RpcError as failed:
@@ -158,12 +162,8 @@ class Member:
 
     def leave(self) -> None:
         """Tell the master that this worker goes, if it listens: others do its work at once."""
-        identity = self.identity
-        request = pb.LeaveRequest(
-            role=pack_role(self._settings.role), index=identity.index, incarnation=identity.incarnation
-        )
         with suppress(grpc.RpcError):
-            self.master.Leave(request, timeout=_LEAVE_TIMEOUT_S)
+            self.master.Leave(pb.LeaveRequest(**self._name()), timeout=_LEAVE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""
@@ -172,23 +172,24 @@ class Member:
     @property
     def _address(self) -> str:
         """Where the others find this worker."""
-        port = self._server.address.rpartition(":")[2]
-        return self._settings.advertise or f"{self._settings.host}:{port}"
+        host, port = split_address(self._settings.address, "--advertise")
+        return f"{host}:{port or self._server.address.rpartition(':')[2]}"
 
     def _join(self) -> _Identity:
+        settings = self._settings
         request = pb.JoinRequest(
-            role=pack_role(self._settings.role),
-            index=self._settings.index,
-            incarnation=self._settings.incarnation,
+            role=pack_role(settings.role),
+            index=settings.index,
+            incarnation=settings.incarnation,
             address=self._address,
             instance=self._instance,
         )
-        wait = not self._settings.from_elsewhere
+        wait = not settings.from_elsewhere
         response = self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
         return _Identity(response.index, response.incarnation, response.epoch)
 
     def _join_again(self) -> None:
-        """Come back after having been taken for dead; if the master is another one by now, begin anew."""
+        """Come back after having been declared dead; if the master is another one by now, begin anew."""
         if not self._settings.from_elsewhere:
             os._exit(0)  # it has been replaced
         before = self.identity
@@ -196,14 +197,15 @@ class Member:
         if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
             _begin_anew(self._instance)
 
-    def _heartbeat(self) -> pb.HeartbeatRequest:
-        return pb.HeartbeatRequest(
-            role=pack_role(self._settings.role),
-            index=self.identity.index,
-            incarnation=self.identity.incarnation,
-            tasks=self._attempts.in_progress(),
-            progress=self._attempts.progress(),
-        )
+    def _beat(self) -> pb.HeartbeatResponse:
+        tasks, progress = self._attempts.in_progress(), self._attempts.progress()
+        request = pb.HeartbeatRequest(**self._name(), tasks=tasks, progress=progress)
+        return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
+
+    def _name(self) -> dict[str, Any]:
+        """Say who this worker is, as the fields of a message."""
+        role, identity = pack_role(self._settings.role), self.identity
+        return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         if self._log is not None:
@@ -211,6 +213,6 @@ class Member:
 
 
 def _begin_anew(instance: str) -> Never:
-    """Replace this process by a new one of the same command, for another run: only its place is kept."""
+    """Replace this process by a new one of the same command, for another run; it keeps its instance."""
     os.environ[_INSTANCE] = instance
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606

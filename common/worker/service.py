@@ -1,9 +1,9 @@
 """What the services of mappers and reducers have in common."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import grpc
@@ -17,7 +17,7 @@ from common.worker.attempts import Attempts
 
 
 @dataclass(frozen=True)
-class Node:
+class WorkerContext:
     """What a worker's service works with."""
 
     store: NodeStore
@@ -27,29 +27,26 @@ class Node:
     log: Log
 
 
-AddServicer = Callable[[grpc.Server, Node], None]
+AddServicer = Callable[[grpc.Server, WorkerContext], None]
 """Adds a role's service to a server."""
 
 
-def wait_for_person(options: TaskOptions, attempts: Attempts) -> None:
-    """Sleep for `--task-delay`, which is no hanging."""
+def apply_task_delay(options: TaskOptions, attempts: Attempts) -> None:
+    """Sleep for `--task-delay`; the worker shows progress meanwhile, for it does not hang."""
     end_s = time.monotonic() + options.delay_s
-    pause = threading.Event()
     while (left_s := end_s - time.monotonic()) > 0:
-        pause.wait(min(left_s, 1.0))
+        time.sleep(min(left_s, 1.0))
         attempts.step()
 
 
-def fail_if_asked(role: Role, attempt: Attempt, options: TaskOptions) -> None:
+def inject_failure(role: Role, attempt: Attempt, options: TaskOptions) -> None:
     """Raise InjectedFailureError with the probability of `--fail-rate`.
 
     The draw depends on the seed and on which attempt this is, not on when or where it runs.
     """
     if not options.fail_rate:
         return
-    import hashlib
-
     name = f"{options.seed}/{role}/{attempt.stage.sequence}/{attempt.task}/{attempt.number}"
-    draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
+    draw = int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) / 2**64
     if draw < options.fail_rate:
         raise InjectedFailureError("injected by --fail-rate")

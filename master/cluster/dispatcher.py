@@ -1,40 +1,20 @@
-"""Runs the scheduler's commands over gRPC and feeds what happens back to it."""
+"""Runs the scheduler's commands and feeds what happens back to it."""
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeAlias
 
-import grpc
-
-from common.errors import FetchFailedError, MapReduceError, RunFailedError, TaskError
+from common.errors import MapReduceError, RunFailedError, TaskError
 from common.events.catalogue.run import InternalError
-from common.events.catalogue.tasks import (
-    FAILURE,
-    SUCCESS,
-    LateAnswerDropped,
-    RpcCall,
-    RpcResponse,
-    attempt_fields,
-)
+from common.events.catalogue.tasks import LateAnswerDropped
 from common.events.catalogue.workers import WorkerSuspected
 from common.events.log import Log
-from common.jobs.base import Job
-from common.model import Attempt, CommittedFile, Input, MapOutput, Role, Split, Stage, State, TaskOptions
-from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, UnreachableError, error_of, read_stream
-from common.rpc.messages import (
-    pack_attempt,
-    pack_input,
-    pack_job,
-    pack_map_output,
-    pack_options,
-    pack_split,
-    unpack_file,
-)
-from common.store.names import node_name
-from master.cluster.membership import Membership, News
+from common.model import Role
+from common.rpc.statuses import UnreachableError
+from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
+from master.cluster.membership import Membership
+from master.cluster.registry import slot_of
 from master.scheduling.messages import (
     Command,
     Event,
@@ -51,32 +31,20 @@ from master.scheduling.messages import (
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import StageScheduler
-from protos import mapreduce_pb2 as pb
 
 _MOST_CALLS = 1024
 """At once, the late ones included; a thread is made only when one is needed."""
 
-_Answer = TypeVar("_Answer")
+
+class Arrival(NamedTuple):
+    """An event on its way to the scheduler, and the stage it belongs to; 0 for news of workers."""
+
+    event: Event
+    sequence: int = 0
 
 
-@dataclass(frozen=True)
-class StageOrder:
-    """What a stage does: a job over splits, with `partitions` reduce tasks."""
-
-    stage: Stage
-    job: Job
-    state: State
-    source: Input
-    splits: Sequence[Split]
-    partitions: int
-
-
-@dataclass(frozen=True)
-class MapFiles:
-    """The content of a map task's Output."""
-
-    map_output: CommittedFile
-    partitions: list[CommittedFile]
+Inbox: TypeAlias = "queue.SimpleQueue[Arrival]"
+"""Where other threads leave what happened."""
 
 
 class Dispatcher:
@@ -84,26 +52,26 @@ class Dispatcher:
 
     Parameters
     ----------
-    options
-        Sent along with each task.
+    inbox
+        Where news of the workers come in.
+    membership, calls
+        The workers, and the calls to them.
     patience_s
         How long to wait for a worker to join when a role has none.
     log
-        Gets every call and every answer.
+        Gets answers that nobody waits for, and internal errors.
     """
 
-    def __init__(self, options: TaskOptions, patience_s: float, log: Log) -> None:
-        self._options = options
+    def __init__(
+        self, inbox: Inbox, membership: Membership, calls: WorkerCalls, patience_s: float, log: Log
+    ) -> None:
+        self._inbox = inbox
+        self._membership = membership
+        self._calls = calls
         self._patience_s = patience_s
         self._log = log
-        self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._placement = Placement()
         self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
-        self._closing = False
-
-    def notify(self, event: News) -> None:
-        """Take in, from any thread, what happened to a worker."""
-        self._events.put((0, event))
 
     def await_workers(self, mappers: int, reducers: int) -> None:
         """Wait until that many workers have joined.
@@ -115,12 +83,12 @@ class Dispatcher:
         """
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
         while any(self._placement.joined(role) < count for role, count in wanted.items()):
-            _, event = self._events.get()
+            event = self._inbox.get().event
             self._placement.take_in(event)
             if isinstance(event, WorkerLost) and not event.returns and not self._patience_s:
                 raise RunFailedError(f"a worker does not start: {event.reason}")
 
-    def run(self, order: StageOrder, members: Membership) -> tuple[Output, ...]:
+    def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
         The content of a reduce task's output is its file's bytes; of a map task's, MapFiles.
@@ -141,181 +109,52 @@ class Dispatcher:
                         return outputs
                     case Fail(task, error):
                         raise _final(task, error)
-                    case _:
-                        self._execute(command, order, members)
+                    case RunTask():
+                        self._threads.submit(self._run_task, command, order)
+                    case Suspect(worker):
+                        self._log.event(WorkerSuspected(worker=slot_of(worker)))
+                        self._membership.tell_when_heard(worker)
             commands = self._next_commands(scheduler, order.stage.sequence)
 
-    def read_map_output(
-        self, order: StageOrder, output: Output, members: Membership, offset: int
-    ) -> Iterator[bytes]:
-        """Stream a map output's bytes from `offset` on, as they come.
-
-        Raises
-        ------
-        TaskError
-            The stream broke, or the output is gone: its map task must run again.
-        """
-        mapper = members.mapper(output.worker)
-        attempt = pack_attempt(Attempt(order.stage, output.task.index, output.attempt))
-        request = pb.ReadMapOutputRequest(attempt=attempt, offset=offset)
-        call = self._log_call(
-            "ReadMapOutput", RunTask(output.task, output.attempt, output.worker), order.stage, offset=offset
-        )
-        began_s, received = time.monotonic(), 0
-        try:
-            for response in mapper.ReadMapOutput(request, timeout=STREAM_TIMEOUT_S):
-                received += len(response.data)
-                yield response.data
-        except (grpc.RpcError, TaskError) as failed:
-            error = error_of(failed)
-            self._log_answer(call, began_s, status=FAILURE, reason=str(error))
-            raise error from failed
-        self._log_answer(call, began_s, status=SUCCESS, bytes=received)
-
     def close(self) -> None:
-        """Wait for no one; calls in flight end with their workers, and are no news any more."""
-        self._closing = True
+        """Wait for no one; calls in progress end with their workers."""
+        self._calls.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
+        """Wait for the next event; return what the scheduler makes of it."""
         try:
             wait_s = None if scheduler.wake_s is None else max(0.0, scheduler.wake_s - time.monotonic())
-            stage, event = self._events.get(timeout=wait_s)
+            event, of_sequence = self._inbox.get(timeout=wait_s)
         except queue.Empty:
             return scheduler.handle(TimePassed(), time.monotonic())
-        if isinstance(event, TaskSucceeded | TaskFailed):
-            task, attempt = (
-                (event.output.task, event.output.attempt)
-                if isinstance(event, TaskSucceeded)
-                else (event.task, event.attempt)
-            )
-            if stage != sequence or not scheduler.is_running(task, attempt):
-                if isinstance(event, TaskSucceeded):
-                    self._log.event(LateAnswerDropped(worker_task=_describe(task), attempt=attempt))
-                return []
+        match event:
+            case TaskSucceeded(Output(task, attempt)) | TaskFailed(task, attempt):
+                if of_sequence != sequence or not scheduler.is_running(task, attempt):
+                    self._drop(event, task, attempt)
+                    return []
         return scheduler.handle(event, time.monotonic())
 
-    def _execute(self, command: Command, order: StageOrder, members: Membership) -> None:
-        match command:
-            case RunTask():
-                self._threads.submit(self._run_task, command, order, members)
-            case Suspect(worker):
-                self._log.event(WorkerSuspected(worker=node_name(worker.role, worker.index)))
-                members.tell_when_heard(worker)
+    def _drop(self, event: Event, task: TaskId, attempt: int) -> None:
+        """Note a success that came too late; a failure that did is of no interest."""
+        if isinstance(event, TaskSucceeded):
+            name = f"{task.role}/{task.index + 1}"
+            self._log.event(LateAnswerDropped(worker_task=name, attempt=attempt))
 
-    def _run_task(self, command: RunTask, order: StageOrder, members: Membership) -> None:
+    def _run_task(self, command: RunTask, order: StageOrder) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
         task, attempt = command.task, command.attempt
         event: Event
         try:
-            run = self._map if task.role is Role.MAPPER else self._reduce
-            content = run(command, order, members)
+            run = self._calls.map if task.role is Role.MAPPER else self._calls.reduce
+            content: MapFiles | bytes = run(command, order)
             event = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
             event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
         except Exception as error:
             self._log.event(InternalError(error=repr(error)))
             event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
-        self._events.put((order.stage.sequence, event))
-
-    def _map(self, command: RunTask, order: StageOrder, members: Membership) -> MapFiles:
-        mapper = members.mapper(command.worker)
-        split = next(split for split in order.splits if split.index == command.task.index)
-        request = pb.MapRequest(
-            attempt=pack_attempt(Attempt(order.stage, split.index, command.attempt)),
-            job=pack_job(order.job, order.state),
-            input=pack_input(order.source),
-            split=pack_split(split),
-            partitions=order.partitions,
-            options=pack_options(self._options),
-        )
-        response = self._call(
-            "Map",
-            command,
-            order.stage,
-            lambda: mapper.Map(request, timeout=TASK_TIMEOUT_S),
-            lambda answer: {"records": answer.map_output.records, "bytes": answer.ByteSize()},
-            rows=str(split),
-        )
-        return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
-
-    def _reduce(self, command: RunTask, order: StageOrder, members: Membership) -> bytes:
-        reducer = members.reducer(command.worker)
-        attempt = pack_attempt(Attempt(order.stage, command.task.index, command.attempt))
-        request = pb.ReduceRequest(
-            attempt=attempt,
-            job=pack_job(order.job, {}),
-            sources=[_source(output, command.task.index, members) for output in command.sources],
-            options=pack_options(self._options),
-        )
-        response = self._call(
-            "Reduce",
-            command,
-            order.stage,
-            lambda: reducer.Reduce(request, timeout=TASK_TIMEOUT_S),
-            lambda answer: {"records": answer.output.records, "bytes": answer.ByteSize()},
-        )
-        file = unpack_file(response.output)
-        read = pb.ReadReduceOutputRequest(attempt=attempt)
-        return self._call(
-            "ReadReduceOutput",
-            command,
-            order.stage,
-            lambda: read_stream(reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S), file),
-            lambda data: {"bytes": len(data)},
-        )
-
-    def _call(
-        self,
-        method: str,
-        command: RunTask,
-        stage: Stage,
-        ask: Callable[[], _Answer],
-        summary: Callable[[_Answer], dict[str, Any]],
-        **details: Any,
-    ) -> _Answer:
-        """Make a call, logging it before and its answer after."""
-        call = self._log_call(method, command, stage, **details)
-        began_s = time.monotonic()
-        try:
-            answer = ask()
-        except (grpc.RpcError, TaskError) as failed:
-            error = error_of(failed)
-            self._log_answer(call, began_s, status=FAILURE, reason=str(error))
-            raise error from failed
-        self._log_answer(call, began_s, status=SUCCESS, **summary(answer))
-        return answer
-
-    def _log_call(self, method: str, command: RunTask, stage: Stage, **details: Any) -> dict[str, Any]:
-        """Log a call; return the fields that it has in common with its answer."""
-        worker = node_name(command.worker.role, command.worker.index)
-        attempt = Attempt(stage, command.task.index, command.attempt)
-        identity = {"method": method, **attempt_fields(attempt)}
-        self._log.event(RpcCall(to=worker, **identity, backup=command.backup, **details))
-        return {"from_": worker, **identity}
-
-    def _log_answer(self, call: dict[str, Any], began_s: float, **outcome: Any) -> None:
-        if self._closing:
-            return
-        duration_ms = round((time.monotonic() - began_s) * 1000, 3)
-        self._log.event(RpcResponse(**call, duration_ms=duration_ms, **outcome))
-
-
-def _source(output: Output, partition: int, members: Membership) -> pb.MapOutput:
-    """Say where a map task's partition is."""
-    assert isinstance(output.content, MapFiles)
-    try:
-        address = members.address(output.worker)
-    except UnreachableError as error:
-        raise FetchFailedError(output.task.index, output.attempt, True, str(error)) from error
-    name = node_name(output.worker.role, output.worker.index)
-    return pack_map_output(
-        MapOutput(output.task.index, output.attempt, name, address, output.content.partitions[partition])
-    )
-
-
-def _describe(task: TaskId) -> str:
-    return f"{task.role}/{task.index + 1}"
+        self._inbox.put(Arrival(event, order.stage.sequence))
 
 
 def _final(task: TaskId, error: MapReduceError) -> MapReduceError:

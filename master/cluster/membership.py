@@ -1,300 +1,195 @@
-"""Who belongs to the cluster: workers join, show signs of life, and are declared dead here alone."""
+"""Who belongs to the cluster: changes one at a time, told in the order in which they happen.
+
+Workers are declared dead here alone. `registry` has the rules, `service` takes in what workers say, and
+`watcher` is the thread that looks at their heartbeats.
+"""
 
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias
 
 import grpc
 
 from common.errors import StaleAttemptError
 from common.events.catalogue import workers as events
-from common.events.log import RunLog
+from common.events.log import Log
 from common.model import Role
-from common.rpc.channels import Server, UnreachableError, connect
-from common.rpc.credentials import Credentials, Party
-from common.rpc.messages import unpack_address, unpack_index, unpack_lines, unpack_role
-from common.store.names import node_name
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Pulse, Vital
+from common.rpc.channels import connect
+from common.rpc.credentials import Credentials
+from common.rpc.statuses import UnreachableError
+from master.cluster.registry import Registered, Registry, slot_of
+from master.scheduling.liveness import DEAD_AFTER_S, Pulse, Vital
 from master.scheduling.messages import WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import (
-    MapperStub,
-    MasterServicer,
-    ReducerStub,
-    WorkerStub,
-    add_MasterServicer_to_server,
-)
+from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub, WorkerStub
 
-JOIN_TIMEOUT_S = 60.0
-"""For a process that this master started."""
-_LOOK_EVERY_S = 0.5
-_LAST_WORDS_S = 1.0
-"""For answers that are on their way as the master ends."""
+News: TypeAlias = WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard
 
-News = WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard
-Place = tuple[Role, int]
+_CHECK_EVERY_S = 0.5
 
 
-@dataclass
-class _Member:
-    """A worker that has joined. `instance` is empty for a process that this master started."""
+class Link:
+    """How to reach a worker; only the stub of its role has a service behind it."""
 
-    worker: WorkerId
-    address: str
-    instance: str
-    channel: grpc.Channel
-    stub: MapperStub | ReducerStub
-    pulse: Pulse
-    told: threading.Event
-    """It knows that the run is over."""
-    watched: bool = False
-    """Somebody wants to know when it is heard from again."""
-
-    @property
-    def name(self) -> str:
-        return node_name(self.worker.role, self.worker.index)
+    def __init__(self, worker: WorkerId, address: str, credentials: Credentials) -> None:
+        self.address = address
+        channel = connect(address, credentials, worker.role)
+        self.mapper, self.reducer = MapperStub(channel), ReducerStub(channel)
+        self.worker = WorkerStub(channel)
+        self.close = channel.close
 
 
-class Membership(MasterServicer):
-    """The Master service, and what it knows of the workers.
+class Membership:
+    """The workers of a run, for all threads of the master.
 
     Parameters
     ----------
-    server
-        To serve on; started by `open`.
     credentials
         For calls to the workers.
-    epoch
-        This master's life.
-    log
-        For the workers' own lines, and for the master's events about them.
-    notify
-        Told, from other threads, what happens to them.
+    log, notify
+        Told what happens to them. The lock is held meanwhile, so that news come in their order.
     kill
         Makes sure that a process which this master started is dead.
     """
 
     def __init__(
         self,
-        server: Server,
         credentials: Credentials,
-        epoch: int,
-        log: RunLog,
+        log: Log,
         notify: Callable[[News], None],
-        kill: Callable[[Place, int], None],
+        kill: Callable[[WorkerId], None],
     ) -> None:
-        self._server = server
         self._credentials = credentials
-        self._epoch = epoch
         self._log = log
         self._notify = notify
         self._kill = kill
         self._lock = threading.RLock()
-        self._started: dict[Place, tuple[int, float]] = {}
-        self._members: dict[Place, _Member] = {}
-        self._instances: dict[str, WorkerId] = {}
-        self._closing = threading.Event()
-        add_MasterServicer_to_server(self, server.grpc)
+        self._registry = Registry()
+        self._links: dict[WorkerId, Link] = {}
+        self._over = False
 
-    def open(self) -> None:
-        """Let workers join."""
-        self._server.start()
-        threading.Thread(target=self._watch, name="membership", daemon=True).start()
-
-    def close(self) -> None:
-        """Tell workers from elsewhere that the run is over, and stop listening.
-
-        They are called, and their heartbeats are answered so: one of both ways may be broken.
-        """
-        self._closing.set()
+    def expect(self, worker: WorkerId) -> None:
+        """Let a process that this master has started join."""
         with self._lock:
-            members = list(self._members.values())
-        visitors = [member for member in members if member.instance]
-        for member in visitors:
-            threading.Thread(target=_tell_the_end, args=(member,), daemon=True).start()
-        for member in visitors:
-            while not member.told.wait(_LOOK_EVERY_S):
-                if member.pulse.vital(time.monotonic()) is Vital.DEAD:
-                    break
-        self._server.stop(_LAST_WORDS_S)
-        for member in members:
-            member.channel.close()
+            self._registry.expect(worker, time.monotonic())
 
-    def expect(self, place: Place, incarnation: int) -> None:
-        """Let a process that this master has started join, and none before it in its place."""
+    def join(self, worker: WorkerId, address: str) -> None:
+        """Take in a process that this master started; StaleAttemptError if it is not expected."""
         with self._lock:
-            self._started[place] = incarnation, time.monotonic()
+            self._registry.join(worker, time.monotonic())
+            self._welcome(worker, address)
 
-    def mapper(self, worker: WorkerId) -> MapperStub:
-        """Return a mapper that joined; UnreachableError if it is lost."""
-        return cast("MapperStub", self._member(worker).stub)
+    def join_from_elsewhere(self, role: Role, instance: str, address: str) -> WorkerId:
+        """Take in a worker from elsewhere, perhaps again; return who it is now."""
+        with self._lock:
+            before = self._registry.joined_as(role, instance)
+            if before is not None:
+                self.lose(before.worker, f"{slot_of(before.worker)} has joined again", returns=False)
+            worker = self._registry.join_from_elsewhere(role, instance, time.monotonic())
+            self._welcome(worker, address)
+        return worker
 
-    def reducer(self, worker: WorkerId) -> ReducerStub:
-        """Return a reducer that joined; UnreachableError if it is lost."""
-        return cast("ReducerStub", self._member(worker).stub)
+    def _welcome(self, worker: WorkerId, address: str) -> None:
+        self._links[worker] = Link(worker, address, self._credentials)
+        self._log.event(events.WorkerJoined(worker=slot_of(worker), address=address))
+        self._notify(WorkerJoined(worker))
 
-    def address(self, worker: WorkerId) -> str:
-        """Return where a worker serves; UnreachableError if it is lost."""
-        return self._member(worker).address
+    def beat(self, worker: WorkerId, tasks: int, progress: int) -> bool:
+        """Take in a heartbeat, StaleAttemptError if it is nobody's of this run; tell whether that is over."""
+        with self._lock:
+            registered = self._registry.get(worker)
+            if self._over:
+                registered.told.set()
+                return True
+            registered.pulse.beat(time.monotonic(), tasks, progress)
+            if registered.awaited:
+                registered.awaited = False
+                self._log.event(events.WorkerHeard(worker=slot_of(worker)))
+                self._notify(WorkerHeard(worker))
+        return False
 
-    def tell_when_heard(self, worker: WorkerId) -> None:
-        """Notify WorkerHeard at the worker's next heartbeat."""
-        with suppress(UnreachableError):
-            self._member(worker).watched = True
+    def leave(self, worker: WorkerId) -> None:
+        """Do without a worker from now on; StaleAttemptError if it is nobody of this run."""
+        with self._lock:
+            registered = self._registry.get(worker)
+            self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
+        registered.told.set()
 
     def lose(
         self, worker: WorkerId, reason: str, *, returns: bool, left: bool = False, pid: int | None = None
     ) -> None:
         """Declare that a worker is gone, whether it joined or not; `pid` is for the log."""
         with self._lock:
-            place = worker.role, worker.index
-            member = self._find(worker)
-            if member is not None:
-                del self._members[place]
-            if self._started.get(place, (0,))[0] == worker.incarnation:
-                del self._started[place]
-            name = node_name(*place)
-            self._log.event(events.WorkerLost(worker=name, pid=pid, reason=reason, returns=returns))
-            self._notify(WorkerLost(worker, returns, reason, left))
-            if member is not None:
-                member.channel.close()  # now, for the calls that it ends are not to be heard of first
-
-    # The service
-
-    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
-        """Take a worker in."""
-        role = unpack_role(request.role)
-        with self._lock:
-            if request.index:
-                index = unpack_index(request.index, "the index")
-                worker = WorkerId(role, index, unpack_index(request.incarnation, "the incarnation"))
-                if self._started.get((role, worker.index), (0,))[0] != worker.incarnation:
-                    raise StaleAttemptError("this master did not start that worker, or has replaced it")
-            else:
-                worker = self._seat_visitor(role, request.instance)
-            self._enter(
-                worker, unpack_address(request.address), request.instance if not request.index else ""
+            self._registry.remove(worker)
+            self._log.event(
+                events.WorkerLost(worker=slot_of(worker), pid=pid, reason=reason, returns=returns)
             )
-        return pb.JoinResponse(index=worker.index, incarnation=worker.incarnation, epoch=self._epoch)
+            self._notify(WorkerLost(worker, returns, reason, left))
+            if worker in self._links:
+                # Only now: the calls that this ends must not be heard of before the loss.
+                self._links.pop(worker).close()
 
-    def Heartbeat(  # noqa: N802
-        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
-    ) -> pb.HeartbeatResponse:
-        """Take in that a worker is alive."""
+    def link(self, worker: WorkerId) -> Link:
+        """Return how to reach a worker; UnreachableError if it is lost."""
         with self._lock:
-            member = self._known(request)
-            if self._closing.is_set():
-                member.told.set()
-                return pb.HeartbeatResponse(over=True)
-            member.pulse.beat(time.monotonic(), request.tasks, request.progress)
-            if member.watched:
-                member.watched = False
-                self._log.event(events.WorkerHeard(worker=member.name))
-                self._notify(WorkerHeard(member.worker))
-        return pb.HeartbeatResponse()
+            if worker not in self._links:
+                raise UnreachableError(f"{slot_of(worker)} is lost")
+            return self._links[worker]
 
-    def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
-        """Do without a worker from now on."""
+    def tell_when_heard(self, worker: WorkerId) -> None:
+        """Notify WorkerHeard at the worker's next heartbeat."""
+        with self._lock, suppress(StaleAttemptError):
+            self._registry.get(worker).awaited = True
+
+    def look(self, now_s: float, unheard_s: float) -> None:
+        """Look at everyone's heartbeats; for so long nobody listened, which does not count against them."""
         with self._lock:
-            member = self._known(request)
-            self.lose(member.worker, f"{member.name} has left", returns=False, left=True)
-        member.told.set()
-        return pb.LeaveResponse()
+            for worker in self._registry.overdue(now_s):
+                self._kill(worker)
+            for registered in self._registry.joined():
+                registered.pulse.forgive(unheard_s)
+                self._look_at(registered, now_s)
 
-    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
-        """Put workers' own lines into the dump."""
-        self._log.add_lines(*unpack_lines(request.lines))
-        return pb.LogResponse()
+    def _look_at(self, registered: Registered, now_s: float) -> None:
+        worker, reason = registered.worker, registered.cause_of_death(now_s)
+        if reason and registered.instance:
+            self.lose(worker, reason, returns=False)
+        elif reason:
+            registered.pulse = Pulse(now_s)  # its process is about to end, and will be lost then
+            self._log.event(events.WorkerKilled(worker=slot_of(worker), reason=reason))
+            self._kill(worker)
+        elif registered.falls_silent(now_s):
+            self._log.event(events.WorkerSilent(worker=slot_of(worker)))
+            self._notify(WorkerSilent(worker))
 
-    def _known(self, request: pb.HeartbeatRequest | pb.LeaveRequest) -> _Member:
-        """Return who calls; StaleAttemptError if it is nobody of this run."""
-        worker = WorkerId(unpack_role(request.role), request.index, request.incarnation)
-        member = self._find(worker)
-        if member is None:
-            raise StaleAttemptError("that worker is not, or no longer, one of this run")
-        return member
+    def end(self) -> None:
+        """Tell workers from elsewhere that the run is over, and wait until each knows it, or is dead.
 
-    def _seat_visitor(self, role: Role, instance: str) -> WorkerId:
-        """Give a worker from elsewhere a place: its old one, or the first that is free."""
-        if not instance:
-            raise StaleAttemptError("a worker from elsewhere names its instance")
-        known = self._instances.get(instance)
-        if known is not None:
-            if (member := self._members.get((role, known.index))) is not None and member.worker == known:
-                self.lose(known, f"{member.name} has joined again", returns=False)
-            worker = WorkerId(role, known.index, known.incarnation + 1)
-        else:
-            taken = {worker.index for worker in self._instances.values() if worker.role is role}
-            taken |= {index for place_role, index in self._started if place_role is role}
-            index = next(index for index in range(1, len(taken) + 2) if index not in taken)
-            worker = WorkerId(role, index, 1)
-        self._instances[instance] = worker
-        return worker
-
-    def _enter(self, worker: WorkerId, address: str, instance: str) -> None:
-        party = Party(worker.role)
-        channel = connect(address, self._credentials, party)
-        stub = MapperStub(channel) if worker.role is Role.MAPPER else ReducerStub(channel)
-        place = worker.role, worker.index
-        pulse = Pulse(time.monotonic())
-        self._members[place] = _Member(worker, address, instance, channel, stub, pulse, threading.Event())
-        self._log.event(events.WorkerJoined(worker=node_name(*place), address=address))
-        self._notify(WorkerJoined(worker))
-
-    # Life and death
-
-    def _watch(self) -> None:
-        """Look at everyone's pulse, until the end."""
-        looked_s = time.monotonic()
-        while not self._closing.wait(_LOOK_EVERY_S):
-            now_s = time.monotonic()
-            gap_s = now_s - looked_s - _LOOK_EVERY_S
-            looked_s = now_s
-            with self._lock:
-                for place, (incarnation, since_s) in self._started.items():
-                    if place not in self._members and now_s - since_s > JOIN_TIMEOUT_S:
-                        self._kill(place, incarnation)
-                for member in list(self._members.values()):
-                    if gap_s > _LOOK_EVERY_S:  # this process itself was stopped, or had no time
-                        member.pulse.forgive(gap_s)
-                    self._look_at(member, now_s)
-
-    def _look_at(self, member: _Member, now_s: float) -> None:
-        match member.pulse.vital(now_s):
-            case Vital.DEAD:
-                self._declare_dead(member, f"{member.name} was silent for {DEAD_AFTER_S:g} s")
-            case Vital.HUNG:
-                self._declare_dead(member, f"{member.name} hangs: no progress for {HUNG_AFTER_S:g} s")
-            case Vital.SILENT if not member.watched:
-                member.watched = True
-                self._log.event(events.WorkerSilent(worker=member.name))
-                self._notify(WorkerSilent(member.worker))
-
-    def _declare_dead(self, member: _Member, reason: str) -> None:
-        if member.instance:
-            self.lose(member.worker, reason, returns=False)
-        else:
-            member.pulse = Pulse(time.monotonic())  # its end is on its way
-            self._log.event(events.WorkerKilled(worker=member.name, reason=reason))
-            self._kill((member.worker.role, member.worker.index), member.worker.incarnation)
-
-    def _member(self, worker: WorkerId) -> _Member:
+        They are called, and their heartbeats are answered so: one of both ways may be broken.
+        """
         with self._lock:
-            member = self._find(worker)
-            if member is None:
-                raise UnreachableError(f"{node_name(worker.role, worker.index)} is lost")
-            return member
+            self._over = True
+            others = [
+                (other, self._links[other.worker]) for other in self._registry.joined() if other.instance
+            ]
+        for other, link in others:
+            threading.Thread(target=_tell_the_end, args=(other, link), daemon=True).start()
+        for other, _ in others:
+            while not other.told.wait(_CHECK_EVERY_S):
+                if other.pulse.vital(time.monotonic()) is Vital.DEAD:
+                    break
 
-    def _find(self, worker: WorkerId) -> _Member | None:
-        member = self._members.get((worker.role, worker.index))
-        return member if member is not None and member.worker == worker else None
+    def close(self) -> None:
+        """Close all channels."""
+        with self._lock:
+            for link in self._links.values():
+                link.close()
 
 
-def _tell_the_end(member: _Member) -> None:
+def _tell_the_end(registered: Registered, link: Link) -> None:
     # One that has just joined does not serve yet. If it does not hear, it ends when its patience does.
     with suppress(grpc.RpcError, ValueError):  # closed meanwhile: it was told another way
-        WorkerStub(member.channel).End(pb.EndRequest(), timeout=DEAD_AFTER_S, wait_for_ready=True)
-        member.told.set()
+        link.worker.End(pb.EndRequest(), timeout=DEAD_AFTER_S, wait_for_ready=True)
+        registered.told.set()

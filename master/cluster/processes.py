@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from common.model import Role
 from common.store.folders import DataDir
+from master.scheduling.messages import WorkerId
 
 _ROOT = Path(__file__).resolve().parents[2]
 _WORKER_SETTINGS = {
@@ -29,15 +32,22 @@ _WORKER_SETTINGS = {
 }
 
 
+class ProcessEnd(NamedTuple):
+    """What a process wrote to standard error, line by line, and how it ended, as the end of a sentence."""
+
+    errors: list[str]
+    how: str
+
+
 class WorkerProcess:
     """One worker process, started at once.
 
-    Its standard input is the thread it hangs by: the first line says where the master is and gives
-    the secret, and when the pipe closes, whoever closes it, the worker ends.
+    It lives as long as its standard input is open: the first line says where the master is and gives the
+    secret, and when the pipe closes, whoever closes it, the worker ends.
 
     Parameters
     ----------
-    role, index, incarnation
+    worker
         Which worker it is.
     folder
         Its own folder.
@@ -45,14 +55,12 @@ class WorkerProcess:
         More of its command line.
     """
 
-    def __init__(
-        self, role: Role, index: int, incarnation: int, folder: Path, options: Sequence[str] = ()
-    ) -> None:
-        self.role, self.index, self.incarnation = role, index, incarnation
+    def __init__(self, worker: WorkerId, folder: Path, options: Sequence[str] = ()) -> None:
+        self.worker = worker
         self._folder, self._options = folder, options
-        arguments = ["--index", str(index), "--incarnation", str(incarnation), "--folder", str(folder)]
+        arguments = ["--index", str(worker.index), "--incarnation", str(worker.incarnation)]
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", role, *arguments, *options],
+            [sys.executable, "-m", worker.role, *arguments, "--folder", str(folder), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -62,35 +70,36 @@ class WorkerProcess:
         self.pid = self._process.pid
 
     def successor(self) -> "WorkerProcess":
-        """Start the next process in its place; OSError if the system can't."""
-        return WorkerProcess(self.role, self.index, self.incarnation + 1, self._folder, self._options)
+        """Start the next process of its slot; OSError if the system can't."""
+        worker = replace(self.worker, incarnation=self.worker.incarnation + 1)
+        return WorkerProcess(worker, self._folder, self._options)
 
     def introduce(self, master: str, secret: str) -> None:
         """Tell it where the master listens, and the run's secret."""
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ValueError):  # it has ended already, and `watch` tells, or has told
+        with suppress(BrokenPipeError, ValueError):  # it has ended already, which `wait` returns, or did
             self._process.stdin.write(f"{master} {secret}\n".encode())
             self._process.stdin.flush()
 
-    def watch(self) -> tuple[list[str], str]:
-        """Wait for its end; return what it said on standard error, and how it ended."""
+    def wait(self) -> "ProcessEnd":
+        """Wait for its end."""
         assert self._process.stderr is not None
         with self._process.stderr as stderr:
-            said = [line.decode("utf-8", "replace").rstrip() for line in stderr]
+            errors = [line.decode("utf-8", "replace").rstrip() for line in stderr]
         code = self._process.wait()
-        self.let_go()
+        self.close_input()
         if code < 0:
-            return said, f"was ended by signal {-code} ({signal.Signals(-code).name})"
-        return said, f"ended with exit code {code}"
+            return ProcessEnd(errors, f"was ended by signal {-code} ({signal.Signals(-code).name})")
+        return ProcessEnd(errors, f"ended with exit code {code}")
 
-    def let_go(self) -> None:
+    def close_input(self) -> None:
         """Close its standard input, so that it ends."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it without its consent."""
+        """End it at once."""
         self._process.kill()
 
     def end(self, timeout_s: float) -> None:
@@ -108,7 +117,7 @@ def start_workers(
     """Start that many of each, at once, each with these options more on its command line."""
     counts = {Role.MAPPER: mappers, Role.REDUCER: reducers}
     return [
-        WorkerProcess(role, index, 1, data_dir.node(role, index), options)
+        WorkerProcess(WorkerId(role, index, 1), data_dir.node(role, index), options)
         for role, count in counts.items()
         for index in range(1, count + 1)
     ]

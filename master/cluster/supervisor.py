@@ -8,37 +8,30 @@ from dataclasses import dataclass, field
 
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
-from common.rpc.channels import Server
 from common.rpc.credentials import Credentials
-from common.store.names import node_name
-from master.cluster.membership import Membership, News, Place
+from common.rpc.server import Server
+from master.cluster.membership import Membership, News
 from master.cluster.processes import WorkerProcess
+from master.cluster.registry import slot_of
+from master.cluster.service import MasterService
+from master.cluster.watcher import watch
 from master.scheduling.messages import WorkerId
+from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server
 
 _RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
 _RESTART_BACKOFF_S = (0.0, 0.5, 2.0)
 _END_TIMEOUT_S = 2.0
+_LAST_ANSWERS_S = 1.0
+"""For answers that are on their way as the master ends."""
 
 
 @dataclass
-class _Chair:
-    """A place for processes of this machine, one after another."""
+class _Supervised:
+    """A slot of this machine: its process, and when the ones before it ended."""
 
     process: WorkerProcess
     ends_s: deque[float] = field(default_factory=deque)
-
-    @property
-    def place(self) -> Place:
-        return self.process.role, self.process.index
-
-    @property
-    def name(self) -> str:
-        return node_name(*self.place)
-
-    @property
-    def worker(self) -> WorkerId:
-        return WorkerId(*self.place, self.process.incarnation)
 
     def may_restart(self, now_s: float) -> bool:
         """Count an end; tell whether there were few of late."""
@@ -57,12 +50,8 @@ class Cluster:
         Those of this machine, started but not introduced.
     server
         Where workers join.
-    credentials
-        What they prove themselves with.
-    log
-        Gets the workers' own lines, and the master's events about them.
-    notify
-        Told, from other threads, what happens to them.
+    credentials, log, notify
+        As for `Membership`; the log gets the workers' own lines as well.
     """
 
     def __init__(
@@ -77,63 +66,69 @@ class Cluster:
         self._log = log
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._address = server.address
-        self._chairs = {(process.role, process.index): _Chair(process) for process in processes}
-        epoch = time.time_ns()
-        self.members = Membership(server, credentials, epoch, log, notify, self._kill)
-        self.epoch = epoch
+        self._server = server
+        self._slots = {slot_of(process.worker): _Supervised(process) for process in processes}
+        self.epoch = time.time_ns()
+        self.membership = Membership(credentials, log, notify, self._kill)
+        add_MasterServicer_to_server(MasterService(self.membership, self.epoch, log), server.grpc)
 
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
-        self.members.open()
-        for chair in self._chairs.values():
-            self._introduce(chair)
+        self._server.start()
+        threading.Thread(target=watch, args=(self.membership, self._closing), daemon=True).start()
+        for slot in self._slots.values():
+            self._introduce(slot)
 
     def close(self) -> None:
         """End every worker and stop listening."""
         self._closing.set()
         with self._lock:
-            processes = [chair.process for chair in self._chairs.values()]
+            processes = [slot.process for slot in self._slots.values()]
         for process in processes:
-            process.let_go()
+            process.close_input()
         deadline_s = time.monotonic() + _END_TIMEOUT_S
         for process in processes:
             process.end(max(0.0, deadline_s - time.monotonic()))
-        self.members.close()
+        self.membership.end()
+        self._server.stop(_LAST_ANSWERS_S)
+        self.membership.close()
 
-    def _introduce(self, chair: _Chair) -> None:
-        process = chair.process
-        self._log.event(WorkerStarted(worker=chair.name, pid=process.pid, incarnation=process.incarnation))
-        self.members.expect(chair.place, process.incarnation)
-        threading.Thread(target=self._attend, args=(chair, process), daemon=True).start()
-        process.introduce(self._address, self._secret)
+    def _introduce(self, slot: _Supervised) -> None:
+        """Tell a process where the master is, and watch it from now on."""
+        process, worker = slot.process, slot.process.worker
+        self._log.event(
+            WorkerStarted(worker=slot_of(worker), pid=process.pid, incarnation=worker.incarnation)
+        )
+        self.membership.expect(worker)
+        threading.Thread(target=self._supervise, args=(slot, process), daemon=True).start()
+        process.introduce(self._server.address, self._secret)
 
-    def _kill(self, place: Place, incarnation: int) -> None:
-        process = self._chairs[place].process
-        if process.incarnation == incarnation:
+    def _kill(self, worker: WorkerId) -> None:
+        process = self._slots[slot_of(worker)].process
+        if process.worker == worker:
             process.kill()
 
-    def _attend(self, chair: _Chair, process: WorkerProcess) -> None:
-        """Wait for a process's end, and start another in its place."""
-        worker = chair.worker
-        said, ending = process.watch()
+    def _supervise(self, slot: _Supervised, process: WorkerProcess) -> None:
+        """Wait for a process's end, and start the next one of its slot."""
+        worker, name = process.worker, slot_of(process.worker)
+        end = process.wait()
         if self._closing.is_set():
             return
-        for line in said:
-            self._log.event(WorkerSaid(worker=chair.name, text=line))
-        returns = chair.may_restart(time.monotonic())
-        last_words = f": {said[-1]}" if said else ""
-        reason = f"{chair.name} (process {process.pid}) {ending}{last_words}"
-        self.members.lose(worker, reason, returns=returns, pid=process.pid)
-        if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(chair.ends_s) - 1]):
+        for line in end.errors:
+            self._log.event(WorkerSaid(worker=name, text=line))
+        returns = slot.may_restart(time.monotonic())
+        last_words = f": {end.errors[-1]}" if end.errors else ""
+        reason = f"{name} (process {process.pid}) {end.how}{last_words}"
+        self.membership.lose(worker, reason, returns=returns, pid=process.pid)
+        if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(slot.ends_s) - 1]):
             return
         try:
             with self._lock:
                 if self._closing.is_set():
                     return
-                chair.process = process.successor()
+                slot.process = process.successor()
         except OSError as error:
-            reason = f"{chair.name} cannot be started again: {error.strerror}"
-            self.members.lose(worker, reason, returns=False)
+            reason = f"{name} cannot be started again: {error.strerror}"
+            self.membership.lose(worker, reason, returns=False)
             return
-        self._introduce(chair)
+        self._introduce(slot)

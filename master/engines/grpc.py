@@ -1,5 +1,6 @@
 """Mapper and reducer processes, driven over gRPC: the default engine."""
 
+import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State, TaskOptions
 from common.records import checksum, decode
 from common.rpc.address import LOOPBACK
-from common.rpc.channels import Server
 from common.rpc.credentials import Credentials
-from master.cluster.dispatcher import Dispatcher, MapFiles, StageOrder
+from common.rpc.server import Server
+from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
+from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
 from master.scheduling.messages import Output
@@ -28,29 +30,19 @@ PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Who does the work.
-
-    Parameters
-    ----------
-    mappers, reducers
-        How many there are to be when the work begins.
-    splits
-        Pieces of the input, each a map task; 0: one a mapper.
-    credentials
-        What they prove themselves with; None: a fresh secret.
-    listen
-        ADDRESS:PORT where they join; None: on this machine alone.
-    data_root
-        Below which every host has the input, if workers may join from others.
-    """
+class WorkerPool:
+    """How many workers there are to be when the work begins, and where they come from."""
 
     mappers: int
     reducers: int
     splits: int = 0
+    """Pieces of the input, each a map task; 0: one a mapper."""
     credentials: Credentials | None = None
+    """What workers prove themselves with; None: a fresh secret."""
     listen: str | None = None
+    """ADDRESS:PORT where they join; None: on this machine alone."""
     data_root: Path | None = None
+    """Below which every host has the input, if workers may join from others."""
 
 
 class GrpcEngine:
@@ -62,7 +54,7 @@ class GrpcEngine:
         The input.
     processes
         Workers that `start_workers` started on this machine.
-    crew
+    pool
         How many workers there are to be in all, and where they come from.
     options
         Sent along with each task.
@@ -74,34 +66,40 @@ class GrpcEngine:
         self,
         file: InputFile,
         processes: Sequence[WorkerProcess],
-        crew: Crew,
+        pool: WorkerPool,
         options: TaskOptions,
         log: RunLog,
     ) -> None:
-        self._crew = crew
+        self._pool = pool
         self._starts_none = not processes
         self._log = log
-        self._input = _as_sent(file.input, crew)
-        self._splits = plan_splits(file, crew.splits or crew.mappers)
+        self._input = _as_sent(file.input, pool)
+        self._splits = plan_splits(file, pool.splits or pool.mappers)
         self._sequence = 0
         self._intermediate = options.intermediate
-        self._dispatcher = Dispatcher(options, PATIENCE_S if crew.listen else 0.0, log)
-        credentials = crew.credentials or Credentials.fresh()
-        self._server = Server(credentials, self._log_internal_error, crew.listen or f"{LOOPBACK}:0")
-        self._cluster = Cluster(processes, self._server, credentials, log, self._dispatcher.notify)
-        self._members = self._cluster.members
+        credentials = pool.credentials or Credentials.fresh()
+        self._server = Server(credentials, self._log_internal_error, pool.listen or f"{LOOPBACK}:0")
+        inbox: Inbox = queue.SimpleQueue()
+        self._cluster = Cluster(
+            processes, self._server, credentials, log, notify=lambda news: inbox.put(Arrival(news))
+        )
+        membership = self._cluster.membership
+        self._calls = WorkerCalls(membership, options, log)
+        self._dispatcher = Dispatcher(
+            inbox, membership, self._calls, patience_s=PATIENCE_S if pool.listen else 0.0, log=log
+        )
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
-        crew = self._crew
+        pool = self._pool
         try:
             self._cluster.start()
-            if crew.listen and self._starts_none:
-                expected = {"mappers": crew.mappers, "reducers": crew.reducers}
+            if pool.listen and self._starts_none:
+                expected = {"mappers": pool.mappers, "reducers": pool.reducers}
                 self._log.event(AwaitingWorkers(address=self._server.address, **expected))
-            elif crew.listen:
+            elif pool.listen:
                 self._log.event(Listening(address=self._server.address))
-            self._dispatcher.await_workers(crew.mappers, crew.reducers)
+            self._dispatcher.await_workers(pool.mappers, pool.reducers)
         except BaseException:
             self.__exit__()
             raise
@@ -117,8 +115,8 @@ class GrpcEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._crew.reducers, iteration)
-        outputs = self._dispatcher.run(order, self._members)
+        order = self._order(job, state, self._splits, self._pool.reducers, iteration)
+        outputs = self._dispatcher.run(order)
         records = Records.concatenate(
             [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
         )
@@ -127,7 +125,7 @@ class GrpcEngine:
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
         order = self._order(job, state, self._splits, 0, None)
-        outputs = self._dispatcher.run(order, self._members)
+        outputs = self._dispatcher.run(order)
         for split, output in zip(self._splits, outputs, strict=True):
             yield from self._stream(order, split, output)
 
@@ -143,13 +141,13 @@ class GrpcEngine:
         offset, crc32 = 0, 0
         for _ in range(MAX_FAILURES):
             try:
-                for chunk in self._dispatcher.read_map_output(order, output, self._members, offset):
+                for chunk in self._calls.read_map_output(output, order.stage, offset):
                     offset += len(chunk)
                     crc32 = checksum(chunk, crc32)
                     yield chunk
             except TaskError:
                 order = self._order(order.job, order.state, [split], 0, None)
-                (output,) = self._dispatcher.run(order, self._members)
+                (output,) = self._dispatcher.run(order)
                 continue
             assert isinstance(output.content, MapFiles)
             file = output.content.map_output
@@ -164,12 +162,12 @@ def _bytes_of(output: Output) -> bytes:
     return output.content
 
 
-def _as_sent(source: Input, crew: Crew) -> Input:
+def _as_sent(source: Input, pool: WorkerPool) -> Input:
     """Describe the input so that every host finds its own copy."""
-    if crew.data_root is None:
+    if pool.data_root is None:
         return source
-    root = crew.data_root.resolve()
+    root = pool.data_root.resolve()
     real = Path(source.path).resolve()
     if not real.is_relative_to(root):
-        raise UsageError(f"--input {source.path} is not below --data-root {crew.data_root}")
+        raise UsageError(f"--input {source.path} is not below --data-root {pool.data_root}")
     return replace(source, path=str(real.relative_to(root)), digest=content_digest(real))

@@ -15,7 +15,7 @@ from common.formats.dataset import InputFile, open_input
 from common.jobs.engine import Engine
 from common.model import Role
 from common.rpc.address import split_address
-from common.rpc.credentials import Credentials, Party
+from common.rpc.credentials import Credentials, PeerRole
 from common.store.folders import DataDir
 from master.cluster.processes import start_workers
 from master.engines.inline import InlineEngine
@@ -148,17 +148,21 @@ def _start_engine(
 
         return start_on_dask(config, file, log, stack)
     hosts = config.hosts
-    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
+    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, PeerRole.MASTER)
     processes = []
     if hosts.workers == "local":
         processes = start_workers(config.mappers, config.reducers, data_dir, _worker_options(hosts))
-    from master.engines.grpc import Crew, GrpcEngine  # takes a while; the workers start meanwhile
+    from master.engines.grpc import GrpcEngine, WorkerPool  # takes a while; the workers start meanwhile
 
-    crew = Crew(
-        *(config.mappers, config.reducers, hosts.splits, credentials, hosts.listen),
-        None if hosts.listen is None else hosts.data_root,
+    pool = WorkerPool(
+        mappers=config.mappers,
+        reducers=config.reducers,
+        splits=hosts.splits,
+        credentials=credentials,
+        listen=hosts.listen,
+        data_root=None if hosts.listen is None else hosts.data_root,
     )
-    return stack.enter_context(GrpcEngine(file, processes, crew, config.tasks, log))
+    return stack.enter_context(GrpcEngine(file, processes, pool, config.tasks, log))
 
 
 def _worker_options(hosts: Hosts) -> list[str]:

@@ -20,7 +20,7 @@ from common.store.folders import DataDir
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.cluster.processes import start_workers
-from master.engines.grpc import Crew, GrpcEngine
+from master.engines.grpc import GrpcEngine, WorkerPool
 from master.engines.inline import InlineEngine
 from master.run.recorder import Recorder
 from master.views.terminal import Silent
@@ -63,7 +63,7 @@ def grpc_engine(
     with closing(Recorder(None, Silent())) as log:
         options = TaskOptions(combine=combine, intermediate=kind)
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path, dtype=dtype), processes, Crew(m, r), options, log) as engine:
+        with GrpcEngine(open_input(path, dtype=dtype), processes, WorkerPool(m, r), options, log) as engine:
             yield engine
 
 

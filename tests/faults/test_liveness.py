@@ -79,7 +79,7 @@ def test_a_hung_mapper_is_replaced(tmp_path: Path) -> None:
     """Nobody else is there to take its task, so it waits until the mapper is given up."""
     hangs = at_first(opens("M1/.map_output"), "time.sleep(3600)", tmp_path / "hung")
     module = "master.scheduling.liveness"
-    sooner = f"if {imports('master.cluster.membership')}: import {module}; {module}.HUNG_AFTER_S = 8"
+    sooner = f"if {imports('master.cluster.registry')}: import {module}; {module}.HUNG_AFTER_S = 8"
     env = environment_with_hook(tmp_path, hangs, sooner)
     result = run_master(tmp_path, *options(m=1, k=3), env=env)
     assert (result.returncode, result.stderr) == (0, "")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.errors import UsageError
-from common.rpc.credentials import Credentials, Party
+from common.rpc.credentials import Credentials, PeerRole
 from scripts.certs import issue, main, make_authority, make_folders
 
 
@@ -41,7 +41,7 @@ def test_nothing_secret_is_shown(certs: Path) -> None:
 
 
 def test_all_parties_share_the_authority_and_the_secret(certs: Path) -> None:
-    loaded = [Credentials.load(certs / party, party) for party in Party]
+    loaded = [Credentials.load(certs / role, role) for role in PeerRole]
     assert len({one.secret for one in loaded}) == 1
     assert len({one.certificates.authority for one in loaded if one.certificates}) == 1
     assert len({one.certificates.key for one in loaded if one.certificates}) == 3
@@ -49,7 +49,7 @@ def test_all_parties_share_the_authority_and_the_secret(certs: Path) -> None:
 
 def expired(folder: Path) -> None:
     authority = make_authority(days(1))
-    own = issue(authority, Party.MAPPER, days(-1))
+    own = issue(authority, PeerRole.MAPPER, days(-1))
     (folder / "ca.pem").write_bytes(authority.pem)
     (folder / "mapper.pem").write_bytes(own.pem)
     (folder / "mapper.key").write_bytes(own.key_pem)

@@ -1,53 +1,59 @@
-"""The dispatcher's calls, against a server that spoils its answers."""
+"""Stages run on workers that serve in this process."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
-import grpc
 import pytest
 
-from common.events.catalogue.tasks import RpcCall, RpcResponse
-from common.jobs.centroids import Label
-from common.model import Input, InputFormat, Role, Stage, TaskOptions
-from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, Party
-from common.rpc.statuses import DamagedMessageError
-from master.cluster.dispatcher import Dispatcher, StageOrder
-from master.scheduling.messages import Output, TaskId, WorkerId
-from protos.mapreduce_pb2_grpc import MapperStub
-from tests.story import ListLog
-
-WORKER = WorkerId(Role.MAPPER, 1, 1)
-
-
-class Spoiled(grpc.GenericRpcHandler):
-    """Answers every stream with bytes that nobody sealed."""
-
-    def service(self, _details: grpc.HandlerCallDetails) -> Any:
-        return grpc.unary_stream_rpc_method_handler(lambda request, context: iter([b"spoiled"]))
+from common.errors import InputError, RunFailedError
+from common.events.catalogue.tasks import LateAnswerDropped
+from common.model import Role
+from master.cluster.calls import MapFiles
+from master.cluster.dispatcher import Arrival
+from master.scheduling.messages import Output, TaskId, TaskSucceeded, WorkerId, WorkerLost
+from tests.master.cluster.pool import Pool, joined_pool, label_order
 
 
 @pytest.fixture
-def members() -> Iterator[Any]:
-    server = grpc.server(ThreadPoolExecutor(1), handlers=[Spoiled()])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    channel = connect(f"127.0.0.1:{port}", Credentials.fresh(), Party.MAPPER)
-    yield SimpleNamespace(mapper=lambda worker: MapperStub(channel))
-    channel.close()
-    server.stop(None).wait()
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    with joined_pool(tmp_path) as found:
+        found.dispatcher.await_workers(1, 1)
+        yield found
 
 
-def test_a_map_output_that_arrives_damaged_is_a_failure_in_the_log(members: Any) -> None:
-    log = ListLog()
-    dispatcher = Dispatcher(TaskOptions(), 0.0, log)
-    source = Input("x", InputFormat.NPY, "", 1, (0,), 1, 1, 1)
-    order = StageOrder(Stage(1, "label"), Label(), {}, source, [], 0)
-    output = Output(TaskId(Role.MAPPER, 0), 1, WORKER, None)
-    with pytest.raises(DamagedMessageError):
-        list(dispatcher.read_map_output(order, output, members, 0))
-    assert [type(event) for event in log.events] == [RpcCall, RpcResponse]
-    assert [answer.status for answer in log.of(RpcResponse)] == ["FAILURE"]
-    dispatcher.close()
+def test_a_stage_without_reduce_tasks_has_its_map_outputs(pool: Pool) -> None:
+    outputs = pool.dispatcher.run(label_order(splits=3))
+    files = [output.content for output in outputs]
+    assert [file.map_output.records for file in files if isinstance(file, MapFiles)] == [10, 10, 11]
+
+
+def test_a_stage_with_reduce_tasks_has_their_outputs_bytes(pool: Pool) -> None:
+    outputs = pool.dispatcher.run(label_order(partitions=2))
+    assert [type(output.content) for output in outputs] == [bytes, bytes]
+
+
+def test_an_answer_of_an_earlier_stage_is_dropped(pool: Pool) -> None:
+    late = Output(TaskId(Role.MAPPER, 0), 1, pool.workers[Role.MAPPER], None)
+    pool.inbox.put(Arrival(TaskSucceeded(late), sequence=1))
+    outputs = pool.dispatcher.run(label_order(sequence=2))
+    assert all(isinstance(output.content, MapFiles) for output in outputs)
+    assert pool.log.of(LateAnswerDropped) == [LateAnswerDropped(worker_task="mapper/1", attempt=1)]
+
+
+def test_an_error_of_the_user_ends_the_stage(pool: Pool) -> None:
+    order = label_order()
+    with pytest.raises(InputError):
+        pool.dispatcher.run(replace(order, source=replace(order.source, size_bytes=1)))
+
+
+def test_a_stage_without_workers_fails(pool: Pool) -> None:
+    pool.membership.lose(pool.workers[Role.MAPPER], "it died", returns=False)
+    with pytest.raises(RunFailedError, match=r"^map task 1 cannot be done: no mapper is left; .*it died$"):
+        pool.dispatcher.run(label_order())
+
+
+def test_a_worker_that_does_not_start(pool: Pool) -> None:
+    pool.inbox.put(Arrival(WorkerLost(WorkerId(Role.MAPPER, 2, 1), False, "no luck")))
+    with pytest.raises(RunFailedError, match=r"^a worker does not start: no luck$"):
+        pool.dispatcher.await_workers(2, 1)

@@ -1,0 +1,86 @@
+"""What a server lets through; who may call what on real servers is in tests/faults/test_who_may_call.py."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from common.model import Attempt, RecordFormat, Records, Stage
+from common.records import encode
+from common.rpc.channels import connect
+from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.guard import CALLERS, SECRET_METADATA
+from common.rpc.messages import pack_attempt
+from common.rpc.server import Server
+from common.store.names import partition_name
+from mapper.servicer import add_mapper
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MapperStub
+from tests.programs import wait_until
+from tests.servers import methods, serve_master, worker_context
+
+
+def test_every_method_has_its_callers() -> None:
+    assert CALLERS.keys() == methods().keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "caller"),
+    [
+        ("/mapreduce.v1.Mapper/Map", PeerRole.MAPPER),
+        ("/mapreduce.v1.Mapper/Map", PeerRole.REDUCER),
+        ("/mapreduce.v1.Mapper/FetchPartition", PeerRole.MAPPER),
+        ("/mapreduce.v1.Mapper/FetchPartition", PeerRole.MASTER),
+        ("/mapreduce.v1.Reducer/Reduce", PeerRole.REDUCER),
+    ],
+)
+def test_workers_give_each_other_no_orders(method: str, caller: PeerRole) -> None:
+    assert caller not in CALLERS[method]
+
+
+def threads(name: str) -> int:
+    return sum(thread.name.startswith(f"{name}_") for thread in threading.enumerate())
+
+
+def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None:
+    credentials = Credentials.fresh()
+    worker = worker_context(tmp_path / "M1", credentials)
+    attempt = Attempt(Stage(1, "label"), 0, 1)
+    records = Records(np.zeros(400_000, np.int32), np.zeros((400_000, 4)))
+    with worker.store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
+        files.write(partition_name(0), encode(records, RecordFormat.ARROW))
+    server = Server(credentials, lambda *_: None)
+    add_mapper(server.grpc, worker)
+    server.start()
+    channel = connect(server.address, credentials, PeerRole.MAPPER)
+    stub = MapperStub(channel)
+    request = pb.FetchPartitionRequest(attempt=pack_attempt(attempt))
+    unread = [stub.FetchPartition(request, timeout=200.0) for _ in range(100)]
+    wait_until(lambda: threads("stream") >= 32 or threads("rpc") >= 64, "threads of the streams")
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Map(pb.MapRequest(), timeout=20.0)
+    assert isinstance(caught.value, grpc.Call)
+    assert caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+    for stream in unread:
+        stream.cancel()
+    channel.close()
+    server.stop()
+
+
+def test_what_is_no_message_is_refused() -> None:
+    credentials, errors = Credentials.fresh(), list[BaseException]()
+    server = Server(credentials, lambda number, error: errors.append(error))
+    serve_master(server, credentials)
+    server.start()
+    channel = grpc.insecure_channel(server.address)
+    log: Any = channel.unary_unary("/mapreduce.v1.Master/Log")
+    with pytest.raises(grpc.RpcError) as caught:
+        log(b"\xff" * 9, metadata=((SECRET_METADATA, credentials.secret),), timeout=20.0)
+    channel.close()
+    server.stop()
+    assert isinstance(caught.value, grpc.Call)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert errors == []

@@ -1,0 +1,49 @@
+"""The command line of a worker that a person starts; what it does then is in tests/faults."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from common.model import Role
+from common.worker.command import worker_command
+from mapper.servicer import add_mapper
+from scripts.certs import make_folders
+
+JOIN = ["--join", "127.0.0.1:1", "--certs", "{certs}"]
+COMMAND = worker_command(Role.MAPPER, add_mapper, None)
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certs") / "certs"
+    make_folders(folder, datetime.now(UTC) + timedelta(days=1))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ([], "--join and --certs are needed: where the master is, and what proves who we are"),
+        (["--join", "10.0.0.1:7000"], "--join and --certs are needed"),
+        (["--join", "127.0.0.1", "--certs", "{certs}"], "--join 127.0.0.1: the port is missing"),
+        (["--join", "127.0.0.1:x", "--certs", "{certs}"], "--join 127.0.0.1:x: not HOST:PORT"),
+        (["--join", "127.0.0.1:1", "--certs", "/nowhere"], "/nowhere/ca.pem cannot be read"),
+        (
+            ["--join", "127.0.0.1:1", "--certs", "{certs}", "--data-root", "/nowhere"],
+            "there is no such folder",
+        ),
+        (["--join", "127.0.0.1:1", "--certs", "{certs}", "--listen", "a:b"], "--listen a:b: not HOST:PORT"),
+        (
+            ["--join", "127.0.0.1:1", "--certs", "{certs}", "--advertise", ":1"],
+            "--advertise :1: not HOST:PORT",
+        ),
+    ],
+)
+def test_what_is_refused_in_one_line(certs: Path, options: list[str], reason: str) -> None:
+    result = CliRunner().invoke(COMMAND, [option.format(certs=certs) for option in options])
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: ")
+    assert reason in result.output
+    assert result.output.count("\n") == 1

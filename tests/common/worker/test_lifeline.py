@@ -1,0 +1,39 @@
+"""A worker ends when its standard input closes, at any moment."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import time
+from common.worker.lifeline import Lifeline
+lifeline = Lifeline()
+print(lifeline.introduction(), flush=True)
+lifeline.at_end = lambda: print("the end", flush=True)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_it_is_introduced_and_ends_with_its_master() -> None:
+    with start() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("127.0.0.1:7000 secret\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "('127.0.0.1:7000', 'secret')\n"
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.close()
+        assert process.stdout.read() == "the end\n"
+        assert process.wait(60) == 0
+
+
+def test_it_ends_before_it_is_introduced() -> None:
+    with start() as process:
+        assert process.communicate(timeout=60)[0] == ""
+        assert process.returncode == 0

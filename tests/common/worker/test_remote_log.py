@@ -1,0 +1,43 @@
+"""A worker's events reach the master's dump."""
+
+from pathlib import Path
+
+from common.events.catalogue.tasks import LateAnswerDropped
+from common.events.dump import Dump
+from common.rpc.channels import connect
+from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.server import Server
+from common.worker.remote_log import RemoteLog
+from master.run.recorder import Recorder
+from master.views.terminal import Silent
+from protos.mapreduce_pb2_grpc import MasterStub
+from tests.programs import free_port
+from tests.servers import serve_master
+from tests.story import story_of
+
+
+def test_events_arrive_in_their_order(tmp_path: Path) -> None:
+    credentials, dump = Credentials.fresh(), Dump(tmp_path / "dump.txt")
+    recorder = Recorder(dump, Silent())
+    server = Server(credentials, lambda *_: None)
+    serve_master(server, credentials, recorder)
+    server.start()
+    channel = connect(server.address, credentials, PeerRole.MASTER)
+    log = RemoteLog("M1", MasterStub(channel))
+    for task in range(1, 100):
+        log.event(LateAnswerDropped(worker_task="mapper/1", attempt=task))
+    log.flush()
+    channel.close()
+    server.stop()
+    recorder.close()
+    dump.close()
+    arrived = story_of(tmp_path).of(LateAnswerDropped, process="M1", worker_task="mapper/1")
+    assert [event.attempt for event in arrived] == list(range(1, 100))
+
+
+def test_without_a_master_lines_are_lost_and_nobody_waits() -> None:
+    channel = connect(f"127.0.0.1:{free_port()}", Credentials.fresh(), PeerRole.MASTER)
+    log = RemoteLog("M1", MasterStub(channel))
+    log.event(LateAnswerDropped(worker_task="mapper/1", attempt=1))
+    log.flush()
+    channel.close()

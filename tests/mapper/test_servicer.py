@@ -1,0 +1,88 @@
+"""The Mapper service: orders in, files out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.errors import BadRequestError, InjectedFailureError, InputError, OutputLostError
+from common.formats.dataset import open_input, plan_splits
+from common.jobs.centroids import Label
+from common.model import Attempt, Stage, TaskOptions
+from common.rpc.credentials import Credentials
+from common.rpc.job_messages import pack_job
+from common.rpc.messages import pack_attempt, pack_input, pack_options, pack_split
+from mapper.servicer import Mapper
+from protos import mapreduce_pb2 as pb
+from tests.programs import SAMPLE
+from tests.servers import worker_context
+from tests.story import ListLog
+
+NO_CONTEXT: Any = None
+ATTEMPT = pack_attempt(Attempt(Stage(1, "label"), 0, 1))
+
+
+@pytest.fixture
+def log() -> ListLog:
+    return ListLog()
+
+
+@pytest.fixture
+def mapper(tmp_path: Path, log: ListLog) -> Mapper:
+    return Mapper(worker_context(tmp_path, Credentials.fresh(), log))
+
+
+def order(columns: int = 2, path: str = "", **options: Any) -> pb.MapRequest:
+    file = open_input(str(SAMPLE))
+    request = pb.MapRequest(
+        attempt=ATTEMPT,
+        job=pack_job(Label(), {"centroids": np.zeros((2, columns))}),
+        input=pack_input(file.input),
+        split=pack_split(plan_splits(file, 1)[0]),
+        partitions=2,
+        options=pack_options(TaskOptions(**options)),
+    )
+    request.input.path = path or request.input.path
+    return request
+
+
+def test_an_order_is_carried_out_and_its_files_are_served(mapper: Mapper, log: ListLog) -> None:
+    answer = mapper.Map(order(), NO_CONTEXT)
+    assert answer.map_output.records == 31
+    assert [event.name for event in log.events] == ["map_started", "map_finished"]
+    for index, file in enumerate(answer.partitions):
+        request = pb.FetchPartitionRequest(attempt=ATTEMPT, partition=index)
+        size = sum(len(chunk.data) for chunk in mapper.FetchPartition(request, NO_CONTEXT))
+        assert size == file.size_bytes
+    whole = b"".join(
+        c.data for c in mapper.ReadMapOutput(pb.ReadMapOutputRequest(attempt=ATTEMPT), NO_CONTEXT)
+    )
+    assert len(whole) == answer.map_output.size_bytes
+    rest = mapper.ReadMapOutput(pb.ReadMapOutputRequest(attempt=ATTEMPT, offset=9), NO_CONTEXT)
+    assert b"".join(chunk.data for chunk in rest) == whole[9:]
+
+
+def test_an_order_that_comes_twice_is_carried_out_once(mapper: Mapper, log: ListLog) -> None:
+    assert mapper.Map(order(), NO_CONTEXT) is mapper.Map(order(), NO_CONTEXT)
+    assert [event.name for event in log.events] == ["map_started", "map_finished"]
+
+
+def test_a_failure_that_was_asked_for(mapper: Mapper) -> None:
+    with pytest.raises(InjectedFailureError):
+        mapper.Map(order(fail_rate=1.0), NO_CONTEXT)
+
+
+def test_centroids_of_another_width_are_refused(mapper: Mapper) -> None:
+    with pytest.raises(BadRequestError, match="the centroids have 3 columns, the input 2"):
+        mapper.Map(order(columns=3), NO_CONTEXT)
+
+
+def test_an_input_that_is_not_there(mapper: Mapper) -> None:
+    with pytest.raises(InputError):
+        mapper.Map(order(path="/nowhere/points.txt"), NO_CONTEXT)
+
+
+def test_a_file_that_was_not_made(mapper: Mapper) -> None:
+    with pytest.raises(OutputLostError):
+        list(mapper.FetchPartition(pb.FetchPartitionRequest(attempt=ATTEMPT), NO_CONTEXT))
