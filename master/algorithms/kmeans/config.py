@@ -1,18 +1,20 @@
 """What the user asked of K-Means: frozen, and validated once."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from common.errors import UsageError
 from common.model import FloatArray
-from master.options.groups import at_least, at_most
+from master.options.declare import Option, at_least, at_most
 
 
 @dataclass(frozen=True)
 class KMeansConfig:
-    """What K-Means needs to know; the options' meaning is in the command line's help.
+    """What K-Means needs to know; what an option means is its help.
 
-    `history` asks for the inertia after each iteration, which takes one job more for each.
+    `initial` are the centroids of the file `init_centroids`, or of the caller. `history` asks for the inertia
+    after each iteration, which takes one job more for each.
 
     Raises
     ------
@@ -20,14 +22,32 @@ class KMeansConfig:
         A value makes no sense.
     """
 
-    k: int
-    iterations: int
-    tol: float = 1e-4
-    init: Literal["random", "k-means++"] = "random"
+    title: ClassVar[str] = "Clustering"
+
+    k: Annotated[int, Option("Clusters, from 1 to the number of distinct rows.")]
+    iterations: Annotated[int, Option("Iterations at most, from 1.", name="--iters")]
+    seed: Annotated[int, Option("Seed of every random choice, from 0.")] = 0
+    tol: Annotated[
+        float,
+        Option(
+            "Stop when no centroid moves farther (Euclidean, unit of the input); 0: when none moves at all."
+        ),
+    ] = 1e-4
+    init: Annotated[
+        Literal["random", "k-means++"],
+        Option("Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||)."),
+    ] = "random"
+    init_centroids: Annotated[
+        Path | None, Option("Start from these: one centroid a row.", metavar="FILE")
+    ] = None
+    n_init: Annotated[int, Option("Starts to try, from 1; the least inertia wins.")] = 1
+    on_empty: Annotated[
+        Literal["farthest", "keep"],
+        Option(
+            "A cluster without members takes the point farthest from its centroid, or keeps its centroid."
+        ),
+    ] = "farthest"
     initial: FloatArray | None = None
-    n_init: int = 1
-    on_empty: Literal["farthest", "keep"] = "farthest"
-    seed: int = 0
     history: bool = False
 
     def __post_init__(self) -> None:

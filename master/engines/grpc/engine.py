@@ -1,16 +1,15 @@
-"""Mapper and reducer processes, driven over gRPC: the default engine."""
+"""Runs jobs on mapper and reducer processes over gRPC."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from common.errors import RunFailedError, TaskError, UsageError
-from common.events.event import RunLog
-from common.formats.dataset import InputFile, content_digest, plan_splits
+from common.formats.dataset import content_digest, plan_splits
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State, TaskOptions
+from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State
 from common.records import checksum, decode
 from common.rpc.address import LOOPBACK
 from common.rpc.channels import Server
@@ -18,6 +17,8 @@ from common.rpc.credentials import Credentials
 from master.cluster.dispatcher import Dispatcher, MapFiles, StageOrder
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
+from master.engines.base import EngineRequest
+from master.options.groups import HostOptions
 from master.scheduling.messages import Output
 from master.scheduling.task import MAX_FAILURES
 
@@ -25,81 +26,51 @@ PATIENCE_S = 60.0
 """How long a run whose workers come from elsewhere goes on without any of a role."""
 
 
-@dataclass(frozen=True)
-class Crew:
-    """Who does the work.
-
-    Parameters
-    ----------
-    mappers, reducers
-        How many there are to be when the work begins.
-    splits
-        Pieces of the input, each a map task; 0: one a mapper.
-    credentials
-        What they prove themselves with; None: a fresh secret.
-    listen
-        ADDRESS:PORT where they join; None: on this machine alone.
-    data_root
-        Below which every host has the input, if workers may join from others.
-    """
-
-    mappers: int
-    reducers: int
-    splits: int = 0
-    credentials: Credentials | None = None
-    listen: str | None = None
-    data_root: Path | None = None
-
-
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
     Parameters
     ----------
-    file
-        The input.
+    request
+        The input, the options and the log.
     processes
         Workers that `start_workers` started on this machine.
-    crew
-        How many workers there are to be in all, and where they come from.
-    options
-        Sent along with each task.
-    log
-        Gets the workers' lines, and the master's events.
+    credentials
+        What master and workers prove themselves with; None: a fresh secret.
     """
 
     def __init__(
         self,
-        file: InputFile,
+        request: EngineRequest,
         processes: Sequence[WorkerProcess],
-        crew: Crew,
-        options: TaskOptions,
-        log: RunLog,
+        credentials: Credentials | None = None,
     ) -> None:
-        self._crew = crew
+        options, hosts, log = request.options, request.options.hosts, request.log
+        self._workers = options.workers
+        self._hosts = hosts
         self._starts_none = not processes
         self._log = log
-        self._input = _as_sent(file.input, crew)
-        self._splits = plan_splits(file, crew.splits or crew.mappers)
+        self._input = _as_sent(request.file.input, hosts)
+        self._splits = plan_splits(request.file, options.workers.splits or options.workers.mappers)
         self._sequence = 0
-        self._intermediate = options.intermediate
-        self._dispatcher = Dispatcher(options, PATIENCE_S if crew.listen else 0.0, log)
-        credentials = crew.credentials or Credentials.fresh()
-        self._server = Server(credentials, self._log_internal_error, crew.listen or f"{LOOPBACK}:0")
+        self._intermediate = options.tasks.intermediate
+        self._dispatcher = Dispatcher(options.tasks, PATIENCE_S if hosts.listen else 0.0, log)
+        credentials = credentials or Credentials.fresh()
+        self._server = Server(credentials, self._log_internal_error, hosts.listen or f"{LOOPBACK}:0")
         self._cluster = Cluster(processes, self._server, credentials, log, self._dispatcher.notify)
         self._members = self._cluster.members
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
-        crew = self._crew
+        mappers, reducers, listen = self._workers.mappers, self._workers.reducers, self._hosts.listen
         try:
             self._cluster.start()
-            if crew.listen and self._starts_none:
-                expected = {"mappers": crew.mappers, "reducers": crew.reducers}
+            if listen and self._starts_none:
+                expected = {"mappers": mappers, "reducers": reducers}
                 self._log.event("awaiting_workers", address=self._server.address, **expected)
-            elif crew.listen:
+            elif listen:
                 self._log.event("listening", address=self._server.address)
-            self._dispatcher.await_workers(crew.mappers, crew.reducers)
+            self._dispatcher.await_workers(mappers, reducers)
         except BaseException:
             self.__exit__()
             raise
@@ -115,7 +86,7 @@ class GrpcEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._crew.reducers, iteration)
+        order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order, self._members)
         records = Records.concatenate(
             [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
@@ -162,12 +133,12 @@ def _bytes_of(output: Output) -> bytes:
     return output.content
 
 
-def _as_sent(source: Input, crew: Crew) -> Input:
+def _as_sent(source: Input, hosts: HostOptions) -> Input:
     """Describe the input so that every host finds its own copy."""
-    if crew.data_root is None:
+    if hosts.listen is None:
         return source
-    root = crew.data_root.resolve()
+    root = hosts.data_root.resolve()
     real = Path(source.path).resolve()
     if not real.is_relative_to(root):
-        raise UsageError(f"--input {source.path} is not below --data-root {crew.data_root}")
+        raise UsageError(f"--input {source.path} is not below --data-root {hosts.data_root}")
     return replace(source, path=str(real.relative_to(root)), digest=content_digest(real))
