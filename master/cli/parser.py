@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
 from click_option_group import OptionGroup
 
 from common import __version__
@@ -54,9 +55,16 @@ class _DefaultGroup(click.Group):
     """Uses its first command when none is named, so that its options stand alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
+        completing_first_word = ctx.resilient_parsing and not args
+        if not completing_first_word and args[:1] not in [[name] for name in self.commands]:
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, or the options of the first one."""
+        if incomplete.startswith("-"):
+            return next(iter(self.commands.values())).shell_complete(ctx, incomplete)
+        return super().shell_complete(ctx, incomplete)
 
 
 def command_line(commands: Sequence[Command]) -> click.Group:

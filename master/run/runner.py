@@ -48,9 +48,7 @@ def _checkpoints(
     return CheckpointWriter(data_dir, subject, found, session.log, session.previous.discard)
 
 
-def _write_published(
-    config: RunConfig, data_dir: DataDir, session: Session, published: Published
-) -> None:
+def _write_published(config: RunConfig, data_dir: DataDir, session: Session, published: Published) -> None:
     """Write the labels, if asked for, and the files."""
     if config.labels is not None and published.labels is not None:
         pieces = session.engine.map_only(published.labels.job, published.labels.state)

@@ -126,8 +126,9 @@ def _check_admitted(said: IO[bytes]) -> None:
     if refused and _GAVE_UP in text:
         place, reason = refused[1], refused[2].split(": ")[-1]
         raise UsageError(
-            f"--spark-master spark://{place} does not let us in ({reason}): put the cluster's spark.authenticate "
-            "and spark.authenticate.secret into spark-defaults.conf in the folder $SPARK_CONF_DIR"
+            f"--spark-master spark://{place} does not let us in ({reason}): put the cluster's "
+            "spark.authenticate and spark.authenticate.secret into spark-defaults.conf in the folder "
+            "$SPARK_CONF_DIR"
         )
 
 
