@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import click
 
@@ -14,7 +14,9 @@ from master.algorithms.base import Published
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
 from master.algorithms.kmeans.config import KMeansConfig
 from master.cli.parser import Command, command_line
-from master.options.declare import Option
+from master.engines.table import ENGINES
+from master.options.config import RunConfig
+from master.options.declare import option, required
 from master.options.groups import (
     ClusterOptions,
     FailureOptions,
@@ -25,7 +27,6 @@ from master.options.groups import (
     OutputOptions,
     WorkerOptions,
 )
-from master.run.config import RunConfig
 from master.run.runner import run as run_algorithm
 from master.views.terminal import open_screen
 
@@ -57,9 +58,9 @@ class LabelOptions:
 
     title: ClassVar[str] = "Output"
 
-    labels: Annotated[
-        Path | None, Option("Write each row's cluster, one a line, in input order.", metavar="FILE")
-    ] = None
+    labels: Path | None = option(
+        None, "Write each row's cluster, one a line, in input order.", metavar="FILE"
+    )
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class PredictionOptions:
 
     title: ClassVar[str] = "Labelling"
 
-    centroids: Annotated[Path, Option("One centroid a row.", metavar="FILE")]
-    labels: Annotated[Path, Option("Where each row's cluster goes, one a line.", metavar="FILE")]
+    centroids: Path = required("One centroid a row.", metavar="FILE")
+    labels: Path = required("Where each row's cluster goes, one a line.", metavar="FILE")
 
 
 def run(clustering: KMeansConfig, labelling: LabelOptions, messages: MessageOptions, **groups: Any) -> None:
@@ -133,7 +134,7 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
     places = {data_dir.result(file.name): file.title for file in published.files}
     if config.labels is not None:
         places[config.labels] = "the cluster of each input row"
-    if config.engine.writes_files and config.hosts.workers == "local":
+    if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.output.dump] = "everything that happened"

@@ -7,7 +7,7 @@ such a field becomes an option of click's; it puts the values back by the fields
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -95,7 +95,7 @@ def _click_command(command: Command) -> click.Command:
     return decorate(callback)
 
 
-def _by_title(groups: Iterator[Any] | Any) -> dict[str, list[DeclaredOption]]:
+def _by_title(groups: Iterable[Any]) -> dict[str, list[DeclaredOption]]:
     """Return the options of each section of the help; groups of one title share a section."""
     sections: dict[str, list[DeclaredOption]] = {}
     for group in groups:
@@ -111,14 +111,14 @@ def _made(group: Any, values: Mapping[str, Any]) -> Any:
 
 def _attributes(declared: DeclaredOption) -> dict[str, Any]:
     """Return what click needs to know of an option."""
-    option, default = declared.option, declared.default
-    known: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    default = declared.default
+    known: dict[str, Any] = {"help": declared.text, "metavar": declared.metavar}
     if default is MISSING:
         known["required"] = True
     elif default is not None and default != ():
         shown = not isinstance(default, bool)
         known |= {"default": default.value if isinstance(default, Enum) else default, "show_default": shown}
-    return known | _type_attributes(declared.kind, option.help)
+    return known | _type_attributes(declared.kind, declared.text)
 
 
 def _type_attributes(kind: Any, help_text: str) -> dict[str, Any]:

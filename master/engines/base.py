@@ -9,22 +9,11 @@ from typing import Any
 
 from common.errors import UsageError
 from common.events.event import RunLog
-from common.formats import dataset
-from common.formats.dataset import InputFile
+from common.formats.dataset import InputFile, open_input
 from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.options.groups import ClusterOptions, HostOptions, InputOptions, WorkerOptions
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """The options that an engine may need."""
-
-    input: InputOptions
-    workers: WorkerOptions
-    tasks: TaskOptions
-    hosts: HostOptions = field(default_factory=HostOptions)
-    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+from master.options.config import RunConfig
+from master.options.groups import HostOptions, WorkerOptions
 
 
 @dataclass(frozen=True)
@@ -33,8 +22,10 @@ class EngineRequest:
 
     Parameters
     ----------
-    options
+    config
         What the user asked for.
+    tasks
+        What workers are told with each task.
     file
         The opened input.
     data_dir
@@ -42,10 +33,11 @@ class EngineRequest:
     log
         Gets the engine's events.
     stack
-        Ends what the engine started.
+        Ends what the engine starts.
     """
 
-    options: EngineOptions
+    config: RunConfig
+    tasks: TaskOptions
     file: InputFile
     data_dir: DataDir
     log: RunLog
@@ -80,8 +72,7 @@ class EngineRow:
     refuses
         Options that make no sense with it, and why.
     open_input
-        Takes `EngineOptions` and an `ExitStack`, returns the opened input; started with the data directory
-        locked, and before `start`.
+        Takes a `RunConfig` and an `ExitStack`, returns the opened input; called before `start`.
     reads_addresses
         Whether the input may be an address such as hdfs://host/file.
     writes_files
@@ -121,6 +112,6 @@ def check_installed(engine: str, package: Package | None) -> None:
         raise UsageError(f"--engine {engine} needs {package.name}: pip install {package.pip}")
 
 
-def open_file(options: EngineOptions, _stack: ExitStack) -> InputFile:
+def open_file(config: RunConfig, _stack: ExitStack) -> InputFile:
     """Open a file of this machine."""
-    return dataset.open_input(options.input.input, options.input.columns, options.input.dtype)
+    return open_input(config.input.input, config.input.columns, config.input.dtype)

@@ -17,8 +17,7 @@ from master.engines.base import EngineRequest
 
 def start_engine(request: EngineRequest) -> Engine:
     """Load the input; there is nothing to start."""
-    tasks = request.options.tasks
-    return InlineEngine(request.file, combine=tasks.combine, threads=tasks.threads)
+    return InlineEngine(request.file, combine=request.tasks.combine, threads=request.tasks.threads)
 
 
 def open_array(points: PointArray, threads: int) -> Engine:

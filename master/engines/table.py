@@ -4,12 +4,11 @@ Nothing outside an engine's own modules and its row knows its name: the command 
 options, the run and the estimator all ask the table.
 """
 
-from collections.abc import Set
-
 from common.errors import UsageError
 from common.machine import cores
 from master.engines.base import EngineRow, Package, check_installed
-from master.options.groups import HostOptions, InputOptions, WorkerOptions
+from master.options.config import RunConfig
+from master.options.groups import HostOptions, WorkerOptions
 
 _NO_FILES = "it writes no files between map and reduce"
 _OWN_FAILURES = "its failures are its own to handle: kill a worker process instead"
@@ -79,18 +78,15 @@ IN_THIS_PROCESS = "inline"
 """The engine for what needs no other process."""
 
 
-def check_options(engine: str, source: InputOptions, given: Set[str]) -> None:
-    """Raise UsageError if an option is another engine's, or makes no sense with this one.
+def check_options(config: RunConfig) -> EngineRow:
+    """Return the engine's row.
 
-    Parameters
-    ----------
-    engine
-        Its name.
-    source
-        The input.
-    given
-        The names of the options that are not at their defaults.
+    Raises
+    ------
+    UsageError
+        An option is another engine's or makes no sense with this one, or the engine is not installed.
     """
+    engine, source, given = config.workers.engine, config.input, config.given()
     row = ENGINES[engine]
     for option in [option for other in ENGINES.values() for option in other.takes]:
         if option in given and option not in row.takes:
@@ -105,3 +101,4 @@ def check_options(engine: str, source: InputOptions, given: Set[str]) -> None:
         if option in given:
             raise UsageError(f"{option} makes no sense with --engine {engine}: {reason}")
     check_installed(engine, row.package)
+    return row

@@ -21,8 +21,8 @@ from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
 from master.engines.base import EngineRow, check_installed, load_function
 from master.engines.table import ENGINES
+from master.options.config import RunConfig
 from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
-from master.run.config import RunConfig
 from master.run.recorder import Recorder
 from master.run.session import open_session, open_source
 from master.views.terminal import open_screen

@@ -3,60 +3,53 @@
     @dataclass(frozen=True)
     class FailureOptions:
         title: ClassVar[str] = "Trying failures"
-        fail_rate: Annotated[float, Option("Probability that a task fails.")] = 0.0
+        fail_rate: float = option(0.0, "Probability that a task fails.")
 
 The command line derives `--fail-rate` from this: its type, its default, its help. What the user gives is put
 into the dataclass by the fields' names. This module does not know the library that parses command lines.
 """
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, NewType, get_args, get_origin
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, NewType, TypeVar
 
 from common.errors import UsageError
 
 EngineName = NewType("EngineName", str)
 """The name of an engine in the table of engines."""
 
-
-@dataclass(frozen=True)
-class Option:
-    """What the command line says of a field.
-
-    Parameters
-    ----------
-    help
-        What it does: its unit, and what 0 means.
-    name
-        With dashes; by default the field's name.
-    metavar
-        Stands for the value in the help.
-    """
-
-    help: str
-    name: str | None = None
-    metavar: str | None = None
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class DeclaredOption:
-    """An option of a group: its field, its name with dashes, its type and default (MISSING: required)."""
+    """An option of a group: its field, its name with dashes, its type, default (MISSING: required) and help."""
 
     field: str
     name: str
     kind: Any
     default: Any
-    option: Option
+    text: str
+    metavar: str | None
+
+
+def option(default: _Value, text: str, name: str | None = None, metavar: str | None = None) -> _Value:
+    """Declare an option; `text` says what it does, its unit, and what 0 means."""
+    return field(default=default, metadata={"text": text, "name": name, "metavar": metavar})
+
+
+def required(text: str, name: str | None = None, metavar: str | None = None) -> Any:
+    """Declare an option without a default."""
+    return option(MISSING, text, name, metavar)
 
 
 def declared_options(group: Any) -> Iterator[DeclaredOption]:
     """Yield the options of a group: a dataclass, or an instance of it, whose values are the defaults then."""
-    for field in fields(group):
-        if get_origin(field.type) is Annotated:
-            kind, option = get_args(field.type)
-            default = field.default if isinstance(group, type) else getattr(group, field.name)
-            name = option.name or f"--{field.name.replace('_', '-')}"
-            yield DeclaredOption(field.name, name, kind, default, option)
+    for each in fields(group):
+        if said := each.metadata:
+            default = each.default if isinstance(group, type) else getattr(group, each.name)
+            name = said["name"] or f"--{each.name.replace('_', '-')}"
+            yield DeclaredOption(each.name, name, each.type, default, said["text"], said["metavar"])
 
 
 def given_options(*groups: Any) -> set[str]:

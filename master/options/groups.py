@@ -3,17 +3,15 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from common.errors import UsageError
 from common.model import FloatType, RecordFormat
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
-from master.options.declare import EngineName, Option, at_least, at_most
+from master.options.declare import EngineName, at_least, at_most, option, required
 
 _LONGEST_DELAY_S = 600
-
-_USUAL_ENGINE = EngineName("grpc")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -23,24 +21,19 @@ class InputOptions:
 
     title: ClassVar[str] = "Input"
 
-    input: Annotated[
-        str,
-        Option(
-            "Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
-            "with --engine spark also hdfs://..., s3a://... and the like."
-        ),
-    ]
-    columns: Annotated[
-        str | None,
-        Option(
-            "Columns to use, by name or by position from 1: 'x,y' or '1,3-5'.  [default: all]",
-            metavar="LIST",
-        ),
-    ] = None
-    dtype: Annotated[
-        FloatType,
-        Option("Round the input's numbers to this and keep them so; sums and centroids are float64 anyway."),
-    ] = FloatType.FLOAT64
+    input: str = required(
+        "Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
+        "with --engine spark also hdfs://..., s3a://... and the like."
+    )
+    columns: str | None = option(
+        None,
+        "Columns to use, by name or by position from 1: 'x,y' or '1,3-5'.  [default: all]",
+        metavar="LIST",
+    )
+    dtype: FloatType = option(
+        FloatType.FLOAT64,
+        "Round the input's numbers to this and keep them so; sums and centroids are float64 anyway.",
+    )
 
     @property
     def is_address(self) -> bool:
@@ -54,10 +47,10 @@ class OutputOptions:
 
     title: ClassVar[str] = "Output"
 
-    data_dir: Annotated[
-        Path, Option("Folder for results and the workers' folders; those of an earlier run are replaced.")
-    ] = Path("data")
-    dump: Annotated[Path, Option("Log of everything that happens.")] = Path("dump.txt")
+    data_dir: Path = option(
+        Path("data"), "Folder for results and the workers' folders; those of an earlier run are replaced."
+    )
+    dump: Path = option(Path("dump.txt"), "Log of everything that happens.")
 
 
 @dataclass(frozen=True)
@@ -66,17 +59,15 @@ class FileOptions:
 
     title: ClassVar[str] = "Output"
 
-    combine: Annotated[bool, Option("Mappers merge the values of a key; same result, smaller files.")] = False
-    intermediate: Annotated[
-        RecordFormat,
-        Option("Format of map output, partitions and reduce output; arrow (Arrow IPC files) is faster."),
-    ] = RecordFormat.TEXT
-    keep_iterations: Annotated[
-        bool, Option("Keep the workers' files of every iteration, not the newest only.")
-    ] = False
-    resume: Annotated[
-        bool, Option("Resume a run that ended early after its last iteration, in the same --data-dir.")
-    ] = False
+    combine: bool = option(False, "Mappers merge the values of a key; same result, smaller files.")
+    intermediate: RecordFormat = option(
+        RecordFormat.TEXT,
+        "Format of map output, partitions and reduce output; arrow (Arrow IPC files) is faster.",
+    )
+    keep_iterations: bool = option(False, "Keep the workers' files of every iteration, not the newest only.")
+    resume: bool = option(
+        False, "Resume a run that ended early after its last iteration, in the same --data-dir."
+    )
 
 
 @dataclass(frozen=True)
@@ -85,8 +76,8 @@ class MessageOptions:
 
     title: ClassVar[str] = "Output"
 
-    quiet: Annotated[bool, Option("Print nothing but errors.")] = False
-    debug: Annotated[bool, Option("On an error, print the whole traceback.")] = False
+    quiet: bool = option(False, "Print nothing but errors.")
+    debug: bool = option(False, "On an error, print the whole traceback.")
 
 
 @dataclass(frozen=True)
@@ -101,15 +92,13 @@ class WorkerOptions:
 
     title: ClassVar[str] = "Workers"
 
-    mappers: Annotated[int, Option("Mapper processes, from 1; each maps one split of the rows.")]
-    reducers: Annotated[int, Option("Reducer processes, from 1; key % R chooses one.")]
-    engine: Annotated[EngineName, Option("What runs the map and reduce tasks.")] = _USUAL_ENGINE
-    threads: Annotated[
-        int, Option("Threads of each mapper, for many rows; 0: the cores, shared among the mappers.")
-    ] = 0
-    splits: Annotated[
-        int, Option("Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more.")
-    ] = 0
+    mappers: int = required("Mapper processes, from 1; each maps one split of the rows.")
+    reducers: int = required("Reducer processes, from 1; key % R chooses one.")
+    engine: EngineName = option(EngineName("grpc"), "What runs the map and reduce tasks.")
+    threads: int = option(0, "Threads of each mapper, for many rows; 0: the cores, shared among the mappers.")
+    splits: int = option(
+        0, "Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more."
+    )
 
     def __post_init__(self) -> None:
         at_least("--mappers", self.mappers, 1)
@@ -130,25 +119,20 @@ class HostOptions:
 
     title: ClassVar[str] = "Several machines"
 
-    listen: Annotated[
-        str | None,
-        Option(
-            "Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
-            metavar="ADDRESS:PORT",
-        ),
-    ] = None
-    workers: Annotated[
-        Literal["local", "remote"],
-        Option("local: start them here; others may join. remote: start none, wait until all have joined."),
-    ] = "local"
-    certs: Annotated[
-        Path | None,
-        Option("Certificates and secret, made by: python -m scripts.certs", metavar="FOLDER"),
-    ] = None
-    data_root: Annotated[
-        Path,
-        Option("With --listen: every host has the input at the same place below its own data root."),
-    ] = Path()
+    listen: str | None = option(
+        None,
+        "Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
+        metavar="ADDRESS:PORT",
+    )
+    workers: Literal["local", "remote"] = option(
+        "local", "local: start them here; others may join. remote: start none, wait until all have joined."
+    )
+    certs: Path | None = option(
+        None, "Certificates and secret, made by: python -m scripts.certs", metavar="FOLDER"
+    )
+    data_root: Path = option(
+        Path(), "With --listen: every host has the input at the same place below its own data root."
+    )
 
     def __post_init__(self) -> None:
         if self.listen is None:
@@ -176,21 +160,17 @@ class ClusterOptions:
 
     title: ClassVar[str] = "Spark and Dask"
 
-    spark_master: Annotated[
-        str | None,
-        Option(
-            "spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
-            metavar="URL",
-        ),
-    ] = None
-    spark_conf: Annotated[
-        tuple[str, ...],
-        Option("A setting of Spark's; may be repeated.", name="--conf", metavar="NAME=VALUE"),
-    ] = ()
-    dask_scheduler: Annotated[
-        str | None,
-        Option("tcp://host:port or tls://host:port.  [default: M worker processes here]", metavar="URL"),
-    ] = None
+    spark_master: str | None = option(
+        None,
+        "spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
+        metavar="URL",
+    )
+    spark_conf: tuple[str, ...] = option(
+        (), "A setting of Spark's; may be repeated.", name="--conf", metavar="NAME=VALUE"
+    )
+    dask_scheduler: str | None = option(
+        None, "tcp://host:port or tls://host:port.  [default: M worker processes here]", metavar="URL"
+    )
 
     def __post_init__(self) -> None:
         for setting in self.spark_conf:
@@ -221,17 +201,14 @@ class FailureOptions:
 
     title: ClassVar[str] = "Trying failures"
 
-    fail_rate: Annotated[
-        float,
-        Option("Probability, below 1, that a map or reduce call answers FAILURE (to try re-runs); 0: never."),
-    ] = 0.0
-    task_delay: Annotated[
-        float,
-        Option(
-            "Wait before each task's work, so that a person can kill a process in time; 0: don't.",
-            metavar="SECONDS",
-        ),
-    ] = 0.0
+    fail_rate: float = option(
+        0.0, "Probability, below 1, that a map or reduce call answers FAILURE (to try re-runs); 0: never."
+    )
+    task_delay: float = option(
+        0.0,
+        "Wait before each task's work, so that a person can kill a process in time; 0: don't.",
+        metavar="SECONDS",
+    )
 
     def __post_init__(self) -> None:
         at_least("--task-delay", self.task_delay, 0)

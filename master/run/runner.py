@@ -12,9 +12,9 @@ from common.store.cleanup import remove_leftovers
 from common.store.files import write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Algorithm, Checkpoints, NoCheckpoints, Published
+from master.options.config import RunConfig
 from master.run.checkpoint_file import Found, Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
-from master.run.config import RunConfig
 from master.run.session import Session, open_session, open_source
 
 _Result = TypeVar("_Result")

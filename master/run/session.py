@@ -12,19 +12,22 @@ from common.events.dump import Dump
 from common.events.event import Log, View
 from common.formats.dataset import InputFile, check_readable
 from common.jobs.engine import Engine
+from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.engines.base import EngineRequest, load_function
-from master.run.config import RunConfig
+from master.engines.base import EngineRequest, EngineRow, load_function
+from master.engines.table import check_options
+from master.options.config import RunConfig
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
 
 
 @dataclass(frozen=True)
 class Source:
-    """The data directory, locked, and the opened input."""
+    """The data directory, locked, the opened input, and the engine to start over it."""
 
     data_dir: DataDir
     file: InputFile
+    engine: EngineRow
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,15 @@ def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
 
 @contextmanager
 def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
-    """Lock the data directory, if all paths make sense, then open the input; end what that started.
+    """Lock the data directory, if all options make sense, then open the input; end what that started.
 
     Nothing of an earlier run is touched yet.
     """
+    engine = check_options(config)
     _check_paths(config, file_names)
     data_dir = DataDir(config.output.data_dir)
     with data_dir.locked(), ExitStack() as stack:
-        open_input = load_function(config.engine.open_input)
-        yield Source(data_dir, open_input(config.engine_options, stack))
+        yield Source(data_dir, load_function(engine.open_input)(config, stack), engine)
 
 
 @contextmanager
@@ -80,7 +83,8 @@ def open_session(config: RunConfig, source: Source, view: View, *written: Path) 
     After an error that is the user's to mend, all is as before, unless the run got so far that it can be
     resumed. `written` is what it writes besides the dump and the workers' folders.
     """
-    data_dir = source.data_dir
+    data_dir, file = source.data_dir, source.file
+    tasks = config.tasks(source.engine.threads(config.workers, config.hosts))
     replaced = [] if config.files.resume else [config.output.dump]
     previous = PreviousRun.set_aside([*written, *data_dir.node_folders(), *replaced])
     try:
@@ -93,11 +97,11 @@ def open_session(config: RunConfig, source: Source, view: View, *written: Path) 
     try:
         with ExitStack() as stack:
             stack.callback(log.close_view)
-            log.event("run_started", **_settings(config, source.file))
-            if source.file.header:
-                log.event("header", file=source.file.input.path, names=", ".join(source.file.header))
-            request = EngineRequest(config.engine_options, source.file, data_dir, log, stack)
-            yield Session(load_function(config.engine.start)(request), log, previous)
+            log.event("run_started", **_settings(config, tasks, file))
+            if file.header:
+                log.event("header", file=file.input.path, names=", ".join(file.header))
+            request = EngineRequest(config, tasks, file, data_dir, log, stack)
+            yield Session(load_function(source.engine.start)(request), log, previous)
         log.event("run_finished")
     except BaseException as error:
         if isinstance(error, UserError) and previous.is_kept and not config.files.resume:
@@ -124,8 +128,7 @@ def _way_on(data_dir: DataDir) -> dict[str, object]:
     return {"checkpoint": newest[0]} if newest else {}
 
 
-def _settings(config: RunConfig, file: InputFile) -> dict[str, object]:
-    tasks = config.engine_options.tasks
+def _settings(config: RunConfig, tasks: TaskOptions, file: InputFile) -> dict[str, object]:
     return {
         "input": file.input.path,
         "rows": file.input.rows,

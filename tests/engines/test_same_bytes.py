@@ -22,10 +22,11 @@ from common.store.folders import DataDir
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.cluster.processes import start_workers
-from master.engines.base import EngineOptions, EngineRequest
+from master.engines.base import EngineRequest
 from master.engines.grpc.engine import GrpcEngine
 from master.engines.inline import InlineEngine
-from master.options.groups import InputOptions, WorkerOptions
+from master.options.config import RunConfig
+from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
 from master.views.terminal import Silent
 from tests.inputs import save
@@ -69,10 +70,12 @@ def grpc_engine(
     data_dir = DataDir(folder / "data")
     with closing(Recorder(None, Silent())) as log:
         tasks = TaskOptions(combine=combine, intermediate=kind)
-        options = EngineOptions(InputOptions(str(path)), WorkerOptions(m, r), tasks)
+        config = RunConfig(
+            input=InputOptions(str(path)), output=OutputOptions(data_dir.root), workers=WorkerOptions(m, r)
+        )
         processes = start_workers(m, r, data_dir)
         with ExitStack() as stack:
-            request = EngineRequest(options, open_input(path, dtype=dtype), data_dir, log, stack)
+            request = EngineRequest(config, tasks, open_input(path, dtype=dtype), data_dir, log, stack)
             yield stack.enter_context(GrpcEngine(request, processes))
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from common.errors import UsageError
 from common.model import FloatArray
-from master.options.declare import Option, at_least, at_most
+from master.options.declare import at_least, at_most, option, required
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,22 @@ class KMeansConfig:
 
     title: ClassVar[str] = "Clustering"
 
-    k: Annotated[int, Option("Clusters, from 1 to the number of distinct rows.")]
-    iterations: Annotated[int, Option("Iterations at most, from 1.", name="--iters")]
-    seed: Annotated[int, Option("Seed of every random choice, from 0.")] = 0
-    tol: Annotated[
-        float,
-        Option(
-            "Stop when no centroid moves farther (Euclidean, unit of the input); 0: when none moves at all."
-        ),
-    ] = 1e-4
-    init: Annotated[
-        Literal["random", "k-means++"],
-        Option("Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||)."),
-    ] = "random"
-    init_centroids: Annotated[
-        Path | None, Option("Start from these: one centroid a row.", metavar="FILE")
-    ] = None
-    n_init: Annotated[int, Option("Starts to try, from 1; the least inertia wins.")] = 1
-    on_empty: Annotated[
-        Literal["farthest", "keep"],
-        Option(
-            "A cluster without members takes the point farthest from its centroid, or keeps its centroid."
-        ),
-    ] = "farthest"
+    k: int = required("Clusters, from 1 to the number of distinct rows.")
+    iterations: int = required("Iterations at most, from 1.", name="--iters")
+    seed: int = option(0, "Seed of every random choice, from 0.")
+    tol: float = option(
+        1e-4, "Stop when no centroid moves farther (Euclidean, unit of the input); 0: when none moves at all."
+    )
+    init: Literal["random", "k-means++"] = option(
+        "random",
+        "Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||).",
+    )
+    init_centroids: Path | None = option(None, "Start from these: one centroid a row.", metavar="FILE")
+    n_init: int = option(1, "Starts to try, from 1; the least inertia wins.")
+    on_empty: Literal["farthest", "keep"] = option(
+        "farthest",
+        "A cluster without members takes the point farthest from its centroid, or keeps its centroid.",
+    )
     initial: FloatArray | None = None
     history: bool = False
 

@@ -10,14 +10,14 @@ from master.engines.dask.engine import DaskEngine, FileRows
 
 def start_engine(request: EngineRequest) -> Engine:
     """Connect, and have each worker read its splits."""
-    options = request.options
-    mappers, reducers = options.workers.mappers, options.workers.reducers
-    client = request.stack.enter_context(connect(options.cluster.dask_scheduler, mappers))
+    workers = request.config.workers
+    client = request.stack.enter_context(connect(request.config.cluster.dask_scheduler, workers.mappers))
     from distributed import __version__
 
     dashboard = f"dashboard {client.dashboard_link}"
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
     request.log.event("cluster", engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard)
-    rows = FileRows(request.file, mappers)
-    return request.stack.enter_context(DaskEngine(client, rows, options.tasks, reducers, request.log))
+    rows = FileRows(request.file, workers.mappers)
+    engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log)
+    return request.stack.enter_context(engine)

@@ -45,16 +45,16 @@ class GrpcEngine:
         processes: Sequence[WorkerProcess],
         credentials: Credentials | None = None,
     ) -> None:
-        options, hosts, log = request.options, request.options.hosts, request.log
-        self._workers = options.workers
+        workers, hosts, log = request.config.workers, request.config.hosts, request.log
+        self._workers = workers
         self._hosts = hosts
         self._starts_none = not processes
         self._log = log
         self._input = _as_sent(request.file.input, hosts)
-        self._splits = plan_splits(request.file, options.workers.splits or options.workers.mappers)
+        self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
-        self._intermediate = options.tasks.intermediate
-        self._dispatcher = Dispatcher(options.tasks, PATIENCE_S if hosts.listen else 0.0, log)
+        self._intermediate = request.tasks.intermediate
+        self._dispatcher = Dispatcher(request.tasks, PATIENCE_S if hosts.listen else 0.0, log)
         credentials = credentials or Credentials.fresh()
         self._server = Server(credentials, self._log_internal_error, hosts.listen or f"{LOOPBACK}:0")
         self._cluster = Cluster(processes, self._server, credentials, log, self._dispatcher.notify)

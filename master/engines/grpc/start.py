@@ -11,7 +11,7 @@ from master.options.groups import HostOptions
 
 def start_engine(request: EngineRequest) -> Engine:
     """Start the workers of this machine and wait until all have joined."""
-    workers, hosts = request.options.workers, request.options.hosts
+    workers, hosts = request.config.workers, request.config.hosts
     credentials = None if hosts.certs is None else Credentials.load(hosts.certs, Party.MASTER)
     processes = []
     if hosts.workers == "local":

@@ -4,35 +4,34 @@ from contextlib import ExitStack
 
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
-from master.engines.base import EngineOptions, EngineRequest, open_file
+from master.engines.base import EngineRequest, open_file
 from master.engines.spark.connect import connect
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.rows import FileRows, SparkRows
 from master.engines.spark.uri import UriFile, check_address, open_uri
+from master.options.config import RunConfig
 
 
-def open_input(options: EngineOptions, stack: ExitStack) -> InputFile:
+def open_input(config: RunConfig, stack: ExitStack) -> InputFile:
     """Open a file of this machine; or connect, and have Spark read an address."""
-    if not options.input.is_address:
-        return open_file(options, stack)
-    check_address(options.input.input)
-    context = stack.enter_context(connect(options.cluster.spark_master, options.cluster.spark_settings))
-    return open_uri(context, options.input, options.workers.mappers)
+    if not config.input.is_address:
+        return open_file(config, stack)
+    check_address(config.input.input)
+    context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
+    return open_uri(context, config.input, config.workers.mappers)
 
 
 def start_engine(request: EngineRequest) -> Engine:
     """Connect, unless that was needed to open the input, and have each executor read its splits."""
-    options, file = request.options, request.file
+    workers, cluster, file = request.config.workers, request.config.cluster, request.file
     rows: SparkRows
     if isinstance(file, UriFile):
         context, rows = file.context, file.stored
     else:
-        context = request.stack.enter_context(
-            connect(options.cluster.spark_master, options.cluster.spark_settings)
-        )
-        rows = FileRows(context, file, options.workers.mappers)
+        context = request.stack.enter_context(connect(cluster.spark_master, cluster.spark_settings))
+        rows = FileRows(context, file, workers.mappers)
     request.log.event(
         "cluster", engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}"
     )
-    engine = SparkEngine(context, rows, options.tasks, options.workers.reducers, request.log)
+    engine = SparkEngine(context, rows, request.tasks, workers.reducers, request.log)
     return request.stack.enter_context(engine)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import click
 import pytest
@@ -14,7 +14,7 @@ from common.model import FloatType
 from master.cli.parser import Command, command_line
 from master.engines.base import EngineRow
 from master.engines.table import ENGINES
-from master.options.declare import EngineName, Option
+from master.options.declare import EngineName, option, required
 from master.options.groups import MessageOptions
 
 INLINE = EngineName("inline")
@@ -24,20 +24,20 @@ INLINE = EngineName("inline")
 class Shapes:
     title: ClassVar[str] = "Shapes"
 
-    sides: Annotated[int, Option("How many.")]
-    size: Annotated[float, Option("In metres.")] = 0.0
-    round_corners: Annotated[bool, Option("Cut them.")] = False
-    kind: Annotated[Literal["open", "closed"], Option("Which.")] = "open"
-    out: Annotated[Path | None, Option("Where.", metavar="FILE")] = None
+    sides: int = required("How many.")
+    size: float = option(0.0, "In metres.")
+    round_corners: bool = option(False, "Cut them.")
+    kind: Literal["open", "closed"] = option("open", "Which.")
+    out: Path | None = option(None, "Where.", metavar="FILE")
 
 
 @dataclass(frozen=True)
 class Numbers:
     title: ClassVar[str] = "Shapes"
 
-    dtype: Annotated[FloatType, Option("The type.")] = FloatType.FLOAT64
-    names: Annotated[tuple[str, ...], Option("Their names.", name="--name")] = ()
-    engine: Annotated[EngineName, Option("The engine.")] = INLINE
+    dtype: FloatType = option(FloatType.FLOAT64, "The type.")
+    names: tuple[str, ...] = option((), "Their names.", name="--name")
+    engine: EngineName = option(INLINE, "The engine.")
 
 
 def parse(*arguments: str, shapes: Any = Shapes) -> dict[str, Any]:

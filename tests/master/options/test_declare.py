@@ -2,21 +2,21 @@
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from common.errors import UsageError
-from master.options.declare import Option, at_least, at_most, declared_options, given_options
+from master.options.declare import at_least, at_most, declared_options, given_options, option, required
 
 
 @dataclass(frozen=True)
 class Colours:
     title: ClassVar[str] = "Colours"
 
-    main_colour: Annotated[str, Option("The colour.")]
-    more: Annotated[tuple[str, ...], Option("Others.", name="--with")] = ()
-    palette: Annotated[Path | None, Option("A file.", metavar="FILE")] = None
+    main_colour: str = required("The colour.")
+    more: tuple[str, ...] = option((), "Others.", name="--with")
+    palette: Path | None = option(None, "A file.", metavar="FILE")
     not_an_option: int = 0
 
 
