@@ -23,7 +23,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class DeclaredOption:
-    """An option of a group: its field, its name with dashes, its type, default (MISSING: required) and help."""
+    """An option of a group; `name` has its dashes, and the default is MISSING if it is required."""
 
     field: str
     name: str
