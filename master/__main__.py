@@ -13,7 +13,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise InterruptedRunError(number)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Run the command line, and end the process with its exit code."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
@@ -26,3 +27,7 @@ if __name__ == "__main__":
     except InterruptedRunError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    start()

@@ -56,13 +56,8 @@ def open_input(
         It can't be read or holds no rows, or has no such columns.
     """
     path = Path(path)
+    check_readable(path)
     try:
-        if path.is_dir():
-            raise InputError.at(str(path), "a folder, not a file")
-        if not path.is_file() and path.exists():
-            raise InputError.at(
-                str(path), "a pipe or a device; the mappers need a file that they can read at any place"
-            )
         if path.suffix == ".npy":
             return npy.NpyFile(path, columns, dtype)
         if path.suffix in (".parquet", ".pq"):
@@ -71,7 +66,25 @@ def open_input(
             return parquet.ParquetFile(path, columns, dtype)
         return text.TextFile(path, columns, dtype)
     except OSError as error:
-        raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
+        raise _unreadable(path, error) from None
+
+
+def check_readable(path: Path) -> None:
+    """Raise InputError if this is not a file, or not one that we may read."""
+    try:
+        if path.is_dir():
+            raise InputError.at(str(path), "a folder, not a file")
+        if not path.is_file() and path.exists():
+            raise InputError.at(
+                str(path), "a pipe or a device; the mappers need a file that they can read at any place"
+            )
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str | Path, error: OSError) -> InputError:
+    return InputError.at(str(path), f"cannot be read: {error.strerror or error}")
 
 
 def content_digest(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> str:
@@ -144,7 +157,7 @@ def check_unchanged(source: Input) -> None:
     try:
         _refuse_changed(source)
     except OSError as error:
-        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
+        raise _unreadable(source.path, error) from None
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
@@ -204,7 +217,7 @@ def _reading(source: Input) -> Iterator[None]:
             raise
         _refuse_changed(source)
     except OSError as error:
-        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
+        raise _unreadable(source.path, error) from None
 
 
 def _refuse_changed(source: Input) -> None:

@@ -8,9 +8,21 @@ import numpy as np
 from common.formats.dataset import InputFile, check_unchanged, load_split, plan_splits
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
+from common.jobs.engine import Engine
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, PointArray, RecordFormat, State
 from common.records import encode
+from master.engines.base import EngineRequest
+
+
+def start_engine(request: EngineRequest) -> Engine:
+    """Load the input; there is nothing to start."""
+    return InlineEngine(request.file, combine=request.tasks.combine, threads=request.tasks.threads)
+
+
+def open_array(points: PointArray, threads: int) -> Engine:
+    """Take rows in memory that were checked already, of shape (rows, columns)."""
+    return InlineEngine(points, combine=True, threads=threads)
 
 
 class InlineEngine:

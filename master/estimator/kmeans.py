@@ -46,6 +46,7 @@ from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, FloatType, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
+from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
 from master.estimator.sources import Data, is_path, kind_of, open_array, open_data
 
@@ -227,7 +228,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 raise UsageError("columns is for files; choose those of other data yourself")
             if kind_of(X) == "array":
                 points = self._check_array(X, reset=reset)
-                with open_array(points, run_settings(self, self.engine if reset else "inline")) as data:
+                with open_array(
+                    points, run_settings(self, self.engine if reset else IN_THIS_PROCESS)
+                ) as data:
                     yield data
             else:
                 with open_data(X, run_settings(self, self.engine)) as data:

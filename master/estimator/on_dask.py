@@ -1,29 +1,23 @@
-"""Dask's data for the estimator: arrays and data frames, whose rows stay with its workers; and files."""
+"""Dask's data for the estimator: arrays and data frames, whose rows stay with its workers."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import numpy as np
 
 from common.engines.dask_input import block_of, refusal_or_rows
 from common.errors import InputError, UsageError
-from common.formats.dataset import open_input
-from common.model import FloatType
-from master.engines.dask.connect import connect, ship_code
-from master.engines.dask.engine import DaskEngine, FileRows
+from master.engines.dask.connect import connect
+from master.engines.dask.engine import DaskEngine
 from master.engines.dask.errors import translated_errors
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
-
-_have_our_code: "WeakSet[Client]" = WeakSet()
+    from distributed import Future
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     if not names:
         data = data.rechunk({1: -1})
     columns = int(data.shape[1])
-    with _client(settings) as client:
+    with connect(None, settings.workers.mappers) as client:
         with translated_errors():
             delayed = data.to_delayed()
             blocks = client.compute([_submit(block) for block in np.ravel(delayed).tolist()])
@@ -72,36 +66,6 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
             partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, settings, names
         ) as opened:
             yield opened
-
-
-@contextmanager
-def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType) -> Iterator[Data]:
-    """Open a file that every worker can read, for the client that is there, or one of its own."""
-    file = open_input(os.fspath(path), settings.columns, dtype)
-    rows = FileRows(file, settings.mappers)
-    with (
-        _client(settings) as client,
-        open_on_cluster(
-            partial(DaskEngine, client, rows), file.input.rows, len(file.input.columns), settings
-        ) as opened,
-    ):
-        yield opened
-
-
-@contextmanager
-def _client(settings: RunSettings) -> "Iterator[Client]":
-    """Take the client that is there, or start a cluster of this machine for the time being."""
-    from distributed import default_client
-
-    try:
-        there = default_client()
-    except ValueError:
-        there = None
-    if there is not None and there not in _have_our_code:
-        ship_code(there)
-        _have_our_code.add(there)
-    with connect(None, settings.mappers) if there is None else nullcontext(there) as client:
-        yield client
 
 
 def _submit(block: Any) -> Any:

@@ -1,30 +1,25 @@
-"""Spark's data for the estimator: RDDs and data frames, whose rows stay with its executors; and files."""
+"""Spark's data for the estimator: RDDs and data frames, whose rows stay with its executors."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from common.engines.spark_input import StoreVectors
 from common.errors import InputError, UsageError
-from common.formats.dataset import open_input
 from common.model import FloatType, Input, InputFormat
-from master.engines.spark.connect import connect, ship_code
+from master.engines.spark.connect import ship_code
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import FileRows, StoredRows
+from master.engines.spark.rows import StoredRows
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
-    from pyspark import RDD, SparkContext
+    from pyspark import RDD
     from pyspark.sql import DataFrame
 
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
-
-_have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
 
 @contextmanager
@@ -43,7 +38,7 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
             f"{type(data).__name__} is of no kind that can be clustered; an RDD or a data frame is"
         )
     context = data.context if isinstance(data, RDD) else data.sparkSession.sparkContext
-    _give_code(context)
+    ship_code(context)
     names: tuple[str, ...] = ()
     if isinstance(data, RDD):
         rows, columns = _rows_of_vectors(data)
@@ -54,32 +49,6 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
         rows, columns = _rows_of_columns(data), len(names)
     with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, settings, names) as opened:
         yield opened
-
-
-@contextmanager
-def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType) -> Iterator[Data]:
-    """Open a file that every executor can read: on the Spark context that there is, or one of its own."""
-    from pyspark import SparkContext
-
-    file = open_input(os.fspath(path), settings.columns, dtype)
-    theirs = SparkContext._active_spark_context
-    context = connect(None, {})
-    try:
-        _give_code(context)
-        rows = FileRows(context, file, settings.mappers)
-        with open_on_cluster(
-            partial(SparkEngine, context, rows), file.input.rows, len(file.input.columns), settings
-        ) as opened:
-            yield opened
-    finally:
-        if theirs is None:
-            context.stop()
-
-
-def _give_code(context: "SparkContext") -> None:
-    if context not in _have_our_code:
-        ship_code(context)
-        _have_our_code.add(context)
 
 
 def _is_vector(frame: "DataFrame") -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from common.formats.columns import are_usable
 from common.machine import cores
 from common.model import FloatArray, FloatType
 from master.algorithms.kmeans.config import KMeansConfig
+from master.engines.table import ENGINES
 from master.estimator.sources import Data, RunSettings
-from master.options.groups import EngineName
+from master.options.declare import EngineName
+from master.options.groups import WorkerOptions
 
 _OPTIONS = {
     "--k": "n_clusters",
@@ -33,15 +35,14 @@ def run_settings(model: Any, engine: str) -> RunSettings:
     """Return how a model's jobs run on an engine."""
     if not isinstance(model.columns, str | None):
         raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
-    return RunSettings(
-        engine=_one_of("engine", engine, *get_args(EngineName)),
+    workers = WorkerOptions(
+        engine=EngineName(_one_of("engine", engine, *ENGINES)),
         mappers=cores() if model.mappers is None else _whole("mappers", model.mappers, 1),
         reducers=_whole("reducers", model.reducers, 1),
         threads=0 if model.threads is None else _whole("threads", model.threads, 1),
-        columns=model.columns,
-        dump=None if model.dump is None else Path(model.dump),
-        verbose=bool(model.verbose),
     )
+    dump = None if model.dump is None else Path(model.dump)
+    return RunSettings(workers, model.columns, dump, verbose=bool(model.verbose))
 
 
 def kmeans_config(model: Any, data: Data) -> KMeansConfig:

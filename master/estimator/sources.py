@@ -5,33 +5,29 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from common.errors import UsageError
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
-from common.formats.dataset import open_input
 from common.jobs.apply import map_rows
 from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
-from master.engines.inline import InlineEngine
-from master.options.groups import EngineName, RunConfig, threads_each
+from master.engines.base import EngineRow, check_installed, load_function
+from master.engines.table import ENGINES
+from master.options.config import RunConfig
+from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
-from master.run.session import open_data_dir, open_session
+from master.run.session import open_session, open_source
 from master.run.settings import surroundings
 from master.views.terminal import open_screen
-
-_CLUSTERS = ("spark", "dask")
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,8 @@ class RunSettings:
 
     Parameters
     ----------
-    engine, mappers, reducers, threads
-        As on the command line.
+    workers
+        The engine, mappers, reducers and threads.
     columns
         The columns of a file to use, as on the command line.
     dump
@@ -50,13 +46,15 @@ class RunSettings:
         Show what the command line shows.
     """
 
-    engine: EngineName
-    mappers: int
-    reducers: int
-    threads: int
+    workers: WorkerOptions
     columns: str | None = None
     dump: Path | None = None
     verbose: bool = False
+
+    @property
+    def engine(self) -> EngineRow:
+        """The engine's row in the table."""
+        return ENGINES[self.workers.engine]
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,11 @@ class _InMemory(Data):
 @contextmanager
 def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
-    if settings.engine == "inline":
-        threads = threads_each(settings.threads, settings.mappers, settings.engine)
+    if settings.engine.open_array is not None:
+        threads = settings.engine.threads(settings.workers, HostOptions())
         rows, columns = points.shape
         with _open_log(settings, rows, columns) as log, _one_blas_thread():
-            engine = InlineEngine(points, combine=True, threads=threads)
+            engine = load_function(settings.engine.open_array)(points, threads)
             yield _InMemory(engine, rows, columns, log, points, threads)
     else:
         with TemporaryDirectory(prefix="kmeans-") as folder:
@@ -128,37 +126,22 @@ def open_file(
     path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType = FloatType.FLOAT64
 ) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
-    if settings.engine in _CLUSTERS:
-        with _on_cluster(settings.engine).open_file(path, settings, dtype) as data:
-            yield data
-        return
-    file = open_input(os.fspath(path), settings.columns, dtype)
     with TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
-        tasks = TaskOptions(
-            combine=True,
-            intermediate=RecordFormat.ARROW,
-            threads=threads_each(settings.threads, settings.mappers, settings.engine),
-        )
+        kind = RecordFormat.ARROW if settings.engine.writes_files else RecordFormat.TEXT
         config = RunConfig(
-            mappers=settings.mappers,
-            reducers=settings.reducers,
-            input=Path(path),
-            columns=settings.columns,
-            data_dir=folder / "data",
-            dump=settings.dump or folder / "dump.txt",
-            labels=None,
-            engine=settings.engine,
-            dtype=dtype,
-            tasks=tasks,
+            input=InputOptions(os.fspath(path), settings.columns, dtype),
+            output=OutputOptions(folder / "data", settings.dump or folder / "dump.txt"),
+            workers=settings.workers,
+            files=FileOptions(combine=True, intermediate=kind),
         )
-        screen = open_screen(quiet=not settings.verbose)
         with (
-            open_data_dir(config) as data_dir,
-            open_session(config, file, data_dir, screen) as session,
+            open_source(config) as source,
+            open_session(config, source, open_screen(quiet=not settings.verbose)) as session,
             _one_blas_thread(),
         ):
-            yield Data(session.engine, file.input.rows, len(file.input.columns), session.log)
+            found = source.file.input
+            yield Data(session.engine, found.rows, len(found.columns), session.log)
 
 
 @contextmanager
@@ -174,11 +157,11 @@ def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
             input="(memory)",
             rows=rows,
             columns=columns,
-            engine=settings.engine,
-            mappers=settings.mappers,
-            reducers=settings.reducers,
+            engine=settings.workers.engine,
+            mappers=settings.workers.mappers,
+            reducers=settings.workers.reducers,
             combine=True,
-            threads=settings.threads,
+            threads=settings.workers.threads,
             settings=(),
         )
         log.event(started)
@@ -186,30 +169,23 @@ def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
 
 
 def kind_of(data: Any) -> str:
-    """Return what data are: a "file", of "spark", of "dask", or what NumPy can make an "array" of."""
+    """Return what data are: a "file", the engine on whose cluster they lie, or an "array" for NumPy."""
     if is_path(data):
         return "file"
     package = type(data).__module__.partition(".")[0]
-    return {"pyspark": "spark", "dask": "dask"}.get(package, "array")
+    return next((name for name, row in ENGINES.items() if row.data_package == package), "array")
 
 
 def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
-    """Open a file, or data that Spark or Dask holds, which stay there."""
-    opened: AbstractContextManager[Data]
+    """Open a file, or data that lie on a cluster and stay there."""
     if is_path(data):
-        opened = open_file(data, settings)
-    else:
-        opened = _on_cluster(kind_of(data)).open_data(data, settings)
+        return open_file(data, settings)
+    engine = kind_of(data)
+    row = ENGINES[engine]
+    check_installed(engine, row.package)
+    assert row.open_data is not None
+    opened: AbstractContextManager[Data] = load_function(row.open_data)(data, settings)
     return opened
-
-
-def _on_cluster(name: str) -> Any:
-    """Import the module for a cluster's data; UsageError names the packages that are missing."""
-    package = {"spark": "pyspark", "dask": "distributed"}[name]
-    if find_spec(package) is None:
-        packages = {"spark": "'pyspark>=4,<5'", "dask": "dask distributed"}[name]
-        raise UsageError(f"{name} is not installed: pip install {packages}")
-    return import_module(f"master.estimator.on_{name}")
 
 
 @contextmanager
@@ -221,8 +197,9 @@ def open_on_cluster(
     names: tuple[str, ...] = (),
 ) -> Iterator[Data]:
     """Open rows that a cluster holds; `engine_of` makes the engine from options, reducers and log."""
-    options = TaskOptions(combine=True, threads=settings.threads or 1)
-    with _open_log(settings, rows, columns) as log, engine_of(options, settings.reducers, log) as engine:
+    options = TaskOptions(combine=True, threads=settings.workers.threads or 1)
+    reducers = settings.workers.reducers
+    with _open_log(settings, rows, columns) as log, engine_of(options, reducers, log) as engine:
         yield Data(engine, rows, columns, log, names=names)
 
 

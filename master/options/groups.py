@@ -1,38 +1,115 @@
-"""What the user asked for: frozen, and validated once."""
+"""The options that commands share, in groups; each is validated when it is made."""
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal
 
 from common.errors import UsageError
-from common.machine import cores
-from common.model import FloatType, RecordFormat, TaskOptions
+from common.model import FloatType, RecordFormat
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
+from master.options.declare import EngineName, at_least, at_most, option, required
 
-LONGEST_DELAY_S = 600
-
-EngineName: TypeAlias = Literal["grpc", "inline", "spark", "dask"]
-
-_ONLY_FILES = "it writes no files between map and reduce"
-_NOT_OURS = "its failures are its own to handle: kill a worker process instead"
-
-
-def at_least(name: str, value: float, least: float) -> None:
-    """Raise UsageError if an option is less than that."""
-    if not value >= least:
-        raise UsageError(f"{name} is {value}, but must be {least} or more")
-
-
-def at_most(name: str, value: float, most: float) -> None:
-    """Raise UsageError if an option is more than that."""
-    if not value <= most:
-        raise UsageError(f"{name} is {value}, but must be {most} or less")
+_LONGEST_DELAY_S = 600
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
-class Hosts:
-    """Where the workers come from, if not from this machine alone.
+class InputOptions:
+    """What is read."""
+
+    title: ClassVar[str] = "Input"
+
+    input: str = required(
+        "Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
+        "with --engine spark also hdfs://..., s3a://... and the like."
+    )
+    columns: str | None = option(
+        None,
+        "Columns to use, by name or by position from 1: 'x,y' or '1,3-5'.  [default: all]",
+        metavar="LIST",
+    )
+    dtype: FloatType = option(
+        FloatType.FLOAT64,
+        "Round the input's numbers to this and keep them so; sums and centroids are float64 anyway.",
+    )
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is an address such as hdfs://host/file, not a path."""
+        return _ADDRESS.match(self.input) is not None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where a run writes what every run leaves."""
+
+    title: ClassVar[str] = "Output"
+
+    data_dir: Path = option(
+        Path("data"), "Folder for results and the workers' folders; those of an earlier run are replaced."
+    )
+    dump: Path = option(Path("dump.txt"), "Log of everything that happens.")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What the files between map and reduce hold, and which files stay."""
+
+    title: ClassVar[str] = "Output"
+
+    combine: bool = option(False, "Mappers merge the values of a key; same result, smaller files.")
+    intermediate: RecordFormat = option(
+        RecordFormat.TEXT,
+        "Format of map output, partitions and reduce output; arrow (Arrow IPC files) is faster.",
+    )
+    keep_iterations: bool = option(False, "Keep the workers' files of every iteration, not the newest only.")
+    resume: bool = option(
+        False, "Resume a run that ended early after its last iteration, in the same --data-dir."
+    )
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """What is printed."""
+
+    title: ClassVar[str] = "Output"
+
+    quiet: bool = option(False, "Print nothing but errors.")
+    debug: bool = option(False, "On an error, print the whole traceback.")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Who does the work.
+
+    Raises
+    ------
+    UsageError
+        A number is too small.
+    """
+
+    title: ClassVar[str] = "Workers"
+
+    mappers: int = required("Mapper processes, from 1; each maps one split of the rows.")
+    reducers: int = required("Reducer processes, from 1; key % R chooses one.")
+    engine: EngineName = option(EngineName("grpc"), "What runs the map and reduce tasks.")
+    threads: int = option(0, "Threads of each mapper, for many rows; 0: the cores, shared among the mappers.")
+    splits: int = option(
+        0, "Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more."
+    )
+
+    def __post_init__(self) -> None:
+        at_least("--mappers", self.mappers, 1)
+        at_least("--reducers", self.reducers, 1)
+        at_least("--threads", self.threads, 0)
+        at_least("--splits", self.splits, 0)
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """Where workers on other machines join, and what they prove themselves with.
 
     Raises
     ------
@@ -40,14 +117,24 @@ class Hosts:
         The options don't go together.
     """
 
-    splits: int = 0
-    listen: str | None = None
-    workers: Literal["local", "remote"] = "local"
-    certs: Path | None = None
-    data_root: Path = Path()
+    title: ClassVar[str] = "Several machines"
+
+    listen: str | None = option(
+        None,
+        "Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
+        metavar="ADDRESS:PORT",
+    )
+    workers: Literal["local", "remote"] = option(
+        "local", "local: start them here; others may join. remote: start none, wait until all have joined."
+    )
+    certs: Path | None = option(
+        None, "Certificates and secret, made by: python -m scripts.certs", metavar="FOLDER"
+    )
+    data_root: Path = option(
+        Path(), "With --listen: every host has the input at the same place below its own data root."
+    )
 
     def __post_init__(self) -> None:
-        at_least("--splits", self.splits, 0)
         if self.listen is None:
             if self.workers == "remote":
                 raise UsageError("--workers remote needs --listen ADDRESS:PORT, where they can join")
@@ -62,22 +149,30 @@ class Hosts:
 
 
 @dataclass(frozen=True)
-class ClusterConfig:
-    """Which cluster the engines spark and dask use; None: what their own configuration says, or one here."""
+class ClusterOptions:
+    """Which Spark or Dask cluster to use.
 
-    spark_master: str | None = None
-    spark_conf: tuple[str, ...] = ()
-    dask_scheduler: str | None = None
+    Raises
+    ------
+    UsageError
+        A setting has no value, or is one that a command line must not hold.
+    """
 
-    def check(self, engine: EngineName) -> None:
-        """Raise UsageError if an option is another engine's, or is no setting."""
-        for option, value, owner in (
-            ("--spark-master", self.spark_master, "spark"),
-            ("--conf", self.spark_conf, "spark"),
-            ("--dask-scheduler", self.dask_scheduler, "dask"),
-        ):
-            if value and engine != owner:
-                raise UsageError(f"{option} is for --engine {owner}, not for {engine}")
+    title: ClassVar[str] = "Spark and Dask"
+
+    spark_master: str | None = option(
+        None,
+        "spark://host:port, local[2], yarn, ...  [default: Spark's own configuration, or local[*]]",
+        metavar="URL",
+    )
+    spark_conf: tuple[str, ...] = option(
+        (), "A setting of Spark's; may be repeated.", name="--conf", metavar="NAME=VALUE"
+    )
+    dask_scheduler: str | None = option(
+        None, "tcp://host:port or tls://host:port.  [default: M worker processes here]", metavar="URL"
+    )
+
+    def __post_init__(self) -> None:
         for setting in self.spark_conf:
             name, equals, _ = setting.partition("=")
             if not name or not equals:
@@ -89,70 +184,34 @@ class ClusterConfig:
                 )
 
     @property
-    def settings(self) -> dict[str, str]:
-        """Return the settings by name."""
+    def spark_settings(self) -> dict[str, str]:
+        """Spark's settings by name."""
         return {name: value for name, _, value in (each.partition("=") for each in self.spark_conf)}
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Where and how to run.
+class FailureOptions:
+    """How to try what happens when tasks fail or workers die.
 
     Raises
     ------
     UsageError
-        A value makes no sense.
+        A number is out of bounds.
     """
 
-    mappers: int
-    reducers: int
-    input: Path
-    columns: str | None
-    data_dir: Path
-    dump: Path
-    labels: Path | None
-    engine: EngineName
-    given_centroids: Path | None = None
-    dtype: FloatType = FloatType.FLOAT64
-    tasks: TaskOptions = field(default_factory=TaskOptions)
-    resume: bool = False
-    hosts: Hosts = field(default_factory=Hosts)
-    cluster: ClusterConfig = field(default_factory=ClusterConfig)
-    uri: str | None = None
+    title: ClassVar[str] = "Trying failures"
+
+    fail_rate: float = option(
+        0.0, "Probability, below 1, that a map or reduce call answers FAILURE (to try re-runs); 0: never."
+    )
+    task_delay: float = option(
+        0.0,
+        "Wait before each task's work, so that a person can kill a process in time; 0: don't.",
+        metavar="SECONDS",
+    )
 
     def __post_init__(self) -> None:
-        at_least("--mappers", self.mappers, 1)
-        at_least("--reducers", self.reducers, 1)
-        at_least("--threads", self.tasks.threads, 0)
-        at_least("--task-delay", self.tasks.delay_s, 0)
-        at_most("--task-delay", self.tasks.delay_s, LONGEST_DELAY_S)
-        if not 0 <= self.tasks.fail_rate < 1:
-            raise UsageError(f"--fail-rate is {self.tasks.fail_rate:g}, but must be from 0 to below 1")
-        self.cluster.check(self.engine)
-        if self.engine != "grpc" and (self.hosts.splits or self.hosts.listen):
-            option = "--splits" if self.hosts.splits else "--listen"
-            raise UsageError(f"{option} is for --engine grpc, not for {self.engine}")
-        if self.uri is not None and self.engine != "spark":
-            raise UsageError(f"--input {self.uri}: only --engine spark reads addresses like this one")
-        if self.engine in ("spark", "dask"):
-            self._check_task_options()
-
-    def _check_task_options(self) -> None:
-        """Refuse what only workers of ours can do."""
-        for option, given, reason in (
-            ("--keep-iterations", self.tasks.keep_iterations, _ONLY_FILES),
-            ("--intermediate", self.tasks.intermediate is not RecordFormat.TEXT, _ONLY_FILES),
-            ("--fail-rate", self.tasks.fail_rate, _NOT_OURS),
-        ):
-            if given:
-                raise UsageError(f"{option} makes no sense with --engine {self.engine}: {reason}")
-
-
-def threads_each(threads: int, mappers: int, engine: str, workers: str = "local") -> int:
-    """Share the cores, unless a number is given; 0 where the workers know better."""
-    if engine == "grpc" and workers == "remote":
-        return threads
-    if engine in ("spark", "dask"):
-        return threads or 1  # the cluster gives a task one core
-    sharing = max(mappers, 1) if engine == "grpc" else 1
-    return threads or max(1, cores() // sharing)
+        at_least("--task-delay", self.task_delay, 0)
+        at_most("--task-delay", self.task_delay, _LONGEST_DELAY_S)
+        if not 0 <= self.fail_rate < 1:
+            raise UsageError(f"--fail-rate is {self.fail_rate:g}, but must be from 0 to below 1")

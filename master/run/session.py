@@ -10,19 +10,25 @@ from pathlib import Path
 from common.errors import MapReduceError, UsageError, UserError
 from common.events.catalogue.run import Header, RunFailed, RunFinished
 from common.events.dump import Dump
-from common.events.log import Log, RunLog, View
-from common.formats.dataset import InputFile, open_input
+from common.events.log import Log, View
+from common.formats.dataset import InputFile, check_readable
 from common.jobs.engine import Engine
-from common.model import Role
-from common.rpc.address import split_address
-from common.rpc.credentials import Credentials, PeerRole
 from common.store.folders import DataDir
-from master.cluster.processes import start_workers
-from master.engines.inline import InlineEngine
-from master.options.groups import Hosts, RunConfig
+from master.engines.base import EngineRequest, EngineRow, load_function
+from master.engines.table import check_options
+from master.options.config import RunConfig
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
 from master.run.settings import run_started
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data directory, locked, the opened input, and the engine to start over it."""
+
+    data_dir: DataDir
+    file: InputFile
+    engine: EngineRow
 
 
 @dataclass(frozen=True)
@@ -30,21 +36,19 @@ class Session:
     """What a run works with."""
 
     engine: Engine
-    file: InputFile
-    data_dir: DataDir
     log: Log
     previous: PreviousRun
 
 
 def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
-    """Refuse, before anything is touched, what would overwrite something or cannot be written."""
-    data_dir = DataDir(config.data_dir)
-    if data_dir.holds(config.input):
-        raise UsageError(
-            f"--input {config.input} lies in a worker's folder, which the run replaces; copy it first"
-        )
-    written = {"--dump": config.dump} | ({} if config.labels is None else {"--labels": config.labels})
-    taken = [("the input", config.input), *(("the result", data_dir.result(name)) for name in file_names)]
+    """Refuse, before anything is touched, what cannot be read or written, or would be overwritten."""
+    data_dir, source = DataDir(config.output.data_dir), Path(config.input.input)
+    if not config.input.is_address:
+        check_readable(source)
+    if data_dir.holds(source):
+        raise UsageError(f"--input {source} lies in a worker's folder, which the run replaces; copy it first")
+    written = {"--dump": config.output.dump} | ({} if config.labels is None else {"--labels": config.labels})
+    taken = [("the input", source), *(("the result", data_dir.result(name)) for name in file_names)]
     if config.given_centroids is not None:
         taken.append(("the given centroids", config.given_centroids))
     for option, path in written.items():
@@ -61,22 +65,21 @@ def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
 
 
 @contextmanager
-def open_data_dir(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[DataDir]:
-    """Hold the data directory, if all paths make sense."""
+def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
+    """Lock the data directory, if all options make sense, then open the input; end what that started.
+
+    Nothing of an earlier run is touched yet.
+    """
+    engine = check_options(config)
     _check_paths(config, file_names)
-    data_dir = DataDir(config.data_dir)
-    with data_dir.locked():
-        yield data_dir
+    data_dir = DataDir(config.output.data_dir)
+    with data_dir.locked(), ExitStack() as stack:
+        yield Source(data_dir, load_function(engine.open_input)(config, stack), engine)
 
 
 @contextmanager
 def open_session(
-    config: RunConfig,
-    file: InputFile,
-    data_dir: DataDir,
-    view: View,
-    *written: Path,
-    parameters: Mapping[str, str] | None = None,
+    config: RunConfig, source: Source, view: View, *written: Path, parameters: Mapping[str, str] | None = None
 ) -> Iterator[Session]:
     """Open the dump and start the engine; end all of it in any case.
 
@@ -84,10 +87,12 @@ def open_session(
     resumed. `written` is what it writes besides the dump and the workers' folders; `parameters` are the
     algorithm's options, for the log.
     """
-    replaced = [] if config.resume else [config.dump]
+    data_dir, file = source.data_dir, source.file
+    tasks = config.tasks(source.engine.threads(config.workers, config.hosts))
+    replaced = [] if config.files.resume else [config.output.dump]
     previous = PreviousRun.set_aside([*written, *data_dir.node_folders(), *replaced])
     try:
-        dump = Dump(config.dump, append=config.resume)
+        dump = Dump(config.output.dump, append=config.files.resume)
     except UsageError:
         previous.restore()
         raise
@@ -96,14 +101,14 @@ def open_session(
     try:
         with ExitStack() as stack:
             stack.callback(log.close_view)
-            log.event(run_started(config, parameters or {}, file))
+            log.event(run_started(config, tasks, parameters or {}, file.input))
             if file.header:
                 log.event(Header(file=file.input.path, names=tuple(file.header)))
-            engine = _start_engine(config, file, data_dir, log, stack)
-            yield Session(engine, file, data_dir, log, previous)
+            request = EngineRequest(config, tasks, file, data_dir, log, stack)
+            yield Session(load_function(source.engine.start)(request), log, previous)
         log.event(RunFinished())
     except BaseException as error:
-        if isinstance(error, UserError) and previous.is_kept and not config.resume:
+        if isinstance(error, UserError) and previous.is_kept and not config.files.resume:
             data_dir.remove_nodes()
             log.close()
             dump.discard()
@@ -117,60 +122,10 @@ def open_session(
         log.close()
         dump.close()
         if dump.problem is not None:
-            print(f"Warning: {config.dump} is not complete: {dump.problem}", file=sys.stderr)  # noqa: T201
+            text = f"Warning: {config.output.dump} is not complete: {dump.problem}"
+            print(text, file=sys.stderr)  # noqa: T201
 
 
 def _newest_checkpoint(data_dir: DataDir) -> str | None:
     """Return what `--resume` would go on from, if anything."""
     return next(map(str, data_dir.checkpoint_files()), None)
-
-
-def open_file(config: RunConfig) -> InputFile:
-    """Open the input: a file of this machine, or an address that Spark reads."""
-    if config.uri is None:
-        return open_input(config.input, config.columns, config.dtype)
-    from master.engines.spark.uri import open_uri
-
-    return open_uri(config)
-
-
-def _start_engine(
-    config: RunConfig, file: InputFile, data_dir: DataDir, log: RunLog, stack: ExitStack
-) -> Engine:
-    if config.engine == "inline":
-        return InlineEngine(file, combine=config.tasks.combine, threads=config.tasks.threads)
-    if config.engine == "spark":
-        from master.engines.spark.start import start_engine as start_on_spark
-
-        return start_on_spark(config, file, log, stack)
-    if config.engine == "dask":
-        from master.engines.dask.start import start_engine as start_on_dask
-
-        return start_on_dask(config, file, log, stack)
-    hosts = config.hosts
-    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, PeerRole.MASTER)
-    processes = []
-    if hosts.workers == "local":
-        processes = start_workers(config.mappers, config.reducers, data_dir, _worker_options(hosts))
-    from master.engines.grpc import GrpcEngine, WorkerPool  # takes a while; the workers start meanwhile
-
-    pool = WorkerPool(
-        mappers=config.mappers,
-        reducers=config.reducers,
-        splits=hosts.splits,
-        credentials=credentials,
-        listen=hosts.listen,
-        data_root=None if hosts.listen is None else hosts.data_root,
-    )
-    return stack.enter_context(GrpcEngine(file, processes, pool, config.tasks, log))
-
-
-def _worker_options(hosts: Hosts) -> list[str]:
-    """Return what a worker of this machine is told, beside workers from others."""
-    if hosts.listen is None or hosts.certs is None:
-        return []
-    host, _port = split_address(hosts.listen, "--listen")
-    certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
-    for role in Role:
-        Credentials.load(certs, role)  # a missing file is said now, in one line
-    return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]

@@ -10,9 +10,9 @@ from typing import Any
 
 from common import __version__
 from common.events.catalogue.run import FORMAT, RunStarted
-from common.formats.dataset import InputFile
 from common.machine import cores
-from master.options.groups import RunConfig
+from common.model import Input, TaskOptions
+from master.options.config import RunConfig
 
 _OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"}
 _PACKAGES = ("distributed", "grpcio", "numba", "numpy", "protobuf", "pyarrow", "pyspark")
@@ -21,24 +21,26 @@ _SECRET = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)
 """Spark's own log leaves out the values of settings with such names, too."""
 
 
-def run_started(config: RunConfig, parameters: Mapping[str, str], file: InputFile) -> RunStarted:
+def run_started(
+    config: RunConfig, tasks: TaskOptions, parameters: Mapping[str, str], source: Input
+) -> RunStarted:
     """Describe a run that begins now; `parameters` are the algorithm's options."""
     settings = dict(_settings(config))
     given = {name.removeprefix("--").replace("-", "_"): value for name, value in parameters.items()}
     settings |= {name: value for name, value in given.items() if value}
     return RunStarted(
         **surroundings(),
-        input=file.input.path,
-        rows=file.input.rows,
-        columns=len(file.input.columns),
-        dtype=file.input.dtype,
-        engine=config.engine,
-        mappers=config.mappers,
-        reducers=config.reducers,
-        combine=config.tasks.combine,
-        intermediate=config.tasks.intermediate,
-        threads=config.tasks.threads,
-        data_dir=str(config.data_dir),
+        input=source.path,
+        rows=source.rows,
+        columns=len(source.columns),
+        dtype=source.dtype,
+        engine=config.workers.engine,
+        mappers=config.workers.mappers,
+        reducers=config.workers.reducers,
+        combine=tasks.combine,
+        intermediate=tasks.intermediate,
+        threads=tasks.threads,
+        data_dir=str(config.output.data_dir),
         settings=tuple(f"{name}={value}" for name, value in settings.items()),
     )
 

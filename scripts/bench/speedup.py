@@ -21,7 +21,7 @@ import click
 import numpy as np
 
 from common.machine import cores
-from master.cli.commands import run
+from master.engines.table import ENGINES
 from scripts.bench import ours
 from scripts.bench.data import generate, initial_rows
 from scripts.bench.fit import Size, title
@@ -41,10 +41,8 @@ class Work:
 
 
 def engines() -> list[str]:
-    """Return the engines that the command line knows."""
-    (option,) = [parameter for parameter in run.params if parameter.name == "engine"]
-    assert isinstance(option.type, click.Choice)
-    return [str(name) for name in option.type.choices]
+    """Return the engines that there are."""
+    return list(ENGINES)
 
 
 def engine_options(engine: str, mappers: int) -> Mapping[str, object]:

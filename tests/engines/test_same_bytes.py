@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,11 @@ from common.store.folders import DataDir
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.cluster.processes import start_workers
-from master.engines.grpc import GrpcEngine, WorkerPool
+from master.engines.base import EngineRequest
+from master.engines.grpc.engine import GrpcEngine
 from master.engines.inline import InlineEngine
+from master.options.config import RunConfig
+from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
 from master.views.terminal import Silent
 from tests.inputs import save
@@ -61,10 +64,14 @@ def grpc_engine(
     folder.mkdir(exist_ok=True)
     data_dir = DataDir(folder / "data")
     with closing(Recorder(None, Silent())) as log:
-        options = TaskOptions(combine=combine, intermediate=kind)
+        tasks = TaskOptions(combine=combine, intermediate=kind)
+        config = RunConfig(
+            input=InputOptions(str(path)), output=OutputOptions(data_dir.root), workers=WorkerOptions(m, r)
+        )
         processes = start_workers(m, r, data_dir)
-        with GrpcEngine(open_input(path, dtype=dtype), processes, WorkerPool(m, r), options, log) as engine:
-            yield engine
+        with ExitStack() as stack:
+            request = EngineRequest(config, tasks, open_input(path, dtype=dtype), data_dir, log, stack)
+            yield stack.enter_context(GrpcEngine(request, processes))
 
 
 def records_in(path: Path) -> Records:

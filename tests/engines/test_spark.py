@@ -20,7 +20,7 @@ from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.formats.dataset import open_input
 from common.model import FloatType, TaskOptions
-from master.options.groups import ClusterConfig, RunConfig
+from master.options.groups import InputOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 from tests.story import ListLog, containing
@@ -33,7 +33,7 @@ from master.engines.spark.connect import connect  # noqa: E402
 from master.engines.spark.engine import SparkEngine  # noqa: E402
 from master.engines.spark.errors import translated_errors  # noqa: E402
 from master.engines.spark.rows import FileRows, SparkRows  # noqa: E402
-from master.engines.spark.uri import open_uri  # noqa: E402
+from master.engines.spark.uri import UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
 NO_FILES = ": it writes no files between map and reduce"
@@ -42,9 +42,8 @@ PUT = "; put it into spark-defaults.conf in the folder $SPARK_CONF_DIR"
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[Any]:
-    context = connect("local[2]", {"spark.ui.enabled": "false"})
-    yield context
-    context.stop()
+    with connect("local[2]", {"spark.ui.enabled": "false"}) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +55,8 @@ def engine(context: Any, rows: SparkRows, r: int, combine: bool, log: Log) -> Sp
     return SparkEngine(context, rows, TaskOptions(combine=combine), r, log)
 
 
-def uri_config(path: Path, **more: Any) -> RunConfig:
-    return RunConfig(
-        *(3, 2, path, more.pop("columns", None), Path("data"), Path("dump.txt"), None, "spark"),
-        dtype=more.pop("dtype", FloatType.FLOAT64),
-        cluster=ClusterConfig("local[2]"),
-        uri=f"file://{path}",
-    )
+def open_address(context: Any, path: Path, columns: str | None = None, dtype: str = "float64") -> UriFile:
+    return open_uri(context, InputOptions(f"file://{path}", columns, FloatType(dtype)), 3)
 
 
 @pytest.mark.parametrize(("name", "r", "combine"), CASES)
@@ -94,7 +88,7 @@ def test_rows_that_spark_reads(
         lines = expected.inputs["iris"].read_text().splitlines()
         text = "\ufeff\n\na,b,c,d\r\n" + "\r\n \n".join(lines)
         path.write_bytes(text.encode())
-    file = open_uri(uri_config(path, dtype=dtype))
+    file = open_address(context, path, dtype=dtype)
     assert (file.input.rows, len(file.input.columns)) == points.shape
     with engine(context, file.stored, 2, False, ListLog()) as ours:
         assert result(ours, expected.inputs["iris"], "iris") == expected("iris", dtype)
@@ -103,7 +97,7 @@ def test_rows_that_spark_reads(
 def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp_path: Path) -> None:
     path = tmp_path / "iris.csv"
     path.write_bytes(expected.inputs["iris"].read_bytes())
-    file = open_uri(uri_config(path))
+    file = open_address(context, path)
     for part in file.stored.parts().collect():
         Path(part.path).unlink()
     with engine(context, file.stored, 2, True, ListLog()) as ours:
@@ -128,7 +122,7 @@ def test_what_spark_reads_is_refused_by_place(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError) as refused:
-        open_uri(uri_config(path, columns=columns))
+        open_address(context, path, columns)
     assert str(refused.value) == message.format(f"file://{path}")
 
 
@@ -146,7 +140,7 @@ def test_parquet_is_refused_by_place(
     path = tmp_path / "a.parquet"
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     with pytest.raises(UserError) as refused:
-        open_uri(uri_config(path))
+        open_address(context, path)
     assert str(refused.value) == message.format(f"file://{path}")
 
 

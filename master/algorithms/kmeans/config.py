@@ -1,18 +1,20 @@
 """What the user asked of K-Means: frozen, and validated once."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from common.errors import UsageError
 from common.model import FloatArray
-from master.options.groups import at_least, at_most
+from master.options.declare import at_least, at_most, option, required
 
 
 @dataclass(frozen=True)
 class KMeansConfig:
-    """What K-Means needs to know; the options' meaning is in the command line's help.
+    """What K-Means needs to know; what an option means is its help.
 
-    `history` asks for the inertia after each iteration, which takes one job more for each.
+    `initial` are the centroids of the file `init_centroids`, or of the caller. `history` asks for the inertia
+    after each iteration, which takes one job more for each.
 
     Raises
     ------
@@ -20,14 +22,25 @@ class KMeansConfig:
         A value makes no sense.
     """
 
-    k: int
-    iterations: int
-    tol: float = 1e-4
-    init: Literal["random", "k-means++"] = "random"
+    title: ClassVar[str] = "Clustering"
+
+    k: int = required("Clusters, from 1 to the number of distinct rows.")
+    iterations: int = required("Iterations at most, from 1.", name="--iters")
+    seed: int = option(0, "Seed of every random choice, from 0.")
+    tol: float = option(
+        1e-4, "Stop when no centroid moves farther (Euclidean, unit of the input); 0: when none moves at all."
+    )
+    init: Literal["random", "k-means++"] = option(
+        "random",
+        "Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||).",
+    )
+    init_centroids: Path | None = option(None, "Start from these: one centroid a row.", metavar="FILE")
+    n_init: int = option(1, "Starts to try, from 1; the least inertia wins.")
+    on_empty: Literal["farthest", "keep"] = option(
+        "farthest",
+        "A cluster without members takes the point farthest from its centroid, or keeps its centroid.",
+    )
     initial: FloatArray | None = None
-    n_init: int = 1
-    on_empty: Literal["farthest", "keep"] = "farthest"
-    seed: int = 0
     history: bool = False
 
     def __post_init__(self) -> None:

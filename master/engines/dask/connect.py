@@ -6,10 +6,10 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from common.engines.shipping import write_archive
 from common.errors import RunFailedError, UsageError
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 10
 
+_have_our_code: "WeakSet[Client]" = WeakSet()
+
 
 @contextmanager
 def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
-    """Connect to a scheduler, or start one with that many worker processes; end what was started.
+    """Use the client that this process has, or connect to a scheduler, or start that many worker processes.
+
+    What was started is ended.
 
     Raises
     ------
     UsageError
-        Dask is not installed, not reachable, or does not let us in; the text says how to mend it.
+        Dask is not reachable, or does not let us in; the text says how to mend it.
     """
-    if find_spec("distributed") is None:
-        raise UsageError("--engine dask needs dask: pip install dask distributed")
+    if (theirs := _default_client()) is not None:
+        ship_code(theirs)
+        yield theirs
+        return
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
         with _own_cluster(workers) as client:
@@ -44,9 +50,22 @@ def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
 
 
 def ship_code(client: "Client") -> None:
-    """Make our code importable on the scheduler and on the workers, those to come as well."""
+    """Make our code importable on the scheduler and on the workers, those to come as well; once."""
+    if client in _have_our_code:
+        return
     with tempfile.TemporaryDirectory() as folder:
         client.upload_file(str(write_archive(Path(folder))))
+    _have_our_code.add(client)
+
+
+def _default_client() -> "Client | None":
+    from distributed import default_client
+
+    try:
+        client: Client = default_client()
+    except ValueError:
+        return None
+    return client
 
 
 @contextmanager
@@ -54,8 +73,6 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
     """Start workers that nobody else can reach: on loopback, with certificates made for the run."""
     from distributed import Client, LocalCluster, Security
 
-    if find_spec("cryptography") is None:
-        raise UsageError("--engine dask needs cryptography: pip install cryptography")
     with translated_errors():
         cluster = LocalCluster(
             n_workers=workers,

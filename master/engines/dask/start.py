@@ -1,25 +1,24 @@
-"""The engine that the command line asks for, on a cluster of its own or on one that is there."""
+"""Start the engine on Dask: on the cluster that there is, or on one of its own."""
 
-from contextlib import ExitStack
 from importlib.util import find_spec
 
 from common.events.catalogue.workers import Cluster
-from common.events.log import Log
-from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
+from master.engines.base import EngineRequest
 from master.engines.dask.connect import connect
 from master.engines.dask.engine import DaskEngine, FileRows
-from master.options.groups import RunConfig
 
 
-def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack) -> Engine:
-    """Start the engine that the command line asks for; `stack` ends it, and a cluster of its own."""
-    client = stack.enter_context(connect(config.cluster.dask_scheduler, config.mappers))
+def start_engine(request: EngineRequest) -> Engine:
+    """Connect, and have each worker read its splits."""
+    workers = request.config.workers
+    client = request.stack.enter_context(connect(request.config.cluster.dask_scheduler, workers.mappers))
     from distributed import __version__
 
     dashboard = f"dashboard {client.dashboard_link}"
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
-    log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
-    engine = DaskEngine(client, FileRows(file, config.mappers), config.tasks, config.reducers, log)
-    return stack.enter_context(engine)
+    request.log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
+    rows = FileRows(request.file, workers.mappers)
+    engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log)
+    return request.stack.enter_context(engine)

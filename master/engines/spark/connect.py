@@ -11,9 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+from weakref import WeakSet
 
 from common.engines.shipping import code_root, write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 _CONNECT_S = 5
 _EXECUTOR_S = 60
 _OLDEST_JAVA = 17
+_MOST_BYTES = 1 << 20
 _ADDRESS = re.compile(r"spark://(.+)").fullmatch
+_GAVE_UP = "All masters are unresponsive"
+_REFUSED = re.compile(r"Failed to connect to master (\S+)\n(?:.*\n)*?Caused by: (.+)")
 _SETTINGS = {
     "spark.app.name": "kmeans-mapreduce",
     "spark.ui.showConsoleProgress": "false",
@@ -37,58 +40,96 @@ _SETTINGS = {
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
 }
 
+_have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
-def connect(master: str | None, settings: Mapping[str, str]) -> "SparkContext":
-    """Return a Spark context of our own: at `master`, or where Spark's configuration says.
+
+@contextmanager
+def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkContext]":
+    """Use the Spark context that this process has, or start one: at `master`, or where Spark's settings say.
+
+    What was started is stopped.
 
     Raises
     ------
     UsageError
-        Spark is not installed, not reachable, or does not let us in; the text says how to mend it.
+        Spark is not reachable, or does not let us in; the text says how to mend it.
     RunFailedError
         It has no executor for us.
     """
-    if find_spec("pyspark") is None:
-        raise UsageError("--engine spark needs pyspark: pip install 'pyspark>=4,<5'")
     _check_java()
     from pyspark import SparkContext
 
-    if SparkContext._active_spark_context is not None:
-        return SparkContext._active_spark_context
-    with tempfile.TemporaryFile() as said, _signals_kept(), _standard_error_to(said.fileno()):
+    if (theirs := SparkContext._active_spark_context) is not None:
+        ship_code(theirs)
+        yield theirs
+        return
+    with tempfile.TemporaryFile() as said:
+        context = _start(master, settings, said)
         try:
-            conf = _configuration(master, settings)
-            _check_master(conf)
-            context = SparkContext(conf=conf)
-        except MapReduceError:
-            raise
-        except Exception as error:
-            raise_translated(error)
-            raise UsageError(f"Spark does not start: {_said_in(said) or reason_of(error)}") from error
-    if conf.get("spark.master").startswith("spark://"):
-        _await_executor(context)
-    ship_code(context)
-    return context
+            if context.master.startswith("spark://"):
+                _check_admitted(said)
+                _await_executor(context)
+            ship_code(context)
+            yield context
+        finally:
+            with suppress(Exception):  # it may be gone
+                context.stop()
 
 
 def ship_code(context: "SparkContext") -> None:
-    """Make our code importable on the executors; on this machine alone it is already."""
-    if context.getConf().get("spark.executorEnv.PYTHONPATH", "").split(os.pathsep)[0] == str(code_root()):
+    """Make our code importable on the executors, once; on this machine alone it is already."""
+    on_path = context.getConf().get("spark.executorEnv.PYTHONPATH", "").split(os.pathsep)[0]
+    if context in _have_our_code or on_path == str(code_root()):
         return
     from pyspark import SparkFiles
 
     folder = Path(SparkFiles.getRootDirectory()) / "code"  # executors fetch it from there, until the end
     folder.mkdir(exist_ok=True)
     context.addPyFile(str(write_archive(folder)))
+    _have_our_code.add(context)
 
 
-def _said_in(file: IO[bytes]) -> str | None:
+def _start(master: str | None, settings: Mapping[str, str], said: IO[bytes]) -> "SparkContext":
+    """Start a JVM and a context there; what the JVM writes to standard error goes to `said`."""
+    from pyspark import SparkContext
+
+    with _signals_kept(), _standard_error_to(said.fileno()):
+        try:
+            conf = _configuration(master, settings)
+            _check_master(conf)
+            return SparkContext(conf=conf)
+        except MapReduceError:
+            raise
+        except Exception as error:
+            raise_translated(error)
+            _check_admitted(said)
+            raise UsageError(f"Spark does not start: {_error_in(said) or reason_of(error)}") from error
+
+
+def _text_of(said: IO[bytes]) -> str:
+    """Read what a JVM wrote, without moving the place where it writes on."""
+    return os.pread(said.fileno(), _MOST_BYTES, 0).decode(errors="replace")
+
+
+def _error_in(said: IO[bytes]) -> str | None:
     """Find the error in what a JVM wrote before it ended."""
-    file.seek(0)
-    lines = file.read().decode(errors="replace").splitlines()
+    lines = _text_of(said).splitlines()
     return next(
         (CLASS.sub("", line) for line in reversed(lines) if re.search(r"(Error|Exception): ", line)), None
     )
+
+
+def _check_admitted(said: IO[bytes]) -> None:
+    """Raise UsageError if Spark has given up on its masters: it tries for a minute, then logs why."""
+    text = _text_of(said)
+    refused = _REFUSED.search(text)
+    if refused and _GAVE_UP in text:
+        place, reason = refused[1], refused[2].split(": ")[-1]
+        raise UsageError(
+            f"--spark-master spark://{place} does not let us in ({reason}): put the cluster's "
+            "spark.authenticate and spark.authenticate.secret into spark-defaults.conf in the folder "
+            "$SPARK_CONF_DIR"
+        )
 
 
 def _check_java() -> None:
@@ -137,20 +178,11 @@ def _set_code_path(conf: "SparkConf") -> None:
 
 
 def _check_master(conf: "SparkConf") -> None:
-    """Try a standalone master; Spark itself would try for a minute, and then not say why it failed."""
+    """Try whether a standalone master is up; Spark itself would try for a minute."""
     url = conf.get("spark.master")
     address = _ADDRESS(url)
-    if address is None:
-        return
-    reachable = [place for place in address[1].split(",") if _answers(url, place)]
-    if not reachable:
+    if address and not any(_answers(url, place) for place in address[1].split(",")):
         raise UsageError(f"--spark-master {url}: nobody answers there; is the cluster up, the port right?")
-    reasons = [reason for place in reachable if (reason := _refusal(conf, place)) is not None]
-    if len(reasons) == len(reachable):
-        raise UsageError(
-            f"--spark-master {url} does not let us in ({reasons[0]}): put the cluster's spark.authenticate "
-            "and spark.authenticate.secret into spark-defaults.conf in the folder $SPARK_CONF_DIR"
-        )
 
 
 def _answers(url: str, place: str) -> bool:
@@ -164,40 +196,10 @@ def _answers(url: str, place: str) -> bool:
     return True
 
 
-def _refusal(conf: "SparkConf", place: str) -> str | None:
-    """Shake hands with a master, by Spark's own code; return why that failed, or None."""
-    from py4j.protocol import Py4JError, Py4JJavaError
-    from pyspark import SparkContext
-
-    jvm: Any = SparkContext._jvm
-    host, _, port = place.rpartition(":")
-    trial = conf._jconf.clone()
-    for name in ("spark.rpc.lookupTimeout", "spark.rpc.askTimeout", "spark.network.auth.rpcTimeout"):
-        trial.set(name, f"{_CONNECT_S}s")
-    try:
-        manager = jvm.org.apache.spark.SecurityManager
-        defaults = [getattr(manager, f"$lessinit$greater$default${i}")() for i in (2, 3)]
-        own_host = conf.get("spark.driver.bindAddress", None) or os.environ.get("SPARK_LOCAL_IP", "0.0.0.0")  # noqa: S104
-        environment = jvm.org.apache.spark.rpc.RpcEnv.create(
-            "trial", own_host, 0, trial, manager(trial, *defaults), True
-        )
-    except (Py4JError, TypeError):  # these are no public classes: another version may have others
-        return None
-    try:
-        environment.setupEndpointRef(jvm.org.apache.spark.rpc.RpcAddress(host, int(port)), "Master")
-    except Py4JJavaError as error:
-        cause = error.java_exception.getCause() or error.java_exception
-        return str(cause.getMessage()).splitlines()[0].split(": ")[-1]
-    finally:
-        environment.shutdown()
-    return None
-
-
 def _await_executor(context: "SparkContext") -> None:
     deadline_s = time.monotonic() + _EXECUTOR_S
     while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts as one
         if time.monotonic() > deadline_s:
-            context.stop()
             raise RunFailedError(
                 f"the Spark cluster gave us no executor within {_EXECUTOR_S} s: no core or memory is free "
                 "(--conf spark.executor.memory=512m asks for less)"

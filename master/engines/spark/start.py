@@ -1,32 +1,37 @@
-"""The engine that the command line asks for, on a Spark context of its own."""
+"""Start the engine on Spark: on the context that there is, or on one of its own."""
 
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
 
 from common.events.catalogue.workers import Cluster
-from common.events.log import Log
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
+from master.engines.base import EngineRequest, open_file
 from master.engines.spark.connect import connect
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.rows import FileRows, SparkRows
-from master.engines.spark.uri import UriFile
-from master.options.groups import RunConfig
-
-if TYPE_CHECKING:
-    from pyspark import SparkContext
+from master.engines.spark.uri import UriFile, check_address, open_uri
+from master.options.config import RunConfig
 
 
-def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack) -> Engine:
-    """Start the engine that the command line asks for, on a context of its own; `stack` ends both."""
-    context = connect(config.cluster.spark_master, config.cluster.settings)
-    stack.callback(_stop, context)
-    log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}"))
-    rows: SparkRows = file.stored if isinstance(file, UriFile) else FileRows(context, file, config.mappers)
-    engine = SparkEngine(context, rows, config.tasks, config.reducers, log)
-    return stack.enter_context(engine)
+def open_input(config: RunConfig, stack: ExitStack) -> InputFile:
+    """Open a file of this machine; or connect, and have Spark read an address."""
+    if not config.input.is_address:
+        return open_file(config, stack)
+    check_address(config.input.input)
+    context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
+    return open_uri(context, config.input, config.workers.mappers)
 
 
-def _stop(context: "SparkContext") -> None:
-    with suppress(Exception):  # it may be gone
-        context.stop()
+def start_engine(request: EngineRequest) -> Engine:
+    """Connect, unless that was needed to open the input, and have each executor read its splits."""
+    workers, cluster, file = request.config.workers, request.config.cluster, request.file
+    rows: SparkRows
+    if isinstance(file, UriFile):
+        context, rows = file.context, file.stored
+    else:
+        context = request.stack.enter_context(connect(cluster.spark_master, cluster.spark_settings))
+        rows = FileRows(context, file, workers.mappers)
+    ui = f"UI {context.uiWebUrl}"
+    request.log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=ui))
+    engine = SparkEngine(context, rows, request.tasks, workers.reducers, request.log)
+    return request.stack.enter_context(engine)

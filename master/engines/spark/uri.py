@@ -12,10 +12,9 @@ from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
 from common.formats.text import layout_of
 from common.model import Input, InputFormat, Split
-from master.engines.spark.connect import connect
 from master.engines.spark.errors import translated_errors
 from master.engines.spark.rows import StoredRows
-from master.options.groups import RunConfig
+from master.options.groups import InputOptions
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
@@ -28,6 +27,7 @@ _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 class UriFile:
     """An input whose rows Spark's executors keep already."""
 
+    context: "SparkContext"
     input: Input
     stored: StoredRows
     header: tuple[str, ...] = ()
@@ -37,7 +37,13 @@ class UriFile:
         raise RunFailedError(f"{self.input.path} is in Spark's partitions")
 
 
-def open_uri(config: RunConfig) -> UriFile:
+def check_address(uri: str) -> None:
+    """Raise UsageError if an address names several files."""
+    if patterns := set(uri) & set(",*?[]{}"):
+        raise UsageError(f"--input {uri}: to Spark, {' '.join(sorted(patterns))} would name several files")
+
+
+def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
     """Have Spark read one file, text or Parquet, and its executors keep the rows.
 
     Raises
@@ -45,22 +51,15 @@ def open_uri(config: RunConfig) -> UriFile:
     InputError, UsageError
         It can't be read, is of another kind, holds what it must not, or has no such columns.
     """
-    assert config.uri is not None
-    if patterns := set(config.uri) & set(",*?[]{}"):
-        raise UsageError(
-            f"--input {config.uri}: to Spark, {' '.join(sorted(patterns))} would name several files"
-        )
-    context = connect(config.cluster.spark_master, config.cluster.settings)
-    size_bytes, mtime_ns = _status(context, config.uri)
-    source = Input(config.uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, config.dtype)
-    suffix = PurePosixPath(config.uri).suffix
+    uri = options.input
+    size_bytes, mtime_ns = _status(context, uri)
+    source = Input(uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, options.dtype)
+    suffix = PurePosixPath(uri).suffix
     if suffix == ".npy":
-        raise InputError.at(
-            config.uri, "Spark reads text and Parquet by address, not .npy; write it as Parquet"
-        )
+        raise InputError.at(uri, "Spark reads text and Parquet by address, not .npy; write it as Parquet")
     if suffix in (".parquet", ".pq"):
-        return _open_parquet(context, source, config.columns)
-    return _open_text(context, source, config.columns, config.mappers)
+        return _open_parquet(context, source, options.columns)
+    return _open_text(context, source, options.columns, partitions)
 
 
 def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
@@ -104,7 +103,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
             counts = lines.mapPartitionsWithIndex(count_lines).collect()
         before = tuple(accumulate(counts, initial=0))
         stored = StoredRows(lines.mapPartitionsWithIndex(replace(store, lines_before=before)))
-    return UriFile(replace(source, rows=stored.rows), stored, layout.header)
+    return UriFile(context, replace(source, rows=stored.rows), stored, layout.header)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
@@ -139,4 +138,4 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     stored = StoredRows(chosen.rdd.mapPartitionsWithIndex(StoreVectors(source, numbered=True)))
     if not stored.rows:
         raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
-    return UriFile(replace(source, rows=stored.rows), stored)
+    return UriFile(context, replace(source, rows=stored.rows), stored)

@@ -2,7 +2,6 @@
 
 import platform
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -10,16 +9,22 @@ from common import __version__
 from common.events.catalogue.run import FORMAT, RunStarted
 from common.formats.dataset import open_input
 from common.machine import cores
-from master.options.groups import ClusterConfig, RunConfig
+from common.model import TaskOptions
+from master.options.config import RunConfig
+from master.options.declare import EngineName
+from master.options.groups import ClusterOptions, InputOptions, OutputOptions, WorkerOptions
 from master.run.settings import run_started
 from tests.programs import SAMPLE
 
-CONFIG = RunConfig(2, 3, SAMPLE, "2,1", Path("data"), Path("dump.txt"), None, "grpc")
+CONFIG = RunConfig(
+    input=InputOptions(str(SAMPLE), columns="2,1"), output=OutputOptions(), workers=WorkerOptions(2, 3)
+)
 
 
 def started(config: RunConfig) -> RunStarted:
     parameters = {"--k": "2", "--n-init": "1", "--init-centroids": ""}
-    return run_started(config, parameters, open_input(SAMPLE, config.columns))
+    source = open_input(SAMPLE, config.input.columns).input
+    return run_started(config, TaskOptions(), parameters, source)
 
 
 def test_what_has_a_field_of_its_own() -> None:
@@ -38,7 +43,8 @@ def test_settings_are_the_options_without_a_field_and_the_parameters() -> None:
 
 def test_secrets_are_no_settings() -> None:
     conf = ("spark.executor.memory=2g", "spark.hadoop.fs.s3a.secret.key=hush", "spark.a.accessKey=hush")
-    config = replace(CONFIG, engine="spark", cluster=ClusterConfig("local[2]", conf))
+    workers = WorkerOptions(2, 3, engine=EngineName("spark"))
+    config = replace(CONFIG, workers=workers, cluster=ClusterOptions("local[2]", conf))
     settings = started(config).settings
     assert "spark.executor.memory=2g" in settings
     assert "hush" not in "".join(settings)

@@ -1,9 +1,8 @@
-"""K-Means on the inline engine, against a plain loop; and what its configuration refuses."""
+"""K-Means on the inline engine, against a plain loop."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,10 @@ from common.events.catalogue.kmeans import Centroid, EmptyCluster, IterationFini
 from common.formats.dataset import open_input
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest import distance
-from common.model import FloatArray, TaskOptions
+from common.model import FloatArray
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.engines.inline import InlineEngine
-from master.options.groups import RunConfig
 from tests.story import ListLog
 
 Rows = list[list[float]]
@@ -314,50 +312,3 @@ def test_all_rows_equal(run: Run, init: str) -> None:
     given = np.array([[0.0, 0.0], [9.0, 9.0]])
     result, _ = run(points, 2, initial=given)
     assert as_plain(result) == ([[0.1, 0.1], [0.1, 0.1]], [50, 0], 0.0, 2, True)
-
-
-# Configurations that make no sense
-
-
-def kmeans_config(folder: Path, **fields: Any) -> KMeansConfig:
-    return KMeansConfig(**({"k": 2, "iterations": 5} | fields))
-
-
-def run_config(folder: Path, **fields: Any) -> RunConfig:
-    usual: dict[str, Any] = {"mappers": 1, "reducers": 1, "columns": None, "engine": "inline", "labels": None}
-    return RunConfig(input=folder / "in", data_dir=folder, dump=folder / "dump", **(usual | fields))
-
-
-@pytest.mark.parametrize(
-    ("config", "fields", "text"),
-    [
-        (kmeans_config, {"k": 0}, "--k is 0, but must be 1 or more"),
-        (kmeans_config, {"iterations": 0}, "--iters is 0, but must be 1 or more"),
-        (kmeans_config, {"tol": -0.5}, "--tol is -0.5, but must be 0 or more"),
-        (kmeans_config, {"tol": math.nan}, "--tol is nan, but must be 0 or more"),
-        (kmeans_config, {"n_init": 0}, "--n-init is 0, but must be 1 or more"),
-        (kmeans_config, {"seed": -1}, "--seed is -1, but must be 0 or more"),
-        (kmeans_config, {"initial": FOUR_GROUPS[:3]}, "--init-centroids holds 3 centroids, but --k is 2"),
-        (
-            kmeans_config,
-            {"initial": FOUR_GROUPS[:2], "n_init": 2},
-            "--n-init needs starts to choose from, but --init-centroids gives the one",
-        ),
-        (run_config, {"mappers": 0}, "--mappers is 0, but must be 1 or more"),
-        (run_config, {"reducers": -2}, "--reducers is -2, but must be 1 or more"),
-        (run_config, {"tasks": TaskOptions(delay_s=-1)}, "--task-delay is -1, but must be 0 or more"),
-        (run_config, {"tasks": TaskOptions(delay_s=601)}, "--task-delay is 601, but must be 600 or less"),
-        (run_config, {"tasks": TaskOptions(fail_rate=1)}, "--fail-rate is 1, but must be from 0 to below 1"),
-        (
-            run_config,
-            {"tasks": TaskOptions(fail_rate=-1)},
-            "--fail-rate is -1, but must be from 0 to below 1",
-        ),
-    ],
-)
-def test_a_value_that_makes_no_sense_is_refused(
-    tmp_path: Path, config: Callable[..., object], fields: dict[str, object], text: str
-) -> None:
-    with pytest.raises(UsageError) as refused:
-        config(tmp_path, **fields)
-    assert str(refused.value) == text

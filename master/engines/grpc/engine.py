@@ -1,19 +1,18 @@
-"""Mapper and reducer processes, driven over gRPC: the default engine."""
+"""Runs jobs on mapper and reducer processes over gRPC."""
 
 import queue
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from common.errors import RunFailedError, TaskError, UsageError
 from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
-from common.events.log import RunLog
-from common.formats.dataset import InputFile, content_digest, plan_splits
+from common.formats.dataset import content_digest, plan_splits
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State, TaskOptions
+from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State
 from common.records import checksum, decode
 from common.rpc.address import LOOPBACK
 from common.rpc.credentials import Credentials
@@ -22,6 +21,8 @@ from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
+from master.engines.base import EngineRequest
+from master.options.groups import HostOptions
 from master.scheduling.messages import Output
 from master.scheduling.task import MAX_FAILURES
 
@@ -29,77 +30,57 @@ PATIENCE_S = 60.0
 """How long a run whose workers come from elsewhere goes on without any of a role."""
 
 
-@dataclass(frozen=True)
-class WorkerPool:
-    """How many workers there are to be when the work begins, and where they come from."""
-
-    mappers: int
-    reducers: int
-    splits: int = 0
-    """Pieces of the input, each a map task; 0: one a mapper."""
-    credentials: Credentials | None = None
-    """What workers prove themselves with; None: a fresh secret."""
-    listen: str | None = None
-    """ADDRESS:PORT where they join; None: on this machine alone."""
-    data_root: Path | None = None
-    """Below which every host has the input, if workers may join from others."""
-
-
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
     Parameters
     ----------
-    file
-        The input.
+    request
+        The input, the options and the log.
     processes
         Workers that `start_workers` started on this machine.
-    pool
-        How many workers there are to be in all, and where they come from.
-    options
-        Sent along with each task.
-    log
-        Gets the workers' lines, and the master's events.
+    credentials
+        What master and workers prove themselves with; None: a fresh secret.
     """
 
     def __init__(
         self,
-        file: InputFile,
+        request: EngineRequest,
         processes: Sequence[WorkerProcess],
-        pool: WorkerPool,
-        options: TaskOptions,
-        log: RunLog,
+        credentials: Credentials | None = None,
     ) -> None:
-        self._pool = pool
+        workers, hosts, log = request.config.workers, request.config.hosts, request.log
+        self._workers = workers
+        self._hosts = hosts
         self._starts_none = not processes
         self._log = log
-        self._input = _as_sent(file.input, pool)
-        self._splits = plan_splits(file, pool.splits or pool.mappers)
+        self._input = _as_sent(request.file.input, hosts)
+        self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
-        self._intermediate = options.intermediate
-        credentials = pool.credentials or Credentials.fresh()
-        self._server = Server(credentials, self._log_internal_error, pool.listen or f"{LOOPBACK}:0")
+        self._intermediate = request.tasks.intermediate
+        credentials = credentials or Credentials.fresh()
+        self._server = Server(credentials, self._log_internal_error, hosts.listen or f"{LOOPBACK}:0")
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
             processes, self._server, credentials, log, notify=lambda news: inbox.put(Arrival(news))
         )
         membership = self._cluster.membership
-        self._calls = WorkerCalls(membership, options, log)
+        self._calls = WorkerCalls(membership, request.tasks, log)
         self._dispatcher = Dispatcher(
-            inbox, membership, self._calls, patience_s=PATIENCE_S if pool.listen else 0.0, log=log
+            inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.listen else 0.0, log=log
         )
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
-        pool = self._pool
+        mappers, reducers, listen = self._workers.mappers, self._workers.reducers, self._hosts.listen
         try:
             self._cluster.start()
-            if pool.listen and self._starts_none:
-                expected = {"mappers": pool.mappers, "reducers": pool.reducers}
+            if listen and self._starts_none:
+                expected = {"mappers": mappers, "reducers": reducers}
                 self._log.event(AwaitingWorkers(address=self._server.address, **expected))
-            elif pool.listen:
+            elif listen:
                 self._log.event(Listening(address=self._server.address))
-            self._dispatcher.await_workers(pool.mappers, pool.reducers)
+            self._dispatcher.await_workers(mappers, reducers)
         except BaseException:
             self.__exit__()
             raise
@@ -115,7 +96,7 @@ class GrpcEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._pool.reducers, iteration)
+        order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order)
         records = Records.concatenate(
             [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
@@ -162,12 +143,12 @@ def _bytes_of(output: Output) -> bytes:
     return output.content
 
 
-def _as_sent(source: Input, pool: WorkerPool) -> Input:
+def _as_sent(source: Input, hosts: HostOptions) -> Input:
     """Describe the input so that every host finds its own copy."""
-    if pool.data_root is None:
+    if hosts.listen is None:
         return source
-    root = pool.data_root.resolve()
+    root = hosts.data_root.resolve()
     real = Path(source.path).resolve()
     if not real.is_relative_to(root):
-        raise UsageError(f"--input {source.path} is not below --data-root {pool.data_root}")
+        raise UsageError(f"--input {source.path} is not below --data-root {hosts.data_root}")
     return replace(source, path=str(real.relative_to(root)), digest=content_digest(real))

@@ -1,0 +1,1 @@
+"""The engine on mapper and reducer processes, which speak gRPC."""

@@ -1,0 +1,39 @@
+"""The input is opened here, or by Spark; runs are tested in tests/engines."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from common.errors import UsageError
+from master.engines.spark.start import open_input
+from master.options.config import RunConfig
+from master.options.declare import EngineName
+from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+
+
+def config(source: str) -> RunConfig:
+    workers = WorkerOptions(2, 1, EngineName("spark"))
+    return RunConfig(input=InputOptions(source), output=OutputOptions(), workers=workers)
+
+
+def test_a_file_needs_no_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    (tmp_path / "points.csv").write_text("1,2\n")
+    with ExitStack() as stack:
+        assert open_input(config(str(tmp_path / "points.csv")), stack).input.rows == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("hdfs://host/*", "would name several files"),
+        ("hdfs://host/x", "needs Java 17 or newer, and there is"),
+    ],
+)
+def test_an_address_is_checked_before_spark_starts(
+    monkeypatch: pytest.MonkeyPatch, source: str, text: str
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    with ExitStack() as stack, pytest.raises(UsageError, match=text):
+        open_input(config(source), stack)
