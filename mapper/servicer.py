@@ -12,7 +12,6 @@ from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Role, TaskOptions
 from common.rpc.messages import (
-    check_width,
     pack_file,
     unpack_attempt,
     unpack_input,
@@ -26,7 +25,7 @@ from common.rpc.messages import (
 from common.rpc.seal import Chunk
 from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import Node, fail_if_asked, wait_for_person
-from mapper.task import MapTask, run_map_task
+from mapper.task import MapTask, check_job, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server
 
@@ -45,7 +44,7 @@ class Mapper(MapperServicer):
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
         source = replace(source, path=resolve_input(source.path, self._node.data_root))
-        check_width(job, state, len(source.columns))
+        check_job(job, state, source)
         task = MapTask(
             unpack_attempt(request.attempt),
             job,

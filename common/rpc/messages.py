@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import BadRequestError, printable
-from common.jobs import JOBS
+from common.jobs import find_job
 from common.jobs.base import Job
-from common.jobs.centroids import LloydStep, Score
-from common.kernels.exact import LARGEST_MAGNITUDE
+from common.jobs.parameters import job_from, parameters_of
 from common.model import (
     Attempt,
     CommittedFile,
@@ -43,6 +42,7 @@ _FORMATS = {
     pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
     pb.INPUT_FORMAT_NPY: InputFormat.NPY,
     pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
+    pb.INPUT_FORMAT_LINES: InputFormat.LINES,
 }
 _FLOAT_TYPES = {
     pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32,
@@ -60,7 +60,6 @@ _MOST_TASKS = 1 << 20
 _MOST_PARTITIONS = 1 << 14
 """Each is a file, and a place in every answer of a mapper."""
 _MOST_COLUMNS = 1 << 20
-_MOST_KEYS = (1 << 31) - 1
 _MOST_DIMENSIONS = 3
 _MOST_NUMBERS = 1 << 28
 """What the largest message has room for."""
@@ -124,14 +123,16 @@ def _unpack_arrays(messages: Iterable[pb.Array]) -> dict[str, npt.NDArray[Any]]:
 
 def pack_job(job: Job, state: State) -> pb.Job:
     """Pack a job and its state."""
-    return pb.Job(name=job.name, parameters=_pack_arrays(job.parameters()), state=_pack_arrays(state))
+    return pb.Job(name=job.name, parameters=_pack_arrays(parameters_of(job)), state=_pack_arrays(state))
 
 
 def unpack_job(message: pb.Job) -> tuple[Job, State]:
     """Unpack a job and its state."""
-    kind: type[Job] = _known(JOBS, message.name, "job")
+    kind = find_job(message.name)
+    if kind is None:
+        raise BadRequestError(f"unknown job {message.name!r}")
     try:
-        job = kind.from_parameters(_unpack_arrays(message.parameters))
+        job = job_from(kind, _unpack_arrays(message.parameters))
     except KeyError as error:
         raise BadRequestError(f"job {message.name!r} lacks parameter {error}") from None
     except ValueError as error:
@@ -140,27 +141,7 @@ def unpack_job(message: pb.Job) -> tuple[Job, State]:
     for name, array in state.items():
         if not np.isfinite(array).all():
             raise BadRequestError(f"state {name!r} holds a number that is not finite")
-    if "centroids" in state:
-        _check_centroids(state["centroids"])
     return job, state
-
-
-def check_width(job: Job, state: State, columns: int) -> None:
-    """Refuse centroids and grids that are not as wide as the rows: compiled code takes their word."""
-    grids = {LloydStep: columns, Score: 1}
-    if isinstance(job, LloydStep | Score) and job.grid.columns != grids[type(job)]:
-        raise BadRequestError(f"the grid has {job.grid.columns} columns, the input {columns}")
-    if "centroids" in state and (width := state["centroids"].shape[-1]) != columns:
-        raise BadRequestError(f"the centroids have {width} columns, the input {columns}")
-
-
-def _check_centroids(centroids: npt.NDArray[Any]) -> None:
-    """Refuse what is no (k, d) or (starts, k, d) of float64 with a key for each."""
-    shape = centroids.shape
-    if centroids.dtype != np.float64 or len(shape) < 2 or 0 in shape or prod(shape[:-1]) > _MOST_KEYS:
-        raise BadRequestError("the centroids are not an array of centroids")
-    if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
-        raise BadRequestError("a centroid is larger than any point may be")
 
 
 def pack_attempt(attempt: Attempt) -> pb.Attempt:
@@ -177,7 +158,7 @@ def pack_attempt(attempt: Attempt) -> pb.Attempt:
 def unpack_attempt(message: pb.Attempt) -> Attempt:
     """Unpack an attempt."""
     job, iteration = message.stage.job, message.stage.iteration
-    if job not in JOBS or message.stage.sequence < 1 or message.number < 1 or iteration < 0:
+    if find_job(job) is None or message.stage.sequence < 1 or message.number < 1 or iteration < 0:
         raise BadRequestError("the attempt is not one that a master makes")
     if not 0 <= message.task < _MOST_TASKS:
         raise BadRequestError("the attempt is not one that a master makes")

@@ -1,9 +1,8 @@
 """Dask's data for the estimator: arrays and data frames, whose rows stay with its workers; and files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -16,30 +15,14 @@ from common.errors import InputError, UsageError
 from common.formats.dataset import open_input
 from common.model import FloatType
 from master.engines.dask.connect import connect, ship_code
-from master.engines.dask.engine import DaskEngine, FileRows
+from master.engines.dask.engine import DaskEngine, Parts
 from master.engines.dask.errors import translated_errors
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 _have_our_code: "WeakSet[Client]" = WeakSet()
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    """Rows that the workers have in their memory, in blocks that follow each other."""
-
-    futures: "Sequence[Future]"
-    sizes: Sequence[int]
-
-    def parts(self) -> "Sequence[Future]":
-        """Return the blocks."""
-        return self.futures
-
-    def row_starts(self) -> tuple[int, ...]:
-        """Return the first row of each."""
-        return tuple(accumulate(self.sizes, initial=0))[:-1]
 
 
 @contextmanager
@@ -68,8 +51,9 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
             if isinstance(each, str):
                 raise InputError(each)
         sizes = [each for each in found if isinstance(each, int)]
+        rows = Parts(blocks, tuple(accumulate(sizes, initial=0))[:-1])
         with open_on_cluster(
-            partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, settings, names
+            partial(DaskEngine, client, rows), sum(sizes), columns, settings, names
         ) as opened:
             yield opened
 
@@ -78,7 +62,7 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
 def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType) -> Iterator[Data]:
     """Open a file that every worker can read, for the client that is there, or one of its own."""
     file = open_input(os.fspath(path), settings.columns, dtype)
-    rows = FileRows(file, settings.mappers)
+    rows = Parts.of_file(file, settings.mappers)
     with (
         _client(settings) as client,
         open_on_cluster(

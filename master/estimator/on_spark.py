@@ -15,7 +15,7 @@ from common.model import FloatType, Input, InputFormat
 from master.engines.spark.connect import connect, ship_code
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import FileRows, StoredRows
+from master.engines.spark.rows import SplitRows, StoredRows
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def open_file(path: str | os.PathLike[str], settings: RunSettings, dtype: FloatT
     context = connect(None, {})
     try:
         _give_code(context)
-        rows = FileRows(context, file, settings.mappers)
+        rows = SplitRows(context, file, settings.mappers)
         with open_on_cluster(
             partial(SparkEngine, context, rows), file.input.rows, len(file.input.columns), settings
         ) as opened:

@@ -8,7 +8,7 @@ from common.events.log import Log
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
 from master.engines.dask.connect import connect
-from master.engines.dask.engine import DaskEngine, FileRows
+from master.engines.dask.engine import DaskEngine, Parts
 from master.options.groups import RunConfig
 
 
@@ -21,5 +21,5 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
     log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
-    engine = DaskEngine(client, FileRows(file, config.mappers), config.tasks, config.reducers, log)
+    engine = DaskEngine(client, Parts.of_file(file, config.mappers), config.tasks, config.reducers, log)
     return stack.enter_context(engine)

@@ -9,7 +9,7 @@ from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
 from master.engines.spark.connect import connect
 from master.engines.spark.engine import SparkEngine
-from master.engines.spark.rows import FileRows, SparkRows
+from master.engines.spark.rows import SparkRows, SplitRows
 from master.engines.spark.uri import UriFile
 from master.options.groups import RunConfig
 
@@ -22,7 +22,7 @@ def start_engine(config: RunConfig, file: InputFile, log: Log, stack: ExitStack)
     context = connect(config.cluster.spark_master, config.cluster.settings)
     stack.callback(_stop, context)
     log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=f"UI {context.uiWebUrl}"))
-    rows: SparkRows = file.stored if isinstance(file, UriFile) else FileRows(context, file, config.mappers)
+    rows: SparkRows = file.stored if isinstance(file, UriFile) else SplitRows(context, file, config.mappers)
     engine = SparkEngine(context, rows, config.tasks, config.reducers, log)
     return stack.enter_context(engine)
 
