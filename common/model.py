@@ -1,9 +1,9 @@
 """The words of the project as values: frozen, without behaviour, passed everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,15 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
 PointArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-"""Rows of the input as they are kept; see `Input.dtype`."""
+"""Rows of numbers as they are kept; see `Input.dtype`."""
+Rows: TypeAlias = PointArray | Sequence[str]
+"""Rows of the input: numbers, shape (rows, columns), or lines of text."""
+
+Key: TypeAlias = int | str
+TextArray: TypeAlias = npt.NDArray[np.object_]
+"""Strings."""
+Keys: TypeAlias = IntArray | TextArray
+KeyType: TypeAlias = type[int] | type[str]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -33,6 +41,8 @@ class InputFormat(StrEnum):
     TEXT = "text"
     NPY = "npy"
     PARQUET = "parquet"
+    LINES = "lines"
+    """Text whose rows are its lines, as they are."""
 
 
 class FloatType(StrEnum):
@@ -92,7 +102,7 @@ class Input:
 class Split:
     """A piece of the input: rows `row_start` up to but not including `row_stop`.
 
-    For text, `byte_start` and `byte_stop` bound the same rows in the file, and `line_start` is the
+    For text and lines, `byte_start` and `byte_stop` bound the same rows in the file, and `line_start` is the
     line number (from 1) of the first byte, blank lines counted.
     """
 
@@ -175,15 +185,30 @@ class Block:
 
     Parameters
     ----------
-    points
-        Shape (rows, columns), float64; never written to. `Job.summarize` gets them as the input is
-        kept, which may be in float32.
+    rows
+        Numbers, shape (rows, columns), float64, never written to; or lines of text. `Job.summarize` gets
+        numbers as the input is kept, which may be in float32.
     row_start
-        The input row of `points[0]`, from 0.
+        The input row of `rows[0]`, from 0.
     """
 
-    points: FloatArray
+    rows: Rows
     row_start: int
+
+    @property
+    def points(self) -> FloatArray:
+        """The rows of an input of numbers."""
+        return cast(FloatArray, self.rows)
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The rows of an input of text, without line ends."""
+        return cast(Sequence[str], self.rows)
+
+
+def as_keys(keys: Sequence[Key], key_type: KeyType) -> Keys:
+    """Return keys as an array."""
+    return np.array(keys, object if key_type is str else np.int32)
 
 
 @dataclass(frozen=True)
@@ -193,21 +218,26 @@ class Records:
     Parameters
     ----------
     keys
-        Shape (n,), int32, not negative.
+        Shape (n,): int32, not negative, or strings.
     values
         Shape (n, w), float64.
     """
 
-    keys: IntArray
+    keys: Keys
     values: FloatArray
 
     def __len__(self) -> int:
         return len(self.keys)
 
     @classmethod
-    def empty(cls) -> "Records":
+    def empty(cls, key_type: KeyType = int) -> "Records":
         """No record; fits records of any width."""
-        return cls(np.empty(0, np.int32), np.empty((0, 0)))
+        return cls(as_keys([], key_type), np.empty((0, 0)))
+
+    @classmethod
+    def of_key(cls, key: Key, values: FloatArray) -> "Records":
+        """One record for each row of values, all of the same key."""
+        return cls(as_keys([key] * len(values), type(key)), values)
 
     @classmethod
     def concatenate(cls, parts: "list[Records]") -> "Records":

@@ -10,7 +10,7 @@ from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Role, TaskOptions
-from common.rpc.job_messages import check_width, unpack_job
+from common.rpc.job_messages import unpack_job
 from common.rpc.messages import (
     pack_file,
     unpack_attempt,
@@ -23,7 +23,7 @@ from common.rpc.messages import (
 )
 from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
-from mapper.task import MapTask, run_map_task
+from mapper.task import MapTask, check_job, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server
 
@@ -39,7 +39,7 @@ class Mapper(MapperServicer):
         """Run a map task."""
         job, state = unpack_job(request.job)
         source = unpack_input(request.input)
-        check_width(job, state, len(source.columns))
+        check_job(job, state, source)
         task = MapTask(
             attempt=unpack_attempt(request.attempt),
             job=job,

@@ -1,31 +1,29 @@
 """The work of a map task: read the split, map it, write the map output and the partitions."""
 
 from dataclasses import dataclass
-from typing import BinaryIO, cast
 
 import numpy as np
 
-from common.formats.dataset import check_rows, check_split, check_unchanged, read_blocks, stored_rows
-from common.formats.warmup import kernels_loading
-from common.jobs.apply import map_keys, map_rows
+from common.errors import BadRequestError
+from common.formats.unchanged import check_unchanged
+from common.jobs.apply import map_split
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
 from common.model import (
     Attempt,
     CommittedFile,
-    FloatArray,
     Input,
-    IntArray,
-    PointArray,
+    InputFormat,
     RecordFormat,
     Records,
+    Rows,
     Split,
     State,
     TaskOptions,
 )
 from common.records import encode
-from common.records.base import Encoder
 from common.records.text import SHORT_LINES, LongLines, write_values
+from common.splits.opening import OpenSplit, open_split
 from common.store.files import write_whole
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore
@@ -62,75 +60,45 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """
-    points = open_split(task.source, task.split, store, memory)
+    rows = keep_split(task.source, task.split, store, memory)
     # Without partitions the map output itself is the result: every record counts, as text.
     alone = task.partitions == 0
-    combine = task.options.combine and not alone
     kind = RecordFormat.TEXT if alone else task.options.intermediate
-    encoder, keys = _map(task, points, kind, combine, store, memory)
+    records = map_split(
+        *(task.job, task.state, rows, task.split.row_start),
+        combine=task.options.combine and not alone,
+        memory=memory,
+        threads=task.options.threads,
+    )
+    ready = records.values is rows and kind is RecordFormat.TEXT and len(rows) >= SHORT_LINES
+    encoder = _with_ready_text(records, task.split, store) if ready else encode(records, kind)
     with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
         map_output = files.write(MAP_OUTPUT, encoder)
         partitions = [
             files.write(partition_name(i), encoder, positions)
-            for i, positions in enumerate(partition_positions(keys, task.partitions))
+            for i, positions in enumerate(partition_positions(records.keys, task.partitions))
         ]
         return MapResult(map_output, partitions)
 
 
-def _map(
-    task: MapTask, points: PointArray, kind: RecordFormat, combine: bool, store: NodeStore, memory: Memory
-) -> tuple[Encoder, IntArray]:
-    """Map the split; return its records, ready to be written, and their keys."""
-    start, threads = task.split.row_start, task.options.threads
-    if combine or not task.job.emits_rows:
-        records = map_rows(
-            task.job, task.state, points, start, combine=combine, memory=memory, threads=threads
-        )
-        return encode(records, kind), records.keys
-    records = Records(map_keys(task.job, task.state, points, start, threads), cast(FloatArray, points))
-    if kind is RecordFormat.TEXT and len(points) >= SHORT_LINES:
-        return _with_ready_text(records, task.split, store), records.keys
-    return encode(records, kind), records.keys
+def check_job(job: Job, state: State, source: Input) -> None:
+    """Raise BadRequestError if a job cannot work with a state, or with an input."""
+    if job.reads_lines != (source.format is InputFormat.LINES):
+        raise BadRequestError(f"job {job.name!r} cannot read an input in format {source.format!r}")
+    try:
+        job.check(state, len(source.columns))
+    except ValueError as error:
+        raise BadRequestError(f"job {job.name!r}: {error}") from None
 
 
-def open_split(source: Input, split: Split, store: NodeStore, memory: Memory) -> PointArray:
-    """Return a split's rows, shape (rows, columns), memory-mapped; read only the first time.
-
-    They are mapped from the input itself, once checked, if it holds them just as they are wanted.
-    """
-    if not split.rows:
-        return np.empty((0, len(source.columns)), source.dtype)
-    if "points" in memory:
-        if memory["in_place"]:
-            check_unchanged(source)
-        return cast(PointArray, memory["points"])
-    with kernels_loading(split.rows * len(source.columns), source.dtype):
-        points = stored_rows(source, split)
-        memory["in_place"] = points is not None
-        if points is not None:
-            checked = store.cached(split.index, "checked")
-            if not checked.exists():
-                check_split(source, split)
-                checked.touch()
-        else:
-            path = store.cached(split.index, "points.npy")
-            if not path.exists():
-                with write_whole(path) as file:
-                    _write_points(source, split, file)
-            points = cast(PointArray, np.load(path, mmap_mode="r"))
-    memory["points"] = points
-    return points
-
-
-def _write_points(source: Input, split: Split, file: BinaryIO) -> None:
-    kind = np.dtype(source.dtype).newbyteorder("<")
-    header = {"descr": kind.str, "fortran_order": False, "shape": (split.rows, len(source.columns))}
-    np.lib.format.write_array_header_1_0(file, header)
-    rows = 0
-    for block in read_blocks(source, split):
-        file.write(np.ascontiguousarray(block, kind).data)
-        rows += len(block)
-    check_rows(source, split, rows)
+def keep_split(source: Input, split: Split, store: NodeStore, memory: Memory) -> Rows:
+    """Open a split's rows, or return those that are open in its memory."""
+    opened: OpenSplit | None = memory.get("split")
+    if opened is None:
+        opened = memory["split"] = open_split(source, split, store.cached(split.index, "rows"))
+    elif opened.in_place:
+        check_unchanged(source)
+    return opened.rows
 
 
 def _with_ready_text(records: Records, split: Split, store: NodeStore) -> LongLines:

@@ -48,7 +48,7 @@ def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
 
     def run_of(source: MapOutput) -> list[Records]:
         try:
-            run = decode(fetch(task.attempt, source), task.options.intermediate)
+            run = decode(fetch(task.attempt, source), task.options.intermediate, task.job.key_type)
         except ValueError as error:
             raise FetchFailedError(
                 source.task, source.attempt, False, f"not a partition file: {error}"

@@ -27,6 +27,7 @@ FORBIDDEN = {
     "common.kernels.nearest": ["common.jobs", "socket", "secrets"],
     "common.records": ["common.formats", "common.store", "protos", "dask", "master.run"],
     "common.rpc": ["common.store", "common.formats", "common.worker", "mapper", "tests"],
+    "common.splits": ["common.rpc", "common.worker", "common.engines", "grpc", "click", "pyspark"],
     "common.store": ["common.rpc", "common.formats", "common.engines", "grpc", "distributed", "scripts"],
     "common.worker": ["common.engines", "mapper", "reducer", "master.cluster", "dask"],
     "master.algorithms": ["master.engines", "master.run", "master.views", "grpc", "subprocess", "click"],

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from common.engines.rows import Part, forget
-from common.engines.tasks import Emitted, Order, label_part, label_points, map_part, map_points, reduce_pieces
+from common.engines.tasks import Emitted, Order, label_opened, label_part, map_opened, map_part, reduce_pieces
 from common.errors import UserError
 from common.jobs.base import Job, Memory
-from common.model import FloatArray, PointArray
+from common.kernels.partitioner import partition_of
+from common.model import FloatArray, Key, PointArray
 
 Rows: TypeAlias = Part | PointArray
 """Rows that a worker reads and keeps, or that Dask has in its memory already."""
@@ -46,7 +47,7 @@ class Answer:
     duration_ms: float
     records: int = 0
     refusal: str | None = None
-    result: tuple[tuple[int, FloatArray], ...] = ()
+    result: tuple[tuple[Key, FloatArray], ...] = ()
     told: tuple["Answer", ...] = ()
 
 
@@ -67,14 +68,14 @@ def map_task(order: Order, index: int, rows: Rows, partitions: int) -> Mapped:
     emitted: list[list[Emitted]] = [[] for _ in range(partitions)]
     try:
         for key, piece in _mapped(order, index, rows):
-            emitted[key % partitions].append((key, piece))
+            emitted[partition_of(key, partitions)].append((key, piece))
     except UserError as error:
         return Mapped(_answer(began_s, refusal=str(error)), ((),) * partitions)
     records = sum(len(piece.values) for pieces in emitted for _, piece in pieces)
     return Mapped(_answer(began_s, records=records), tuple(map(tuple, emitted)))
 
 
-def partition_of(mapped: Mapped, partition: int) -> Partition:
+def take_partition(mapped: Mapped, partition: int) -> Partition:
     """Take out what is for one reduce task; how the map task went goes with the first."""
     return None if partition else mapped.answer, mapped.partitions[partition]
 
@@ -92,7 +93,7 @@ def label_task(order: Order, index: int, rows: Rows) -> tuple[Answer, tuple[byte
     began_s = time.monotonic()
     try:
         if isinstance(rows, np.ndarray):
-            pieces = tuple(label_points(order, index, rows))
+            pieces = tuple(label_opened(order, index, rows))
         else:
             pieces = tuple(label_part(order, rows, own_folder()))
     except UserError as error:
@@ -127,7 +128,7 @@ def _mapped(order: Order, index: int, rows: Rows) -> Iterable[Emitted]:
     time.sleep(order.options.delay_s)
     with _lock:  # taken, so that nobody else works with it meanwhile
         memory = _memories.pop((order.run, index), {})
-    yield from map_points(order, index, rows, memory)
+    yield from map_opened(order, index, rows, memory)
     with _lock:
         _memories[order.run, index] = memory
 

@@ -1,7 +1,7 @@
 """The functions that Spark runs in its executors' Python processes.
 
-What a stage's tasks emit are pairs of a key, from 0, and a value, as Spark's shuffle wants them. Under
-other keys they emit what the master wants to know of themselves.
+What a stage's tasks emit are pairs of a key and a value, as Spark's shuffle wants them. Under the key None
+they emit what the master wants to know of themselves: a `Report`, or a `Refusal`.
 """
 
 import os
@@ -10,15 +10,16 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from common.engines.rows import Part, here
 from common.engines.tasks import Order, label_part, map_part, reduce_pieces
 from common.errors import UserError
 from common.jobs.base import Job
+from common.kernels.partitioner import partition_of
+from common.model import Key
 
-REPORT, REFUSAL = -1, -2
-"""The keys of a `Report`, and of the text of a UserError: trying again would not help."""
+Pair: TypeAlias = tuple[Key | None, Any]
 
 
 class Report(NamedTuple):
@@ -32,13 +33,30 @@ class Report(NamedTuple):
     records: int
 
 
+class Refusal(NamedTuple):
+    """The text of a UserError: trying again would not help."""
+
+    text: str
+
+
 @dataclass(frozen=True)
-class MapTask:
+class Partitioner:
+    """Tells Spark's shuffle which reduce task gets a key; one of them passes on what has none."""
+
+    partitions: int
+
+    def __call__(self, key: Key | None) -> int:
+        """Return its partition, from 0."""
+        return 0 if key is None else partition_of(key, self.partitions)
+
+
+@dataclass(frozen=True)
+class MapPartition:
     """Maps the parts of one of Spark's partitions."""
 
     order: Order
 
-    def __call__(self, index: int, parts: Iterable[Part]) -> Iterator[tuple[int, Any]]:
+    def __call__(self, index: int, parts: Iterable[Part]) -> Iterator[Pair]:
         """Yield the records by key, and a report."""
         clock = _Clock("Map", index)
         try:
@@ -47,38 +65,38 @@ class MapTask:
                     clock.records += len(piece.values)
                     yield key, piece
         except UserError as error:
-            yield REFUSAL, str(error)
-        yield REPORT, clock.report()
+            yield None, Refusal(str(error))
+        yield None, clock.report()
 
 
 @dataclass(frozen=True)
-class ReduceTask:
+class ReducePartition:
     """Reduces the keys of one of Spark's partitions."""
 
     job: Job
 
-    def __call__(self, index: int, emitted: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    def __call__(self, index: int, emitted: Iterable[Pair]) -> Iterator[Pair]:
         """Yield the values by key, the map tasks' own pairs, and a report."""
         clock = _Clock("Reduce", index)
         pieces = []
         for key, value in emitted:
-            if key < 0:
+            if key is None:
                 yield key, value
             else:
                 pieces.append((key, value))
         for key, result in reduce_pieces(self.job, pieces):
             clock.records += len(result)
             yield key, result
-        yield REPORT, clock.report()
+        yield None, clock.report()
 
 
 @dataclass(frozen=True)
-class LabelTask:
+class LabelPartition:
     """Maps the parts of one of Spark's partitions to text."""
 
     order: Order
 
-    def __call__(self, index: int, parts: Iterable[Part]) -> Iterator[tuple[int, Any]]:
+    def __call__(self, index: int, parts: Iterable[Part]) -> Iterator[Pair]:
         """Yield text under key 0, and a report."""
         clock = _Clock("Map", index)
         try:
@@ -87,8 +105,8 @@ class LabelTask:
                 for text in label_part(self.order, part, own_folder()):
                     yield 0, text
         except UserError as error:
-            yield REFUSAL, str(error)
-        yield REPORT, clock.report()
+            yield None, Refusal(str(error))
+        yield None, clock.report()
 
 
 def own_folder() -> Path:

@@ -5,20 +5,18 @@ import os
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
-
-import numpy as np
+from typing import Protocol
 
 from common.errors import InputError, TaskError
-from common.formats.dataset import check_rows, check_split, check_unchanged, read_blocks, stored_rows
-from common.formats.warmup import kernels_loading
+from common.formats.unchanged import check_unchanged
 from common.jobs.base import Memory
-from common.model import FloatType, Input, PointArray, Split
-from common.store.files import write_whole
+from common.model import FloatType, Input, PointArray, Rows, Split
+from common.splits.opening import open_split
+from common.splits.rows_file import map_rows_file
 
 _MOST_ROWS = 1 << 25
 """Of all parts together whose memories a process keeps: some 16 bytes a row."""
@@ -39,8 +37,8 @@ class Part(Protocol):
     def rows(self) -> int:
         """Number of rows."""
 
-    def open(self, folder: Path) -> PointArray:
-        """Return its rows, shape (rows, columns); `folder` is for files of the worker's own."""
+    def open(self, folder: Path) -> Rows:
+        """Return its rows; `folder` is for files of the worker's own."""
 
     def check(self) -> None:
         """Raise InputError if rows that are open already must not be used any more."""
@@ -63,18 +61,17 @@ class FilePart:
         """The split's."""
         return self.split.rows
 
-    def open(self, folder: Path) -> PointArray:
-        """Map the rows from the input itself, or from a file of parsed ones, which is made if need be.
+    def open(self, folder: Path) -> Rows:
+        """Open the split; all processes that share the folder read it once.
 
         Raises
         ------
         InputError
             The split can't be read or holds what it must not.
         """
-        numbers = self.split.rows * len(self.source.columns)
+        name = hashlib.sha256(repr(self).encode()).hexdigest()
         try:
-            with kernels_loading(numbers, self.source.dtype):
-                return self._open(folder)
+            return open_split(self.source, self.split, folder / f"rows-{name[:32]}").rows
         except InputError as error:
             if Path(self.source.path).exists():
                 raise
@@ -85,20 +82,6 @@ class FilePart:
     def check(self) -> None:
         """Raise InputError if the file has changed."""
         check_unchanged(self.source)
-
-    def _open(self, folder: Path) -> PointArray:
-        points = stored_rows(self.source, self.split)
-        if points is not None:
-            check_split(self.source, self.split)
-            return points
-        name = hashlib.sha256(repr(self).encode()).hexdigest()
-        path = folder / f"rows-{name[:32]}"
-        if not path.exists():
-            check_rows(self.source, self.split, write_rows(path, self._blocks()))
-        return map_rows_file(path, len(self.source.columns), self.source.dtype)
-
-    def _blocks(self) -> Iterator[PointArray]:
-        return read_blocks(self.source, self.split) if self.split.rows else iter(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +115,12 @@ class StoredPart:
         """Accept; nobody else knows the file."""
 
 
-def write_rows(path: Path, blocks: Iterable[PointArray]) -> int:
-    """Write blocks of rows to a file that appears whole or not at all; return how many they are."""
-    rows = 0
-    with write_whole(path) as file:
-        for block in blocks:
-            file.write(np.ascontiguousarray(block).data)
-            rows += len(block)
-    return rows
-
-
-def map_rows_file(path: Path, columns: int, dtype: FloatType) -> PointArray:
-    """Map a file made by `write_rows`, shape (rows, columns)."""
-    if not path.stat().st_size:
-        return cast(PointArray, np.empty((0, columns), dtype))
-    return cast(PointArray, np.memmap(path, dtype, "r").reshape(-1, columns))
-
-
 @dataclass
 class _Held:
     """An open part, and what jobs have left beside it in a run."""
 
     run: str
-    points: PointArray
+    rows: Rows
     memory: Memory = field(default_factory=dict)
 
 
@@ -164,7 +130,7 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def held(run: str, part: Part, folder: Path) -> Iterator[tuple[PointArray, Memory]]:
+def held(run: str, part: Part, folder: Path) -> Iterator[tuple[Rows, Memory]]:
     """Lend a part's rows and memory to a task; what is open already is not opened again.
 
     The memory is that of the run. Nobody else gets the same one meanwhile.
@@ -176,11 +142,11 @@ def held(run: str, part: Part, folder: Path) -> Iterator[tuple[PointArray, Memor
     else:
         part.check()
         if found.run != run:
-            found = _Held(run, found.points)
-    yield found.points, found.memory
+            found = _Held(run, found.rows)
+    yield found.rows, found.memory
     with _lock:
         _held[part] = found
-        while len(_held) > 1 and sum(len(each.points) for each in _held.values()) > _MOST_ROWS:
+        while len(_held) > 1 and sum(len(each.rows) for each in _held.values()) > _MOST_ROWS:
             _held.popitem(last=False)
 
 

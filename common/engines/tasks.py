@@ -4,17 +4,16 @@ import io
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from common.engines.rows import Part, held
-from common.jobs.apply import map_keys, map_rows
+from common.jobs.apply import map_rows, map_split
 from common.jobs.base import Job, Memory
-from common.kernels.grouping import groups, order_by_key, sort_by_key
-from common.model import FloatArray, PointArray, RecordFormat, State, TaskOptions
+from common.kernels.grouping import key_slices, order_by_key
+from common.model import FloatArray, Key, RecordFormat, Rows, State, TaskOptions
 from common.records import encode
 
 _PIECE_NUMBERS = 1 << 17
@@ -29,7 +28,7 @@ class Piece(NamedTuple):
     values: FloatArray
 
 
-Emitted: TypeAlias = tuple[int, Piece]
+Emitted: TypeAlias = tuple[Key, Piece]
 
 
 @dataclass(frozen=True)
@@ -64,55 +63,48 @@ def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
         The part can't be read or holds what it must not.
     """
     time.sleep(order.options.delay_s)
-    with held(order.run, part, folder) as (points, memory):
-        yield from map_points(order, part.index, points, memory)
+    with held(order.run, part, folder) as (rows, memory):
+        yield from map_opened(order, part.index, rows, memory)
 
 
-def map_points(order: Order, part: int, points: PointArray, memory: Memory) -> Iterator[Emitted]:
+def map_opened(order: Order, part: int, rows: Rows, memory: Memory) -> Iterator[Emitted]:
     """Map rows that are at hand, those of a part; else as `map_part`."""
-    job, row_start = order.job, order.row_starts[part]
-    combine, threads = order.options.combine, order.options.threads
-    if combine or not job.emits_rows:
-        mapped = map_rows(
-            *(job, order.state, points, row_start), combine=combine, memory=memory, threads=threads
-        )
-        records = sort_by_key(mapped)
-        for key, values in groups(records):
-            for start in range(0, len(values), _rows_a_piece(values)):
-                yield key, Piece(part, start, values[start : start + _rows_a_piece(values)])
-        return
-    # Only keys are computed; the values are the rows themselves.
-    keys = map_keys(job, order.state, points, row_start, threads)
+    records = map_split(
+        *(order.job, order.state, rows, order.row_starts[part]),
+        combine=order.options.combine,
+        memory=memory,
+        threads=order.options.threads,
+    )
+    keys, values = records.keys, records.values
     positions = order_by_key(keys)
-    starts = np.flatnonzero(np.diff(keys[positions], prepend=-1))
-    for start, stop in pairwise([*starts.tolist(), len(keys)]):
-        for at in range(start, stop, _rows_a_piece(points)):
-            chosen = positions[at : min(at + _rows_a_piece(points), stop)]
-            values = points[chosen % len(points)].astype(np.float64, copy=False)
-            yield int(keys[positions[start]]), Piece(part, at - start, values)
+    size = _rows_a_piece(values)
+    for key, where in key_slices(keys[positions]):
+        for start in range(where.start, where.stop, size):
+            chosen = positions[start : min(start + size, where.stop)] % len(values)
+            yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
 
 
 def label_part(order: Order, part: Part, folder: Path) -> Iterator[bytes]:
     """Map a part alone; yield its records as text, in order."""
-    with held(order.run, part, folder) as (points, _):
-        yield from label_points(order, part.index, points)
+    with held(order.run, part, folder) as (rows, _):
+        yield from label_opened(order, part.index, rows)
 
 
-def label_points(order: Order, part: int, points: PointArray) -> Iterator[bytes]:
+def label_opened(order: Order, part: int, rows: Rows) -> Iterator[bytes]:
     """Map rows that are at hand, alone; else as `label_part`."""
-    for start in range(0, len(points), _LABELLED_ROWS):
-        rows, row_start = points[start : start + _LABELLED_ROWS], order.row_starts[part] + start
+    for start in range(0, len(rows), _LABELLED_ROWS):
+        some, row_start = rows[start : start + _LABELLED_ROWS], order.row_starts[part] + start
         records = map_rows(
-            order.job, order.state, rows, row_start, combine=False, threads=order.options.threads
+            order.job, order.state, some, row_start, combine=False, threads=order.options.threads
         )
         text = io.BytesIO()
         encode(records, RecordFormat.TEXT).write(text)
         yield text.getvalue()
 
 
-def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[int, FloatArray]]:
+def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[Key, FloatArray]]:
     """Reduce each key once all its pieces are there, which may come in any order."""
-    by_key: dict[int, list[Piece]] = {}
+    by_key: dict[Key, list[Piece]] = {}
     for key, piece in emitted:
         by_key.setdefault(key, []).append(piece)
     for key in sorted(by_key):
@@ -122,6 +114,6 @@ def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[int, F
             yield key, result
 
 
-def _rows_a_piece(values: PointArray) -> int:
+def _rows_a_piece(values: FloatArray) -> int:
     columns: int = values.shape[1]
     return max(1, _PIECE_NUMBERS // max(1, columns))

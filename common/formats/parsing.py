@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from common.errors import InputError, counted
 from common.formats.columns import are_usable, problem_with
-from common.formats.lines import BYTE_ORDER_MARK, NEWLINE, SPACE, CodeArray, codes_of, scans
+from common.formats.line_index import BYTE_ORDER_MARK, NEWLINE, SPACE, CodeArray, codes_of, scans
 from common.model import FloatArray, Input
 
 _SHORT_BYTES = 1 << 18

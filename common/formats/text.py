@@ -8,38 +8,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from common.errors import InputError, counted
 from common.formats.base import describe
 from common.formats.columns import choose_columns
-from common.formats.lines import count_line_ends, first_rows, index_rows, locate_row, whole_lines
+from common.formats.line_index import LineIndex, count_line_ends, whole_lines
 from common.formats.parsing import parse, split_fields
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 _BEGINS_AS_NUMBER = re.compile(r"[\"']?[+-]?\.?\d")
-_NOT_TEXT = {
-    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
-    b"BZh": "it is compressed by bzip2; unpack it first",
-    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
-    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
-    b"PK\3\4": "it is a zip archive; unpack it first",
-    b"\xff\xfe": "it is text in UTF-16; save it as UTF-8",
-    b"\xfe\xff": "it is text in UTF-16; save it as UTF-8",
-}
-"""How files begin that are no text in UTF-8, and what to tell their owner."""
 
 
 class TextFile:
     """An opened text file, its rows counted."""
 
     def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
-        self._path = path
-        with path.open("rb") as file:
-            _refuse_other_than_text(file, str(path))
-            self._pieces, lines_with_text = index_rows(file, str(path))
-            head = first_rows(file, self._pieces, 2)
-        layout = layout_of(str(path), head, wanted_columns)
+        self._index = LineIndex(path, blank_rows=False)
+        layout = layout_of(str(path), self._index.head(), wanted_columns)
         self._header_rows = int(bool(layout.header))
         self.header = layout.header
         self.input = describe(
@@ -47,25 +32,14 @@ class TextFile:
             InputFormat.TEXT,
             layout.fields,
             layout.columns,
-            rows=lines_with_text - self._header_rows,
+            rows=self._index.rows - self._header_rows,
             dtype=dtype,
             delimiter=layout.delimiter,
         )
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
-        with self._path.open("rb") as file:
-            places = [self._locate(file, row) for row in bounds]
-        return [
-            Split(i, bounds[i], bounds[i + 1], places[i][0], places[i + 1][0], places[i][1])
-            for i in range(len(bounds) - 1)
-        ]
-
-    def _locate(self, file: BinaryIO, row: int) -> tuple[int, int]:
-        """Return the byte where a row starts and its line number; for row n, the end of the file."""
-        if row == self.input.rows:
-            return self._pieces[-1].byte_stop, 0
-        return locate_row(file, self._pieces, row + self._header_rows)
+        return self._index.split(bounds, self._header_rows)
 
 
 @dataclass(frozen=True)
@@ -76,14 +50,6 @@ class Layout:
     header: tuple[str, ...]
     fields: int
     columns: tuple[int, ...]
-
-
-def _refuse_other_than_text(file: BinaryIO, path: str) -> None:
-    beginning = file.read(max(map(len, _NOT_TEXT)))
-    file.seek(0)
-    for magic, what in _NOT_TEXT.items():
-        if beginning.startswith(magic):
-            raise InputError.at(path, what)
 
 
 def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | None) -> Layout:

@@ -9,19 +9,40 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import merge_groups
-from common.model import Block, FloatArray, IntArray, PointArray, Records, State
+from common.model import Block, FloatArray, IntArray, Records, Rows, State
 
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
+_BLOCK_LINES = 1 << 14
 _THREAD_ROWS = 1 << 16
 """Fewer are not worth a thread."""
 _T = TypeVar("_T")
 
 
+def map_split(
+    job: Job,
+    state: State,
+    rows: Rows,
+    row_start: int,
+    *,
+    combine: bool,
+    memory: Memory | None = None,
+    threads: int = 1,
+) -> Records:
+    """Map a split's rows as `map_rows`, but copy none if the job emits them as they are.
+
+    Then the values are `rows`: they may be float32, and fewer than the keys, if the job emits each row
+    several times: record i has row i % len(rows).
+    """
+    if job.emits_rows and not combine:
+        return Records(map_keys(job, state, rows, row_start, threads), cast(FloatArray, rows))
+    return map_rows(job, state, rows, row_start, combine=combine, memory=memory, threads=threads)
+
+
 def map_rows(
     job: Job,
     state: State,
-    points: PointArray,
+    rows: Rows,
     row_start: int,
     *,
     combine: bool,
@@ -34,10 +55,10 @@ def map_rows(
     ----------
     job, state
         What to run.
-    points
-        Shape (rows, columns); may be memory-mapped. `job.map` gets them as float64.
+    rows
+        Numbers, shape (rows, columns), which `job.map` gets as float64; or lines. They may be memory-mapped.
     row_start
-        The input row of `points[0]`.
+        The input row of `rows[0]`.
     combine
         Merge the records of each key; jobs that aggregate always do.
     memory
@@ -48,21 +69,21 @@ def map_rows(
     combines = combine or job.aggregates
     memory = {} if memory is None else memory
 
-    def map_part(rows: slice) -> list[Records]:
-        part = Block(cast(FloatArray, points[rows]), row_start + rows.start)
+    def map_part(where: slice) -> list[Records]:
+        part = Block(rows[where], row_start + where.start)
         if combines:
-            summary = job.summarize(part, state, memory.setdefault(f"rows from {rows.start}", {}))
+            summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
             if summary is not None:
                 return [summary]
         mapped = (job.map(block, state) for block in _blocks(part))
         return [job.combine(records) if combines else records for records in mapped]
 
-    parts = [records for part in _in_parallel(map_part, len(points), threads) for records in part]
-    records = Records.concatenate(parts)
+    parts = [records for part in _in_parallel(map_part, len(rows), threads) for records in part]
+    records = Records.concatenate([*parts, Records.empty(job.key_type)])
     return job.combine(records) if combines and len(parts) > 1 else records
 
 
-def map_keys(job: Job, state: State, points: PointArray, row_start: int, threads: int = 1) -> IntArray:
+def map_keys(job: Job, state: State, rows: Rows, row_start: int, threads: int = 1) -> IntArray:
     """Map a split's rows to keys alone, of a job that emits rows, so that no value need be copied.
 
     Returns
@@ -71,11 +92,11 @@ def map_keys(job: Job, state: State, points: PointArray, row_start: int, threads
         Shape (times * rows,): the keys of all rows in order, as many times over as the job emits them.
     """
 
-    def map_part(rows: slice) -> list[IntArray]:
-        blocks = _blocks(Block(cast(FloatArray, points[rows]), row_start + rows.start))
-        return [job.map(block, state).keys.reshape(-1, len(block.points)) for block in blocks]
+    def map_part(where: slice) -> list[IntArray]:
+        blocks = _blocks(Block(rows[where], row_start + where.start))
+        return [cast(IntArray, job.map(block, state).keys).reshape(-1, len(block.rows)) for block in blocks]
 
-    parts = [keys for part in _in_parallel(map_part, len(points), threads) for keys in part]
+    parts = [keys for part in _in_parallel(map_part, len(rows), threads) for keys in part]
     return np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
 
 
@@ -91,16 +112,15 @@ def _in_parallel(work: Callable[[slice], _T], rows: int, threads: int) -> list[_
 
 
 def _blocks(part: Block) -> Iterator[Block]:
-    rows = max(1, _BLOCK_NUMBERS // part.points.shape[1])
-    for start in range(0, len(part.points), rows):
-        block = part.points[start : start + rows].astype(np.float64, copy=False)
-        yield Block(block, part.row_start + start)
+    """Cut rows into blocks; make numbers float64."""
+    numbers = isinstance(part.rows, np.ndarray)
+    size = max(1, _BLOCK_NUMBERS // part.points.shape[1]) if numbers else _BLOCK_LINES
+    for start in range(0, len(part.rows), size):
+        rows = part.rows[start : start + size]
+        yield Block(np.asarray(rows, np.float64) if numbers else rows, part.row_start + start)
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
     """Merge runs that are each sorted by key, and reduce each key."""
-    parts = []
-    for key, values in merge_groups(runs):
-        result = job.reduce(key, values)
-        parts.append(Records(np.full(len(result), key, np.int32), result))
-    return Records.concatenate(parts)
+    parts = [Records.of_key(key, job.reduce(key, values)) for key, values in merge_groups(runs)]
+    return Records.concatenate([*parts, Records.empty(job.key_type)])

@@ -1,29 +1,37 @@
 """What a job is."""
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Block, FloatArray, Records, State
+from common.model import Block, FloatArray, Key, KeyType, Records, State
 
 Memory: TypeAlias = dict[str, Any]
 
+JOBS: dict[str, type["Job"]] = {}
+"""All jobs that were imported, by name; see `common.jobs.find_job`."""
+
 
 class Job(ABC):
-    """Three pure functions on arrays, run by an engine over the whole input.
+    """Two pure functions on arrays, `map` and `reduce`, run by an engine over the whole input.
 
-    A job is a frozen dataclass whose fields (int, float or SumGrid) are its parameters; they are
-    the same on every worker. What changes from call to call is the `state`.
+    A job is a frozen dataclass with a `name`. Its fields (int, float or SumGrid) are its parameters; they
+    are the same on every worker. What changes from call to call is the `state`.
+
+    All else has a default. What a job reads and emits: `reads_lines`, `key_type`; what it cannot work with:
+    `check`. What makes it faster, and changes no result: `combine`, `summarize`, `aggregates`, `emits_rows`.
     """
 
     name: ClassVar[str]
     """What the wire, the log and the folders call it."""
+
+    reads_lines: ClassVar[bool] = False
+    """True: its blocks hold lines of text, not numbers."""
+
+    key_type: ClassVar[KeyType] = int
+    """What its keys are: int, from 0 and less than 2**31, or str."""
 
     aggregates: ClassVar[bool] = False
     """True: its map sums up a block in few records, and engines always combine them."""
@@ -31,21 +39,44 @@ class Job(ABC):
     emits_rows: ClassVar[bool] = False
     """True: the values of its map are the block's rows, all of them, in order and unchanged, once or more."""
 
+    def __init_subclass__(cls) -> None:
+        """Take a job, once it has a name, into `JOBS`.
+
+        Raises
+        ------
+        TypeError
+            Another job has its name.
+        """
+        if "name" not in vars(cls):
+            return
+        known = JOBS.get(cls.name, cls)
+        if (known.__module__, known.__name__) != (cls.__module__, cls.__name__):
+            raise TypeError(f"two jobs are called {cls.name!r}: {known} and {cls}")
+        JOBS[cls.name] = cls
+
     @abstractmethod
     def map(self, block: Block, state: State) -> Records:
         """Map a block of rows to key-value records."""
+
+    @abstractmethod
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Reduce all values of a key, shape (n, w), to the result, shape (m, w')."""
+
+    def check(self, state: State, columns: int) -> None:  # noqa: B027
+        """Raise ValueError if `map` cannot work with a state, or with rows of so many columns.
+
+        A mapper calls it with what came over the wire, whose numbers are finite.
+        """
 
     def combine(self, records: Records) -> Records:
         """Merge the records of each key into fewer, without changing what `reduce` makes of them.
 
         This default serves every job whose `reduce` may be applied to its own results.
         """
-        keys, values = [], []
-        for key, members in groups(sort_by_key(records)):
-            merged = self.reduce(key, members)
-            keys.append(np.full(len(merged), key, np.int32))
-            values.append(merged)
-        return Records(np.concatenate(keys), np.concatenate(values)) if keys else records
+        merged = [
+            Records.of_key(key, self.reduce(key, members)) for key, members in groups(sort_by_key(records))
+        ]
+        return Records.concatenate(merged) if merged else records
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Map and combine a whole split at once, if there is a faster way than one after the other.
@@ -67,38 +98,7 @@ class Job(ABC):
         """
         return None
 
-    @abstractmethod
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
-        """Reduce all values of a key, shape (n, w), to the result, shape (m, w')."""
-
-    def parameters(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the fields as arrays, for the wire."""
-        return {field.name: _to_array(getattr(self, field.name)) for field in self._fields()}
-
-    @classmethod
-    def from_parameters(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Undo `parameters`."""
-        return cls(**{field.name: _from_array(arrays[field.name], field.type) for field in cls._fields()})
-
-    @classmethod
-    def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return dataclasses.fields(cls)  # type: ignore[arg-type]  # every concrete job is a dataclass
-
 
 def keyed_zero(values: FloatArray) -> Records:
     """Return records that all have key 0."""
     return Records(np.zeros(len(values), np.int32), values)
-
-
-def _to_array(value: int | float | SumGrid) -> npt.NDArray[Any]:
-    if isinstance(value, SumGrid):
-        return value.to_array()
-    return np.array([value], np.int64 if isinstance(value, int) else np.float64)
-
-
-def _from_array(array: npt.NDArray[Any], kind: object) -> int | float | SumGrid:
-    if kind is SumGrid:
-        return SumGrid.from_array(array)
-    if array.shape != (1,) or not isinstance(number := array[0].item(), int if kind is int else float):
-        raise ValueError(f"a parameter is {array!r} where one {kind} is expected")
-    return number

@@ -6,21 +6,39 @@ state["starts"], int64: which starts they are. Their keys are start * k + index 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from math import prod
+from typing import ClassVar, cast
 
 import numpy as np
 
 from common.jobs.base import Job, Memory, keyed_zero
-from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
+from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import nearest, nearest_compiled, worth_compiled_code
 from common.kernels.nearest.index import build_index
-from common.model import Block, FloatArray, IntArray, LongArray, Records, State
+from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _BLOCK_ROWS = 1 << 14
+_MOST_KEYS = (1 << 31) - 1
+
+
+class CentroidsJob(Job):
+    """A job that compares rows with centroids."""
+
+    def check(self, state: State, columns: int) -> None:
+        """Refuse what is no (k, d) or (starts, k, d) of float64; compiled code trusts it."""
+        centroids = state.get("centroids")
+        if centroids is None or centroids.dtype != np.float64 or centroids.ndim < 2 or not centroids.size:
+            raise ValueError("the centroids are not an array of centroids")
+        if prod(centroids.shape[:-1]) > _MOST_KEYS:
+            raise ValueError("the centroids are more than there are keys")
+        if (width := centroids.shape[-1]) != columns:
+            raise ValueError(f"the centroids have {width} columns, the input {columns}")
+        if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
+            raise ValueError("a centroid is larger than any point may be")
 
 
 @dataclass(frozen=True)
-class LloydStep(Job):
+class LloydStep(CentroidsJob):
     """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
 
     map: a point, under the key of its nearest centroid, for each start. combine: the points of one
@@ -35,6 +53,12 @@ class LloydStep(Job):
 
     name: ClassVar[str] = "lloyd"
     emits_rows: ClassVar[bool] = True
+
+    def check(self, state: State, columns: int) -> None:
+        """Refuse a grid that is not as wide as the rows, too."""
+        super().check(state, columns)
+        if self.grid.columns != columns:
+            raise ValueError(f"the grid has {self.grid.columns} columns, the input {columns}")
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
@@ -58,7 +82,7 @@ class LloydStep(Job):
         """Turn the records of each key into one partial."""
         if not len(records):
             return records
-        keys, dense = np.unique(records.keys, return_inverse=True)
+        keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
         if self._are_partials(records.values):
             return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
         counts = np.bincount(dense).astype(np.float64)
@@ -78,7 +102,7 @@ class LloydStep(Job):
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean, shape (1, d)."""
         if self._are_partials(values):
             count, limbs = np.split(sum_all(values.T), [1])
@@ -102,7 +126,7 @@ class LloydStep(Job):
 
 
 @dataclass(frozen=True)
-class Score(Job):
+class Score(CentroidsJob):
     """Measure the clusters.
 
     Result: per cluster with members one row: their number, then the limbs of the exact sum of their
@@ -113,6 +137,12 @@ class Score(Job):
 
     name: ClassVar[str] = "score"
     aggregates: ClassVar[bool] = True
+
+    def check(self, state: State, columns: int) -> None:
+        """Refuse a grid of more than one column, too."""
+        super().check(state, columns)
+        if self.grid.columns != 1:
+            raise ValueError(f"the grid has {self.grid.columns} columns, the distances 1")
 
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
@@ -140,13 +170,13 @@ class Score(Job):
             parts.append(_members(start, np.column_stack([counts, sums])))
         return Records.concatenate(parts)
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
         return sum_all(values.T)[None]
 
 
 @dataclass(frozen=True)
-class FarthestRows(Job):
+class FarthestRows(CentroidsJob):
     """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
 
     Result: under key 0, rows of (squared distance, row index, point), farthest first.
@@ -164,7 +194,7 @@ class FarthestRows(Job):
         kept = self._farthest(squared, rows)
         return keyed_zero(np.column_stack([squared[kept], rows[kept], block.points[kept]]))
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""
         return values[self._farthest(values[:, 0], values[:, 1])]
 
@@ -174,7 +204,7 @@ class FarthestRows(Job):
 
 
 @dataclass(frozen=True)
-class SampleRows(Job):
+class SampleRows(CentroidsJob):
     """One round of k-means||: draw each row with a probability proportional to its squared distance.
 
     Bahmani et al., "Scalable k-means++" (PVLDB 5, 2012), step 4: row i is drawn, independently of
@@ -200,13 +230,13 @@ class SampleRows(Job):
         drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
         return keyed_zero(np.column_stack([block.row_start + drawn, block.points[drawn]]))
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Put the drawn rows in order."""
         return values[np.argsort(values[:, 0])]
 
 
 @dataclass(frozen=True)
-class Label(Job):
+class Label(CentroidsJob):
     """Name each row's nearest centroid. The map output, in input order, is the result."""
 
     name: ClassVar[str] = "label"
@@ -216,7 +246,7 @@ class Label(Job):
         labels, _ = nearest(block.points, _centroids(state))
         return Records(labels, np.empty((len(labels), 0)))
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return what it is given; nothing is reduced here."""
         return values
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from common.jobs.base import Job
-from common.model import Buffer, FloatArray, State
+from common.model import Buffer, FloatArray, Key, State
 
 
 class Engine(Protocol):
     """Runs jobs over the whole input; results do not depend on which engine it is."""
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job.
 
         Parameters

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.base import Job, keyed_zero
-from common.model import Block, FloatArray, LongArray, Records, State
+from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _BESIDE = 64
 
@@ -33,7 +33,7 @@ class Describe(Job):
         values = np.column_stack([lowest, _by_column(np.maximum, points), smallest])
         return Records(np.arange(points.shape[1], dtype=np.int32), values)
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
         return np.array([[values[:, 0].min(), values[:, 1].max(), values[:, 2].min()]])
 
@@ -62,7 +62,7 @@ class FirstDistinctRows(Job):
             found = self._first_distinct(block.points[:length])
         return keyed_zero(np.column_stack([block.row_start + found, block.points[found]]))
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""
         in_order = values[np.argsort(values[:, 0])]
         return in_order[self._first_distinct(in_order[:, 1:])]
@@ -88,7 +88,7 @@ class TakeRows(Job):
         inside = np.flatnonzero((offsets >= 0) & (offsets < len(block.points)))
         return Records(inside.astype(np.int32), block.points[offsets[inside]])
 
-    def reduce(self, key: int, values: FloatArray) -> FloatArray:
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Every key has one value."""
         return values
 

@@ -1,12 +1,17 @@
-"""Sort and group records by key."""
+"""Sort, partition and group records by key."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from common.model import FloatArray, IntArray, LongArray, Records
+from common.kernels.partitioner import partition_of
+from common.model import FloatArray, Key, Keys, LongArray, Records
+
+_FEW_KEYS = 1 << 16
+"""NumPy sorts 16-bit integers by radix, which takes a fifth of the time; keys are mostly few."""
 
 
 def sort_by_key(records: Records) -> Records:
@@ -15,41 +20,68 @@ def sort_by_key(records: Records) -> Records:
     return Records(records.keys[order], records.values[order])
 
 
-def order_by_key(keys: npt.NDArray[np.integer]) -> LongArray:
-    """Return the positions of keys, shape (n,), sorted by key; equal keys stay in their order."""
-    # NumPy sorts 16-bit integers by radix, which takes a fifth of the time; keys are mostly few.
-    small = len(keys) > 0 and int(keys.max()) < 1 << 16
-    return np.argsort(keys.astype(np.uint16, copy=False) if small else keys, kind="stable")
+def order_by_key(keys: Keys | npt.NDArray[np.integer]) -> LongArray:
+    """Return the positions of keys, shape (n,), sorted by key; equal keys stay in their order.
+
+    Strings are sorted by code point.
+    """
+    numbers = coded(keys)[1] if keys.dtype == object else keys
+    few = len(keys) > 0 and int(numbers.max()) < _FEW_KEYS
+    return np.argsort(numbers.astype(np.uint16, copy=False) if few else numbers, kind="stable")
 
 
-def partition_positions(keys: IntArray, partitions: int) -> list[LongArray]:
-    """Return, per partition, the positions of its keys (key % partitions), sorted by key.
+def partition_positions(keys: Keys, partitions: int) -> list[LongArray]:
+    """Return, per partition, the positions of its keys, sorted by key; see `partition_of`.
 
-    Equal keys stay in their order; keys, shape (n,), are not negative. One sort serves all partitions.
+    Equal keys stay in their order. One sort serves all partitions.
     """
     if not partitions:
         return []
-    counts = np.bincount(keys, minlength=partitions)
-    known = np.arange(len(counts))
-    in_partition = known % partitions
+    known, codes = coded(keys)
+    homes = np.fromiter((partition_of(key, partitions) for key in known), np.int64, len(known))
     ranks = np.empty(len(known), np.min_scalar_type(len(known)))
-    ranks[np.argsort(in_partition, kind="stable")] = known
-    sizes = np.bincount(in_partition, weights=counts).astype(np.int64)
-    return np.split(order_by_key(ranks[keys]), np.cumsum(sizes)[:-1])
+    ranks[np.argsort(homes, kind="stable")] = np.arange(len(known))
+    counts = np.bincount(codes, minlength=len(known))
+    sizes = np.bincount(homes, weights=counts, minlength=partitions).astype(np.int64)
+    return np.split(order_by_key(ranks[codes]), np.cumsum(sizes)[:-1])
 
 
-def groups(records: Records) -> Iterator[tuple[int, FloatArray]]:
+def coded(keys: Keys | npt.NDArray[np.integer]) -> tuple[Sequence[Key], npt.NDArray[np.integer]]:
+    """Return all keys that occur, in order, and the index of each of `keys` among them.
+
+    Of integers, keys that do not occur may be among them.
+    """
+    if keys.dtype == object:
+        words = keys.tolist()
+        known = sorted(set(words))
+        index = {word: i for i, word in enumerate(known)}
+        return known, np.fromiter(map(index.__getitem__, words), np.int32, len(words))
+    numbers = cast(npt.NDArray[np.integer], keys)
+    if int(numbers.max(initial=0)) < _FEW_KEYS:
+        return range(int(numbers.max(initial=-1)) + 1), numbers
+    distinct, codes = np.unique(numbers, return_inverse=True)
+    return distinct.tolist(), codes
+
+
+def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
+    """Yield each key of sorted keys, and where it stands."""
+    starts = np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
+    bounds = pairwise([*starts.tolist(), len(keys)])
+    for key, (start, stop) in zip(keys[starts].tolist(), bounds, strict=True):
+        yield key, slice(start, stop)
+
+
+def groups(records: Records) -> Iterator[tuple[Key, FloatArray]]:
     """Yield each key of sorted records with its values, shape (members, w)."""
     return merge_groups([records])
 
 
-def merge_groups(runs: Iterable[Records]) -> Iterator[tuple[int, FloatArray]]:
+def merge_groups(runs: Iterable[Records]) -> Iterator[tuple[Key, FloatArray]]:
     """Merge runs that are each sorted by key: yield each key with its values from all runs, in order."""
-    parts: dict[int, list[FloatArray]] = {}
+    parts: dict[Key, list[FloatArray]] = {}
     for run in runs:
-        starts = np.flatnonzero(np.diff(run.keys, prepend=-1))
-        for start, stop in pairwise([*starts.tolist(), len(run)]):
-            parts.setdefault(int(run.keys[start]), []).append(run.values[start:stop])
+        for key, where in key_slices(run.keys):
+            parts.setdefault(key, []).append(run.values[where])
     for key in sorted(parts):
         values = parts.pop(key)
         yield key, values[0] if len(values) == 1 else np.concatenate(values)

@@ -2,7 +2,7 @@
 
 from isal.isal_zlib import crc32
 
-from common.model import Buffer, FloatArray, RecordFormat, Records
+from common.model import Buffer, FloatArray, KeyType, RecordFormat, Records
 from common.records import text
 from common.records.base import Encoder
 
@@ -20,8 +20,10 @@ def encode(records: Records, kind: RecordFormat) -> Encoder:
     return text.encode(records)
 
 
-def decode(data: Buffer, kind: RecordFormat) -> list[Records]:
+def decode(data: Buffer, kind: RecordFormat, key_type: KeyType = int) -> list[Records]:
     """Read a file that an encoder has written, as blocks of records that follow each other.
+
+    `key_type` is that of its keys: text tells it not.
 
     Raises
     ------
@@ -31,8 +33,8 @@ def decode(data: Buffer, kind: RecordFormat) -> list[Records]:
     if kind is RecordFormat.ARROW:
         from common.records.arrow import decode_batches
 
-        return decode_batches(data)
-    return [text.decode(data)]
+        return decode_batches(data, key_type)
+    return [text.decode(data, key_type)]
 
 
 def encode_vectors(vectors: FloatArray) -> bytes:

@@ -1,16 +1,18 @@
 """Records as Arrow IPC files (also called Feather, version 2), which pandas, Polars and DuckDB open.
 
-The columns are `key`, int32, and the values `x0`, `x1`, ..., float64. What is read may have come over
-the wire, so nothing is taken for granted that Arrow does not check by itself.
+The columns are `key`, int32 or string, and the values `x0`, `x1`, ..., float64. What is read may have come
+over the wire, so nothing is taken for granted that Arrow does not check by itself.
 """
 
 import numpy as np
 import pyarrow
 import pyarrow.ipc
 
-from common.model import Buffer, FloatArray, IntArray, LongArray, Records
+from common.model import Buffer, FloatArray, Keys, KeyType, LongArray, Records, as_keys
 from common.records.base import Sink, blocks
-from common.records.conversion import to_arrow, to_numpy
+from common.records.conversion import to_arrow, to_arrow_bytes, to_numpy
+
+_KEY_TYPES = {int: pyarrow.int32(), str: pyarrow.large_string()}
 
 
 class ArrowBatches:
@@ -18,7 +20,8 @@ class ArrowBatches:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._schema = _schema(records.values.shape[1])
+        key_type: KeyType = str if records.keys.dtype == object else int
+        self._schema = _schema(records.values.shape[1], key_type)
 
     def __len__(self) -> int:
         return len(self._records.keys)
@@ -32,12 +35,12 @@ class ArrowBatches:
                 chosen = values[rows] if isinstance(rows, slice) else values.take(rows, axis=0)
                 writer.write_batch(self._batch(keys[which], chosen))
 
-    def _batch(self, keys: IntArray, values: FloatArray) -> pyarrow.RecordBatch:
-        columns = [keys, *np.ascontiguousarray(values.T, np.float64)]
-        return pyarrow.record_batch([to_arrow(column) for column in columns], schema=self._schema)
+    def _batch(self, keys: Keys, values: FloatArray) -> pyarrow.RecordBatch:
+        columns = [to_arrow(column) for column in np.ascontiguousarray(values.T, np.float64)]
+        return pyarrow.record_batch([_key_column(keys), *columns], schema=self._schema)
 
 
-def decode_batches(data: Buffer) -> list[Records]:
+def decode_batches(data: Buffer, key_type: KeyType) -> list[Records]:
     """Undo `ArrowBatches.write`; one block of records for each batch.
 
     Raises
@@ -47,27 +50,34 @@ def decode_batches(data: Buffer) -> list[Records]:
     """
     try:
         reader = pyarrow.ipc.open_file(pyarrow.BufferReader(data))
-        if reader.schema != _schema(len(reader.schema) - 1):
+        if reader.schema != _schema(len(reader.schema) - 1, key_type):
             raise ValueError("its columns are not key, x0, x1, ...")
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(str(error)) from error
     if sum(batch.nbytes for batch in batches) > len(data):
         raise ValueError("it is compressed")
-    return [_records(batch) for batch in batches]
+    return [_records(batch, key_type) for batch in batches]
 
 
-def _schema(width: int) -> pyarrow.Schema:
-    fields = [("key", pyarrow.int32()), *((f"x{i}", pyarrow.float64()) for i in range(width))]
+def _key_column(keys: Keys) -> pyarrow.Array:
+    if keys.dtype != object:
+        return to_arrow(keys)
+    return to_arrow_bytes([key.encode() for key in keys.tolist()], _KEY_TYPES[str])
+
+
+def _schema(width: int, key_type: KeyType) -> pyarrow.Schema:
+    fields = [("key", _KEY_TYPES[key_type]), *((f"x{i}", pyarrow.float64()) for i in range(width))]
     return pyarrow.schema([pyarrow.field(*field, nullable=False) for field in fields])
 
 
-def _records(batch: pyarrow.RecordBatch) -> Records:
+def _records(batch: pyarrow.RecordBatch, key_type: KeyType) -> Records:
     batch.validate(full=True)
     if any(column.null_count for column in batch.columns):
         raise ValueError("a value is missing")
-    keys, *columns = map(to_numpy, batch.columns)
-    if keys.min(initial=0) < 0:
-        raise ValueError("a key is negative")
     # Copies, so that the file's bytes need not stay in memory; column after column, as they came.
-    return Records(keys.copy(), np.reshape(columns, (len(columns), len(keys))).T)
+    keys = as_keys(batch.column(0).to_pylist(), str) if key_type is str else to_numpy(batch.column(0)).copy()
+    if key_type is int and keys.min(initial=0) < 0:
+        raise ValueError("a key is negative")
+    columns = [to_numpy(column) for column in batch.columns[1:]]
+    return Records(keys, np.reshape(columns, (len(columns), len(keys))).T)

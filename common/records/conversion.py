@@ -1,14 +1,17 @@
-"""Numbers between numpy and pyarrow without a copy, and without pandas.
+"""Arrays between numpy and pyarrow, numbers without a copy, and all without pandas.
 
 pyarrow's own conversions (`array`, `scalar`, `to_numpy`) import pandas wherever it is installed, which takes
 each process half a second.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow
+
+from common.model import LongArray
 
 
 def to_arrow(numbers: npt.NDArray[Any]) -> pyarrow.Array:
@@ -17,10 +20,18 @@ def to_arrow(numbers: npt.NDArray[Any]) -> pyarrow.Array:
     return pyarrow.Array.from_buffers(pyarrow.from_numpy_dtype(numbers.dtype), len(numbers), [None, data])
 
 
-def to_scalar(text: bytes) -> pyarrow.Scalar:
-    """Return bytes as an Arrow scalar of the type `large_binary`."""
-    buffers = [None, pyarrow.py_buffer(np.array([0, len(text)])), pyarrow.py_buffer(text)]
-    return pyarrow.Array.from_buffers(pyarrow.large_binary(), 1, buffers)[0]
+def to_arrow_bytes(texts: Sequence[bytes], kind: pyarrow.DataType) -> pyarrow.Array:
+    """Return texts as an Arrow array of the type `large_binary` or `large_string`."""
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(texts))]
+    return pyarrow.Array.from_buffers(kind, len(texts), buffers)
+
+
+def bytes_of(texts: pyarrow.Array) -> tuple[memoryview, LongArray]:
+    """Return the bytes of an array of large strings, one after the other, and where each of them ends."""
+    _, bounds, content = texts.buffers()
+    ends = np.frombuffer(bounds, np.int64)[1 : len(texts) + 1]
+    return memoryview(content)[: ends[-1]], ends
 
 
 def to_numpy(column: pyarrow.Array | pyarrow.ChunkedArray) -> npt.NDArray[Any]:

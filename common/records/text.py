@@ -1,30 +1,34 @@
 """Records as text: one line a record, `key,value,value,...`, and back again.
 
 Numbers are written with as few digits as give the same float64 back, and if all of them are integers,
-as such, which takes a quarter of the time. Few lines are written and read in plain Python; many by
-pyarrow, whose import alone costs more than a short file. Each column that pyarrow writes or reads costs
-as much as some hundred numbers, so wide tables of few rows go through it as one column.
+as such, which takes a quarter of the time. A key that is a string is quoted, where it must be, as in CSV
+(RFC 4180). Few lines are written and read in plain Python; many by pyarrow, whose import alone costs more
+than a short file.
 """
 
 import io
+import re
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from common.model import Buffer, FloatArray, IntArray, LongArray, Records
+from common.kernels.grouping import coded
+from common.model import Buffer, FloatArray, IntArray, Key, KeyType, LongArray, Records, as_keys
 from common.records.base import Encoder, Sink, blocks
+
+if TYPE_CHECKING:
+    import pyarrow
 
 SHORT_LINES = 20_000
 _SHORT_NUMBERS = 5_000
 _SHORT_BYTES = 1 << 16
-_BLOCK_LINES = 1 << 16
+_BLOCK_NUMBERS = 1 << 20
 """As many values are made text at a time."""
-_FEW_ROWS = 1_000
-"""Tables of no more rows, and of more than one column, go through pyarrow as one column."""
 _LARGEST_INTEGER = 2.0**53
-_COMMA, _LINE_END = b",\n"
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|\A\ufeff|\A\Z')
+"""A byte order mark, too: pyarrow skips one at the beginning of a file."""
+_WORD_LINE = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]++))((?:,[^",\r\n_]*+)*+)\n')
 
 
 class ShortLines:
@@ -32,7 +36,7 @@ class ShortLines:
 
     def __init__(self, records: Records) -> None:
         rows = zip(records.keys.tolist(), cycle(_shortest(records.values).tolist()), strict=False)
-        self._lines = [f"{','.join(map(repr, (key, *values)))}\n".encode() for key, values in rows]
+        self._lines = [f"{','.join([_key_text(key), *map(repr, values)])}\n".encode() for key, values in rows]
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -59,15 +63,15 @@ class LongLines:
     def __init__(self, records: Records, values: Buffer, starts: LongArray) -> None:
         import pyarrow
 
-        from common.records.conversion import to_arrow, to_numpy, to_scalar
+        from common.records.conversion import to_arrow_bytes
 
         self._records = records
         buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(values)]
         self._values = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(starts) - 1, buffers)
-        keys = to_arrow(records.keys).dictionary_encode()
-        self._keys = to_numpy(keys.indices)
-        self._key_texts = keys.dictionary.cast(pyarrow.large_string()).cast(pyarrow.large_binary())
-        self._comma = to_scalar(b"," if records.values.shape[1] else b"")
+        known, self._keys = coded(records.keys)
+        self._key_texts = to_arrow_bytes([_key_text(key).encode() for key in known], pyarrow.large_binary())
+        comma = b"," if records.values.shape[1] else b""
+        (self._comma,) = to_arrow_bytes([comma], pyarrow.large_binary())
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,14 +81,13 @@ class LongLines:
         import pyarrow
         import pyarrow.compute
 
-        from common.records.conversion import to_arrow
+        from common.records.conversion import bytes_of, to_arrow
 
         for which, rows in blocks(self._records, positions):
             keys = self._key_texts.take(to_arrow(self._keys[which]))
             values = self._values[rows] if isinstance(rows, slice) else self._values.take(to_arrow(rows))
             lines = pyarrow.compute.binary_join_element_wise(keys, values, self._comma)
-            _, ends, text = lines.buffers()
-            sink.write(memoryview(text)[: np.frombuffer(ends, np.int64)[len(lines)]])
+            sink.write(bytes_of(lines)[0])
 
 
 def encode(records: Records) -> Encoder:
@@ -100,15 +103,15 @@ def write_values(values: FloatArray, lines: Sink, starts: Sink) -> None:
     """Write values, shape (n, w), as lines without keys, and what `LongLines` takes for `starts`."""
     end = 0
     starts.write(np.int64(0).tobytes())
-    for start in range(0, len(values), _BLOCK_LINES):
-        text = _write_csv(values[start : start + _BLOCK_LINES])
+    rows = max(1, _BLOCK_NUMBERS // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        text, ends = _lines_of(values[start : start + rows])
         lines.write(text)
-        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1 + end
-        starts.write(ends.data)
-        end = int(ends[-1])
+        starts.write((ends + end).data)
+        end += len(text)
 
 
-def decode(text: Buffer) -> Records:
+def decode(text: Buffer, key_type: KeyType = int) -> Records:
     """Undo `encode`.
 
     Raises
@@ -117,24 +120,43 @@ def decode(text: Buffer) -> Records:
         The text is not what `encode` writes.
     """
     if not text:
-        return Records.empty()
-    if len(text) < _SHORT_BYTES:
-        data = bytes(text)
-        rows = [line.split(b",") for line in data.splitlines()]
-        # What int() and float() take is more than what we write.
-        if b"_" in data or not all(row[0].isdigit() for row in rows):
-            raise ValueError("a key or a value is not a number")
-        keys = _int32([int(row[0]) for row in rows])
-        values = np.array([[float(field) for field in row[1:]] for row in rows], np.float64)
-        return Records(keys, values.reshape(len(rows), -1))
-    return _read_csv(text)
+        return Records.empty(key_type)
+    if text[-1:] != b"\n":
+        raise ValueError("the last line does not end")
+    if len(text) >= _SHORT_BYTES:
+        return _read_words(text) if key_type is str else _read_numbers(text)
+    return _parse_words(bytes(text)) if key_type is str else _parse_numbers(bytes(text))
+
+
+def _parse_numbers(data: bytes) -> Records:
+    rows = [line.split(b",") for line in data.splitlines()]
+    # What int() and float() take is more than what we write.
+    if b"_" in data or not all(row[0].isdigit() for row in rows):
+        raise ValueError("a key or a value is not a number")
+    keys = _int32([int(row[0]) for row in rows])
+    values = np.array([[float(field) for field in row[1:]] for row in rows], np.float64)
+    return Records(keys, values.reshape(len(rows), -1))
+
+
+def _parse_words(data: bytes) -> Records:
+    keys, rows, end = [], [], 0
+    for line in _WORD_LINE.finditer(data):
+        quoted, plain, fields = line.groups()
+        if line.start() != end:
+            break
+        keys.append((plain or quoted.replace(b'""', b'"')).decode())
+        rows.append([float(field) for field in fields.split(b",")[1:]])
+        end = line.end()
+    if end != len(data):
+        raise ValueError("a line is not a key and numbers")
+    return Records(as_keys(keys, str), np.array(rows, np.float64).reshape(len(rows), -1))
 
 
 def rows_to_print(values: FloatArray) -> list[str]:
     """Return each row as text, its numbers separated by commas; of many numbers, integers are such."""
     if values.size < _SHORT_NUMBERS:
         return [",".join(map(repr, row)) for row in values.tolist()]
-    return str(_write_csv(values), "ascii").splitlines()
+    return str(_lines_of(values)[0], "ascii").splitlines()
 
 
 def _shortest(values: FloatArray) -> FloatArray | LongArray:
@@ -146,84 +168,78 @@ def _shortest(values: FloatArray) -> FloatArray | LongArray:
     return integers if lossless else values
 
 
-def _write_csv(values: FloatArray) -> Buffer:
+def _key_text(key: Key) -> str:
+    """Return a key as it stands in a line."""
+    if isinstance(key, int):
+        return repr(key)
+    return '"' + key.replace('"', '""') + '"' if _NEEDS_QUOTES.search(key) else key
+
+
+def _lines_of(values: FloatArray) -> tuple[Buffer, LongArray]:
+    """Return rows of values as lines, and where each line ends."""
+    import pyarrow
+    import pyarrow.compute
+
+    from common.records.conversion import bytes_of, to_arrow, to_arrow_bytes
+
     n, width = values.shape
     if not width:
-        return b"\n" * len(values)
-    numbers = _shortest(np.asarray(values, np.float64))
-    if n > _FEW_ROWS or width == 1:
-        return _csv_of_columns([*np.ascontiguousarray(numbers.T)])
-    text = np.frombuffer(_csv_of_columns([numbers.ravel()]), np.uint8).copy()
-    ends = np.flatnonzero(text == _LINE_END).reshape(n, width)
-    text[ends[:, :-1]] = _COMMA
-    return text.data
+        return b"\n" * n, np.arange(1, n + 1)
+    numbers = _shortest(np.ascontiguousarray(values, np.float64)).ravel()
+    row_starts = to_arrow(np.arange(0, numbers.size + 1, width, dtype=np.int32))
+    fields = pyarrow.ListArray.from_arrays(row_starts, to_arrow(numbers).cast(pyarrow.large_string()))
+    comma, nothing, line_end = to_arrow_bytes([b",", b"", b"\n"], pyarrow.large_string())
+    rows = pyarrow.compute.binary_join(fields, comma)
+    return bytes_of(pyarrow.compute.binary_join_element_wise(rows, nothing, line_end))
 
 
-def _csv_of_columns(columns: list[npt.NDArray[Any]]) -> Buffer:
-    import pyarrow
-    import pyarrow.csv
+def _read_numbers(text: Buffer) -> Records:
+    from common.records.conversion import to_numpy
 
-    from common.records.conversion import to_arrow
-
-    table = pyarrow.table([to_arrow(column) for column in columns], [str(i) for i in range(len(columns))])
-    out = io.BytesIO()
-    pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))
-    return out.getbuffer()
-
-
-def _read_csv(text: Buffer) -> Records:
     first_line = next(iter(io.BytesIO(text)))
     if not first_line[:1].isdigit():
         raise ValueError("the text does not begin with a key")  # pyarrow would skip a byte order mark
-    width = first_line.count(b",")
-    if width and len(text) <= _FEW_ROWS * len(first_line):
-        return _read_as_one_column(text, width)
-    keys, *columns = _columns_of_csv(text, ["int32"] + ["float64"] * width)
-    values = np.empty((width, len(keys)))
-    for i, column in enumerate(columns):
-        values[i] = column
+    table = _read_csv(text, "int32", first_line.count(b","))
+    keys: IntArray = to_numpy(table.column(0))
     if keys.min(initial=0) < 0:
         raise ValueError("a key is negative")
-    return Records(keys, values.T)
+    return Records(keys, _values_of(table))
 
 
-def _read_as_one_column(text: Buffer, width: int) -> Records:
-    characters = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero((characters == _COMMA) | (characters == _LINE_END))
-    fields = ends.reshape(-1, width + 1)
-    line_ends = characters[fields] == _LINE_END
-    if line_ends[:, :-1].any() or not line_ends[:, -1].all():
-        raise ValueError("the lines differ in length")
-    column = characters.copy()
-    column[ends] = _LINE_END
-    (numbers,) = _columns_of_csv(column.data, ["float64"])
-    if len(numbers) != len(ends):
-        raise ValueError("not every line ends")
-    values = numbers.reshape(fields.shape)[:, 1:]
-    starts = [0, *(fields[:-1, -1] + 1).tolist()]
-    keys = [bytes(text[start:end]) for start, end in zip(starts, fields[:, 0].tolist(), strict=True)]
-    if not all(map(bytes.isdigit, keys)):
-        raise ValueError("a key is not a number")
-    return Records(_int32([*map(int, keys)]), np.ascontiguousarray(values))
+def _read_words(text: Buffer) -> Records:
+    first_line = _WORD_LINE.match(text)
+    if first_line is None:
+        raise ValueError("the text does not begin with a key and numbers")
+    table = _read_csv(text, "large_string", first_line[3].count(b","))
+    return Records(as_keys(table.column(0).to_pylist(), str), _values_of(table))
 
 
-def _columns_of_csv(text: Buffer, types: list[str]) -> list[npt.NDArray[Any]]:
+def _values_of(table: "pyarrow.Table") -> FloatArray:
+    from common.records.conversion import to_numpy
+
+    values = np.empty((table.num_columns - 1, table.num_rows))
+    for i, column in enumerate(table.columns[1:]):
+        values[i] = to_numpy(column)
+    return values.T
+
+
+def _read_csv(text: Buffer, key_type: str, width: int) -> "pyarrow.Table":
     import pyarrow
     import pyarrow.csv
 
-    from common.records.conversion import to_numpy
-
-    names = [str(i) for i in range(len(types))]
+    types = {"key": key_type} | {f"x{i}": "float64" for i in range(width)}
+    quoted = key_type == "large_string"
     try:
-        table = pyarrow.csv.read_csv(
+        return pyarrow.csv.read_csv(
             pyarrow.BufferReader(text),
-            pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
-            pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-            pyarrow.csv.ConvertOptions(column_types=dict(zip(names, types, strict=True)), null_values=[]),
+            pyarrow.csv.ReadOptions(column_names=list(types), use_threads=False, block_size=len(text) + 1),
+            pyarrow.csv.ParseOptions(
+                quote_char='"' if quoted else False, newlines_in_values=quoted, ignore_empty_lines=False
+            ),
+            pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
         )
     except pyarrow.ArrowInvalid as error:
         raise ValueError(str(error)) from error
-    return [to_numpy(column) for column in table.columns]
 
 
 def _int32(keys: list[int]) -> IntArray:

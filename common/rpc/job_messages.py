@@ -11,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import BadRequestError
-from common.jobs import JOBS
+from common.jobs import find_job
 from common.jobs.base import Job
-from common.jobs.centroids import LloydStep, Score
-from common.kernels.exact import LARGEST_MAGNITUDE
+from common.jobs.parameters import job_from, parameters_of
 from common.model import State
 from common.rpc.checks import Table
 from protos import mapreduce_pb2 as pb
 
-_JOBS = Table("job", JOBS)
 _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(
     "element type",
     {
@@ -28,7 +26,6 @@ _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(
         pb.ELEMENT_TYPE_INT32: np.dtype("<i4"),
     },
 )
-_MOST_KEYS = (1 << 31) - 1
 _MOST_DIMENSIONS = 3
 _MOST_NUMBERS = 1 << 28
 """What the largest message has room for."""
@@ -36,14 +33,16 @@ _MOST_NUMBERS = 1 << 28
 
 def pack_job(job: Job, state: State) -> pb.Job:
     """Pack a job and its state."""
-    return pb.Job(name=job.name, parameters=_pack_arrays(job.parameters()), state=_pack_arrays(state))
+    return pb.Job(name=job.name, parameters=_pack_arrays(parameters_of(job)), state=_pack_arrays(state))
 
 
 def unpack_job(message: pb.Job) -> tuple[Job, State]:
     """Unpack a job and its state."""
-    kind = _JOBS.unpack(message.name)
+    kind = find_job(message.name)
+    if kind is None:
+        raise BadRequestError(f"unknown job {message.name!r}")
     try:
-        job = kind.from_parameters(_unpack_arrays(message.parameters))
+        job = job_from(kind, _unpack_arrays(message.parameters))
     except KeyError as error:
         raise BadRequestError(f"job {message.name!r} lacks parameter {error}") from None
     except ValueError as error:
@@ -52,27 +51,7 @@ def unpack_job(message: pb.Job) -> tuple[Job, State]:
     for name, array in state.items():
         if not np.isfinite(array).all():
             raise BadRequestError(f"state {name!r} holds a number that is not finite")
-    if "centroids" in state:
-        _check_centroids(state["centroids"])
     return job, state
-
-
-def check_width(job: Job, state: State, columns: int) -> None:
-    """Refuse centroids and grids that are not as wide as the rows: compiled code takes their word."""
-    grids = {LloydStep: columns, Score: 1}
-    if isinstance(job, LloydStep | Score) and job.grid.columns != grids[type(job)]:
-        raise BadRequestError(f"the grid has {job.grid.columns} columns, the input {columns}")
-    if "centroids" in state and (width := state["centroids"].shape[-1]) != columns:
-        raise BadRequestError(f"the centroids have {width} columns, the input {columns}")
-
-
-def _check_centroids(centroids: npt.NDArray[Any]) -> None:
-    """Refuse what is no (k, d) or (starts, k, d) of float64 with a key for each."""
-    shape = centroids.shape
-    if centroids.dtype != np.float64 or len(shape) < 2 or 0 in shape or prod(shape[:-1]) > _MOST_KEYS:
-        raise BadRequestError("the centroids are not an array of centroids")
-    if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
-        raise BadRequestError("a centroid is larger than any point may be")
 
 
 def _pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterable[pb.Array]:

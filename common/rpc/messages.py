@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from common.errors import BadRequestError, printable
-from common.jobs import JOBS
+from common.jobs import find_job
 from common.model import (
     Attempt,
     CommittedFile,
@@ -34,6 +34,7 @@ _FORMATS = Table(
         pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
         pb.INPUT_FORMAT_NPY: InputFormat.NPY,
         pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
+        pb.INPUT_FORMAT_LINES: InputFormat.LINES,
     },
 )
 _FLOAT_TYPES = Table(
@@ -84,7 +85,7 @@ def unpack_attempt(message: pb.Attempt) -> Attempt:
     """Unpack an attempt."""
     stage = message.stage
     counted = stage.sequence >= 1 and stage.iteration >= 0 and message.number >= 1
-    if stage.job not in JOBS or not counted or not 0 <= message.task < MOST_TASKS:
+    if find_job(stage.job) is None or not counted or not 0 <= message.task < MOST_TASKS:
         raise BadRequestError("the attempt is not one that a master makes")
     made_in = Stage(stage.sequence, stage.job, stage.iteration or None, stage.epoch)
     return Attempt(made_in, message.task, message.number)

@@ -4,7 +4,7 @@
     DATA_DIR/RESULT                         the result; the algorithm gives its name
     DATA_DIR/checkpoints/iteration_3.jsonl  the state after iteration 3; removed when the run finishes
     DATA_DIR/mappers/M1/map_output.txt      key,value...   one line a record, in input order
-    DATA_DIR/mappers/M1/partition_1.txt     the records with key % R == 0, sorted by key
+    DATA_DIR/mappers/M1/partition_1.txt     those whose key is for reducer 1, sorted by key
     DATA_DIR/mappers/M1/manifest.txt        size, records and checksum of each file of the attempt
     DATA_DIR/reducers/R1/output.txt         key,value...   one line a key
 

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.formats.dataset import InputFile, check_unchanged, load_split, plan_splits
+from common.formats.dataset import InputFile, plan_splits
+from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.jobs.engine import Engine
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, PointArray, RecordFormat, State
+from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Rows, State
 from common.records import encode
+from common.splits.opening import open_split
 from master.engines.base import EngineRequest
 
 
@@ -45,16 +47,16 @@ class InlineEngine:
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
         self._file = None if isinstance(rows, np.ndarray) else rows
-        self._points = rows if isinstance(rows, np.ndarray) else _load(rows)
+        self._rows = rows if isinstance(rows, np.ndarray) else _load(rows)
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
         self._check()
         records = map_rows(
-            *(job, state, self._points, 0),
+            *(job, state, self._rows, 0),
             combine=self._combine,
             memory=self._memory,
             threads=self._threads,
@@ -65,7 +67,7 @@ class InlineEngine:
         """Run a job's map alone; see `Engine`."""
         self._check()
         text = io.BytesIO()
-        encode(map_rows(job, state, self._points, 0, combine=False), RecordFormat.TEXT).write(text)
+        encode(map_rows(job, state, self._rows, 0, combine=False), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
 
     def _check(self) -> None:
@@ -73,6 +75,6 @@ class InlineEngine:
             check_unchanged(self._file.input)
 
 
-def _load(file: InputFile) -> PointArray:
+def _load(file: InputFile) -> Rows:
     (whole,) = plan_splits(file, 1)
-    return load_split(file.input, whole)
+    return open_split(file.input, whole, cache=None).rows

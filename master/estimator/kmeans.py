@@ -35,16 +35,17 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from common.errors import UsageError
 from common.formats.columns import are_usable
-from common.formats.dataset import load_split, open_input, plan_splits
+from common.formats.dataset import open_input, plan_splits
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, FloatType, IntArray, PointArray
+from common.splits.opening import open_split
 from master.algorithms.kmeans.loop import fit
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
@@ -205,7 +206,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 raise UsageError("transform returns an array, and takes one or a file")
             file = open_input(X, self.columns)
             self._check_columns(len(file.input.columns), reset=False)
-            return distances(load_split(file.input, *plan_splits(file, 1)), self.cluster_centers_)
+            (whole,) = plan_splits(file, 1)
+            points = cast(PointArray, open_split(file.input, whole, cache=None).rows)
+            return distances(points, self.cluster_centers_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; `y` is ignored."""

@@ -1,39 +1,19 @@
 """Dask's data for the estimator: arrays and data frames, whose rows stay with its workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from common.engines.dask_input import block_of, refusal_or_rows
 from common.errors import InputError, UsageError
 from master.engines.dask.connect import connect
-from master.engines.dask.engine import DaskEngine
+from master.engines.dask.engine import DaskEngine, Parts
 from master.engines.dask.errors import translated_errors
 from master.estimator.sources import Data, RunSettings, open_on_cluster
-
-if TYPE_CHECKING:
-    from distributed import Future
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    """Rows that the workers have in their memory, in blocks that follow each other."""
-
-    futures: "Sequence[Future]"
-    sizes: Sequence[int]
-
-    def parts(self) -> "Sequence[Future]":
-        """Return the blocks."""
-        return self.futures
-
-    def row_starts(self) -> tuple[int, ...]:
-        """Return the first row of each."""
-        return tuple(accumulate(self.sizes, initial=0))[:-1]
 
 
 @contextmanager
@@ -62,8 +42,9 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
             if isinstance(each, str):
                 raise InputError(each)
         sizes = [each for each in found if isinstance(each, int)]
+        rows = Parts(blocks, tuple(accumulate(sizes, initial=0))[:-1])
         with open_on_cluster(
-            partial(DaskEngine, client, _Blocks(blocks, sizes)), sum(sizes), columns, settings, names
+            partial(DaskEngine, client, rows), sum(sizes), columns, settings, names
         ) as opened:
             yield opened
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Data:
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
         text = b"".join(self.engine.map_only(Label(), {"centroids": centroids}))
-        return decode(text).keys
+        return cast(IntArray, decode(text).keys)
 
     def inertia(self, centroids: FloatArray) -> float:
         """Return the sum of the rows' squared distances to their nearest centroids."""
@@ -100,7 +100,8 @@ class _InMemory(Data):
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
         state = {"centroids": centroids}
-        return map_rows(Label(), state, self.points, 0, combine=False, threads=self.threads).keys
+        records = map_rows(Label(), state, self.points, 0, combine=False, threads=self.threads)
+        return cast(IntArray, records.keys)
 
 
 @contextmanager

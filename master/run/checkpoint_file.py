@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import MapReduceError, UsageError
-from common.formats.dataset import content_digest
+from common.formats.unchanged import content_digest
 from common.model import Input
 from common.store.folders import DataDir
 from master.algorithms.base import Progress

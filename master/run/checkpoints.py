@@ -8,7 +8,7 @@ from typing import Self
 
 from common.events.catalogue.run import Checkpoint, CheckpointFailed
 from common.events.log import Log
-from common.formats.dataset import content_digest
+from common.formats.unchanged import content_digest
 from common.store.files import write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Progress

@@ -13,9 +13,10 @@ from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.tasks import StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster, WorkerLeft
 from common.events.log import Log
-from common.formats.dataset import open_input
+from common.formats.dataset import open_input, open_lines
 from common.model import FloatType, TaskOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
+from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
 from tests.story import ListLog
 
@@ -23,7 +24,7 @@ needs("distributed", "cryptography")
 pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
 from master.engines.dask.connect import connect  # noqa: E402
-from master.engines.dask.engine import DaskEngine, FileRows  # noqa: E402
+from master.engines.dask.engine import DaskEngine, Parts  # noqa: E402
 
 ONLY_SPARK = ": only --engine spark reads addresses like this one"
 NO_FILES = ": it writes no files between map and reduce"
@@ -42,7 +43,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
 
 
 def engine(client: Any, path: Path, r: int, combine: bool, log: Log, dtype: str = "float64") -> DaskEngine:
-    rows = FileRows(open_input(path, dtype=FloatType(dtype)), 3)
+    rows = Parts.of_file(open_input(path, dtype=FloatType(dtype)), 3)
     return DaskEngine(client, rows, TaskOptions(combine=combine), r, log)
 
 
@@ -59,6 +60,16 @@ def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine:
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+@pytest.mark.parametrize(("r", "combine"), [(2, True), (3, False)])
+def test_words(client: Any, tmp_path: Path, r: int, combine: bool) -> None:
+    path = tmp_path / "words"
+    expected = write_words(path)
+    rows = Parts.of_file(open_lines(path), 3)
+    options = TaskOptions(combine=combine)
+    with DaskEngine(client, rows, options, r, ListLog()) as ours:
+        assert counted_by(ours) == expected
 
 
 def test_float32(client: Any, expected: Expected) -> None:
@@ -78,7 +89,7 @@ def test_a_worker_killed_in_mid_run(client: Any, expected: Expected) -> None:
             if isinstance(event, StageStarted) and event.iteration == 2:
                 psutil.Process(next(iter(pids.values()))).kill()
 
-    rows = FileRows(open_input(path), 3)
+    rows = Parts.of_file(open_input(path), 3)
     log = Killer()
     with DaskEngine(client, rows, TaskOptions(combine=True), 2, log) as ours:
         assert result(ours, path, "many", log) == expected("many")

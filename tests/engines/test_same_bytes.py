@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,11 @@ from common.kernels.grouping import sort_by_key
 from common.kernels.nearest import distance
 from common.model import FloatType, RecordFormat, Records, TaskOptions
 from common.records import decode, encode_vectors
-from common.store.folders import DataDir
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
-from master.cluster.processes import start_workers
-from master.engines.base import EngineRequest
 from master.engines.grpc.engine import GrpcEngine
 from master.engines.inline import InlineEngine
-from master.options.config import RunConfig
-from master.options.groups import InputOptions, OutputOptions, WorkerOptions
-from master.run.recorder import Recorder
-from master.views.terminal import Silent
+from tests.engines import local_grpc
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 from tests.story import ListLog
@@ -62,16 +56,9 @@ def grpc_engine(
     dtype: FloatType = FloatType.FLOAT64,
 ) -> Iterator[GrpcEngine]:
     folder.mkdir(exist_ok=True)
-    data_dir = DataDir(folder / "data")
-    with closing(Recorder(None, Silent())) as log:
-        tasks = TaskOptions(combine=combine, intermediate=kind)
-        config = RunConfig(
-            input=InputOptions(str(path)), output=OutputOptions(data_dir.root), workers=WorkerOptions(m, r)
-        )
-        processes = start_workers(m, r, data_dir)
-        with ExitStack() as stack:
-            request = EngineRequest(config, tasks, open_input(path, dtype=dtype), data_dir, log, stack)
-            yield stack.enter_context(GrpcEngine(request, processes))
+    tasks = TaskOptions(combine=combine, intermediate=kind)
+    with local_grpc.grpc_engine(folder, open_input(path, dtype=dtype), m, r, tasks) as engine:
+        yield engine
 
 
 def records_in(path: Path) -> Records:

@@ -18,10 +18,11 @@ from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
-from common.formats.dataset import open_input
+from common.formats.dataset import open_input, open_lines
 from common.model import FloatType, TaskOptions
 from master.options.groups import InputOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
+from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 from tests.story import ListLog, containing
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 from master.engines.spark.connect import connect  # noqa: E402
 from master.engines.spark.engine import SparkEngine  # noqa: E402
 from master.engines.spark.errors import translated_errors  # noqa: E402
-from master.engines.spark.rows import FileRows, SparkRows  # noqa: E402
+from master.engines.spark.rows import SparkRows, SplitRows  # noqa: E402
 from master.engines.spark.uri import UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
@@ -63,7 +64,7 @@ def open_address(context: Any, path: Path, columns: str | None = None, dtype: st
 def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
     log = ListLog()
     path = expected.inputs[name]
-    with engine(context, FileRows(context, open_input(path), 3), r, combine, log) as ours:
+    with engine(context, SplitRows(context, open_input(path), 3), r, combine, log) as ours:
         assert result(ours, path, name) == expected(name)
     tasks = log.of(TaskFinished)
     assert {task.status for task in tasks} == {"SUCCESS"}
@@ -92,6 +93,24 @@ def test_rows_that_spark_reads(
     assert (file.input.rows, len(file.input.columns)) == points.shape
     with engine(context, file.stored, 2, False, ListLog()) as ours:
         assert result(ours, expected.inputs["iris"], "iris") == expected("iris", dtype)
+
+
+@pytest.mark.parametrize(("r", "combine"), [(2, True), (3, False)])
+def test_words(context: Any, tmp_path: Path, r: int, combine: bool) -> None:
+    path = tmp_path / "words"
+    expected = write_words(path)
+    with engine(context, SplitRows(context, open_lines(path), 3), r, combine, ListLog()) as ours:
+        assert counted_by(ours) == expected
+
+
+def test_lines_that_are_no_text_are_refused(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_bytes(b"a b\n\nc \xff d\ne\n")
+    with (
+        engine(context, SplitRows(context, open_lines(path), 2), 2, True, ListLog()) as ours,
+        pytest.raises(UserError, match="line 3: byte 0xff is not UTF-8"),
+    ):
+        counted_by(ours)
 
 
 def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp_path: Path) -> None:
@@ -148,7 +167,7 @@ def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("1,2\n3,4\n5,x\n")
     with (
-        engine(context, FileRows(context, open_input(path), 2), 2, True, ListLog()) as ours,
+        engine(context, SplitRows(context, open_input(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3, column 2: 'x' is not a number"),
     ):
         result(ours, path, "sample")

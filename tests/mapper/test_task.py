@@ -1,19 +1,25 @@
-"""A map task from its split to its files."""
+"""What a mapper refuses before it runs, and a map task from its split to its files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from common.errors import InputError, StaleAttemptError
-from common.formats.dataset import open_input, plan_splits
-from common.jobs.centroids import Label
-from common.model import Attempt, RecordFormat, Records, Stage, TaskOptions
+from common.errors import BadRequestError, InputError, StaleAttemptError
+from common.formats.dataset import InputFile, open_input, open_lines, plan_splits
+from common.jobs.base import Job, Memory
+from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.rows import Describe
+from common.jobs.wordcount import WordCount
+from common.kernels.exact import SumGrid
+from common.kernels.partitioner import partition_of
+from common.model import Attempt, Input, InputFormat, RecordFormat, Records, Stage, State, TaskOptions
 from common.records import decode
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore
-from mapper.task import MapTask, run_map_task
+from mapper.task import MapTask, check_job, keep_split, run_map_task
 from tests.programs import SAMPLE
 
 CENTROIDS = np.array([[0.0, 8.0], [9.0, 1.0]])
@@ -80,3 +86,98 @@ def test_an_older_attempt_commits_nothing(store: NodeStore) -> None:
     run_map_task(task(1, number=2), store, {})
     with pytest.raises(StaleAttemptError):
         run_map_task(task(1, number=1), store, {})
+
+
+SOURCE = Input("/x", InputFormat.NPY, "", 2, (0, 1), 9, 9, 9)
+GRID = SumGrid(top=(1, 1), bits=40, limbs=2)
+SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
+
+
+def with_columns(columns: int) -> Input:
+    return replace(SOURCE, fields=columns, columns=tuple(range(columns)))
+
+
+@pytest.mark.parametrize("shape", [(2,), (0, 2), (1, 1, 1, 0), (2, 0)])
+@pytest.mark.parametrize("job", [Label(), LloydStep(GRID), FarthestRows(1), SampleRows(1, 1, 1.0)])
+def test_refuses_centroids_of_another_shape(job: Job, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadRequestError):
+        check_job(job, {"centroids": np.ones(shape)}, SOURCE)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"centroids": np.ones((1, 2), np.int64)}, {"centroids": np.full((1, 2), -1e200)}],
+    ids=["none", "integers", "large"],
+)
+def test_refuses_what_are_no_centroids(state: State) -> None:
+    with pytest.raises(BadRequestError, match=r"^job 'label': "):
+        check_job(Label(), state, SOURCE)
+
+
+def test_refuses_centroids_and_grids_of_another_width() -> None:
+    state = {"centroids": np.zeros((3, 2))}
+    check_job(LloydStep(GRID), state, SOURCE)
+    check_job(Score(SumGrid(top=(1,), bits=40, limbs=2)), state, SOURCE)
+    wrong: list[tuple[Job, int]] = [(LloydStep(GRID), 3), (Score(GRID), 2), (Label(), 3)]
+    for job, columns in wrong:
+        with pytest.raises(BadRequestError):
+            check_job(job, state, with_columns(columns))
+
+
+def test_refuses_lines_for_numbers_and_numbers_for_lines() -> None:
+    lines = replace(with_columns(1), format=InputFormat.LINES)
+    check_job(WordCount(), {}, lines)
+    for job, source in ((WordCount(), SOURCE), (Describe(), lines)):
+        with pytest.raises(BadRequestError, match="cannot read an input in format"):
+            check_job(job, {}, source)
+
+
+def run(job: Job, file: InputFile, folder: Path, partitions: int, options: TaskOptions) -> NodeStore:
+    (split,) = plan_splits(file, 1)
+    store = NodeStore(folder, 1)
+    attempt = Attempt(Stage(1, job.name), 0, 1)
+    run_map_task(MapTask(attempt, job, {}, file.input, split, partitions, options), store, {})
+    return store
+
+
+@pytest.mark.parametrize("combine", [False, True])
+@pytest.mark.parametrize("kind", RecordFormat)
+def test_words_stand_sorted_in_the_partitions_of_their_keys(
+    tmp_path: Path, kind: RecordFormat, combine: bool
+) -> None:
+    path = tmp_path / "text"
+    path.write_text('b a "b", 𝄞 \uffff b\n\nb\r\n"b",')
+    options = TaskOptions(combine=combine, intermediate=kind)
+    run(WordCount(), open_lines(path), tmp_path / "node", 3, options)
+    found: dict[str, float] = {}
+    for partition in range(3):
+        (file,) = (tmp_path / "node").glob(f"**/partition_{partition + 1}{SUFFIXES[kind]}")
+        records = Records.concatenate(decode(file.read_bytes(), kind, str))
+        keys = records.keys.tolist()
+        assert keys == sorted(keys, key=str.encode)
+        assert {partition_of(key, 3) for key in keys} <= {partition}
+        assert combine <= (len(set(keys)) == len(keys))
+        for key, (value,) in zip(keys, records.values.tolist(), strict=True):
+            found[key] = found.get(key, 0) + value
+    assert found == {"b": 3, "a": 1, '"b",': 2, "𝄞": 1, "\uffff": 1}
+
+
+def test_the_map_output_alone_is_text_in_the_order_of_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text('b "b", a\n b\n')
+    options = TaskOptions(combine=True, intermediate=RecordFormat.ARROW)
+    store = run(WordCount(), open_lines(path), tmp_path / "node", 0, options)
+    content = b"".join(store.read(Attempt(Stage(1, "wordcount"), 0, 1), "map_output"))
+    assert content == b'b,1\n"""b"",",1\na,1\nb,1\n'
+
+
+def test_an_open_split_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("1,2\n3,4\n")
+    file = open_input(path)
+    (split,) = plan_splits(file, 1)
+    store = NodeStore(tmp_path / "node", 1)
+    memory: Memory = {}
+    rows = keep_split(file.input, split, store, memory)
+    path.unlink()  # parsed rows need it no more
+    assert keep_split(file.input, split, store, memory) is rows

@@ -11,7 +11,7 @@ from common.events.log import Log
 from common.jobs.centroids import FarthestRows, LloydStep
 from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
 from master.algorithms.base import Checkpoints, NoCheckpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
@@ -189,7 +189,7 @@ def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[
 
 def _step(
     engine: Engine, job: LloydStep, starts: list[_Start], iteration: int, config: KMeansConfig, log: Log
-) -> dict[int, FloatArray]:
+) -> dict[Key, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
     The points farthest from their centroids leave their clusters for the empty ones, and the job

@@ -3,15 +3,16 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from common.engines.on_dask import (
     Answer,
     forget_run,
     label_task,
     map_task,
-    partition_of,
     reduce_task,
+    take_partition,
 )
 from common.engines.rows import FilePart
 from common.engines.tasks import Order
@@ -21,7 +22,7 @@ from common.events.catalogue.workers import WorkerCame, WorkerLeft
 from common.events.log import Log
 from common.formats.dataset import InputFile, plan_splits
 from common.jobs.base import Job
-from common.model import Buffer, FloatArray, State, TaskOptions
+from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.dask.errors import translated_errors
 
 if TYPE_CHECKING:
@@ -30,29 +31,28 @@ if TYPE_CHECKING:
 _RETRIES = 3
 
 
-class DaskRows(Protocol):
-    """The input's rows, in parts that follow each other."""
+@dataclass(frozen=True)
+class Parts:
+    """The input's rows, in parts that follow each other.
 
-    def parts(self) -> Sequence[Any]:
-        """Return a `Part` for each, or a future of its rows: an array of shape (rows, columns)."""
+    Parameters
+    ----------
+    parts
+        Each a `Part`, or a future of its rows: an array of shape (rows, columns).
+    row_starts
+        The first row of each.
+    """
 
-    def row_starts(self) -> tuple[int, ...]:
-        """Return the first row of each."""
+    parts: Sequence[Any]
+    row_starts: tuple[int, ...]
 
-
-class FileRows:
-    """Rows of a file that every worker can read at the same path; each reads its splits itself."""
-
-    def __init__(self, file: InputFile, parts: int) -> None:
-        self._parts = [FilePart(file.input, split) for split in plan_splits(file, parts)]
-
-    def parts(self) -> Sequence[Any]:
-        """Return the splits."""
-        return self._parts
-
-    def row_starts(self) -> tuple[int, ...]:
-        """Return the splits' first rows."""
-        return tuple(part.split.row_start for part in self._parts)
+    @classmethod
+    def of_file(cls, file: InputFile, count: int) -> Self:
+        """Cut a file that every worker can read at the same path; each reads its splits itself."""
+        splits = plan_splits(file, count)
+        return cls(
+            [FilePart(file.input, split) for split in splits], tuple(split.row_start for split in splits)
+        )
 
 
 class DaskEngine:
@@ -67,7 +67,7 @@ class DaskEngine:
     options
         Whether to combine, a map task's threads, and how long it waits before its work.
     reducers
-        Reduce tasks; key % R chooses one.
+        Reduce tasks; `partition_of` chooses one.
     log
         Gets every task, once the stage is finished, and workers that come and go.
     """
@@ -75,14 +75,14 @@ class DaskEngine:
     def __init__(
         self,
         client: "Client",
-        rows: DaskRows,
+        rows: Parts,
         options: TaskOptions,
         reducers: int,
         log: Log,
     ) -> None:
         self._client = client
-        self._parts = rows.parts()
-        self._row_starts = rows.row_starts()
+        self._parts = rows.parts
+        self._row_starts = rows.row_starts
         self._reducers = reducers
         self._options = options
         self._log = log
@@ -100,7 +100,7 @@ class DaskEngine:
         with suppress(Exception):  # they may be gone
             self._client.run(forget_run, self._run, on_error="ignore")
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
         stage = self._begin(job, iteration)
         order = self._order(job, state)
@@ -157,7 +157,7 @@ class DaskEngine:
     def _pick(self, mapped: "Sequence[Future]", partition: int) -> "list[Future]":
         first = partition * len(mapped)
         return [
-            self._submit("partition", first + i, partition_of, future, partition)
+            self._submit("partition", first + i, take_partition, future, partition)
             for i, future in enumerate(mapped)
         ]
 

@@ -6,7 +6,7 @@ from common.events.catalogue.workers import Cluster
 from common.jobs.engine import Engine
 from master.engines.base import EngineRequest
 from master.engines.dask.connect import connect
-from master.engines.dask.engine import DaskEngine, FileRows
+from master.engines.dask.engine import DaskEngine, Parts
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -19,6 +19,6 @@ def start_engine(request: EngineRequest) -> Engine:
     if find_spec("bokeh") is None:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
     request.log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
-    rows = FileRows(request.file, workers.mappers)
+    rows = Parts.of_file(request.file, workers.mappers)
     engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log)
     return request.stack.enter_context(engine)

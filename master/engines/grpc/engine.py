@@ -9,10 +9,11 @@ from typing import Self
 from common.errors import RunFailedError, TaskError, UsageError
 from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
-from common.formats.dataset import content_digest, plan_splits
+from common.formats.dataset import plan_splits
+from common.formats.unchanged import content_digest
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Input, Records, Split, Stage, State
+from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
 from common.records import checksum, decode
 from common.rpc.address import LOOPBACK
 from common.rpc.credentials import Credentials
@@ -94,13 +95,12 @@ class GrpcEngine:
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         self._log.event(InternalError(id=number, error=repr(error)))
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
         order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order)
-        records = Records.concatenate(
-            [part for output in outputs for part in decode(_bytes_of(output), self._intermediate)]
-        )
+        files = [decode(_bytes_of(output), self._intermediate, job.key_type) for output in outputs]
+        records = Records.concatenate([part for parts in files for part in parts])
         return dict(groups(sort_by_key(records)))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -5,13 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.on_spark import REFUSAL, REPORT, LabelTask, MapTask, ReduceTask, Report
+from common.engines.on_spark import (
+    LabelPartition,
+    MapPartition,
+    Pair,
+    Partitioner,
+    ReducePartition,
+    Refusal,
+    Report,
+)
 from common.engines.tasks import Order
 from common.errors import InputError, RunFailedError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
 from common.jobs.base import Job
-from common.model import Buffer, FloatArray, State, TaskOptions
+from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.spark.errors import translated_errors
 from master.engines.spark.rows import SparkRows
 
@@ -35,7 +43,7 @@ class SparkEngine:
     options
         Whether to combine, a map task's threads, and how long it waits before its work.
     reducers
-        Reduce tasks; key % R chooses one, in Spark's own shuffle.
+        Reduce tasks; `partition_of` chooses one, in Spark's own shuffle.
     log
         Gets every task, once Spark has finished the stage.
     """
@@ -65,41 +73,42 @@ class SparkEngine:
         with suppress(Exception):  # the context may be gone
             self._rows.close()
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
         order = self._order(job, state)
         for left in reversed(range(_TIMES_READ)):
             try:
                 with self._stage(job, iteration):
-                    mapped = self._rows.parts().mapPartitionsWithIndex(MapTask(order))
-                    shuffled = mapped.partitionBy(self._reducers, int)  # Spark takes it modulo R
-                    pairs = shuffled.mapPartitionsWithIndex(ReduceTask(job)).collect()
+                    mapped = self._rows.parts().mapPartitionsWithIndex(MapPartition(order))
+                    shuffled = mapped.partitionBy(self._reducers, Partitioner(self._reducers))
+                    pairs = shuffled.mapPartitionsWithIndex(ReducePartition(job)).collect()
                 break
             except RunFailedError as error:
                 if _ROWS_LOST not in str(error) or not left:
                     raise
                 self._rows.renew()
-        self._log_reports([value for key, value in pairs if key == REPORT], job, iteration)
-        return {key: value for key, value in pairs if not _is_told(key, value)}
+        self._log_reports(pairs, job, iteration)
+        return {key: value for key, value in pairs if key is not None}
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One partition's text at a time is in memory."""
         from pyspark import StorageLevel
 
-        parts = self._rows.parts().mapPartitionsWithIndex(LabelTask(self._order(job, state)))
+        parts = self._rows.parts().mapPartitionsWithIndex(LabelPartition(self._order(job, state)))
         parts.persist(StorageLevel.MEMORY_AND_DISK)
         try:
             with self._stage(job, None):
-                reports = parts.filter(_is_special).collect()  # all at once; then they are only fetched
-            self._log_reports([value for key, value in reports if not _is_told(key, value)], job, None)
+                reports = parts.filter(_has_no_key).collect()  # all at once; then they are only fetched
+            self._log_reports(reports, job, None)
             pieces = parts.toLocalIterator()
             while True:
                 with translated_errors():
                     pair = next(pieces, None)
                 if pair is None:
                     return
-                if not _is_told(*pair):
-                    yield pair[1]
+                key, text = pair
+                if key is not None:
+                    yield text
         finally:
             with suppress(Exception):
                 parts.unpersist()
@@ -125,8 +134,16 @@ class SparkEngine:
                 for name in ("spark.jobGroup.id", "spark.job.description"):
                     self._context.setLocalProperty(name, None)
 
-    def _log_reports(self, reports: list[Report], job: Job, iteration: int | None) -> None:
-        for report in sorted(reports):
+    def _log_reports(self, pairs: list[Pair], job: Job, iteration: int | None) -> None:
+        """Log how the tasks went; raise what one of them refuses.
+
+        Raises
+        ------
+        InputError
+            The input holds what it must not.
+        """
+        told = [value for key, value in pairs if key is None]
+        for report in sorted(each for each in told if isinstance(each, Report)):
             self._log.event(
                 TaskFinished(
                     **self._place(job, iteration),
@@ -139,27 +156,17 @@ class SparkEngine:
                     records=report.records,
                 )
             )
+        for refusal in told:
+            if isinstance(refusal, Refusal):
+                raise InputError(refusal.text)
 
     def _place(self, job: Job, iteration: int | None) -> dict[str, Any]:
         """Return the fields that say which stage an event belongs to."""
         return {"stage": self._stages, "job": job.name, "iteration": iteration}
 
 
-def _is_special(pair: tuple[int, Any]) -> bool:
-    return pair[0] < 0
-
-
-def _is_told(key: int, value: Any) -> bool:
-    """Tell a report from a value; raise what a task refuses.
-
-    Raises
-    ------
-    InputError
-        The input holds what it must not.
-    """
-    if key == REFUSAL:
-        raise InputError(value)
-    return key == REPORT
+def _has_no_key(pair: Pair) -> bool:
+    return pair[0] is None
 
 
 def _failures(context: "SparkContext", group: str) -> Iterator[dict[str, Any]]:

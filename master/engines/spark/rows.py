@@ -29,7 +29,7 @@ class SparkRows(Protocol):
         """Keep them no longer."""
 
 
-class FileRows:
+class SplitRows:
     """Rows of a file that every executor can read at the same path; each reads its splits itself."""
 
     def __init__(self, context: "SparkContext", file: InputFile, partitions: int) -> None:

@@ -8,7 +8,7 @@ from common.jobs.engine import Engine
 from master.engines.base import EngineRequest, open_file
 from master.engines.spark.connect import connect
 from master.engines.spark.engine import SparkEngine
-from master.engines.spark.rows import FileRows, SparkRows
+from master.engines.spark.rows import SparkRows, SplitRows
 from master.engines.spark.uri import UriFile, check_address, open_uri
 from master.options.config import RunConfig
 
@@ -30,7 +30,7 @@ def start_engine(request: EngineRequest) -> Engine:
         context, rows = file.context, file.stored
     else:
         context = request.stack.enter_context(connect(cluster.spark_master, cluster.spark_settings))
-        rows = FileRows(context, file, workers.mappers)
+        rows = SplitRows(context, file, workers.mappers)
     ui = f"UI {context.uiWebUrl}"
     request.log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=ui))
     engine = SparkEngine(context, rows, request.tasks, workers.reducers, request.log)

@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
+from common.formats.dataset import open_input, plan_splits, read_all
+from common.formats.reading import read_blocks
 from common.model import FloatArray
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]

@@ -2,21 +2,14 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import (
-    check_unchanged,
-    content_digest,
-    open_input,
-    plan_splits,
-    read_blocks,
-    resolve_input,
-)
+from common.formats.dataset import open_input, plan_splits, resolve_input
+from common.formats.reading import read_blocks
 from common.model import Input, InputFormat
 from tests.common.formats.samples import MATRIX, SAVE, refusal
 
@@ -79,20 +72,6 @@ def test_what_lies_elsewhere_is_refused(root: Path, path: str) -> None:
 def test_what_is_no_file_is_refused(root: Path, path: str) -> None:
     with pytest.raises(InputError, match=f"^{path}: not a file$"):
         resolve_input(path, root)
-
-
-def test_a_copy_of_the_input_will_do_and_nothing_else(tmp_path: Path) -> None:
-    masters, copy = tmp_path / "masters.csv", tmp_path / "copy.csv"
-    masters.write_text("1,2\n3,4\n")
-    source = replace(open_input(masters).input, path=str(copy), digest=content_digest(masters))
-    copy.write_text("1,2\n3,4\n")
-    os.utime(copy, (1, 1))
-    check_unchanged(source)
-    for other in ("1,2\n3,5\n", "1,2\n"):
-        copy.write_text(other)
-        os.utime(copy, (2, len(other)))
-        with pytest.raises(InputError, match="this is not the file that the master has"):
-            check_unchanged(source)
 
 
 @pytest.mark.parametrize("suffix", ["npy", "parquet"])

@@ -3,16 +3,19 @@
 import itertools
 import math
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from common.errors import InputError
 from common.formats import columns
-from common.formats.dataset import load_split, open_input, plan_splits, read_blocks
+from common.formats.dataset import InputFile, open_input, plan_splits
+from common.formats.reading import read_blocks
 from common.model import FloatArray, FloatType, Input, PointArray, Split
+from common.splits.opening import open_split
 from common.store.node import NodeStore
-from mapper.task import open_split
+from mapper.task import keep_split
 from tests.inputs import save
 
 MATRIX = np.array([[0.1, -2.5], [1e-45, 16777217.0], [-0.0, 1 / 3], [3e38, 1e-50], [7.0, 8.0]])
@@ -34,10 +37,16 @@ def plan(path: Path, n: int = 1, dtype: FloatType = FloatType.FLOAT64) -> tuple[
     return file.input, plan_splits(file, n)
 
 
+def loaded(file: InputFile) -> PointArray:
+    """Open a whole file without a cache."""
+    (whole,) = plan_splits(file, 1)
+    return cast(PointArray, open_split(file.input, whole, cache=None).rows)
+
+
 def open_all(source: Input, splits: list[Split], folder: Path) -> list[PointArray]:
     """Open splits as the mappers do."""
     store = NodeStore(folder, 1)
-    return [open_split(source, split, store, {}) for split in splits]
+    return [cast(PointArray, keep_split(source, split, store, {})) for split in splits]
 
 
 @pytest.fixture(params=itertools.product([0, 1 << 18], [32, 1 << 20]), autouse=True)
@@ -56,8 +65,7 @@ def test_float32_is_the_float64_rounded(tmp_path: Path, suffix: str) -> None:
         blocks = [block for split in plan_splits(file, n) for block in read_blocks(file.input, split)]
         assert {block.dtype for block in blocks} == {np.dtype(np.float32)}
         assert np.concatenate(blocks).tobytes() == ROUNDED.tobytes()
-    (whole,) = plan_splits(file, 1)
-    assert load_split(file.input, whole).tobytes() == ROUNDED.tobytes()
+    assert loaded(file).tobytes() == ROUNDED.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +87,7 @@ def test_what_rounds_to_the_greatest_float32_fits(tmp_path: Path, suffix: str) -
     save(path, np.array([[GREATEST, -GREATEST]]))
     file = open_input(path, dtype=FloatType.FLOAT32)
     greatest = float(np.finfo(np.float32).max)
-    assert load_split(file.input, plan_splits(file, 1)[0]).tolist() == [[greatest, -greatest]]
+    assert loaded(file).tolist() == [[greatest, -greatest]]
 
 
 def test_large_integers_are_rounded_by_way_of_float64(tmp_path: Path) -> None:
@@ -89,7 +97,7 @@ def test_large_integers_are_rounded_by_way_of_float64(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(f"{number}\n")
     for name in ("points.npy", "points.csv"):
         file = open_input(tmp_path / name, dtype=FloatType.FLOAT32)
-        assert load_split(file.input, plan_splits(file, 1)[0]).tolist() == [[2.0**62]]
+        assert loaded(file).tolist() == [[2.0**62]]
 
 
 @pytest.mark.parametrize("dtype", FloatType)
@@ -144,7 +152,7 @@ def test_rows_stored_as_wanted_are_checked_and_the_file_must_stay(tmp_path: Path
     file = open_input(path)
     (split,) = plan_splits(file, 1)
     store = NodeStore(tmp_path / "node", 1)
-    assert open_split(file.input, split, store, {}).tolist() == MATRIX.tolist()
+    assert np.asarray(keep_split(file.input, split, store, {})).tolist() == MATRIX.tolist()
     np.save(path, MATRIX[:-1])
     with pytest.raises(InputError, match="the file changed while the run was using it"):
-        open_split(file.input, split, store, {})
+        keep_split(file.input, split, store, {})

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.errors import UserError
-from common.formats.dataset import open_input, plan_splits, read_blocks
+from common.formats.dataset import open_input, plan_splits
+from common.formats.reading import read_blocks
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatArray
 
@@ -74,7 +75,7 @@ def written(matrix: FloatArray, layout: Layout) -> bytes:
 def parsing(way: tuple[int, int]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("common.formats.parsing._SHORT_BYTES", way[0])
-        patch.setattr("common.formats.lines._PIECE_BYTES", way[1])
+        patch.setattr("common.formats.line_index._PIECE_BYTES", way[1])
         yield
 
 

@@ -13,7 +13,7 @@ from common.formats.dataset import open_input, plan_splits
 from common.kernels.ready import make_ready
 from common.model import FloatType
 from common.store.node import NodeStore
-from mapper.task import open_split
+from mapper.task import keep_split
 
 MOST_BYTES = 20 << 20
 ROWS, COLUMNS = 1_000_000, 8
@@ -43,11 +43,11 @@ def test_reading_takes_little_memory(tmp_path: Path, suffix: str, dtype: FloatTy
     try:
         file = open_input(path, dtype=dtype)
         (split,) = plan_splits(file, 1)
-        points = open_split(file.input, split, NodeStore(tmp_path / "node", 1), {})
+        points = keep_split(file.input, split, NodeStore(tmp_path / "node", 1), {})
         peak = tracemalloc.get_traced_memory()[1] + pool.max_memory()
     finally:
         tracemalloc.stop()
         pyarrow.set_memory_pool(usual)
-    assert points.shape == (ROWS, COLUMNS)
     assert isinstance(points, np.memmap)
+    assert points.shape == (ROWS, COLUMNS)
     assert peak < MOST_BYTES < points.nbytes

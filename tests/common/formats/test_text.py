@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from common.errors import InputError, UsageError
-from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
+from common.formats.dataset import open_input, plan_splits, read_all
 from common.formats.parsing import _parse_fast
+from common.formats.reading import read_blocks
 from common.model import FloatArray, Input, InputFormat, Split
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
@@ -126,7 +127,7 @@ def parsing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every way a text file is parsed."""
     path, pieces = request.param
     monkeypatch.setattr("common.formats.parsing._SHORT_BYTES", SHORT_BYTES[path])
-    monkeypatch.setattr("common.formats.lines._PIECE_BYTES", PIECE_BYTES[pieces])
+    monkeypatch.setattr("common.formats.line_index._PIECE_BYTES", PIECE_BYTES[pieces])
 
 
 @pytest.fixture
@@ -252,8 +253,8 @@ def test_refuses_what_is_no_file(tmp_path: Path, name: str, what: str) -> None:
 
 
 def test_refuses_a_line_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("common.formats.lines._PIECE_BYTES", 1 << 10)
-    monkeypatch.setattr("common.formats.lines._LONGEST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("common.formats.line_index._PIECE_BYTES", 1 << 10)
+    monkeypatch.setattr("common.formats.line_index._LONGEST_LINE_BYTES", 1 << 20)
     message = refusal(file, b"1\n" + b"2" * (1 << 20) + b"\n")
     assert message == f"{file}: a line at byte 2 is longer than 1 MiB"
 

@@ -1,30 +1,43 @@
 """Sorting, partitioning and merging by key, against Python's own sort."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.kernels.grouping import merge_groups, order_by_key, partition_positions
-from common.model import IntArray, Records
+from common.kernels.partitioner import partition_of
+from common.model import Key, Keys, Records, as_keys
 
-KEYS = st.lists(st.integers(0, 9) | st.integers(0, 70_000))
+NUMBERS = st.lists(st.integers(0, 9) | st.integers(0, 70_000) | st.just(2**31 - 1))
+WORDS = st.lists(st.text(alphabet="ab\x00\U0001f600\uffff", max_size=3) | st.text())
+KEYS: st.SearchStrategy[list[Any]] = NUMBERS | WORDS
 
 
-def array(keys: list[int]) -> IntArray:
-    return np.array(keys, np.int32)
+def array(keys: list[Any]) -> Keys:
+    return as_keys(keys, str if keys and isinstance(keys[0], str) else int)
 
 
 @given(keys=KEYS)
-def test_order_is_that_of_a_stable_sort(keys: list[int]) -> None:
+def test_order_is_that_of_a_stable_sort(keys: list[Any]) -> None:
     assert order_by_key(array(keys)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
 
 
 @given(keys=KEYS, partitions=st.integers(0, 12))
-def test_partitions_hold_each_position_once_sorted_by_key(keys: list[int], partitions: int) -> None:
+def test_partitions_hold_each_position_once_sorted_by_key(keys: list[Any], partitions: int) -> None:
     found = [positions.tolist() for positions in partition_positions(array(keys), partitions)]
     everywhere = sorted(range(len(keys)), key=keys.__getitem__)
-    assert found == [[i for i in everywhere if keys[i] % partitions == p] for p in range(partitions)]
+    assert found == [
+        [i for i in everywhere if partition_of(keys[i], partitions) == p] for p in range(partitions)
+    ]
+
+
+@given(words=WORDS)
+def test_strings_are_sorted_as_their_bytes_are(words: list[str]) -> None:
+    ordered = array(words)[order_by_key(array(words))].tolist()
+    assert [word.encode() for word in ordered] == sorted(word.encode() for word in words)
 
 
 @pytest.mark.parametrize("last_key", [254, 255, 65_534, 65_535, 65_536])
@@ -34,9 +47,9 @@ def test_partitions_of_many_keys(last_key: int) -> None:
         assert keys[positions].tolist() == list(range(p, last_key + 1, 3))
 
 
-@given(runs=st.lists(KEYS, max_size=5))
-def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[int]]) -> None:
-    records, expected = [], dict[int, list[list[float]]]()
+@given(runs=st.lists(NUMBERS, max_size=5) | st.lists(WORDS, max_size=5))
+def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[Any]]) -> None:
+    records, expected = [], dict[Key, list[list[float]]]()
     for number, keys in enumerate(runs):
         keys.sort()
         values = [[float(number), float(i)] for i in range(len(keys))]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from common.model import FloatArray, IntArray, Records
+from common.model import FloatArray, Keys, Records, as_keys
 
 INFINITY = float("inf")
 MANY: dict[str, tuple[Sequence[int], Sequence[Sequence[float]]]] = {
@@ -26,13 +26,17 @@ def make(keys: Sequence[int], values: Sequence[Sequence[float]]) -> Records:
     return Records(np.array(keys, np.int32), np.array(values, np.float64).reshape(len(keys), -1))
 
 
+def make_words(keys: Sequence[str], values: Sequence[Sequence[float]]) -> Records:
+    return Records(as_keys(keys, str), np.array(values, np.float64).reshape(len(keys), -1))
+
+
 def same(one: Records, other: Records) -> bool:
     """Tell whether keys and values are the same bit by bit, in type and shape too."""
     return _bits(one.keys) == _bits(other.keys) and _bits(one.values) == _bits(other.values)
 
 
-def _bits(array: IntArray | FloatArray) -> tuple[str, tuple[int, ...], bytes]:
-    return array.dtype.str, array.shape, array.tobytes()
+def _bits(array: Keys | FloatArray) -> tuple[str, tuple[int, ...], bytes | str]:
+    return array.dtype.str, array.shape, repr(array.tolist()) if array.dtype == object else array.tobytes()
 
 
 @st.composite
@@ -43,4 +47,14 @@ def _records(draw: st.DrawFn) -> Records:
     return Records(keys, values)
 
 
+@st.composite
+def _word_records(draw: st.DrawFn) -> Records:
+    odd = st.text(alphabet=',"\n\r\ufeff\x00 a😀1', max_size=5)
+    keys = draw(st.lists(odd | st.text(), min_size=1, max_size=8))
+    width = draw(st.integers(0, 3))
+    values = draw(arrays(np.float64, (len(keys), width), elements=st.floats(allow_nan=False)))
+    return Records(as_keys(keys, str), values)
+
+
 RECORDS = _records()
+WORD_RECORDS = _word_records()

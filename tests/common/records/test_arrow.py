@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from common.model import RecordFormat, Records
 from common.records import base, decode, encode
-from tests.common.records.samples import MANY, POSITIONS, RECORDS, SMALL, make, same
+from tests.common.records.samples import MANY, POSITIONS, RECORDS, SMALL, WORD_RECORDS, make, make_words, same
 
 KEY = pyarrow.field("key", pyarrow.int32(), nullable=False)
 X0 = pyarrow.field("x0", pyarrow.float64(), nullable=False)
@@ -74,6 +74,31 @@ def test_decode_undoes_encode(keys: Sequence[int], values: Sequence[Sequence[flo
 @given(whole=RECORDS)
 def test_decode_undoes_encode_of_anything(whole: Records) -> None:
     assert same(read(written(whole)), whole)
+
+
+@given(whole=WORD_RECORDS)
+def test_decode_undoes_encode_of_any_words(whole: Records) -> None:
+    assert same(Records.concatenate(decode(written(whole), RecordFormat.ARROW, str)), whole)
+
+
+def test_words_are_strings_to_other_programs() -> None:
+    words = ["a", "", "é", "𝄞,", '"\n']
+    table = pyarrow.feather.read_table(io.BytesIO(written(make_words(words, [[1.0]] * 5))))
+    assert table.to_pydict() == {"key": words, "x0": [1.0] * 5}
+
+
+@pytest.mark.parametrize("key_type", [int, str])
+def test_no_record_is_a_file_of_its_kind_of_keys(key_type: type[int] | type[str]) -> None:
+    content = written(Records.empty(key_type))
+    assert decode(content, RecordFormat.ARROW, key_type) == []
+    with pytest.raises(ValueError, match="its columns are not"):
+        decode(content, RecordFormat.ARROW, str if key_type is int else int)
+
+
+def test_words_that_are_no_utf8_are_refused() -> None:
+    content = written(make_words(["abcdefgh" * 8], [[1.0]])).replace(b"abcdefgh", b"abc\xff\xfe\xfdgh")
+    with pytest.raises(ValueError):  # noqa: PT011  # the text is whatever Arrow says
+        decode(content, RecordFormat.ARROW, str)
 
 
 @pytest.mark.parametrize("positions", POSITIONS.values(), ids=POSITIONS)

@@ -1,5 +1,6 @@
 """Records as text: nothing is lost, on both paths, and corrupt text is refused."""
 
+import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.model import FloatArray, Records
+from common.model import FloatArray, Records, as_keys
 from common.records import base, checksum, encode_vectors, text
 from common.records.base import Encoder
 from common.records.text import LongLines, ShortLines, decode, encode, write_values
-from tests.common.records.samples import INFINITY, MANY, POSITIONS, RECORDS, SMALL, make, same
+from tests.common.records.samples import (
+    INFINITY,
+    MANY,
+    POSITIONS,
+    RECORDS,
+    SMALL,
+    WORD_RECORDS,
+    make,
+    make_words,
+    same,
+)
 
 PATHS = {"python": (20_000, 1 << 19), "pyarrow": (0, 0)}
 """SHORT_LINES and _SHORT_BYTES."""
@@ -79,11 +90,54 @@ def test_decode_undoes_encode_of_anything(data: st.DataObject, path: str) -> Non
         assert same(decode(written(encode(whole))), whole)
 
 
+@settings(max_examples=300)
+@given(whole=WORD_RECORDS, writer=st.sampled_from(list(PATHS)), reader=st.sampled_from(list(PATHS)))
+def test_decode_undoes_encode_of_any_words(whole: Records, writer: str, reader: str) -> None:
+    with using(writer):
+        content = written(encode(whole))
+    with using(reader):
+        assert same(decode(content, str), whole)
+
+
+@settings(max_examples=200)
+@given(whole=WORD_RECORDS)
+def test_other_programs_read_words(whole: Records) -> None:
+    """As CSV (RFC 4180), here by the standard library."""
+    rows = list(csv.reader(io.StringIO(written(encode(whole)).decode(), newline=""), strict=True))
+    assert [row[0] for row in rows] == whole.keys.tolist()
+    assert [[float(field) for field in row[1:]] for row in rows] == whole.values.tolist()
+
+
+@pytest.mark.usefixtures("path")
+def test_words_are_quoted_where_they_must_be() -> None:
+    words = ["a", "a b", "a,b", 'a"b', "a\nb", "\r", "", "é", "\ufeffa"]
+    lines = ["a,1", "a b,1", '"a,b",1', '"a""b",1', '"a\nb",1', '"\r",1', '"",1', "é,1", '"\ufeffa",1']
+    assert written(encode(make_words(words, [[1.0]] * 9))).decode().split(",1\n") == [
+        *(line.removesuffix(",1") for line in lines),
+        "",
+    ]
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b",1\n", b"a,x\n", b"a,1\nb,1,2\n", b"a,1\nb\n", b"a,1", b'"a,1\n', b'a"b,1\n', b"\xff,1\n"),
+        *(b'"a"b,1\n', b"\n", b"a,\n"),
+    ],
+)
+def test_what_are_no_lines_of_words_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the text is whatever the parser says
+        decode(content, str)
+
+
 @pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("width", [0, 3])
 def test_no_record_is_no_text(width: int) -> None:
     assert written(encode(Records(np.empty(0, np.int32), np.empty((0, width))))) == b""
     assert same(decode(b""), Records.empty())
+    assert written(encode(Records(as_keys([], str), np.empty((0, width))))) == b""
+    assert same(decode(b"", str), Records.empty(str))
 
 
 @pytest.mark.usefixtures("path")
@@ -95,7 +149,7 @@ def test_integers_are_written_as_such_if_all_numbers_are() -> None:
 
 
 @pytest.mark.parametrize("content", [b"1,2,3\n2,3\n4,5,6,7\n", b"1,2\n2,3", b"1,2\r2,3\n", b"1e2,3\n"])
-def test_what_would_be_misread_as_one_column_is_refused(content: bytes) -> None:
+def test_what_are_no_lines_of_numbers_is_refused(content: bytes) -> None:
     with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
         decode(content)
 
@@ -119,7 +173,7 @@ def test_blocks_follow_each_other(monkeypatch: pytest.MonkeyPatch, positions: li
     with using("pyarrow"):
         whole = encode(make(*SMALL))
         expected = written(whole), written(whole, positions)
-        monkeypatch.setattr(text, "_BLOCK_LINES", 2)
+        monkeypatch.setattr(text, "_BLOCK_NUMBERS", 4)
         monkeypatch.setattr(base, "_BLOCK_RECORDS", 2)
         blocks = encode(make(*SMALL))
         assert (written(blocks), written(blocks, positions)) == expected

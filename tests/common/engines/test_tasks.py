@@ -1,0 +1,69 @@
+"""The tasks of Spark's and Dask's workers give what a job gives at once, in whatever order pieces come."""
+
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import DataObject, booleans, data, integers, lists
+
+from common.engines import tasks
+from common.engines.rows import FilePart, forget
+from common.engines.tasks import Order, label_opened, map_opened, map_part, reduce_pieces
+from common.formats.dataset import open_input, open_lines, plan_splits
+from common.jobs.base import Job
+from common.jobs.rows import Describe
+from common.jobs.wordcount import WordCount
+from common.model import State, TaskOptions
+from tests.common.jobs.cases import Case, at_once, every_job
+
+
+def order_of(job: Job, state: State, starts: tuple[int, ...], combine: bool) -> Order:
+    return Order("run", job, state, TaskOptions(combine=combine), starts)
+
+
+@every_job
+@settings(max_examples=30)
+@given(data=data(), bounds=lists(integers(0, 25), max_size=3), combine=booleans(), seed=integers())
+def test_map_and_reduce_in_parts(
+    case: Case, data: DataObject, bounds: list[int], combine: bool, seed: int
+) -> None:
+    rows = data.draw(case.rows)
+    job, state = case.make(rows), case.state_of(rows)
+    cuts = [0, *sorted(min(bound, len(rows)) for bound in bounds), len(rows)]
+    order = order_of(job, state, tuple(cuts[:-1]), combine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "_PIECE_NUMBERS", 4)
+        emitted = [
+            pair
+            for part, (start, stop) in enumerate(pairwise(cuts))
+            for pair in map_opened(order, part, rows[start:stop], {})
+        ]
+    random.Random(seed).shuffle(emitted)
+    assert {piece.values.dtype for _, piece in emitted} <= {np.dtype(np.float64)}
+    found = {key: values.tolist() for key, values in reduce_pieces(job, emitted)}
+    assert found == at_once(job, state, rows)
+
+
+def test_labels_are_text_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_LABELLED_ROWS", 2)
+    order = order_of(WordCount(), {}, (0, 3), combine=True)
+    lines = ["b a", "b", '","']
+    assert list(label_opened(order, 1, lines)) == [b"b,1\na,1\nb,1\n", b'""",""",1\n']
+
+
+def test_a_part_is_mapped_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("1\n2\n2\n")
+    for file, job, expected in (
+        (open_lines(path), WordCount(), {"1": [[1.0]], "2": [[2.0]]}),
+        (open_input(path), Describe(), {0: [[1.0, 2.0, 1.0]]}),
+    ):
+        splits = plan_splits(file, 2)
+        order = order_of(job, {}, tuple(split.row_start for split in splits), combine=False)
+        parts = [FilePart(file.input, split) for split in splits]
+        emitted = [pair for part in parts for pair in map_part(order, part, tmp_path)]
+        assert {key: values.tolist() for key, values in reduce_pieces(job, emitted)} == expected
+    forget("run")

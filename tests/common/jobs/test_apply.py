@@ -1,0 +1,62 @@
+"""Running a job's functions over a split: in which order, and without a copy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans, integers
+
+from common.jobs import apply
+from common.jobs.apply import map_keys, map_rows, map_split
+from common.jobs.centroids import Label
+from common.kernels.nearest.distance import nearest
+from common.model import FloatArray
+from tests.common.jobs.cases import (
+    CENTROIDS,
+    POINTS,
+    Case,
+    every_job,
+    labels_and_squared,
+    lloyd,
+    with_centroids,
+)
+
+
+@given(points=POINTS, block_rows=integers(1, 8))
+def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
+        records = map_rows(Label(), {"centroids": CENTROIDS}, points, 0, combine=False)
+    assert records.keys.tolist() == labels_and_squared(points)[0]
+    assert records.values.shape == (len(points), 0)
+
+
+@given(points=POINTS, block_rows=integers(1, 8), threads=integers(1, 3))
+def test_keys_come_in_input_order_start_after_start(
+    points: FloatArray, block_rows: int, threads: int
+) -> None:
+    state = {"centroids": np.stack([CENTROIDS, CENTROIDS[::-1]]), "starts": np.array([0, 2])}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
+        patch.setattr(apply, "_THREAD_ROWS", 1)
+        keys = map_keys(lloyd(points), state, points, 0, threads)
+    first, second = (nearest(points, each)[0].tolist() for each in state["centroids"])
+    assert keys.tolist() == [*first, *(2 * len(CENTROIDS) + label for label in second)]
+
+
+@given(points=POINTS, combine=booleans())
+def test_rows_that_a_job_emits_are_not_copied(points: FloatArray, combine: bool) -> None:
+    job, state = lloyd(points), with_centroids(points)
+    records = map_split(job, state, points, 0, combine=combine)
+    expected = map_rows(job, state, points, 0, combine=combine)
+    assert (records.values is points) != combine
+    assert records.keys.tolist() == expected.keys.tolist()
+    assert records.values.tolist() == expected.values.tolist()
+
+
+@every_job
+def test_all_else_is_mapped_as_usual(case: Case) -> None:
+    job, state = case.make(case.few), case.state_of(case.few)
+    for combine in (False, True):
+        found, expected = (each(job, state, case.few, 0, combine=combine) for each in (map_split, map_rows))
+        assert found.keys.tolist() == expected.keys.tolist()
+        assert found.values.tolist() == expected.values.tolist()

@@ -1,0 +1,102 @@
+"""The laws of map, combine and reduce, for every job, and how jobs get their names."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import DataObject, booleans, data, integers, lists
+
+from common.jobs import JOBS
+from common.jobs.apply import map_rows
+from common.jobs.base import Job
+from common.jobs.rows import TakeRows
+from common.model import Block, Records
+from tests.common.jobs.cases import CASES, CENTROIDS, SCORE, Case, at_once, every_job, grouped, in_pieces
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@given(data=data())
+@settings(max_examples=50)
+def test_result(case: Case, data: DataObject) -> None:
+    rows = data.draw(case.rows)
+    assert at_once(case.make(rows), case.state_of(rows), rows) == case.find(rows)
+
+
+@every_job
+@given(data=data(), bounds=lists(integers(0, 30), max_size=4), block_rows=integers(1, 8), combine=booleans())
+@settings(max_examples=50)
+def test_blocks_and_combine_make_no_difference(
+    case: Case, data: DataObject, bounds: list[int], block_rows: int, combine: bool
+) -> None:
+    rows = data.draw(case.rows)
+    job, state = case.make(rows), case.state_of(rows)
+    assert in_pieces(job, state, rows, bounds, block_rows, combine) == at_once(job, state, rows)
+
+
+@every_job
+@given(data=data())
+@settings(max_examples=30)
+def test_combining_twice_is_combining_once(case: Case, data: DataObject) -> None:
+    rows = data.draw(case.rows)
+    job = case.make(rows)
+    once = job.combine(job.map(Block(rows, 0), case.state_of(rows)))
+    twice = job.combine(once)
+    assert (twice.keys.tolist(), twice.values.tolist()) == (once.keys.tolist(), once.values.tolist())
+
+
+@every_job
+def test_an_empty_block_gives_nothing(case: Case) -> None:
+    job, state = case.make(case.few), case.state_of(case.few)
+    nothing = job.map(Block(case.few[:0], 1), state)
+    assert len(nothing) == 0
+    assert len(job.combine(nothing)) == 0
+    assert len(map_rows(job, state, case.few[:0], 1, combine=True)) == 0
+    something = job.map(Block(case.few, 0), state)
+    expected = grouped(job, something)
+    assert grouped(job, nothing, something, nothing) == expected
+    assert grouped(job, Records.concatenate([nothing, something, nothing])) == expected
+
+
+@every_job
+def test_keys_are_of_the_type_that_the_job_declares(case: Case) -> None:
+    job, state = case.make(case.few), case.state_of(case.few)
+    for rows in (case.few, case.few[:0]):
+        records = map_rows(job, state, rows, 0, combine=False)
+        assert (records.keys.dtype == object) == (job.key_type is str)
+        assert {type(key) for key in records.keys.tolist()} <= {job.key_type}
+
+
+def test_every_job_has_its_own_name_and_is_tested_here() -> None:
+    assert {case.make(CENTROIDS).name for case in (*CASES.values(), SCORE)} == set(JOBS)
+    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 9
+
+
+def define(name: str) -> None:
+    """Define a job of that name."""
+    type("Other", (TakeRows,), {"name": name})
+
+
+def test_a_second_job_of_the_same_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="two jobs are called 'take'"):
+        define("take")
+    assert JOBS["take"] is TakeRows
+
+
+def test_a_base_of_jobs_needs_no_name() -> None:
+    before = dict(JOBS)
+    type("Base", (Job,), {})
+    assert before == JOBS
+
+
+def test_a_job_may_be_defined_anew() -> None:
+    """As a decorator does that makes a class of a class."""
+    try:
+
+        @dataclass(frozen=True, slots=True)
+        class Again(TakeRows):
+            name: ClassVar[str] = "again"
+
+        assert JOBS["again"] is Again
+    finally:
+        JOBS.pop("again")

@@ -1,0 +1,68 @@
+"""The jobs of K-Means."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats
+
+from common.jobs.centroids import FarthestRows, LloydStep, SampleRows, Score
+from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
+from common.kernels.nearest.distance import nearest
+from common.model import Block, FloatArray
+from tests.common.jobs.cases import CENTROIDS, COORDINATE, at_once, lloyd, matrices, members, ranges_of
+
+EXTREME = floats(-LARGEST_MAGNITUDE, LARGEST_MAGNITUDE) | floats(-1e-30, 1e-30) | COORDINATE
+
+
+def check_score(points: FloatArray, centroids: FloatArray) -> None:
+    labels, squared = nearest(points, centroids)
+    found = at_once(Score(ranges_of(points).distance_grid(centroids)), {"centroids": centroids}, points)
+    assert {key: (row[0], math.fsum(row[1:])) for key, (row,) in found.items()} == {
+        key: (len(rows), math.fsum(squared[rows].tolist())) for key, rows in members(labels.tolist()).items()
+    }
+
+
+@given(points=matrices(EXTREME), centroids=matrices(EXTREME))
+def test_score_counts_and_sums_exactly(points: FloatArray, centroids: FloatArray) -> None:
+    check_score(points, points[:3])
+    check_score(points, centroids[:3])
+
+
+@pytest.mark.parametrize("rows", [1, 31, 32, 1023, 1024])
+def test_score_sums_exactly_if_all_rows_are_as_far_as_can_be(rows: int) -> None:
+    check_score(np.full((rows, 2), 1e6 / 3), np.full((1, 2), -1e6 / 3))
+
+
+def test_lloyd_emits_the_rows_unchanged() -> None:
+    points = np.array([[1.0, -0.0], [3.0, 4.0]])
+    assert LloydStep.emits_rows
+    records = lloyd(points).map(Block(points, 0), {"centroids": CENTROIDS})
+    assert records.values.tobytes() == points.tobytes()
+
+
+def test_lloyd_moves_only_rows_of_its_own_block() -> None:
+    state = {"centroids": CENTROIDS, "moved_rows": np.array([9, 11, 14]), "moved_keys": np.array([3, 4, 5])}
+    records = LloydStep(SumGrid((1, 1), 48, 2)).map(Block(np.zeros((3, 2)), 10), state)
+    assert records.keys.tolist() == [0, 4, 0]
+
+
+def test_farthest_ties_go_to_the_lowest_row() -> None:
+    points = np.array([[1.0], [-3.0], [3.0], [0.0], [3.0]])
+    found = at_once(FarthestRows(2), {"centroids": np.array([[0.0]])}, points)
+    assert found == {0: [[9.0, 1.0, -3.0], [9.0, 2.0, 3.0]]}
+
+
+def test_sample_draws_every_row_that_is_far_enough_and_none_at_a_centroid() -> None:
+    points = np.array([[0.0], [1.0], [0.0], [2.0]])
+    state = {"centroids": np.array([[0.0]]), "cost": np.array([5.0])}
+    assert at_once(SampleRows(1, 1, 5.0), state, points) == {0: [[1.0, 1.0], [3.0, 2.0]]}
+
+
+def test_sample_draws_differ_by_seed_and_round() -> None:
+    points = np.ones((200, 1))
+    state = {"centroids": np.array([[0.0]]), "cost": np.array([200.0])}
+    drawn = [at_once(SampleRows(*key, 100.0), state, points)[0] for key in ((1, 1), (2, 1), (1, 2))]
+    assert [70 < len(rows) < 130 for rows in drawn] == [True] * 3
+    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
