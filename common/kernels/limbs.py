@@ -8,6 +8,9 @@ from numba import njit
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
+ANY_ORDER = {"reassoc", "contract"}
+"""What the compiler may do to sums that bounds are made of, so that it finds vector code."""
+
 
 def read_only(array: _Array) -> _Array:
     """Return the array as one that can't be written to, as a memory-mapped split can't.

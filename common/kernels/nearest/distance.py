@@ -79,7 +79,8 @@ def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArra
 def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
     from common.kernels.limbs import read_only
-    from common.kernels.nearest.products import Products, squared_to
+    from common.kernels.nearest.plain import squared_to
+    from common.kernels.nearest.products import Products
 
     points, centroids = read_only(points), read_only(centroids)
     n = len(points)
@@ -90,8 +91,9 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
     for start in range(0, n, products.rows):
         block = slice(start, min(n, start + products.rows))
         products.assign(points, rows[block])
-        labels[block] = products.labels[: block.stop - start]
-        squared_to(points, rows[block], centroids, products.labels, squared[block])
+        found = products.found.labels[: block.stop - start]
+        labels[block] = found
+        squared_to(points[block], centroids, found, squared[block])
     return labels, squared
 
 

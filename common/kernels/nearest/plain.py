@@ -48,3 +48,14 @@ def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyp
                 s, least = total[r] + difference * difference, nearest[r]
                 own[r] = label if s < least else own[r]
                 nearest[r] = s if s < least else least
+
+
+@njit(cache=True, nogil=True)
+def squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
+    """Find each point's squared distance to the centroid that its label names."""
+    for r in range(len(points)):
+        total = 0.0
+        for c in range(points.shape[1]):
+            difference = points[r, c] - centroids[labels[r], c]
+            total += difference * difference
+        out[r] = total
