@@ -24,12 +24,12 @@ from common.rpc.messages import (
     unpack_file,
 )
 from common.store.names import node_name
-from master.cluster.membership import Membership, News
+from master.cluster.membership import Membership
 from master.scheduling.messages import (
     Command,
-    Event,
     Fail,
     Finish,
+    Notice,
     Output,
     RunTask,
     Suspect,
@@ -37,7 +37,8 @@ from master.scheduling.messages import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerLost,
+    WorkerGone,
+    WorkerNotice,
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import StageScheduler
@@ -86,14 +87,14 @@ class Dispatcher:
         self._options = options
         self._patience_s = patience_s
         self._log = log
-        self._events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
+        self._notices: queue.SimpleQueue[tuple[int, Notice]] = queue.SimpleQueue()
         self._placement = Placement()
         self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
         self._closing = False
 
-    def notify(self, event: News) -> None:
+    def notify(self, notice: WorkerNotice) -> None:
         """Take in, from any thread, what happened to a worker."""
-        self._events.put((0, event))
+        self._notices.put((0, notice))
 
     def await_workers(self, mappers: int, reducers: int) -> None:
         """Wait until that many workers have joined.
@@ -105,10 +106,10 @@ class Dispatcher:
         """
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
         while any(self._placement.joined(role) < count for role, count in wanted.items()):
-            _, event = self._events.get()
-            self._placement.take_in(event)
-            if isinstance(event, WorkerLost) and not event.returns and not self._patience_s:
-                raise RunFailedError(f"a worker does not start: {event.reason}")
+            _, notice = self._notices.get()
+            self._placement.take_in(notice)
+            if isinstance(notice, WorkerGone) and not notice.returns and not self._patience_s:
+                raise RunFailedError(f"a worker does not start: {notice.reason}")
 
     def run(self, order: StageOrder, members: Membership) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
@@ -170,20 +171,20 @@ class Dispatcher:
     def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
         try:
             wait_s = None if scheduler.wake_s is None else max(0.0, scheduler.wake_s - time.monotonic())
-            stage, event = self._events.get(timeout=wait_s)
+            stage, notice = self._notices.get(timeout=wait_s)
         except queue.Empty:
             return scheduler.handle(TimePassed(), time.monotonic())
-        if isinstance(event, TaskSucceeded | TaskFailed):
+        if isinstance(notice, TaskSucceeded | TaskFailed):
             task, attempt = (
-                (event.output.task, event.output.attempt)
-                if isinstance(event, TaskSucceeded)
-                else (event.task, event.attempt)
+                (notice.output.task, notice.output.attempt)
+                if isinstance(notice, TaskSucceeded)
+                else (notice.task, notice.attempt)
             )
             if stage != sequence or not scheduler.is_running(task, attempt):
-                if isinstance(event, TaskSucceeded):
+                if isinstance(notice, TaskSucceeded):
                     self._log.event("late_answer_dropped", worker_task=_describe(task), attempt=attempt)
                 return []
-        return scheduler.handle(event, time.monotonic())
+        return scheduler.handle(notice, time.monotonic())
 
     def _execute(self, command: Command, order: StageOrder, members: Membership) -> None:
         match command:
@@ -196,17 +197,17 @@ class Dispatcher:
     def _run_task(self, command: RunTask, order: StageOrder, members: Membership) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
         task, attempt = command.task, command.attempt
-        event: Event
+        notice: Notice
         try:
             run = self._map if task.role is Role.MAPPER else self._reduce
             content = run(command, order, members)
-            event = TaskSucceeded(Output(task, attempt, command.worker, content))
+            notice = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
-            event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
+            notice = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
         except Exception as error:
             self._log.event("internal_error", error=repr(error))
-            event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
-        self._events.put((order.stage.sequence, event))
+            notice = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
+        self._notices.put((order.stage.sequence, notice))
 
     def _map(self, command: RunTask, order: StageOrder, members: Membership) -> MapFiles:
         mapper = members.mapper(command.worker)

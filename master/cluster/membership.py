@@ -16,8 +16,15 @@ from common.rpc.channels import Server, UnreachableError, connect
 from common.rpc.credentials import Credentials, Party
 from common.rpc.messages import unpack_address, unpack_index, unpack_lines, unpack_role
 from common.store.names import node_name
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Pulse, Vital
-from master.scheduling.messages import WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent
+from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Health, Heartbeats
+from master.scheduling.messages import (
+    WorkerBack,
+    WorkerGone,
+    WorkerId,
+    WorkerNotice,
+    WorkerQuiet,
+    WorkerReady,
+)
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import (
     MapperStub,
@@ -33,7 +40,6 @@ _LOOK_EVERY_S = 0.5
 _LAST_WORDS_S = 1.0
 """For answers that are on their way as the master ends."""
 
-News = WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard
 Place = tuple[Role, int]
 
 
@@ -46,7 +52,7 @@ class _Member:
     instance: str
     channel: grpc.Channel
     stub: MapperStub | ReducerStub
-    pulse: Pulse
+    heartbeats: Heartbeats
     told: threading.Event
     """It knows that the run is over."""
     watched: bool = False
@@ -82,7 +88,7 @@ class Membership(MasterServicer):
         credentials: Credentials,
         epoch: int,
         log: RunLog,
-        notify: Callable[[News], None],
+        notify: Callable[[WorkerNotice], None],
         kill: Callable[[Place, int], None],
     ) -> None:
         self._server = server
@@ -116,7 +122,7 @@ class Membership(MasterServicer):
             threading.Thread(target=_tell_the_end, args=(member,), daemon=True).start()
         for member in visitors:
             while not member.told.wait(_LOOK_EVERY_S):
-                if member.pulse.vital(time.monotonic()) is Vital.DEAD:
+                if member.heartbeats.health(time.monotonic()) is Health.DEAD:
                     break
         self._server.stop(_LAST_WORDS_S)
         for member in members:
@@ -140,7 +146,7 @@ class Membership(MasterServicer):
         return self._member(worker).address
 
     def tell_when_heard(self, worker: WorkerId) -> None:
-        """Notify WorkerHeard at the worker's next heartbeat."""
+        """Notify WorkerBack at the worker's next heartbeat."""
         with suppress(UnreachableError):
             self._member(worker).watched = True
 
@@ -157,7 +163,7 @@ class Membership(MasterServicer):
                 del self._started[place]
             name = node_name(*place)
             self._log.event("worker_lost", worker=name, **details, reason=reason, returns=returns)
-            self._notify(WorkerLost(worker, returns, reason, left))
+            self._notify(WorkerGone(worker, returns, reason, left))
             if member is not None:
                 member.channel.close()  # now, for the calls that it ends are not to be heard of first
 
@@ -188,11 +194,11 @@ class Membership(MasterServicer):
             if self._closing.is_set():
                 member.told.set()
                 return pb.HeartbeatResponse(over=True)
-            member.pulse.beat(time.monotonic(), request.tasks, request.progress)
+            member.heartbeats.beat(time.monotonic(), request.tasks, request.progress)
             if member.watched:
                 member.watched = False
                 self._log.event("worker_heard", worker=member.name)
-                self._notify(WorkerHeard(member.worker))
+                self._notify(WorkerBack(member.worker))
         return pb.HeartbeatResponse()
 
     def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
@@ -238,15 +244,17 @@ class Membership(MasterServicer):
         channel = connect(address, self._credentials, party)
         stub = MapperStub(channel) if worker.role is Role.MAPPER else ReducerStub(channel)
         place = worker.role, worker.index
-        pulse = Pulse(time.monotonic())
-        self._members[place] = _Member(worker, address, instance, channel, stub, pulse, threading.Event())
+        heartbeats = Heartbeats(time.monotonic())
+        self._members[place] = _Member(
+            worker, address, instance, channel, stub, heartbeats, threading.Event()
+        )
         self._log.event("worker_joined", worker=node_name(*place), address=address)
-        self._notify(WorkerJoined(worker))
+        self._notify(WorkerReady(worker))
 
     # Life and death
 
     def _watch(self) -> None:
-        """Look at everyone's pulse, until the end."""
+        """Look at everyone's heartbeats, until the end."""
         looked_s = time.monotonic()
         while not self._closing.wait(_LOOK_EVERY_S):
             now_s = time.monotonic()
@@ -258,25 +266,25 @@ class Membership(MasterServicer):
                         self._kill(place, incarnation)
                 for member in list(self._members.values()):
                     if gap_s > _LOOK_EVERY_S:  # this process itself was stopped, or had no time
-                        member.pulse.forgive(gap_s)
+                        member.heartbeats.forgive(gap_s)
                     self._look_at(member, now_s)
 
     def _look_at(self, member: _Member, now_s: float) -> None:
-        match member.pulse.vital(now_s):
-            case Vital.DEAD:
+        match member.heartbeats.health(now_s):
+            case Health.DEAD:
                 self._declare_dead(member, f"{member.name} was silent for {DEAD_AFTER_S:g} s")
-            case Vital.HUNG:
+            case Health.HUNG:
                 self._declare_dead(member, f"{member.name} hangs: no progress for {HUNG_AFTER_S:g} s")
-            case Vital.SILENT if not member.watched:
+            case Health.SILENT if not member.watched:
                 member.watched = True
                 self._log.event("worker_silent", worker=member.name)
-                self._notify(WorkerSilent(member.worker))
+                self._notify(WorkerQuiet(member.worker))
 
     def _declare_dead(self, member: _Member, reason: str) -> None:
         if member.instance:
             self.lose(member.worker, reason, returns=False)
         else:
-            member.pulse = Pulse(time.monotonic())  # its end is on its way
+            member.heartbeats = Heartbeats(time.monotonic())  # its end is on its way
             self._log.event("worker_killed", worker=member.name, reason=reason)
             self._kill((member.worker.role, member.worker.index), member.worker.incarnation)
 

@@ -10,9 +10,9 @@ from common.events.event import RunLog
 from common.rpc.channels import Server
 from common.rpc.credentials import Credentials
 from common.store.names import node_name
-from master.cluster.membership import Membership, News, Place
+from master.cluster.membership import Membership, Place
 from master.cluster.processes import WorkerProcess
-from master.scheduling.messages import WorkerId
+from master.scheduling.messages import WorkerId, WorkerNotice
 
 _RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
@@ -70,7 +70,7 @@ class Cluster:
         server: Server,
         credentials: Credentials,
         log: RunLog,
-        notify: Callable[[News], None],
+        notify: Callable[[WorkerNotice], None],
     ) -> None:
         self._secret = credentials.secret
         self._log = log

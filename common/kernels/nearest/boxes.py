@@ -74,9 +74,7 @@ class _Members(NamedTuple):
     """Which cluster each block and each row is in; every step changes it in place."""
 
     owners: IntArray  # (blocks,): the cluster of the whole block, or _MIXED; k before the first step
-    labels: npt.NDArray[
-        np.unsignedinteger[Any]
-    ]  # (blocks, BLOCK_ROWS): of rows, where _MIXED
+    labels: npt.NDArray[np.unsignedinteger[Any]]  # (blocks, BLOCK_ROWS): of rows, where _MIXED
     counts: LongArray  # (k,): how many rows each cluster has
     sums: FloatArray  # (k, limbs * d): the limbs of their sums
 

@@ -24,11 +24,11 @@ from master.scheduling.messages import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerHeard,
+    WorkerBack,
+    WorkerGone,
     WorkerId,
-    WorkerJoined,
-    WorkerLost,
-    WorkerSilent,
+    WorkerQuiet,
+    WorkerReady,
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
@@ -75,23 +75,23 @@ def fail(
 
 
 def lose(scheduler: StageScheduler, worker: WorkerId, *, returns: bool, now_s: float = 0.0) -> list[Command]:
-    return scheduler.handle(WorkerLost(worker, returns, f"{worker.role} {worker.index} was killed"), now_s)
+    return scheduler.handle(WorkerGone(worker, returns, f"{worker.role} {worker.index} was killed"), now_s)
 
 
 def leave(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerLost(worker, returns=False, reason="it has left", left=True), 0.0)
+    return scheduler.handle(WorkerGone(worker, returns=False, reason="it has left", left=True), 0.0)
 
 
 def join(scheduler: StageScheduler, worker: WorkerId, now_s: float = 0.0) -> list[Command]:
-    return scheduler.handle(WorkerJoined(worker), now_s)
+    return scheduler.handle(WorkerReady(worker), now_s)
 
 
 def silence(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerSilent(worker), 0.0)
+    return scheduler.handle(WorkerQuiet(worker), 0.0)
 
 
 def hear(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerHeard(worker), 0.0)
+    return scheduler.handle(WorkerBack(worker), 0.0)
 
 
 def wake(scheduler: StageScheduler, now_s: float) -> list[Command]:
@@ -102,7 +102,7 @@ def there(*workers: WorkerId, homes: dict[TaskId, int] | None = None) -> Placeme
     """Return a placement of workers that have joined."""
     placement = Placement(homes)
     for worker in workers:
-        placement.take_in(WorkerJoined(worker))
+        placement.take_in(WorkerReady(worker))
     return placement
 
 
@@ -643,7 +643,7 @@ def test_a_backup_is_given_when_a_worker_becomes_idle() -> None:
     assert scheduler.wake_s == 12.0
     silence(scheduler, M1)
     assert wake(scheduler, 12.0) == NO_COMMANDS
-    assert scheduler.handle(WorkerHeard(M1), 13.0) == [RunTask(MAP4, 2, M1)]
+    assert scheduler.handle(WorkerBack(M1), 13.0) == [RunTask(MAP4, 2, M1)]
 
 
 # The table

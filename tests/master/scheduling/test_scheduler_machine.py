@@ -17,9 +17,9 @@ from common.errors import FetchFailedError, InjectedFailureError, InputError, Ou
 from common.model import Role
 from master.scheduling.messages import (
     Command,
-    Event,
     Fail,
     Finish,
+    Notice,
     Output,
     RunTask,
     Suspect,
@@ -27,11 +27,11 @@ from master.scheduling.messages import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerHeard,
+    WorkerBack,
+    WorkerGone,
     WorkerId,
-    WorkerJoined,
-    WorkerLost,
-    WorkerSilent,
+    WorkerQuiet,
+    WorkerReady,
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import BACKUP_FROM, MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
@@ -69,7 +69,7 @@ class Cluster(RuleBasedStateMachine):
         self.homes: dict[TaskId, int] = {}
         self.placement = Placement(self.homes)
         for worker in self.there():
-            self.placement.take_in(WorkerJoined(worker))
+            self.placement.take_in(WorkerReady(worker))
         self.patience_s = patience_s
         self.now_s = 0.0
         self.emptied_s = dict.fromkeys(Role, 0.0)
@@ -170,15 +170,15 @@ class Cluster(RuleBasedStateMachine):
             FetchFailedError(0, 1, True, "x"),
             INPUT_ERROR,
         ]
-        events: list[Event] = [TaskFailed(run.task, run.attempt, error, True) for error in errors]
-        self.send(pick.draw(sampled_from([*events, TaskSucceeded(output_of(run))])))
+        notices: list[Notice] = [TaskFailed(run.task, run.attempt, error, True) for error in errors]
+        self.send(pick.draw(sampled_from([*notices, TaskSucceeded(output_of(run))])))
 
     @rule(pick=ANY)
     @precondition(lambda self: self.heard())
     def falls_silent(self, pick: DataObject) -> None:
         worker = pick.draw(sampled_from(self.heard()))
         self.silent.add(worker)
-        self.send(WorkerSilent(worker))
+        self.send(WorkerQuiet(worker))
 
     @rule(pick=ANY)
     @precondition(lambda self: self.silent)
@@ -216,13 +216,13 @@ class Cluster(RuleBasedStateMachine):
     def joins_twice(self, pick: DataObject) -> None:
         worker = pick.draw(sampled_from(self.there()))
         self.silent.discard(worker)
-        self.send(WorkerJoined(worker), asked_again=worker)
+        self.send(WorkerReady(worker), asked_again=worker)
 
     @rule(seconds=sampled_from([0.1, 1.0, 3.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         self.wait_until(self.now_s + seconds)
 
-    # What must hold after each event
+    # What must hold after each notice
 
     @invariant()
     def exactly_the_attempts_given_are_waited_for(self) -> None:
@@ -288,9 +288,9 @@ class Cluster(RuleBasedStateMachine):
 
     # The cluster
 
-    def send(self, event: Event, asked_again: WorkerId | None = None) -> None:
+    def send(self, notice: Notice, asked_again: WorkerId | None = None) -> None:
         again = [waited.run for waited in self.waited.values() if self.wakes(waited, asked_again)]
-        commands = self.scheduler.handle(event, self.now_s)
+        commands = self.scheduler.handle(notice, self.now_s)
         if self.end is not None:
             assert commands == []
             return
@@ -320,7 +320,7 @@ class Cluster(RuleBasedStateMachine):
 
     def hear(self, worker: WorkerId) -> None:
         self.silent.discard(worker)
-        self.send(WorkerHeard(worker), asked_again=worker)
+        self.send(WorkerBack(worker), asked_again=worker)
 
     def suspect(self, worker: WorkerId) -> None:
         if self.seats.get((worker.role, worker.index)) == worker and worker not in self.silent:
@@ -344,12 +344,12 @@ class Cluster(RuleBasedStateMachine):
             del self.seats[worker.role, worker.index]
             if not any(role is worker.role for role, _ in self.seats):
                 self.emptied_s[worker.role] = self.now_s
-        self.send(WorkerLost(worker, returns, "killed", left))
+        self.send(WorkerGone(worker, returns, "killed", left))
 
     def join(self, seat: Seat) -> None:
         worker = self.newest(seat)
         self.seats[seat] = worker
-        self.send(WorkerJoined(worker))
+        self.send(WorkerReady(worker))
 
     def newest(self, seat: Seat) -> WorkerId:
         self.incarnation[seat] += 1
