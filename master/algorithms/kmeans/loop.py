@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.events.event import Log
-from common.jobs.centroids import FarthestRows, LloydStep
+from common.jobs.centroids import FarthestRows, LloydStep, cluster_keys
 from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, LongArray
@@ -61,6 +61,11 @@ class _Start:
             "shift": np.array(self.shift),
             "centroids": self.centroids,
         }
+
+    @property
+    def keys(self) -> range:
+        """Its clusters' keys."""
+        return cluster_keys(self.number, len(self.centroids))
 
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
@@ -144,9 +149,9 @@ def _lloyd(
         found = _step(engine, job, going, iteration, config, log)
         for start in going:
             moved = start.centroids.copy()
-            for key in range(config.k):
-                if (value := found.get(start.number * config.k + key)) is not None:
-                    moved[key] = value[0]
+            for index, key in enumerate(start.keys):
+                if key in found:
+                    moved[index] = found[key][0]
             start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
             start.centroids = moved
             _log_centroids(log, start)
@@ -194,11 +199,10 @@ def _step(
     found = engine.map_reduce(job, state, iteration)
     moves = []
     for start in starts:
-        first = start.number * config.k
-        empty = [key for key in range(config.k) if first + key not in found]
+        empty = [index for index, key in enumerate(start.keys) if key not in found]
         if empty and config.on_empty == "keep":
-            for key in empty:
-                log.event("empty_cluster", **start.name, iteration=iteration, key=key, action="keep")
+            for index in empty:
+                log.event("empty_cluster", **start.name, iteration=iteration, key=index, action="keep")
         elif empty:
             moves.append(_fill(engine, start, empty, iteration, log))
     if not moves:
@@ -212,10 +216,10 @@ def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: 
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
     place = start.name | {"iteration": iteration}
-    for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
+    for index, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
         distance = float(np.sqrt(squared))
-        log.event("empty_cluster", **place, key=key, action="move", row=int(row) + 1, distance=distance)
-    return np.array([rows, np.array(empty[: len(rows)]) + start.number * len(start.centroids)])
+        log.event("empty_cluster", **place, key=index, action="move", row=int(row) + 1, distance=distance)
+    return np.array([rows, np.array(start.keys)[empty[: len(rows)]]])
 
 
 def _place(start: _Start) -> dict[str, int]:
