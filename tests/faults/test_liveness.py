@@ -4,7 +4,6 @@ import re
 import signal
 from pathlib import Path
 
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Health, Heartbeats
 from tests.moments import STOP, Gate, at_first, imports, opens
 from tests.programs import (
     SAMPLE,
@@ -93,40 +92,3 @@ def test_a_slow_mapper_is_overtaken(tmp_path: Path) -> None:
     assert "from=M1 method=Map job=lloyd iteration=1" not in run.dump()[: backup.start()]
     assert not re.search("event=worker_(lost|killed)", run.dump())
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
-
-
-# The judgement itself
-
-
-def test_pulse() -> None:
-    heartbeats = Heartbeats(100.0)
-    assert heartbeats.health(100.0 + SILENT_AFTER_S) is Health.ALIVE
-    assert heartbeats.health(100.1 + SILENT_AFTER_S) is Health.SILENT
-    assert heartbeats.health(100.1 + DEAD_AFTER_S) is Health.DEAD
-    heartbeats.beat(109.0, 0, 0)
-    assert heartbeats.health(110.0) is Health.ALIVE
-
-
-def test_a_worker_hangs_if_its_task_makes_no_progress_though_its_heart_beats() -> None:
-    idle, busy, stuck = Heartbeats(0.0), Heartbeats(0.0), Heartbeats(0.0)
-    for second in range(1, int(HUNG_AFTER_S) + 3):
-        idle.beat(second, 0, 7)
-        busy.beat(second, 1, second // 30)
-        stuck.beat(second, 1, 7)
-        assert idle.health(second) is busy.health(second) is Health.ALIVE
-        assert stuck.health(second) is (Health.HUNG if second > HUNG_AFTER_S + 1 else Health.ALIVE)
-
-
-def test_a_task_that_begins_late_has_all_its_time() -> None:
-    heartbeats = Heartbeats(0.0)
-    for second in range(1, 200):
-        heartbeats.beat(second, 0, 7)
-    heartbeats.beat(200.0, 1, 7)
-    assert heartbeats.health(200.5) is Health.ALIVE
-
-
-def test_time_in_which_nobody_listened_does_not_count() -> None:
-    heartbeats = Heartbeats(0.0)
-    heartbeats.forgive(300.0)
-    assert heartbeats.health(301.0) is Health.ALIVE
-    assert heartbeats.health(300.1 + DEAD_AFTER_S) is Health.DEAD
