@@ -95,7 +95,7 @@ class BoundsIndex:
             products.set_centroids(centroids)
             way = _Start(no_members(len(self._points), k, self.grid.limbs * d), products, centroids)
             for chunk in self._chunks():
-                self._assign_all(way, chunk)
+                self._assign(way, chunk, self._tiles)
             self._starts[start] = way
         else:
             shares = _SHARES if k * d >= self._dear_row else ()
@@ -105,31 +105,36 @@ class BoundsIndex:
 
     def _follow(self, start: "_Start", motion: Motion) -> None:
         """Take members from the last centroids to new ones."""
-        start.products.set_centroids(motion.centroids, motion.order)
+        products = start.products
+        products.set_centroids(motion.centroids, motion.order)
         many = False
         for number, chunk in enumerate(self._chunks()):
+            tiles = self._tiles if products.in_single else None
             probing = not many or number % _PROBE_EVERY == 0
-            if not probing and self._tiles_for(start):
-                self._assign_all(start, chunk)
-                continue
-            n = move_bounds(start.members, motion, chunk.start, chunk.stop, self._unsettled)
-            rows = self._unsettled[:n]
-            if probing:
-                rows = rows[: measure(self._points, rows, start.members, motion)]
-                if len(motion.firsts):
-                    rows = self._settle_slower(start, motion, rows)
-            many = len(rows) > _MANY * (chunk.stop - chunk.start)
-            if many and self._tiles_for(start):
-                self._assign_all(start, chunk)
+            rows = chunk
+            if probing or tiles is None:
+                rows = self._settle(start, motion, chunk, probing)
+                many = len(rows) > _MANY * len(chunk)
+            if many and tiles is not None:
+                self._assign(start, chunk, tiles)
             else:
                 self._assign(start, rows)
 
-    def _tiles_for(self, start: "_Start") -> Tiles | None:
-        return self._tiles if start.products.in_single else None
-
-    def _chunks(self) -> Iterator[slice]:
+    def _chunks(self) -> Iterator[RowNumbers]:
         n = len(self._points)
-        return (slice(start, min(n, start + _CHUNK_ROWS)) for start in range(0, n, _CHUNK_ROWS))
+        for start in range(0, n, _CHUNK_ROWS):
+            yield np.arange(start, min(n, start + _CHUNK_ROWS), dtype=np.uint32)
+
+    def _settle(self, start: "_Start", motion: Motion, chunk: RowNumbers, measuring: bool) -> RowNumbers:
+        """Move the bounds of a chunk's rows with the centroids; return the rows that they do not settle."""
+        members = start.members
+        first, rows = int(chunk[0]), self._unsettled
+        rows = rows[: move_bounds(members, motion, first, first + len(chunk), rows)]
+        if measuring:
+            rows = rows[: measure(self._points, rows, members, motion)]
+            if len(motion.firsts):
+                rows = self._settle_slower(start, motion, rows)
+        return rows
 
     def _settle_slower(self, start: "_Start", motion: Motion, rows: RowNumbers) -> RowNumbers:
         """Look only at the fastest centroids where that may do; return the rows that are still unsettled."""
@@ -146,33 +151,15 @@ class BoundsIndex:
                 left = settle(block, fast, members, motion, step, by_need, left)
         return by_need[:left]
 
-    def _assign_all(self, start: "_Start", chunk: slice) -> None:
-        """Find labels and bounds of all rows of a chunk anew."""
-        rows = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
-        step = start.products.rows
-        for at in range(0, len(rows), step):
-            tiles = self._tiles_for(start)
-            if tiles is None:
-                self._assign(start, rows[at:])
-                return
-            block = rows[at : at + step]
-            start.products.assign_tiles(self._points, block, tiles)
-            self._take_over(start, block)
-
-    def _assign(self, start: "_Start", rows: RowNumbers) -> None:
-        """Find the rows' labels and bounds anew."""
-        step = start.products.rows
-        for at in range(0, len(rows), step):
-            block = rows[at : at + step]
-            start.products.assign(self._points, block)
-            self._take_over(start, block)
-
-    def _take_over(self, start: "_Start", rows: RowNumbers) -> None:
-        """Keep what was found of the rows, and move those with another label from sum to sum."""
-        members = start.members
-        moved, old, new = take_over(rows, start.products.found, members)
-        add_rows(self._points, moved, new, 1.0, self._constants, members.sums)
-        add_rows(self._points, moved, old, -1.0, self._constants, members.sums)
+    def _assign(self, start: "_Start", rows: RowNumbers, tiles: Tiles | None = None) -> None:
+        """Find the rows' labels and bounds anew; move rows with another label from sum to sum."""
+        members, products = start.members, start.products
+        for at in range(0, len(rows), products.rows):
+            block = rows[at : at + products.rows]
+            products.assign(self._points, block, tiles if products.in_single else None)
+            moved, old, new = take_over(block, products.found, members)
+            add_rows(self._points, moved, new, 1.0, self._constants, members.sums)
+            add_rows(self._points, moved, old, -1.0, self._constants, members.sums)
 
 
 @dataclass

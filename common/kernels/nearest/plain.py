@@ -11,7 +11,7 @@ _BLOCK_ROWS = 512
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """See `common.kernels.nearest.distance.nearest`; for any data."""
+    """Find what `common.kernels.nearest.distance.nearest` finds."""
     n, d = points.shape
     labels, squared = np.empty(n, np.int32), np.empty(n)
     _nearest(read_only(points), read_only(centroids), np.empty((d + 1, _BLOCK_ROWS)), labels, squared)

@@ -119,7 +119,7 @@ class Products:
         self.in_single = False
         self._make_room(np.float64)
 
-    def assign(self, points: PointArray, rows: RowNumbers) -> None:
+    def assign(self, points: PointArray, rows: RowNumbers, tiles: Tiles | None = None) -> None:
         """Find some rows' nearest centroids; the results are in `found`.
 
         Parameters
@@ -128,21 +128,13 @@ class Products:
             Shape (all, d), float32 or float64.
         rows
             Which of them; at most `self.rows`.
+        tiles
+            Of all points, if `rows` are all rows of some tiles, and while `in_single`.
         """
-        self._find(points, rows, self._multiply(points, rows, self._centroids.doubled))
-
-    def assign_tiles(self, points: PointArray, rows: RowNumbers, tiles: Tiles) -> None:
-        """Do the same for all rows of some tiles, as many as there is room for; while `in_single`."""
-        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
-        doubled = self._centroids.doubled
-        products = self._room_for(doubled, n)
-        for at in range(0, n, TILE_ROWS):
-            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
-            np.matmul(doubled, columns, out=products[:, at : at + TILE_ROWS])
-        self._scores.squares[:n] = tiles.squares[rows[0] : rows[0] + n]
-        self._find(points, rows, products)
-
-    def _find(self, points: PointArray, rows: RowNumbers, products: _Floats) -> None:
+        if tiles is None:
+            products = self._multiply(points, rows, self._centroids.doubled)
+        else:
+            products = self._multiply_tiles(tiles, rows)
         doubtful = _find(points, rows, self._centroids, products, self._scores, self.found)
         if self.in_single and doubtful > max(len(rows), TILE_ROWS) // 8:
             self._use_double()
@@ -180,6 +172,17 @@ class Products:
         products = self._room_for(doubled, len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
             np.matmul(doubled, self._points[: len(rows)].T, out=products)
+        return products
+
+    def _multiply_tiles(self, tiles: Tiles, rows: RowNumbers) -> _Floats:
+        """Do the same for rows that need not be gathered."""
+        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
+        doubled = self._centroids.doubled
+        products = self._room_for(doubled, n)
+        for at in range(0, n, TILE_ROWS):
+            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
+            np.matmul(doubled, columns, out=products[:, at : at + TILE_ROWS])
+        self._scores.squares[:n] = tiles.squares[rows[0] : rows[0] + n]
         return products
 
     def _room_for(self, doubled: _Floats, rows: int) -> _Floats:
