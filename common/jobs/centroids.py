@@ -1,7 +1,7 @@
 """The jobs of K-Means; all take state["centroids"], float64, shape (k, d).
 
 LloydStep and Score also serve several starts at once: centroids of shape (starts, k, d), and
-state["starts"], int64: which starts they are. Their keys are start * k + index of the centroid.
+state["starts"], int64: which starts they are. Their keys are those of `cluster_keys`.
 """
 
 from collections.abc import Iterator
@@ -37,6 +37,11 @@ class CentroidsJob(Job):
             raise ValueError("a centroid is larger than any point may be")
 
 
+def cluster_keys(start: int, k: int) -> range:
+    """Return the keys of one start's k clusters, in the order of their centroids."""
+    return range(start * k, (start + 1) * k)
+
+
 @dataclass(frozen=True)
 class LloydStep(CentroidsJob):
     """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
@@ -65,17 +70,19 @@ class LloydStep(CentroidsJob):
         parts = []
         for start, centroids in _starts(state):
             labels, _ = nearest(block.points, centroids)
-            keys = labels + np.int32(start * len(centroids))
+            known = cluster_keys(start, len(centroids))
+            keys = labels + np.int32(known.start)
             if "moved_rows" in state:
-                self._move(keys, block.row_start, state, start, len(centroids))
+                self._move(keys, block.row_start, state, known)
             parts.append(Records(keys, block.points))
         return Records.concatenate(parts)
 
-    def _move(self, keys: IntArray, row_start: int, state: State, start: int, k: int) -> None:
-        """Give moved rows of a block their keys, if these are among the k of the start."""
+    def _move(self, keys: IntArray, row_start: int, state: State, known: range) -> None:
+        """Give moved rows of a block their keys, if these are among the known ones."""
         moved_keys = state["moved_keys"]
         offsets = state["moved_rows"] - row_start
-        mine = (offsets >= 0) & (offsets < len(keys)) & (moved_keys // k == start)
+        mine = (offsets >= 0) & (offsets < len(keys))
+        mine &= (moved_keys >= known.start) & (moved_keys < known.stop)
         keys[offsets[mine]] = moved_keys[mine]
 
     def combine(self, records: Records) -> Records:
@@ -254,7 +261,8 @@ class Label(CentroidsJob):
 def _members(start: int, partials: FloatArray) -> Records:
     """Put partials, a row a cluster with the count first, under their keys; none without members."""
     filled = np.flatnonzero(partials[:, 0])
-    return Records((filled + start * len(partials)).astype(np.int32), partials[filled])
+    first = cluster_keys(start, len(partials)).start
+    return Records((filled + first).astype(np.int32), partials[filled])
 
 
 def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:

@@ -24,7 +24,7 @@ LOWEST_EXPONENT = -1074
 """Every float64 is a multiple of 2**LOWEST_EXPONENT."""
 
 LARGEST_MAGNITUDE = 2.0**480
-"""Inputs beyond this are refused: their squared distances, or the cuts for their sums, could overflow."""
+"""Larger inputs are refused: their squared distances, or the cuts for their sums, could overflow."""
 
 _BLOCK_ROWS = 1 << 14
 """Rows whose limbs stay in the cache."""

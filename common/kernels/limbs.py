@@ -1,4 +1,4 @@
-"""What compiled kernels share: additions of limbs to clusters' exact sums, and how arrays are given."""
+"""What compiled kernels share: additions to exact sums of clusters, and how arrays are passed."""
 
 from typing import Any, TypeVar
 
@@ -7,6 +7,9 @@ import numpy.typing as npt
 from numba import njit
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
+ANY_ORDER = {"reassoc", "contract"}
+"""What the compiler may do to sums that bounds are made of, so that it finds vector code."""
 
 
 def read_only(array: _Array) -> _Array:
@@ -24,11 +27,11 @@ def add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
     """Cut a row, shape (d,), as `SumGrid.cut` does, and add its limbs to sums[key].
 
     `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (k, limbs * d).
-    Nothing is left of the row. To take one away, add its negative: it is cut at the same places, and one
-    loop that writes to two sums takes three times as long as this one. The inner loops run over columns, so
-    that they become vector code. That takes an unsigned key, as every index in these kernels that comes from
-    an array: a negative one would mean something else. A call, or a view of an array as its argument, would
-    cost more than all the rest.
+    The row is used up. To subtract one, add its negative: it is cut at the same places, and one loop that
+    writes to two sums takes three times as long as this one. The inner loops run over columns, so that they
+    become vector code. That needs an unsigned key, as does every index in these kernels that comes from
+    an array: a negative one would count from the end. A call, or a view of an array as its argument,
+    would cost more than all the rest.
     """
     cuts, d = constants.shape
     for limb in range(cuts):

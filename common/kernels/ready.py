@@ -12,7 +12,7 @@ from common.model import PointArray
 
 
 def make_ready(*dtypes: str) -> None:
-    """Use each kernel once on points of some types, as kept by a split; this takes up to a second."""
+    """Use each kernel once on points of these types, as splits keep them; this takes up to a second."""
     drawn = np.random.default_rng(0).uniform(1.0, 2.0, size=(200, 3))
     for dtype in dtypes:
         points: PointArray = drawn.astype(dtype)

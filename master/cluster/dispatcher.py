@@ -17,9 +17,9 @@ from master.cluster.membership import Membership
 from master.cluster.registry import slot_of
 from master.scheduling.messages import (
     Command,
-    Event,
     Fail,
     Finish,
+    Notice,
     Output,
     RunTask,
     Suspect,
@@ -27,7 +27,7 @@ from master.scheduling.messages import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerLost,
+    WorkerGone,
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import StageScheduler
@@ -37,9 +37,9 @@ _MOST_CALLS = 1024
 
 
 class Arrival(NamedTuple):
-    """An event on its way to the scheduler, and the stage it belongs to; 0 for news of workers."""
+    """A notice on its way to the scheduler, and the stage it belongs to; 0 for news of workers."""
 
-    event: Event
+    notice: Notice
     sequence: int = 0
 
 
@@ -83,10 +83,10 @@ class Dispatcher:
         """
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
         while any(self._placement.joined(role) < count for role, count in wanted.items()):
-            event = self._inbox.get().event
-            self._placement.take_in(event)
-            if isinstance(event, WorkerLost) and not event.returns and not self._patience_s:
-                raise RunFailedError(f"a worker does not start: {event.reason}")
+            notice = self._inbox.get().notice
+            self._placement.take_in(notice)
+            if isinstance(notice, WorkerGone) and not notice.returns and not self._patience_s:
+                raise RunFailedError(f"a worker does not start: {notice.reason}")
 
     def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
@@ -122,39 +122,39 @@ class Dispatcher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _next_commands(self, scheduler: StageScheduler, sequence: int) -> list[Command]:
-        """Wait for the next event; return what the scheduler makes of it."""
+        """Wait for the next notice; return what the scheduler makes of it."""
         try:
             wait_s = None if scheduler.wake_s is None else max(0.0, scheduler.wake_s - time.monotonic())
-            event, of_sequence = self._inbox.get(timeout=wait_s)
+            notice, of_sequence = self._inbox.get(timeout=wait_s)
         except queue.Empty:
             return scheduler.handle(TimePassed(), time.monotonic())
-        match event:
+        match notice:
             case TaskSucceeded(Output(task, attempt)) | TaskFailed(task, attempt):
                 if of_sequence != sequence or not scheduler.is_running(task, attempt):
-                    self._drop(event, task, attempt)
+                    self._drop(notice, task, attempt)
                     return []
-        return scheduler.handle(event, time.monotonic())
+        return scheduler.handle(notice, time.monotonic())
 
-    def _drop(self, event: Event, task: TaskId, attempt: int) -> None:
+    def _drop(self, notice: Notice, task: TaskId, attempt: int) -> None:
         """Note a success that came too late; a failure that did is of no interest."""
-        if isinstance(event, TaskSucceeded):
+        if isinstance(notice, TaskSucceeded):
             name = f"{task.role}/{task.index + 1}"
             self._log.event(LateAnswerDropped(worker_task=name, attempt=attempt))
 
     def _run_task(self, command: RunTask, order: StageOrder) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
         task, attempt = command.task, command.attempt
-        event: Event
+        notice: Notice
         try:
             run = self._calls.map if task.role is Role.MAPPER else self._calls.reduce
             content: MapFiles | bytes = run(command, order)
-            event = TaskSucceeded(Output(task, attempt, command.worker, content))
+            notice = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
-            event = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
+            notice = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
         except Exception as error:
             self._log.event(InternalError(error=repr(error)))
-            event = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
-        self._inbox.put(Arrival(event, order.stage.sequence))
+            notice = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
+        self._inbox.put(Arrival(notice, order.stage.sequence))
 
 
 def _final(task: TaskId, error: MapReduceError) -> MapReduceError:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
 
 import grpc
 
@@ -20,12 +19,17 @@ from common.rpc.channels import connect
 from common.rpc.credentials import Credentials
 from common.rpc.statuses import UnreachableError
 from master.cluster.registry import Registered, Registry, slot_of
-from master.scheduling.liveness import DEAD_AFTER_S, Pulse, Vital
-from master.scheduling.messages import WorkerHeard, WorkerId, WorkerJoined, WorkerLost, WorkerSilent
+from master.scheduling.liveness import DEAD_AFTER_S, Health, Heartbeats
+from master.scheduling.messages import (
+    WorkerBack,
+    WorkerGone,
+    WorkerId,
+    WorkerNotice,
+    WorkerQuiet,
+    WorkerReady,
+)
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub, WorkerStub
-
-News: TypeAlias = WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard
 
 _CHECK_EVERY_S = 0.5
 
@@ -58,7 +62,7 @@ class Membership:
         self,
         credentials: Credentials,
         log: Log,
-        notify: Callable[[News], None],
+        notify: Callable[[WorkerNotice], None],
         kill: Callable[[WorkerId], None],
     ) -> None:
         self._credentials = credentials
@@ -94,7 +98,7 @@ class Membership:
     def _welcome(self, worker: WorkerId, address: str) -> None:
         self._links[worker] = Link(worker, address, self._credentials)
         self._log.event(events.WorkerJoined(worker=slot_of(worker), address=address))
-        self._notify(WorkerJoined(worker))
+        self._notify(WorkerReady(worker))
 
     def beat(self, worker: WorkerId, tasks: int, progress: int) -> bool:
         """Take in a heartbeat, StaleAttemptError if it is nobody's of this run; tell whether that is over."""
@@ -103,11 +107,11 @@ class Membership:
             if self._over:
                 registered.told.set()
                 return True
-            registered.pulse.beat(time.monotonic(), tasks, progress)
+            registered.heartbeats.beat(time.monotonic(), tasks, progress)
             if registered.awaited:
                 registered.awaited = False
                 self._log.event(events.WorkerHeard(worker=slot_of(worker)))
-                self._notify(WorkerHeard(worker))
+                self._notify(WorkerBack(worker))
         return False
 
     def leave(self, worker: WorkerId) -> None:
@@ -126,7 +130,7 @@ class Membership:
             self._log.event(
                 events.WorkerLost(worker=slot_of(worker), pid=pid, reason=reason, returns=returns)
             )
-            self._notify(WorkerLost(worker, returns, reason, left))
+            self._notify(WorkerGone(worker, returns, reason, left))
             if worker in self._links:
                 # Only now: the calls that this ends must not be heard of before the loss.
                 self._links.pop(worker).close()
@@ -139,7 +143,7 @@ class Membership:
             return self._links[worker]
 
     def tell_when_heard(self, worker: WorkerId) -> None:
-        """Notify WorkerHeard at the worker's next heartbeat."""
+        """Notify WorkerBack at the worker's next heartbeat."""
         with self._lock, suppress(StaleAttemptError):
             self._registry.get(worker).awaited = True
 
@@ -149,7 +153,7 @@ class Membership:
             for worker in self._registry.overdue(now_s):
                 self._kill(worker)
             for registered in self._registry.joined():
-                registered.pulse.forgive(unheard_s)
+                registered.heartbeats.forgive(unheard_s)
                 self._look_at(registered, now_s)
 
     def _look_at(self, registered: Registered, now_s: float) -> None:
@@ -157,12 +161,12 @@ class Membership:
         if reason and registered.instance:
             self.lose(worker, reason, returns=False)
         elif reason:
-            registered.pulse = Pulse(now_s)  # its process is about to end, and will be lost then
+            registered.heartbeats = Heartbeats(now_s)  # its process is about to end, and will be lost then
             self._log.event(events.WorkerKilled(worker=slot_of(worker), reason=reason))
             self._kill(worker)
         elif registered.falls_silent(now_s):
             self._log.event(events.WorkerSilent(worker=slot_of(worker)))
-            self._notify(WorkerSilent(worker))
+            self._notify(WorkerQuiet(worker))
 
     def end(self) -> None:
         """Tell workers from elsewhere that the run is over, and wait until each knows it, or is dead.
@@ -178,7 +182,7 @@ class Membership:
             threading.Thread(target=_tell_the_end, args=(other, link), daemon=True).start()
         for other, _ in others:
             while not other.told.wait(_CHECK_EVERY_S):
-                if other.pulse.vital(time.monotonic()) is Vital.DEAD:
+                if other.heartbeats.health(time.monotonic()) is Health.DEAD:
                     break
 
     def close(self) -> None:

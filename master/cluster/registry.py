@@ -12,7 +12,7 @@ from itertools import count
 from common.errors import StaleAttemptError
 from common.model import Role
 from common.store.names import node_name
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Pulse, Vital
+from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, Health, Heartbeats
 from master.scheduling.messages import WorkerId
 
 JOIN_TIMEOUT_S = 60.0
@@ -29,7 +29,7 @@ class Registered:
     """A worker that has joined. `instance` is empty for a process that this master started."""
 
     worker: WorkerId
-    pulse: Pulse
+    heartbeats: Heartbeats
     instance: str = ""
     awaited: bool = False
     """It was silent or did not answer: its next heartbeat is news."""
@@ -38,16 +38,16 @@ class Registered:
 
     def cause_of_death(self, now_s: float) -> str:
         """Return why its heartbeats mean that it is dead; empty if they don't."""
-        match self.pulse.vital(now_s):
-            case Vital.DEAD:
+        match self.heartbeats.health(now_s):
+            case Health.DEAD:
                 return f"{slot_of(self.worker)} was silent for {DEAD_AFTER_S:g} s"
-            case Vital.HUNG:
+            case Health.HUNG:
                 return f"{slot_of(self.worker)} hangs: no progress for {HUNG_AFTER_S:g} s"
         return ""
 
     def falls_silent(self, now_s: float) -> bool:
         """Tell, once, that its heartbeats are missing; the next one is awaited then."""
-        silent = not self.awaited and self.pulse.vital(now_s) is Vital.SILENT
+        silent = not self.awaited and self.heartbeats.health(now_s) is Health.SILENT
         self.awaited |= silent
         return silent
 
@@ -70,7 +70,7 @@ class Registry:
         """Take in a process that this master started; StaleAttemptError if it is not expected."""
         if worker not in self._expected:
             raise StaleAttemptError("this master did not start that worker, or has replaced it")
-        self._joined[worker] = Registered(worker, Pulse(now_s))
+        self._joined[worker] = Registered(worker, Heartbeats(now_s))
 
     def join_from_elsewhere(self, role: Role, instance: str, now_s: float) -> WorkerId:
         """Take in a worker from elsewhere and return who it is; who it was before has been removed."""
@@ -79,7 +79,7 @@ class Registry:
         before = self._instances.get((role, instance)) or self._free_slot(role)
         worker = WorkerId(role, before.index, before.incarnation + 1)
         self._instances[role, instance] = worker
-        self._joined[worker] = Registered(worker, Pulse(now_s), instance)
+        self._joined[worker] = Registered(worker, Heartbeats(now_s), instance)
         return worker
 
     def joined_as(self, role: Role, instance: str) -> Registered | None:

@@ -10,12 +10,12 @@ from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
 from common.rpc.credentials import Credentials
 from common.rpc.server import Server
-from master.cluster.membership import Membership, News
+from master.cluster.membership import Membership
 from master.cluster.processes import WorkerProcess
 from master.cluster.registry import slot_of
 from master.cluster.service import MasterService
 from master.cluster.watcher import watch
-from master.scheduling.messages import WorkerId
+from master.scheduling.messages import WorkerId, WorkerNotice
 from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server
 
 _RESTARTS = 3
@@ -60,7 +60,7 @@ class Cluster:
         server: Server,
         credentials: Credentials,
         log: RunLog,
-        notify: Callable[[News], None],
+        notify: Callable[[WorkerNotice], None],
     ) -> None:
         self._secret = credentials.secret
         self._log = log

@@ -1,1 +1,1 @@
-"""Which task runs where and when: pure, events in, commands out."""
+"""Which task runs where and when: pure, notices in, commands out."""

@@ -1,15 +1,15 @@
-"""Is a worker alive? Decided from its heartbeats; pure: what time it is, it is told."""
+"""Is a worker alive? Decided from its heartbeats, purely: the time is an argument."""
 
 from enum import Enum, auto
 
 SILENT_AFTER_S = 3.0
-"""Three heartbeats missed: assign nothing more."""
+"""Three missed heartbeats: the worker gets no new task."""
 DEAD_AFTER_S = 10.0
 HUNG_AFTER_S = 60.0
-"""Heartbeats come, and tasks are said to run, but nothing moves."""
+"""Heartbeats arrive, and tasks are said to run, but their progress does not change."""
 
 
-class Vital(Enum):
+class Health(Enum):
     """What a worker's heartbeats say about it."""
 
     ALIVE = auto()
@@ -18,7 +18,7 @@ class Vital(Enum):
     HUNG = auto()
 
 
-class Pulse:
+class Heartbeats:
     """A worker's heartbeats so far.
 
     Parameters
@@ -33,21 +33,21 @@ class Pulse:
         self._progress = -1
 
     def beat(self, now_s: float, tasks: int, progress: int) -> None:
-        """Take in a heartbeat: how many tasks run, and a number that grows while work goes on."""
+        """Record a heartbeat: how many tasks run, and a number that grows while they make progress."""
         self._heard_s = now_s
         if not tasks or progress != self._progress:
             self._progress, self._moved_s = progress, now_s
 
     def forgive(self, gap_s: float) -> None:
-        """Discount a time in which nobody listened, as when the master itself was stopped."""
+        """Ignore a time in which nobody listened, as when the master itself was stopped."""
         self._heard_s += gap_s
         self._moved_s += gap_s
 
-    def vital(self, now_s: float) -> Vital:
-        """Judge."""
+    def health(self, now_s: float) -> Health:
+        """Classify the worker by the age of its last heartbeat and of its last progress."""
         silent_s = now_s - self._heard_s
         if silent_s > DEAD_AFTER_S:
-            return Vital.DEAD
+            return Health.DEAD
         if silent_s > SILENT_AFTER_S:
-            return Vital.SILENT
-        return Vital.HUNG if now_s - self._moved_s > HUNG_AFTER_S else Vital.ALIVE
+            return Health.SILENT
+        return Health.HUNG if now_s - self._moved_s > HUNG_AFTER_S else Health.ALIVE

@@ -1,4 +1,4 @@
-"""The words between the scheduler and the cluster: events in, commands out. Values, without behaviour."""
+"""What the scheduler and the cluster tell each other: notices in, commands out. Values, without behaviour."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -26,7 +26,7 @@ class TaskId:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a successful attempt left: where, and (opaque here) what."""
+    """What a successful attempt made, and where it is; the content is opaque here."""
 
     task: TaskId
     attempt: int
@@ -34,19 +34,19 @@ class Output:
     content: object
 
 
-# Events
+# Notices
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerJoined:
-    """A worker process is ready; who was in its place before has been lost."""
+class WorkerReady:
+    """A worker process is ready to run tasks; the one before it, of the same index, has ended."""
 
     worker: WorkerId
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerLost:
-    """A worker is gone, joined or not; `returns` if it is being started again, `left` if it said goodbye."""
+class WorkerGone:
+    """A worker has ended, ready or not; `returns` if it is being started again, `left` if it chose to."""
 
     worker: WorkerId
     returns: bool
@@ -55,15 +55,15 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerSilent:
-    """A worker has not been heard from for a while; it may live."""
+class WorkerQuiet:
+    """A worker has been silent for a while; it may be alive."""
 
     worker: WorkerId
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerHeard:
-    """A worker that was silent, or suspected, was heard from."""
+class WorkerBack:
+    """A worker that was silent, or suspected, is heard from again."""
 
     worker: WorkerId
 
@@ -77,7 +77,7 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """An attempt failed; `unreachable` if its worker did not answer, so that it may still go on there."""
+    """An attempt failed; `unreachable` if its worker did not answer, so that it may still run there."""
 
     task: TaskId
     attempt: int
@@ -87,12 +87,11 @@ class TaskFailed:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Nothing happened until the time that the scheduler wanted to be woken at."""
+    """It is the time at which the scheduler wanted to be woken."""
 
 
-Event: TypeAlias = (
-    WorkerJoined | WorkerLost | WorkerSilent | WorkerHeard | TaskSucceeded | TaskFailed | TimePassed
-)
+WorkerNotice: TypeAlias = WorkerReady | WorkerGone | WorkerQuiet | WorkerBack
+Notice: TypeAlias = WorkerNotice | TaskSucceeded | TaskFailed | TimePassed
 
 # Commands
 
@@ -114,7 +113,7 @@ class RunTask:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """Tell when this worker, which did not answer, is heard from again."""
+    """Send WorkerBack when this worker, which did not answer, is heard from again."""
 
     worker: WorkerId
 
@@ -128,7 +127,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The stage cannot be done, because of this task."""
+    """The stage fails, because of this task."""
 
     task: TaskId
     error: MapReduceError

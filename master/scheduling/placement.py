@@ -1,21 +1,22 @@
-"""Where tasks run: who is there, and who takes which idle task. The rules stand in `scheduler`.
+"""Where tasks run: which workers there are, and which of them takes which idle task.
 
-What is known of the workers lasts from stage to stage, and so does where tasks are at home.
+The rules are in `scheduler`. What is known of the workers lasts from stage to stage, and so do the homes of
+tasks. A slot is a worker's role and index: one process after another may fill it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from common.model import Role
 from master.scheduling.messages import (
-    Event,
+    Notice,
     TaskId,
-    WorkerHeard,
+    WorkerBack,
+    WorkerGone,
     WorkerId,
-    WorkerJoined,
-    WorkerLost,
-    WorkerSilent,
+    WorkerQuiet,
+    WorkerReady,
 )
 from master.scheduling.task import Task, TaskState
 
@@ -23,15 +24,15 @@ _FAILURES_AT_HOME = 2
 
 
 @dataclass
-class _Seat:
-    """The place of a worker: one process after another sits there. `worker` is None in between."""
+class _Slot:
+    """`worker` is None while its process is being started again."""
 
     worker: WorkerId | None
     silent: bool = False
 
 
 class Placement:
-    """Who is there, and which tasks are at home where; nobody at first.
+    """The workers' slots, and the homes of tasks; no worker at first.
 
     Parameters
     ----------
@@ -40,72 +41,72 @@ class Placement:
     """
 
     def __init__(self, homes: dict[TaskId, int] | None = None) -> None:
-        self._seats: dict[tuple[Role, int], _Seat] = {}
+        self._slots: dict[tuple[Role, int], _Slot] = {}
         self._homes = {} if homes is None else homes
 
-    def take_in(self, event: Event) -> bool:
-        """Note what happened to a worker; tell whether that changed who is there, or silent."""
-        match event:
-            case WorkerJoined(worker):
+    def take_in(self, notice: Notice) -> bool:
+        """Record what happened to a worker; return whether that changed a slot."""
+        match notice:
+            case WorkerReady(worker):
                 return self._join(worker)
-            case WorkerLost():
-                return self._lose(event)
-            case WorkerSilent(worker):
+            case WorkerGone():
+                return self._lose(notice)
+            case WorkerQuiet(worker):
                 return self.set_silent(worker, True)
-            case WorkerHeard(worker):
+            case WorkerBack(worker):
                 return self.set_silent(worker, False)
         return False
 
     def _join(self, worker: WorkerId) -> bool:
-        place = worker.role, worker.index
-        was = self._seats.get(place)
-        self._seats[place] = _Seat(worker)
-        return was is None or was.worker != worker
+        key = worker.role, worker.index
+        old = self._slots.get(key)
+        self._slots[key] = _Slot(worker)
+        return old is None or old.worker != worker
 
-    def _lose(self, lost: WorkerLost) -> bool:
-        """Empty the worker's seat, or take it away, unless another one sits there by now."""
-        place = lost.worker.role, lost.worker.index
-        seat = self._seats.get(place)
-        if seat is not None and seat.worker not in (lost.worker, None):
+    def _lose(self, lost: WorkerGone) -> bool:
+        """Empty the worker's slot, or remove it, unless another worker fills it by now."""
+        key = lost.worker.role, lost.worker.index
+        slot = self._slots.get(key)
+        if slot is not None and slot.worker not in (lost.worker, None):
             return False
         if lost.returns:
-            self._seats[place] = _Seat(None)
+            self._slots[key] = _Slot(None)
         else:
-            self._seats.pop(place, None)
+            self._slots.pop(key, None)
         return True
 
     def set_silent(self, worker: WorkerId, silent: bool) -> bool:
-        """Note whether a worker is heard from; tell whether this is news."""
-        seat = self._seats.get((worker.role, worker.index))
-        if seat is None or seat.worker != worker or seat.silent == silent:
+        """Record whether a worker is heard from; return whether that is a change."""
+        slot = self._slots.get((worker.role, worker.index))
+        if slot is None or slot.worker != worker or slot.silent == silent:
             return False
-        seat.silent = silent
+        slot.silent = silent
         return True
 
     def joined(self, role: Role) -> int:
-        """Count those of a role who are there."""
-        return sum(seat.worker is not None for (of, _), seat in self._seats.items() if of is role)
+        """Count the workers of a role that are there."""
+        return sum(slot.worker is not None for (of, _), slot in self._slots.items() if of is role)
 
     def has(self, role: Role) -> bool:
-        """Tell whether there is anyone of a role, or will be."""
-        return any(seat_role is role for seat_role, _ in self._seats)
+        """Return whether there is any worker of a role, or will be."""
+        return bool(self._indexes(role))
 
     def move_home(self, task: Task, index: int) -> None:
-        """Let the task belong to that worker's place from now on."""
+        """Make that worker's slot the task's home from now on."""
         task.home = self._homes[task.id] = index
 
     def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
         """Return the workers of a role that can take an attempt, in the order of their indexes."""
-        workers = [seat.worker for seat in self._seats.values() if seat.worker and not seat.silent]
+        workers = [slot.worker for slot in self._slots.values() if slot.worker and not slot.silent]
         return sorted(
             (worker for worker in workers if worker.role is role and worker not in busy),
             key=lambda worker: worker.index,
         )
 
     def assign(
-        self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId], stuck: Collection[WorkerId]
-    ) -> Iterator[tuple[Task, WorkerId]]:
-        """Choose a worker for each idle task that need not wait.
+        self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId], late: Collection[WorkerId]
+    ) -> list[tuple[Task, WorkerId]]:
+        """Choose a worker for each idle task that need not wait; change nothing but homes.
 
         Parameters
         ----------
@@ -115,69 +116,85 @@ class Placement:
             All that the role has in this stage.
         busy
             Workers with an attempt in progress.
-        stuck
-            Those of which it takes much longer than others did.
+        late
+            Those of them whose attempt is a straggler.
         """
-        idle = {worker.index: worker for worker in self.idle(role, busy)}
+        idle = self.idle(role, busy)
         if not idle:
-            return
-        places = {index for seat_role, index in self._seats if seat_role is role}
+            return []
+        waiting = [task for task in tasks if task.state is TaskState.IDLE]
+        self._find_homes(role, waiting)
         queues: dict[int | None, list[Task]] = {}
-        outcasts: list[Task] = []
-        for task in tasks:
-            if task.state is TaskState.IDLE:
-                if task.home not in places:
-                    self._find_home(task, places)
-                at_home = task.failures_at_home < _FAILURES_AT_HOME
-                (queues.setdefault(task.home, []) if at_home else outcasts).append(task)
+        for task in waiting:
+            if task.failures_at_home < _FAILURES_AT_HOME:
+                queues.setdefault(task.home, []).append(task)
+
+        worker_at = {worker.index: worker for worker in idle}
+        at_home = [(queue[0], worker_at[home]) for home, queue in queues.items() if home in worker_at]
+        idle = _without(idle, at_home)
+
+        outcasts = [task for task in waiting if task.failures_at_home >= _FAILURES_AT_HOME]
+        elsewhere = self._assign_elsewhere(role, outcasts, idle)
+        idle = _without(idle, elsewhere)
+
+        rest = {home: queue[1:] if home in worker_at else queue for home, queue in queues.items()}
         working = {worker.index for worker in busy if worker.role is role}
-        late = {worker.index for worker in stuck}
-        for index, queue in queues.items():
-            if index is not None and index in idle:
-                working.add(index)
-                yield queue.pop(0), idle.pop(index)
-        for task in outcasts:
-            worker = self._elsewhere(task, idle)
-            if worker is not None:
-                yield task, idle.pop(worker.index)
-        yield from self._steal(tasks, queues, idle, working, late)
+        working |= {worker.index for _, worker in at_home}
+        newcomers = {worker.index for worker in idle} - {task.home for task in tasks}
+        return at_home + elsewhere + _relieve(rest, idle, newcomers, working, {w.index for w in late})
 
-    def _steal(
-        self,
-        tasks: Sequence[Task],
-        queues: dict[int | None, list[Task]],
-        idle: dict[int, WorkerId],
-        working: set[int],
-        late: set[int],
-    ) -> Iterator[tuple[Task, WorkerId]]:
-        """Let workers with nothing to do take from the ends of the longest queues.
+    def _assign_elsewhere(
+        self, role: Role, tasks: Sequence[Task], idle: Sequence[WorkerId]
+    ) -> list[tuple[Task, WorkerId]]:
+        """Choose a worker other than the one where a task failed last, if there is, or will be, another."""
+        chosen: list[tuple[Task, WorkerId]] = []
+        for task in tasks:
+            avoided = task.failed_at if self._indexes(role) - {task.failed_at} else None
+            able = [worker for worker in _without(idle, chosen) if worker.index != avoided]
+            chosen += [(task, worker) for worker in able[:1]]
+        return chosen
 
-        The first in a queue is its home's, which will soon have the time. It is taken, too, if the home is
-        late with another, and by a worker that is nobody's home, for it joined late.
-        """
-        if not idle or not queues:
-            return
-        homes = {task.home for task in tasks}
-        for index, worker in idle.items():
-            new = index not in homes
-            lengths = {
-                home: len(queue)
-                for home, queue in queues.items()
-                if len(queue) > (0 if home in late or (new and home in working) else 1)
-            }
-            if index not in queues and lengths:
-                longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))
-                yield queues[longest].pop(), worker
+    def _find_homes(self, role: Role, tasks: Sequence[Task]) -> None:
+        """Give each task its last home; if that is gone, the slot that is home to the fewest tasks."""
+        indexes = self._indexes(role)
+        for task in tasks:
+            if task.home not in indexes:
+                home = self._homes.get(task.id)
+                if home not in indexes:
+                    taken = Counter(index for owner, index in self._homes.items() if owner.role is role)
+                    home = min(indexes, key=lambda index: (taken[index], index))
+                self.move_home(task, home)
 
-    def _elsewhere(self, task: Task, idle: dict[int, WorkerId]) -> WorkerId | None:
-        """Return a worker other than the one where the task failed, if there is, or will be, another."""
-        others = any(role is task.id.role and index != task.failed_at for role, index in self._seats)
-        return next((w for w in idle.values() if not others or w.index != task.failed_at), None)
+    def _indexes(self, role: Role) -> set[int]:
+        return {index for of, index in self._slots if of is role}
 
-    def _find_home(self, task: Task, places: Collection[int]) -> None:
-        """Give a task its home of the stage before; if that is gone, the place that is home to the fewest."""
-        home = self._homes.get(task.id)
-        if home is None or home not in places:
-            taken = Counter(index for owner, index in self._homes.items() if owner.role is task.id.role)
-            home = min(places, key=lambda index: (taken[index], index))
-        self.move_home(task, home)
+
+def _relieve(
+    queues: dict[int | None, list[Task]],
+    idle: Sequence[WorkerId],
+    newcomers: Collection[int],
+    working: Collection[int],
+    late: Collection[int],
+) -> list[tuple[Task, WorkerId]]:
+    """Let workers that have nothing to do take the last task of the longest queue.
+
+    The first task in a queue is left to its home, which will soon have the time. It is taken, too, if the
+    home is late with another one, or if the home is working and the idle worker is nobody's home.
+    """
+    chosen = []
+    for worker in idle:
+        lengths = {
+            home: len(queue)
+            for home, queue in queues.items()
+            if len(queue) > (0 if home in late or (worker.index in newcomers and home in working) else 1)
+        }
+        if lengths:
+            longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))
+            chosen.append((queues[longest][-1], worker))
+            queues = queues | {longest: queues[longest][:-1]}
+    return chosen
+
+
+def _without(workers: Sequence[WorkerId], chosen: Sequence[tuple[Task, WorkerId]]) -> list[WorkerId]:
+    taken = {worker for _, worker in chosen}
+    return [worker for worker in workers if worker not in taken]

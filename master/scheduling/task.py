@@ -1,4 +1,4 @@
-"""One task of a stage: its states, the steps between them, and what happened to it."""
+"""One task of a stage: its states, the steps between them, and what has happened to it."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -41,12 +41,12 @@ TRANSITIONS = {
 
 
 class IllegalStepError(RuntimeError):
-    """A task was to take a step that its state does not have."""
+    """A task was told to take a step that does not start from its state."""
 
 
 @dataclass
 class Run:
-    """An attempt that is waited for."""
+    """An attempt whose answer is waited for."""
 
     worker: WorkerId
     sources: tuple[Output, ...]
@@ -56,13 +56,13 @@ class Run:
     interrupted: bool = False
 
     def was_given(self, lost: FetchFailedError) -> bool:
-        """Tell whether it was to read what it could not."""
+        """Return whether it was told to read the output that it could not fetch."""
         return any((made.task.index, made.attempt) == (lost.task, lost.attempt) for made in self.sources)
 
 
 @dataclass
 class Task:
-    """A task and what happened to it; only `take` changes its state."""
+    """A task and what has happened to it; only `take` changes its state."""
 
     id: TaskId
     state: TaskState = TaskState.IDLE
@@ -78,22 +78,23 @@ class Task:
     failed_at: int = 0
     """Index of the worker where it failed last."""
 
-    @property
-    def maker(self) -> WorkerId | None:
-        """The worker that has its output."""
-        return self.output.worker if self.output is not None else None
-
     def take(self, step: Step) -> None:
-        """Take a step; IllegalStepError if there is none of that kind from here."""
+        """Take a step; IllegalStepError if it does not start from the task's state."""
         state = TRANSITIONS.get((self.state, step))
         if state is None:
             raise IllegalStepError(f"{self.id} is {self.state.name}: no {step.name} from there")
         self.state = state
 
+    def lose_output(self) -> None:
+        """Be idle again, for the output is gone."""
+        self.take(Step.LOSE)
+        self.output = None
+
     @property
-    def hopeless(self) -> bool:
-        """Whether it is to be given up."""
+    def final_error(self) -> MapReduceError | None:
+        """The error that it must be given up for; None while it may still succeed."""
         if self.error is None or self.state is TaskState.DONE:
-            return False
+            return None
         tried = self.failures >= MAX_FAILURES or self.losses >= MAX_LOSSES
-        return (tried and not self.running) or not isinstance(self.error, TaskError)
+        final = (tried and not self.running) or not isinstance(self.error, TaskError)
+        return self.error if final else None

@@ -11,7 +11,6 @@ from common.events.catalogue.workers import (
     WorkerSilent,
     WorkerStarted,
 )
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Pulse, Vital
 from tests.moments import STOP, Gate, at_first, imports, opens
 from tests.programs import (
     SAMPLE,
@@ -107,40 +106,3 @@ def test_a_slow_mapper_is_overtaken(tmp_path: Path) -> None:
     assert not story.of(WorkerLost)
     assert not story.of(WorkerKilled)
     assert centroids_of(tmp_path) == undisturbed(tmp_path / "undisturbed", k=3)
-
-
-# The judgement itself
-
-
-def test_pulse() -> None:
-    pulse = Pulse(100.0)
-    assert pulse.vital(100.0 + SILENT_AFTER_S) is Vital.ALIVE
-    assert pulse.vital(100.1 + SILENT_AFTER_S) is Vital.SILENT
-    assert pulse.vital(100.1 + DEAD_AFTER_S) is Vital.DEAD
-    pulse.beat(109.0, 0, 0)
-    assert pulse.vital(110.0) is Vital.ALIVE
-
-
-def test_a_worker_hangs_if_its_task_makes_no_progress_though_its_heart_beats() -> None:
-    idle, busy, stuck = Pulse(0.0), Pulse(0.0), Pulse(0.0)
-    for second in range(1, int(HUNG_AFTER_S) + 3):
-        idle.beat(second, 0, 7)
-        busy.beat(second, 1, second // 30)
-        stuck.beat(second, 1, 7)
-        assert idle.vital(second) is busy.vital(second) is Vital.ALIVE
-        assert stuck.vital(second) is (Vital.HUNG if second > HUNG_AFTER_S + 1 else Vital.ALIVE)
-
-
-def test_a_task_that_begins_late_has_all_its_time() -> None:
-    pulse = Pulse(0.0)
-    for second in range(1, 200):
-        pulse.beat(second, 0, 7)
-    pulse.beat(200.0, 1, 7)
-    assert pulse.vital(200.5) is Vital.ALIVE
-
-
-def test_time_in_which_nobody_listened_does_not_count() -> None:
-    pulse = Pulse(0.0)
-    pulse.forgive(300.0)
-    assert pulse.vital(301.0) is Vital.ALIVE
-    assert pulse.vital(300.1 + DEAD_AFTER_S) is Vital.DEAD

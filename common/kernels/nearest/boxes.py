@@ -1,33 +1,35 @@
-"""Lloyd's sums for few columns: blocks of near rows that need no look when one centroid owns them.
+"""Lloyd's sums for few columns: blocks of neighbouring rows, most of which one centroid owns.
 
-Once, the rows are ordered along a space-filling curve and cut into blocks; each block keeps its
-bounding box and the exact sums of its columns. In an iteration a centroid is out of the question for
-a block if another one is nearer to every point of its box: the difference of the two squared
-distances is linear in the point, so its least value over the box is at a corner (Pelleg and Moore,
-"Accelerating exact k-means algorithms with geometric reasoning", KDD 1999; Kanungo et al., "An
-efficient k-means clustering algorithm", PAMI 24, 2002). A block that one centroid owns adds its
-ready sums; the rows of the others look at the centroids in question only. Blocks are grouped, and
-groups are looked at first. From iteration to iteration only what changes its owner is added and
-taken away; sums are exact, so that leaves nothing behind.
+The rows are ordered along a space-filling curve, once, and cut into blocks. Each block keeps its
+bounding box and the exact sums of its columns. In each iteration a centroid is excluded for a block if
+another one is nearer to every point of the block's box: the difference of the two squared distances is
+linear in the point, so its least value over the box is at a corner (Pelleg and Moore, "Accelerating exact
+k-means algorithms with geometric reasoning", KDD 1999; Kanungo et al., "An efficient k-means clustering
+algorithm", PAMI 24, 2002). If one centroid is left, it owns the block, and the block's sums are added as a
+whole. If several are left, each row is compared with these only. Blocks form groups: a centroid
+that is excluded for a group's box is excluded for each of its blocks.
 
-A margin covers every rounding error, so the sums are exactly those of the plain formula.
+From one iteration to the next, only blocks and rows that change their owner are subtracted from one sum and
+added to another; sums are exact, so a subtraction leaves nothing behind. Each exclusion has a
+margin that covers all rounding errors, so the sums are exactly those of the plain formula.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_row, read_only
-from common.model import FloatArray, LongArray, PointArray
+from common.kernels.nearest.curve import BLOCK_ROWS, blocks_along_curve
+from common.model import FloatArray, IntArray, LongArray, PointArray
 
-_BLOCK_ROWS = 64
 _GROUP_BLOCKS = 16
-_CURVE_BITS = 20
-_SAMPLE = 1 << 12
 _TINY = 1e-280
 """Far above what underflow can take away from a sum of squares."""
 _MIXED = -1
-"""Owner of a block that no single centroid owns."""
+"""Owner of a block whose rows are in several clusters."""
 
 
 class BoxIndex:
@@ -43,18 +45,8 @@ class BoxIndex:
 
     def __init__(self, points: PointArray, grid: SumGrid) -> None:
         self.grid = grid
-        n, d = points.shape
         self._constants = grid.constants
-        self._points = _along_curve(read_only(points))
-        blocks, width = len(self._points), grid.limbs * d
-        self._sizes = np.full(blocks, _BLOCK_ROWS)
-        self._sizes[-1] = n - _BLOCK_ROWS * (blocks - 1)
-        low, high, self._block_sums = np.empty((blocks, d)), np.empty((blocks, d)), np.zeros((blocks, width))
-        _summarize(self._points, self._sizes, self._constants, low, high, self._block_sums)
-        self._boxes = _boxes(low, high)
-        self._edges = np.append(np.arange(0, blocks, _GROUP_BLOCKS), blocks)
-        first = self._edges[:-1]
-        self._groups = _boxes(np.minimum.reduceat(low, first), np.maximum.reduceat(high, first))
+        self._blocks = _cut_into_blocks(points, self._constants)
         self._starts: dict[int, _Members] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -62,22 +54,50 @@ class BoxIndex:
         centroids = read_only(centroids)
         members = self._starts.get(start)
         if members is None or len(members.counts) != len(centroids):
-            members = self._starts[start] = _Members(len(centroids), self._block_sums)
-        _step(
-            *(self._points, self._sizes, self._boxes, self._block_sums, self._edges, self._groups),
-            *(self._constants, centroids, *vars(members).values()),
-        )
+            members = self._starts[start] = _no_members(len(centroids), self._blocks)
+        _step(self._blocks, self._constants, centroids, members)
         return members.counts.copy(), members.sums.copy()
 
 
-class _Members:
-    """Whose each block, or each of its rows, is, and every cluster's sums; k: nobody's as yet."""
+class _Blocks(NamedTuple):
+    """The rows in blocks, and the blocks in groups; made once, then only read."""
 
-    def __init__(self, k: int, block_sums: FloatArray) -> None:
-        blocks, width = block_sums.shape
-        self.owners = np.full(blocks, k, np.int32)
-        self.labels = np.empty((blocks, _BLOCK_ROWS), np.uint16 if k <= 1 << 16 else np.uint32)
-        self.counts, self.sums = np.zeros(k, np.int64), np.zeros((k, width))
+    rows: PointArray  # (blocks, d, BLOCK_ROWS): columns first, so that loops over rows become vector code
+    sizes: LongArray  # (blocks,): how many rows each has; all but the last are full
+    sums: FloatArray  # (blocks, limbs * d): the limbs of the exact sums of each one's columns
+    boxes: FloatArray  # (blocks, 2, d): see `_boxes`
+    group_boxes: FloatArray  # (groups, 2, d)
+    edges: LongArray  # (groups + 1,): group g holds the blocks from edges[g] up to edges[g + 1]
+
+
+class _Members(NamedTuple):
+    """Which cluster each block and each row is in; every step changes it in place."""
+
+    owners: IntArray  # (blocks,): the cluster of the whole block, or _MIXED; k before the first step
+    labels: npt.NDArray[np.unsignedinteger[Any]]  # (blocks, BLOCK_ROWS): of rows, where _MIXED
+    counts: LongArray  # (k,): how many rows each cluster has
+    sums: FloatArray  # (k, limbs * d): the limbs of their sums
+
+
+def _no_members(k: int, blocks: _Blocks) -> _Members:
+    n, width = blocks.sums.shape
+    label_type = np.uint16 if k <= 1 << 16 else np.uint32
+    labels = np.empty((n, BLOCK_ROWS), label_type)
+    return _Members(np.full(n, k, np.int32), labels, np.zeros(k, np.int64), np.zeros((k, width)))
+
+
+def _cut_into_blocks(points: PointArray, constants: FloatArray) -> _Blocks:
+    rows = blocks_along_curve(read_only(points))
+    blocks, d, _ = rows.shape
+    sizes = np.full(blocks, BLOCK_ROWS)
+    sizes[-1] = len(points) - BLOCK_ROWS * (blocks - 1)
+    low, high = np.empty((blocks, d)), np.empty((blocks, d))
+    sums = np.zeros((blocks, (len(constants) + 1) * d))
+    _summarize(rows, sizes, constants, low, high, sums)
+    edges = np.append(np.arange(0, blocks, _GROUP_BLOCKS), blocks)
+    first = edges[:-1]
+    group_boxes = _boxes(np.minimum.reduceat(low, first), np.maximum.reduceat(high, first))
+    return _Blocks(rows, sizes, sums, _boxes(low, high), group_boxes, edges)
 
 
 def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
@@ -87,55 +107,9 @@ def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
     return np.stack([middle, half], axis=1)
 
 
-def _along_curve(points: PointArray) -> PointArray:
-    """Return the points in the order of the Z-order curve, through cells of a grid, in blocks.
-
-    The blocks have shape (columns, rows), so that loops over rows become vector code. The grid spans
-    the middle 99 % of each column, so that outliers do not make it coarse.
-    """
-    n, d = points.shape
-    bits = min(_CURVE_BITS, n.bit_length() + 1) // d
-    sample = np.asarray(points[:: max(1, n // _SAMPLE)], np.float64)
-    lowest, highest = np.quantile(sample, [0.005, 0.995], axis=0)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        scale = 2.0**bits / (highest - lowest)
-    scale[~np.isfinite(scale)] = 0.0
-    # spread[c, x] has the bits of x, d places apart, from place d - 1 - c on.
-    cells = np.arange(1 << bits)
-    spread = np.zeros((d, 1 << bits), np.int32)
-    for bit in range(bits):
-        for c in range(d):
-            spread[c] |= ((cells >> bit & 1) << (bit * d + d - 1 - c)).astype(np.int32)
-    ordered = np.empty((-(-n // _BLOCK_ROWS), d, _BLOCK_ROWS), points.dtype)
-    _sort_by_cell(points, lowest, scale, spread, np.empty(n, np.int32), ordered)
-    return ordered
-
-
-@njit(cache=True, nogil=True)
-def _sort_by_cell(points, lowest, scale, spread, places, ordered):  # type: ignore[no-untyped-def]
-    """Order points by their cells' places on the curve: a counting sort."""
-    n, d = points.shape
-    cells = spread.shape[1]
-    starts = np.zeros(cells**d + 1, np.int32)
-    for i in range(n):
-        place = 0
-        for c in range(d):
-            cell = (points[i, c] - lowest[c]) * scale[c]
-            place |= spread[c, int(min(max(cell, 0.0), cells - 1.0))]
-        places[i] = place
-        starts[place + 1] += 1
-    for place in range(len(starts) - 1):
-        starts[place + 1] += starts[place]
-    for i in range(n):
-        at = starts[places[i]]
-        starts[places[i]] += 1
-        for c in range(d):
-            ordered[at // _BLOCK_ROWS, c, at % _BLOCK_ROWS] = points[i, c]
-
-
 @njit(cache=True, nogil=True)
 def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-untyped-def]
-    """Find the blocks' boxes and sums."""
+    """Find each block's lowest and highest value of each column, and its sums."""
     blocks, d, _ = points.shape
     row = np.empty(d)
     for block in range(blocks):
@@ -149,76 +123,77 @@ def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-un
 
 
 @njit(inline="always")
-def _in_question(box, centroids, among, n, room, out):  # type: ignore[no-untyped-def]
-    """Write to `out`, in order, the centroids among n that may be nearest to a point of the box."""
+def _keep_candidates(box, centroids, candidates, n, distances, kept):  # type: ignore[no-untyped-def]
+    """Write to `kept` those of the first n candidates that may be nearest to a point of the box; count them.
+
+    Both are in ascending order. `distances` has room for as many squared distances, to the box's middle.
+    """
     d = centroids.shape[1]
-    best, least = among[0], np.inf
+    best, least = candidates[0], np.inf
     for e in range(n):
         distance = 0.0
         for c in range(d):
-            difference = box[0, c] - centroids[among[e], c]
+            difference = box[0, c] - centroids[candidates[e], c]
             distance += difference * difference
-        room[e] = distance
+        distances[e] = distance
         if distance < least:
-            best, least = among[e], distance
+            best, least = candidates[e], distance
     radius = 0.0
     for c in range(d):
         radius += box[1, c] * box[1, c]
     # Every rounding error, here and in the plain formula, is below this times the squares involved.
     relative = (8 * d + 64) * 2.0**-52
-    # A centroid farther away than this is out of the question wherever in the box the point is.
+    # A centroid farther from the middle than this is nearest to no point of the box.
     far = (np.sqrt(least) + 2.0 * np.sqrt(radius)) ** 2 * (1.0 + 4.0 * relative) + _TINY
     found = 0
     for e in range(n):
-        if room[e] > far:
+        if distances[e] > far:
             continue
-        k = among[e]
-        advantage = room[e] - least
+        k = candidates[e]
+        # How much nearer `best` is than k, at the corner of the box where that is least.
+        advantage = distances[e] - least
         for c in range(d):
             advantage -= 2.0 * abs(centroids[k, c] - centroids[best, c]) * box[1, c]
-        if k == best or not advantage > relative * (room[e] + least + radius) + _TINY:
-            out[found] = k
+        if k == best or not advantage > relative * (distances[e] + least + radius) + _TINY:
+            kept[found] = k
             found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def _step(  # type: ignore[no-untyped-def]
-    points, sizes, boxes, block_sums, edges, groups, constants, centroids, owners, labels, counts, sums
-):
+def _step(blocks, constants, centroids, members):  # type: ignore[no-untyped-def]
     """Find each block's owner, or its rows' labels; keep the sums of every cluster's rows up to date."""
     k = len(centroids)
-    everyone, in_group, in_block = (
-        np.arange(k, dtype=np.uint32),
-        np.empty(k, np.uint32),
-        np.empty(k, np.uint32),
-    )
-    room = np.empty(k)
-    found, lanes = np.empty(_BLOCK_ROWS, np.uint32), np.empty((2, _BLOCK_ROWS))
-    for group in range(len(edges) - 1):
-        few = _in_question(groups[group], centroids, everyone, k, room, in_group)
-        for block in range(edges[group], edges[group + 1]):
+    everyone = np.arange(k, dtype=np.uint32)
+    of_group, of_block = np.empty(k, np.uint32), np.empty(k, np.uint32)
+    distances = np.empty(k)
+    found, lanes = np.empty(BLOCK_ROWS, np.uint32), np.empty((2, BLOCK_ROWS))
+    for group in range(len(blocks.edges) - 1):
+        few = _keep_candidates(blocks.group_boxes[group], centroids, everyone, k, distances, of_group)
+        for block in range(blocks.edges[group], blocks.edges[group + 1]):
             left = few
             if few > 1:
-                left = _in_question(boxes[block], centroids, in_group, few, room, in_block)
+                left = _keep_candidates(blocks.boxes[block], centroids, of_group, few, distances, of_block)
             else:
-                in_block[0] = in_group[0]
-            old, size = owners[block], sizes[block]
-            owners[block] = new = np.int64(in_block[0]) if left == 1 else _MIXED
+                of_block[0] = of_group[0]
+            old, size = members.owners[block], blocks.sizes[block]
+            members.owners[block] = new = np.int64(of_block[0]) if left == 1 else _MIXED
             if new != _MIXED and old != _MIXED:
                 if new != old:
-                    _move_block(block_sums[block], size, old, new, counts, sums)
+                    _move_block(blocks.sums[block], size, old, new, members)
                 continue
+            rows = blocks.rows[block]
             if new != _MIXED:
                 found[:] = np.uint32(new)
             else:
-                _nearest_of(points[block], size, centroids, in_block, left, lanes, found)
-            _move_rows(points[block], size, constants, old, labels[block], found, counts, sums)
+                _find_nearest(rows, size, centroids, of_block[:left], lanes, found)
+            _move_rows(rows, size, constants, old, members.labels[block], found, members)
 
 
 @njit(inline="always")
-def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-untyped-def]
-    """Take a block out of one cluster's sum and into another's."""
+def _move_block(block_sums, size, old, new, members):  # type: ignore[no-untyped-def]
+    """Move a block from one cluster's sum to another's."""
+    counts, sums = members.counts, members.sums
     if old != len(counts):
         counts[old] -= size
         sums[old] -= block_sums
@@ -227,38 +202,42 @@ def _move_block(block_sums, size, old, new, counts, sums):  # type: ignore[no-un
 
 
 @njit(inline="always")
-def _move_rows(points, size, constants, owner, labels, found, counts, sums):  # type: ignore[no-untyped-def]
-    """Take the rows whose labels changed out of one cluster's sum and into another's."""
+def _move_rows(rows, size, constants, owner, labels, found, members):  # type: ignore[no-untyped-def]
+    """Move a block's rows whose labels changed from one cluster's sum to another's.
+
+    `owner` is the block's last one. Where that is not _MIXED, `labels` are out of date.
+    """
     changed = 0
     for r in range(size):
         changed += labels[r] != found[r]
     if owner == _MIXED and not changed:
         return
-    row, nobody = np.empty(len(points)), np.uint32(len(counts))
+    counts, sums = members.counts, members.sums
+    row, nobody = np.empty(len(rows)), np.uint32(len(counts))
     for r in range(size):
         old, new = np.uint32(labels[r]) if owner == _MIXED else np.uint32(owner), found[r]
         if old != new:
             counts[new] += 1
-            for c in range(len(points)):
-                row[c] = points[c, r]
+            for c in range(len(rows)):
+                row[c] = rows[c, r]
             add_row(row, constants, sums, new)
             if old != nobody:
                 counts[old] -= 1
-                for c in range(len(points)):
-                    row[c] = -points[c, r]
+                for c in range(len(rows)):
+                    row[c] = -rows[c, r]
                 add_row(row, constants, sums, old)
     labels[:] = found
 
 
 @njit(inline="always")
-def _nearest_of(points, size, centroids, among, n, lanes, found):  # type: ignore[no-untyped-def]
-    """Find each row's nearest of some centroids, given in ascending order, by the plain formula."""
+def _find_nearest(rows, size, centroids, candidates, lanes, found):  # type: ignore[no-untyped-def]
+    """Find each row's nearest among candidates, given in ascending order, by the plain formula."""
     least, distance = lanes
     least[:] = np.inf
-    for e in range(n):
-        k = among[e]
-        for c in range(len(points)):
-            x, column = centroids[k, c], points[c]
+    for e in range(len(candidates)):
+        k = candidates[e]
+        for c in range(len(rows)):
+            x, column = centroids[k, c], rows[c]
             if c == 0:
                 for r in range(size):
                     difference = column[r] - x

@@ -1,6 +1,6 @@
 """Nearest centroids by the plain formula, in blocks that stay in the cache.
 
-Where there is much to do, `plain` and `products`, beside this module, find the same labels faster; they are
+For large inputs, `plain` and `products`, beside this module, find the same labels faster. They are
 compiled code, which takes half a second to import.
 """
 
@@ -14,10 +14,10 @@ _BUFFER_ELEMENTS = 1 << 16
 
 _LONG_BLOCK_ROWS = 1 << 14
 _ROWS_PER_CENTROID = 1 << 10
-"""From here on, one pass for each centroid takes less time than finding the least in a matrix."""
+"""From here on, one pass for each centroid takes less time than searching a matrix of distances."""
 
 _MUCH_WORK = 4_000_000
-"""Squared differences; NumPy does some 10**8 a second, and there are as many in each iteration."""
+"""Squared differences; NumPy computes some 10**8 a second, and each iteration has as many."""
 
 _MANY_CENTROID_NUMBERS = 256
 """From here on, matrix products are faster than the plain formula."""
@@ -61,7 +61,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
 
 
 def worth_compiled_code(points: FloatArray, k: int) -> bool:
-    """Tell whether k distances for each point take longer than importing compiled code."""
+    """Return whether k distances for each point take longer than importing compiled code."""
     return points.size * k >= _MUCH_WORK
 
 
@@ -79,7 +79,8 @@ def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArra
 def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
     from common.kernels.limbs import read_only
-    from common.kernels.nearest.products import Products, squared_to
+    from common.kernels.nearest.plain import squared_to
+    from common.kernels.nearest.products import Products
 
     points, centroids = read_only(points), read_only(centroids)
     n = len(points)
@@ -90,8 +91,9 @@ def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntA
     for start in range(0, n, products.rows):
         block = slice(start, min(n, start + products.rows))
         products.assign(points, rows[block])
-        labels[block] = products.labels[: block.stop - start]
-        squared_to(points, rows[block], centroids, products.labels, squared[block])
+        found = products.found.labels[: block.stop - start]
+        labels[block] = found
+        squared_to(points[block], centroids, found, squared[block])
     return labels, squared
 
 
@@ -110,7 +112,7 @@ def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
 def _nearest_in_matrix(
     columns: FloatArray, centroids: FloatArray, room: FloatArray
 ) -> tuple[LongArray, FloatArray]:
-    """Find what `nearest` finds, of points given as columns, shape (d, n); for few points."""
+    """Find what `nearest` finds, for points given as columns, shape (d, n); faster for few points."""
     distances = _squared_distances(columns, centroids, room)
     labels = distances.argmin(axis=0)
     return labels, np.take_along_axis(distances, labels[None], axis=0)[0]
@@ -119,7 +121,7 @@ def _nearest_in_matrix(
 def _nearest_one_by_one(
     columns: FloatArray, centroids: FloatArray, room: FloatArray
 ) -> tuple[npt.NDArray[np.unsignedinteger], FloatArray]:
-    """Find what `nearest` finds, of points given as columns, shape (d, n); for few centroids."""
+    """Find what `nearest` finds, for points given as columns, shape (d, n); faster for few centroids."""
     kind = np.min_scalar_type(len(centroids) - 1)
     labels = np.zeros(columns.shape[1], kind)
     squared = _squared_distances(columns, centroids[:1], room)[0].copy()

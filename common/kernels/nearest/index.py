@@ -6,7 +6,7 @@ from common.kernels.exact import SumGrid
 from common.model import FloatArray, LongArray, PointArray
 
 _FEW_COLUMNS = 4
-"""Up to here boxes beat bounds: a box of few columns is small, and most have one owner."""
+"""Up to here boxes are faster than bounds: a box of few columns is small, and most have one owner."""
 _MOST_BYTES = 128 << 20
 """Boxes keep a copy of the points, and a split may be larger than memory."""
 
@@ -20,8 +20,8 @@ class ClusterIndex(Protocol):
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
         """Find the sums for centroids of shape (k, d).
 
-        `start` tells several ways through the same points apart: what is kept of the last call is
-        that of the last call with the same start, whose centroids are presumably near.
+        `start` tells apart several sequences of centroids over the same points: each call compares with
+        the last call of the same start, whose centroids are presumably near.
 
         Returns
         -------
@@ -34,7 +34,7 @@ class ClusterIndex(Protocol):
 
 def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
     """Choose and build the index for points of shape (n, d)."""
-    # Imported here: compiled code takes half a second to import, and small data do without.
+    # Imported here: compiled code takes half a second to import, and small inputs do not need it.
     if points.shape[1] <= _FEW_COLUMNS and points.nbytes <= _MOST_BYTES:
         from common.kernels.nearest.boxes import BoxIndex
 

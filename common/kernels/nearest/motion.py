@@ -1,68 +1,59 @@
-"""How centroids moved from one iteration to the next, as bounds of distances have to know."""
+"""How centroids moved from one iteration to the next: what bounds of distances need to know."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from common.kernels.nearest.products import ANY_ORDER
+from common.kernels.limbs import ANY_ORDER
 from common.model import FloatArray, LongArray
 
 _SMALL = 1e-30
 """Distances below this part of the data's range settle nothing: float32 has too few bits for them."""
 
 
-@dataclass(frozen=True)
-class Motion:
-    """How centroids moved, in units of the data's range.
+class Motion(NamedTuple):
+    """How centroids moved; all distances are in units of the data's range."""
 
-    Parameters
-    ----------
-    centroids
-        Where they are now, shape (k, d).
-    drift
-        How far each moved, at most.
-    drops
-        How far any other than this one moved, at most.
-    half_gaps
-        Half of each one's distance to the nearest other one, at least.
-    order
-        The fastest first.
-    firsts, speeds
-        How many of them may be set aside, and how far any of the rest moved.
-    tiny
-        A limit below this settles nothing.
-    slack
-        Distances found in float64 are off by less than this, relatively.
-    """
+    centroids: FloatArray  # (k, d): where they are now, in the data's own unit
+    scale: float  # from the data's unit to that of the distances
+    drift: FloatArray  # (k,): how far each moved, at most
+    drops: FloatArray  # (k,): how far any but this one moved, at most
+    half_gaps: FloatArray  # (k,): half of each one's distance to the nearest other one, at least
+    order: LongArray  # (k,): their indexes, the fastest first
+    firsts: LongArray  # how many of the fastest may be set aside: several choices
+    speeds: FloatArray  # for each choice, how far any of the rest moved, at most
+    tiny: float  # a limit below this settles nothing
+    slack: float  # distances found in float64 are off by less than this, relatively
 
-    centroids: FloatArray
-    drift: FloatArray
-    drops: FloatArray
-    half_gaps: FloatArray
-    order: LongArray
-    firsts: list[int]
-    speeds: FloatArray
-    tiny: float
-    slack: float
 
-    @classmethod
-    def between(cls, before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...]) -> Self:
-        """Compare two places of centroids, shape (k, d); `shares` of them may be set aside."""
-        k, d = after.shape
-        slack = (d + 8) * float(np.finfo(np.float64).eps)
-        with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
-            drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
-        half_gaps = np.empty(k)
-        _halve_gaps(after, scale * (1 - slack), half_gaps)
-        order = np.argsort(-drift, kind="stable")
-        drops = np.full(k, drift[order[0]])
-        drops[order[0]] = drift[order[1]] if k > 1 else 0.0
-        firsts = sorted({int(k * share) for share in shares} - {0})
-        # Below `tiny` the plain formula's squares underflow, too, and it may see no difference.
-        tiny = max(1e-140 * scale, _SMALL)
-        return cls(after, drift, drops, half_gaps, order, firsts, drift[order][firsts], tiny, slack)
+def motion_between(
+    before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...] = ()
+) -> Motion:
+    """Compare two positions of centroids, shape (k, d); `firsts` are these shares of k."""
+    k, d = after.shape
+    slack = (d + 8) * float(np.finfo(np.float64).eps)
+    with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
+        drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
+    half_gaps = np.empty(k)
+    _halve_gaps(after, scale * (1 - slack), half_gaps)
+    order = np.argsort(-drift, kind="stable")
+    drops = np.full(k, drift[order[0]])
+    drops[order[0]] = drift[order[1]] if k > 1 else 0.0
+    firsts = np.array(sorted({int(k * share) for share in shares} - {0}), np.int64)
+    return Motion(
+        centroids=after,
+        scale=scale,
+        drift=drift,
+        drops=drops,
+        half_gaps=half_gaps,
+        order=order,
+        firsts=firsts,
+        speeds=drift[order][firsts],
+        # Below this the plain formula's squares underflow, too, and it may see no difference.
+        tiny=max(1e-140 * scale, _SMALL),
+        slack=slack,
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)

@@ -11,7 +11,7 @@ _BLOCK_ROWS = 512
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """See `common.kernels.nearest.distance.nearest`; for any data."""
+    """Find what `common.kernels.nearest.distance.nearest` finds."""
     n, d = points.shape
     labels, squared = np.empty(n, np.int32), np.empty(n)
     _nearest(read_only(points), read_only(centroids), np.empty((d + 1, _BLOCK_ROWS)), labels, squared)
@@ -48,3 +48,14 @@ def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyp
                 s, least = total[r] + difference * difference, nearest[r]
                 own[r] = label if s < least else own[r]
                 nearest[r] = s if s < least else least
+
+
+@njit(cache=True, nogil=True)
+def squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
+    """Find each point's squared distance to the centroid that its label names."""
+    for r in range(len(points)):
+        total = 0.0
+        for c in range(points.shape[1]):
+            difference = points[r, c] - centroids[labels[r], c]
+            total += difference * difference
+        out[r] = total

@@ -1,35 +1,63 @@
 """Nearest centroids by matrix products, where rows, columns or centroids are many.
 
-The squared distance is |x|² + |c|² - 2 x·c, and x·c for many x and c is one matrix product, at which
-BLAS is many times faster than the plain formula; in float32 twice as fast again. But it rounds
-differently. Where the nearest two centroids are nearer to each other than both roundings together,
-the plain formula decides: labels are those of `distance.nearest`, always. A common offset is taken
-away first, so that data far from the origin do not leave everything in doubt, and a power of two
-brings all numbers near 1, so that nothing overflows. Where float32 leaves much in doubt, float64 takes over.
+The squared distance is |x|² + |c|² - 2 x·c, and x·c for many x and c is one matrix product, which BLAS
+computes many times faster than the plain formula; in float32 twice as fast again. But it rounds
+differently. So the nearest two centroids are found by their scores, |c|² - 2 x·c; where the two scores are
+nearer to each other than the rounding errors together, the plain formula decides. The labels are always those
+of `distance.nearest`.
+
+A common offset is subtracted first, so that data far from the origin do not leave every row in doubt. A
+power of two brings all numbers near 1, so that nothing overflows. If float32 leaves many rows in
+doubt, float64 takes over.
 """
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from common.kernels.limbs import ANY_ORDER
+from common.kernels.nearest.tiles import TILE_ROWS, Tiles, scale_of
 from common.model import FloatArray, LongArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
-ANY_ORDER = {"reassoc", "contract"}
-"""What the compiler may do to sums that bounds are made of, so that it finds vector code."""
-TILE_ROWS = 512
-"""So few that BLAS needs no copies of its own where columns and centroids are not many."""
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
 
+RowNumbers = npt.NDArray[np.uint32]
+_Floats = npt.NDArray[Any]
+"""float32 or float64, as all that products are computed with."""
 
-def scale_of(exponent: int) -> float:
-    """Return the power of two that brings numbers below 2**exponent to near 1."""
-    return math.ldexp(1.0, -max(exponent, -1000) - 1)
+
+class _Rounding(NamedTuple):
+    """Bounds the rounding errors of row x's squared distances by relative * (|x| + reach)² + absolute."""
+
+    reach: float
+    relative: float
+    absolute: float
+
+
+class _Centroids(NamedTuple):
+    exact: FloatArray  # (k, d): as given
+    doubled: _Floats  # (k, d): 2 c, less the offset and scaled
+    squares: _Floats  # (k,): |c|²
+    rounding: _Rounding
+
+
+class _Scores(NamedTuple):
+    least: _Floats  # (rows,): the least two scores of each
+    second: _Floats
+    squares: _Floats  # (rows,): |x|²
+
+
+class Found(NamedTuple):
+    """What was found of each row of a block; distances are scaled."""
+
+    labels: npt.NDArray[np.uint32]  # the nearest centroid
+    nearest: FloatArray  # at least the squared distance to it
+    second: FloatArray  # at most the squared distance to any other
 
 
 class Products:
@@ -47,9 +75,11 @@ class Products:
 
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
         self.rows = TILE_ROWS * min(4, max(1, _ELEMENTS // (k * TILE_ROWS)))
+        """How many fit in a block."""
         self.scale = scale_of(exponent)
-        self.labels = np.empty(self.rows, np.uint32)
-        self.nearest, self.second = np.empty(self.rows), np.empty(self.rows)
+        nearest, second = np.empty((2, self.rows))
+        self.found = Found(labels=np.empty(self.rows, np.uint32), nearest=nearest, second=second)
+        """Of the last block."""
         self._offset = offset
         self._shape = (columns, k)
         self.in_single = True
@@ -59,129 +89,104 @@ class Products:
         columns, k = self._shape
         self._points = np.empty((self.rows, columns), dtype)
         self._products = np.empty(k * self.rows, dtype)
-        self._found = np.empty((3, self.rows), dtype)
+        least, second, squares = np.empty((3, self.rows), dtype)
+        self._scores = _Scores(least=least, second=second, squares=squares)
 
     def set_centroids(self, centroids: FloatArray, order: LongArray | None = None) -> None:
         """Take centroids of shape (k, d); `order`, shape (k,), is theirs for `bound_others`."""
-        self._exact, self._order = centroids, order
+        self._order = order
         with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
             moved = (centroids - self._offset) * self.scale
             if self.in_single and np.abs(moved).max() > _FAR:
                 self._use_double()
             dtype = self._points.dtype
-            self._centroids = (2.0 * moved).astype(dtype)
             squares = (moved**2).sum(axis=1)
-            self._squares = squares.astype(dtype)
-            self._reach = float(np.sqrt(squares.max()))
+            rounding = self._rounding(float(np.sqrt(squares.max())))
+            self._centroids = _Centroids(
+                centroids, (2.0 * moved).astype(dtype), squares.astype(dtype), rounding
+            )
+
+    def _rounding(self, reach: float) -> _Rounding:
         # With the unit roundoff u, the factors' rounding, the product's and that of |c|² make the
         # difference of two centroids wrong by at most (d + 8) u (|x| + |c|)²; the plain formula, by
         # 2 (d + 2) u (|x| + |c|)². And products may underflow: here, or in the plain formula.
-        d, precision = centroids.shape[1], np.finfo(dtype)
-        self._relative = (3 * d + 16) * float(precision.eps) / 2
-        self._absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
-        if order is not None:
-            self._first, self._first_squares = self._centroids[order], self._squares[order]
-            self._ids = order.astype(np.uint32)
+        d, precision = self._shape[0], np.finfo(self._points.dtype)
+        relative = (3 * d + 16) * float(precision.eps) / 2
+        absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
+        return _Rounding(reach, relative, absolute)
 
     def _use_double(self) -> None:
         self.in_single = False
         self._make_room(np.float64)
 
-    def assign(self, points: PointArray, rows: npt.NDArray[np.uint32]) -> None:
-        """Find labels, a bound of the squared distance to the nearest, and one to the second.
+    def assign(self, points: PointArray, rows: RowNumbers, tiles: Tiles | None = None) -> None:
+        """Find some rows' nearest centroids; the results are in `found`.
 
         Parameters
         ----------
         points
             Shape (all, d), float32 or float64.
         rows
-            Which of them, uint32; at most `self.rows`.
-
-        The results stand in `labels`, `nearest` (upper bounds) and `second` (lower bounds), both in
-        units of `scale`: squared distances times scale².
+            Which of them; at most `self.rows`.
+        tiles
+            Of all points, if `rows` are all rows of some tiles, and while `in_single`.
         """
-        self._decide(points, rows, self._multiply_gathered(points, rows, self._centroids))
-
-    def assign_tiles(self, points: PointArray, rows: npt.NDArray[np.uint32], tiles: "Tiles") -> None:
-        """Do the same for all rows of some tiles, as many as there is room for; while `in_single`."""
-        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
-        products = self._room_for(self._centroids, n)
-        for at in range(0, n, TILE_ROWS):
-            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
-            np.matmul(self._centroids, columns, out=products[:, at : at + TILE_ROWS])
-        self._found[2, :n] = tiles.squares[rows[0] : rows[0] + n]
-        self._decide(points, rows, products)
-
-    def _decide(self, points: PointArray, rows: npt.NDArray[np.uint32], products: npt.NDArray[Any]) -> None:
-        _nearest_two(products, self._squares, self._found[0], self._found[1], self.labels)
-        doubtful = _settle(
-            *(points, rows, self._exact, products, self._squares, self._found),
-            *(self._reach, self._relative, self._absolute, self.nearest, self.second, self.labels),
-        )
+        if tiles is None:
+            products = self._multiply(points, rows, self._centroids.doubled)
+        else:
+            products = self._multiply_tiles(tiles, rows)
+        doubtful = _find(points, rows, self._centroids, products, self._scores, self.found)
         if self.in_single and doubtful > max(len(rows), TILE_ROWS) // 8:
             self._use_double()
-            self.set_centroids(self._exact, self._order)
+            self.set_centroids(self._centroids.exact, self._order)
 
-    def bound_others(
-        self, points: PointArray, rows: npt.NDArray[np.uint32], labels: npt.NDArray[np.uint32], first: int
-    ) -> None:
-        """Find, in `second`, a lower bound of the squared distance to the nearest of some other centroids.
+    def bound_others(self, points: PointArray, rows: RowNumbers, own: RowNumbers, first: int) -> FloatArray:
+        """Bound the squared distance to the nearest of the first centroids, in the order given with them.
 
         Parameters
         ----------
         points, rows
             As for `assign`.
-        labels
-            Shape (all,): every row's centroid, which is not looked at.
+        own
+            Each of these rows' own centroid, which is left out.
         first
-            How many centroids are looked at, in the order given with them.
-        """
-        products = self._multiply_gathered(points, rows, self._first[:first])
-        _nearest_other(products, self._first_squares, self._ids, rows, labels, self.labels, self._found[0])
-        _to_lower_bounds(self._found, self._reach, self._relative, self._absolute, len(rows), self.second)
+            How many centroids.
 
-    def _multiply_gathered(
-        self, points: PointArray, rows: npt.NDArray[np.uint32], centroids: npt.NDArray[Any]
-    ) -> npt.NDArray[Any]:
+        Returns
+        -------
+        bounds
+            A lower bound for each row, in units of `scale`, squared; valid until the next call.
+        """
+        assert self._order is not None
+        others = self._order[:first]
+        products = self._multiply(points, rows, self._centroids.doubled[others])
+        squares, scores = self._centroids.squares[others], self._scores
+        _least_other(products, squares, others.astype(np.uint32), own, scores.least)
+        bounds = self.found.second[: len(rows)]
+        _to_lower_bounds(scores.least, scores.squares, self._centroids.rounding, bounds)
+        return bounds
+
+    def _multiply(self, points: PointArray, rows: RowNumbers, doubled: _Floats) -> _Floats:
         """Gather rows, and return their products with centroids, shape (k, rows)."""
-        _gather(points, rows, self._offset, self.scale, self._points, self._found[2])
-        products = self._room_for(centroids, len(rows))
+        _gather(points, rows, self._offset, self.scale, self._points, self._scores.squares)
+        products = self._room_for(doubled, len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(centroids, self._points[: len(rows)].T, out=products)
+            np.matmul(doubled, self._points[: len(rows)].T, out=products)
         return products
 
-    def _room_for(self, centroids: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
-        return self._products[: len(centroids) * rows].reshape(-1, rows)
+    def _multiply_tiles(self, tiles: Tiles, rows: RowNumbers) -> _Floats:
+        """Do the same for rows that need not be gathered."""
+        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
+        doubled = self._centroids.doubled
+        products = self._room_for(doubled, n)
+        for at in range(0, n, TILE_ROWS):
+            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
+            np.matmul(doubled, columns, out=products[:, at : at + TILE_ROWS])
+        self._scores.squares[:n] = tiles.squares[rows[0] : rows[0] + n]
+        return products
 
-
-class Tiles:
-    """All rows as products take them, so that those of whole tiles need not be gathered.
-
-    Parameters
-    ----------
-    points
-        Shape (n, d), float32 or float64.
-    offset, scale
-        As for `Products`.
-    """
-
-    def __init__(self, points: PointArray, offset: FloatArray, scale: float) -> None:
-        n, d = points.shape
-        tiles = -(-n // TILE_ROWS)
-        self.points = np.zeros((tiles, d, TILE_ROWS), np.float32)
-        self.squares = np.zeros(tiles * TILE_ROWS, np.float32)
-        _cut_into_tiles(points, offset, scale, self.points, self.squares)
-
-
-@njit(cache=True, nogil=True)
-def _cut_into_tiles(points, offset, scale, tiles, squares):  # type: ignore[no-untyped-def]
-    """Copy rows, less the offset and scaled, into tiles of columns, and find their squares."""
-    for i in range(len(points)):
-        tile, r = i // TILE_ROWS, i % TILE_ROWS
-        for c in range(points.shape[1]):
-            x = np.float32((points[i, c] - offset[c]) * scale)
-            tiles[tile, c, r] = x
-            squares[i] += x * x
+    def _room_for(self, doubled: _Floats, rows: int) -> _Floats:
+        return self._products[: len(doubled) * rows].reshape(-1, rows)
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)
@@ -197,79 +202,71 @@ def _gather(points, rows, offset, scale, out, squares):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _nearest_two(products, squares, nearest, second, labels):  # type: ignore[no-untyped-def]
-    """Find the least two of |c|² - 2 x·c over the centroids, and the label of the least.
+def _least_two(products, squares, least, second, labels):  # type: ignore[no-untyped-def]
+    """Find each row's least two scores, and the label of the least.
 
     The inner loop runs over rows and has no branch, so that the compiler makes vector code of it.
     """
     n = products.shape[1]
-    nearest[:n], second[:n], labels[:n] = np.inf, np.inf, 0
+    least[:n], second[:n], labels[:n] = np.inf, np.inf, 0
     for k in range(len(squares)):
         square, label = squares[k], np.uint32(k)
         for r in range(n):
-            s = square - products[k, r]
-            least = nearest[r]
-            second[r] = min(second[r], max(least, s))
-            labels[r] = label if s < least else labels[r]
-            nearest[r] = min(least, s)
+            s, before = square - products[k, r], least[r]
+            second[r] = min(second[r], max(before, s))
+            labels[r] = label if s < before else labels[r]
+            least[r] = min(before, s)
 
 
 @njit(cache=True, nogil=True)
-def _nearest_other(products, squares, ids, rows, labels, own, nearest):  # type: ignore[no-untyped-def]
-    """Find the least of |c|² - 2 x·c over some centroids but each row's own."""
-    k, n = products.shape
-    nearest[:n] = np.inf
-    for r in range(n):
-        own[r] = labels[rows[r]]
-    for j in range(k):
-        square, label = squares[j], ids[j]
+def _least_other(products, squares, others, own, least):  # type: ignore[no-untyped-def]
+    """Find each row's least score among some centroids, its own left out."""
+    n = products.shape[1]
+    least[:n] = np.inf
+    for j in range(len(others)):
+        square, other = squares[j], others[j]
         for r in range(n):
-            s, least = square - products[j, r], nearest[r]
-            nearest[r] = s if s < least and own[r] != label else least
+            s, before = square - products[j, r], least[r]
+            least[r] = s if s < before and own[r] != other else before
+
+
+@njit(inline="always")
+def _margin(square, rounding):  # type: ignore[no-untyped-def]
+    return rounding.relative * (np.sqrt(square) + rounding.reach) ** 2 + rounding.absolute
 
 
 @njit(cache=True, nogil=True)
-def _to_lower_bounds(found, reach, relative, absolute, n, bounds):  # type: ignore[no-untyped-def]
-    for r in range(n):
-        own = np.float64(found[2, r])
-        bound = np.float64(found[0, r]) + own - (relative * (np.sqrt(own) + reach) ** 2 + absolute)
+def _to_lower_bounds(least, squares, rounding, bounds):  # type: ignore[no-untyped-def]
+    for r in range(len(bounds)):
+        square = np.float64(squares[r])
+        bound = np.float64(least[r]) + square - _margin(square, rounding)
         bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
 
 
 @njit(cache=True, nogil=True)
-def _settle(  # type: ignore[no-untyped-def]
-    points, rows, centroids, products, squares, found, reach, relative, absolute, nearest, second, labels
-):
-    """Decide doubtful rows by the plain formula, and count them; turn what was found into bounds."""
-    k, d = centroids.shape
+def _find(points, rows, centroids, products, scores, found):  # type: ignore[no-untyped-def]
+    """Find labels and bounds by products, and doubtful rows' labels by the plain formula; count these."""
+    labels, nearest, second = found.labels, found.nearest, found.second
+    exact, squares, rounding = centroids.exact, centroids.squares, centroids.rounding
+    least_scores, second_scores, own_squares = scores.least, scores.second, scores.squares
+    _least_two(products, squares, least_scores, second_scores, labels)
     doubtful = 0
     for r in range(len(rows)):
-        own = np.float64(found[2, r])
-        least, other = np.float64(found[0, r]), np.float64(found[1, r])
-        margin = relative * (np.sqrt(own) + reach) ** 2 + absolute
+        square = np.float64(own_squares[r])
+        least, other = np.float64(least_scores[r]), np.float64(second_scores[r])
+        margin = _margin(square, rounding)
         if not other - least > margin:
             doubtful += 1
             limit, shortest = least + margin, np.inf
-            for candidate in range(k):
+            for candidate in range(len(exact)):
                 if not squares[candidate] - products[candidate, r] > limit:
                     distance = 0.0
-                    for c in range(d):
-                        difference = points[rows[r], c] - centroids[candidate, c]
+                    for c in range(exact.shape[1]):
+                        difference = points[rows[r], c] - exact[candidate, c]
                         distance += difference * difference
                     if distance < shortest:
                         shortest, labels[r] = distance, candidate
             other = least
-        nearest[r] = least + own + margin
-        second[r] = other + own - margin
+        nearest[r] = least + square + margin
+        second[r] = other + square - margin
     return doubtful
-
-
-@njit(cache=True, nogil=True)
-def squared_to(points, rows, centroids, labels, out):  # type: ignore[no-untyped-def]
-    """Find the squared distance of each row to its centroid, by the plain formula."""
-    for r in range(len(rows)):
-        total = 0.0
-        for c in range(points.shape[1]):
-            difference = points[rows[r], c] - centroids[labels[r], c]
-            total += difference * difference
-        out[r] = total

@@ -8,7 +8,7 @@ import numpy as np
 from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
-from common.jobs.centroids import FarthestRows, LloydStep
+from common.jobs.centroids import FarthestRows, LloydStep, cluster_keys
 from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, Key, LongArray
@@ -67,6 +67,11 @@ class _Start:
             "shift": np.array(self.shift),
             "centroids": self.centroids,
         }
+
+    @property
+    def keys(self) -> range:
+        """Its clusters' keys."""
+        return cluster_keys(self.number, len(self.centroids))
 
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
@@ -152,9 +157,9 @@ def _lloyd(
         found = _step(engine, job, going, iteration, config, log)
         for start in going:
             moved = start.centroids.copy()
-            for key in range(config.k):
-                if (value := found.get(start.number * config.k + key)) is not None:
-                    moved[key] = value[0]
+            for index, key in enumerate(start.keys):
+                if key in found:
+                    moved[index] = found[key][0]
             start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
             start.centroids = moved
             _log_centroids(log, start)
@@ -202,8 +207,7 @@ def _step(
     found = engine.map_reduce(job, state, iteration)
     moves = []
     for start in starts:
-        first = start.number * config.k
-        empty = [key for key in range(config.k) if first + key not in found]
+        empty = [index for index, key in enumerate(start.keys) if key not in found]
         if empty and config.on_empty == "keep":
             for key in empty:
                 log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
@@ -230,7 +234,7 @@ def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: 
                 distance=math.sqrt(squared),
             )
         )
-    return np.array([rows, np.array(empty[: len(rows)]) + start.number * len(start.centroids)])
+    return np.array([rows, np.array(start.keys)[empty[: len(rows)]]])
 
 
 def _why(result: KMeansResult, config: KMeansConfig) -> str:

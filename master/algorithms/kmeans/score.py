@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.jobs.centroids import Score
+from common.jobs.centroids import Score, cluster_keys
 from common.jobs.engine import Engine
 from common.jobs.rows import Describe
 from common.kernels.exact import SumGrid, last_bit
@@ -72,9 +72,10 @@ def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> list[tuple[L
     found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
     scores = []
     for start in range(starts):
-        here = {key % k: values[0] for key, values in found.items() if key // k == start}
+        keys = cluster_keys(start, k)
+        here = {index: found[key][0] for index, key in enumerate(keys) if key in found}
         sizes = np.zeros(k, np.int64)
-        for key, values in here.items():
-            sizes[key] = int(values[0])
+        for index, values in here.items():
+            sizes[index] = int(values[0])
         scores.append((sizes, math.fsum(limb for values in here.values() for limb in values[1:].tolist())))
     return scores

@@ -11,7 +11,7 @@ from common.events.catalogue.tasks import LateAnswerDropped
 from common.model import Role
 from master.cluster.calls import MapFiles
 from master.cluster.dispatcher import Arrival
-from master.scheduling.messages import Output, TaskId, TaskSucceeded, WorkerId, WorkerLost
+from master.scheduling.messages import Output, TaskId, TaskSucceeded, WorkerGone, WorkerId
 from tests.master.cluster.pool import Pool, joined_pool, label_order
 
 
@@ -54,6 +54,6 @@ def test_a_stage_without_workers_fails(pool: Pool) -> None:
 
 
 def test_a_worker_that_does_not_start(pool: Pool) -> None:
-    pool.inbox.put(Arrival(WorkerLost(WorkerId(Role.MAPPER, 2, 1), False, "no luck")))
+    pool.inbox.put(Arrival(WorkerGone(WorkerId(Role.MAPPER, 2, 1), False, "no luck")))
     with pytest.raises(RunFailedError, match=r"^a worker does not start: no luck$"):
         pool.dispatcher.await_workers(2, 1)

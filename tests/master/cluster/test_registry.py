@@ -5,7 +5,7 @@ import pytest
 from common.errors import StaleAttemptError
 from common.model import Role
 from master.cluster.registry import JOIN_TIMEOUT_S, Registered, Registry
-from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Pulse
+from master.scheduling.liveness import DEAD_AFTER_S, HUNG_AFTER_S, SILENT_AFTER_S, Heartbeats
 from master.scheduling.messages import WorkerId
 
 M1 = WorkerId(Role.MAPPER, 1, 1)
@@ -74,7 +74,7 @@ def test_who_does_not_name_its_instance_is_refused() -> None:
 
 
 def test_silence_is_told_once_until_the_next_heartbeat() -> None:
-    worker = Registered(M1, Pulse(0.0))
+    worker = Registered(M1, Heartbeats(0.0))
     assert not worker.falls_silent(SILENT_AFTER_S)
     assert worker.falls_silent(SILENT_AFTER_S + 1)
     assert not worker.falls_silent(SILENT_AFTER_S + 2)
@@ -82,9 +82,9 @@ def test_silence_is_told_once_until_the_next_heartbeat() -> None:
 
 
 def test_causes_of_death() -> None:
-    silent, hung = Registered(M1, Pulse(0.0)), Registered(M1, Pulse(0.0))
+    silent, hung = Registered(M1, Heartbeats(0.0)), Registered(M1, Heartbeats(0.0))
     assert silent.cause_of_death(DEAD_AFTER_S) == ""
     assert silent.cause_of_death(DEAD_AFTER_S + 0.1) == "M1 was silent for 10 s"
     for second in range(1, int(HUNG_AFTER_S) + 3):
-        hung.pulse.beat(second, 1, 7)
+        hung.heartbeats.beat(second, 1, 7)
     assert hung.cause_of_death(HUNG_AFTER_S + 2) == "M1 hangs: no progress for 60 s"

@@ -8,13 +8,12 @@ import psutil
 from common.model import Role
 from common.rpc.credentials import Credentials
 from common.rpc.server import Server
-from master.cluster.membership import News
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
-from master.scheduling.messages import WorkerId, WorkerJoined, WorkerLost
+from master.scheduling.messages import WorkerGone, WorkerId, WorkerNotice, WorkerReady
 from tests.servers import NO_LOG
 
-Inbox = queue.SimpleQueue[News]
+Inbox = queue.SimpleQueue[WorkerNotice]
 
 
 def cluster_of(process: WorkerProcess, inbox: Inbox) -> Cluster:
@@ -27,12 +26,12 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
     cluster = cluster_of(process, inbox)
     cluster.start()
-    assert inbox.get(timeout=60) == WorkerJoined(WorkerId(Role.MAPPER, 1, 1))
+    assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 1))
     process.kill()
     lost = inbox.get(timeout=60)
-    assert isinstance(lost, WorkerLost)
+    assert isinstance(lost, WorkerGone)
     assert (lost.worker, lost.returns) == (process.worker, True)
     assert lost.reason == f"M1 (process {process.pid}) was ended by signal 9 (SIGKILL)"
-    assert inbox.get(timeout=60) == WorkerJoined(WorkerId(Role.MAPPER, 1, 2))
+    assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
     assert psutil.Process().children() == []

@@ -1,139 +1,53 @@
 """The scheduler, one failure at a time: events in, expected commands out."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from common.errors import (
     FetchFailedError,
     InjectedFailureError,
     InputError,
-    MapReduceError,
     OutputLostError,
-    TaskError,
 )
-from common.model import Role
 from master.scheduling.messages import (
-    Command,
     Fail,
     Finish,
-    Output,
     RunTask,
     Suspect,
-    TaskFailed,
-    TaskId,
-    TaskSucceeded,
-    TimePassed,
-    WorkerHeard,
+    WorkerBack,
     WorkerId,
-    WorkerJoined,
-    WorkerLost,
-    WorkerSilent,
 )
-from master.scheduling.placement import Placement
 from master.scheduling.scheduler import MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
-from master.scheduling.task import TRANSITIONS, IllegalStepError, Step, Task, TaskState
-
-
-def mapper(index: int, incarnation: int = 1) -> WorkerId:
-    return WorkerId(Role.MAPPER, index, incarnation)
-
-
-def reducer(index: int, incarnation: int = 1) -> WorkerId:
-    return WorkerId(Role.REDUCER, index, incarnation)
-
-
-def map_task(number: int) -> TaskId:
-    return TaskId(Role.MAPPER, number - 1)
-
-
-M1, M2, M3, R1, R2 = mapper(1), mapper(2), mapper(3), reducer(1), reducer(2)
-ALL = [M1, M2, R1, R2]
-MAP1, MAP2, MAP3, MAP4 = (map_task(number) for number in range(1, 5))
-REDUCE1, REDUCE2 = TaskId(Role.REDUCER, 0), TaskId(Role.REDUCER, 1)
-NO_COMMANDS: list[Command] = []
-
-
-def output(task: TaskId, attempt: int, worker: WorkerId) -> Output:
-    return Output(task, attempt, worker, f"{task.role} {task.index + 1}.{attempt}")
-
-
-def succeed(
-    scheduler: StageScheduler, task: TaskId, attempt: int, worker: WorkerId, now_s: float = 0.0
-) -> list[Command]:
-    return scheduler.handle(TaskSucceeded(output(task, attempt, worker)), now_s)
-
-
-def fail(
-    scheduler: StageScheduler,
-    task: TaskId,
-    attempt: int,
-    error: MapReduceError | None = None,
-    unreachable: bool = False,
-) -> list[Command]:
-    return scheduler.handle(TaskFailed(task, attempt, error or TaskError("disk full"), unreachable), 0.0)
-
-
-def lose(scheduler: StageScheduler, worker: WorkerId, *, returns: bool, now_s: float = 0.0) -> list[Command]:
-    return scheduler.handle(WorkerLost(worker, returns, f"{worker.role} {worker.index} was killed"), now_s)
-
-
-def leave(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerLost(worker, returns=False, reason="it has left", left=True), 0.0)
-
-
-def join(scheduler: StageScheduler, worker: WorkerId, now_s: float = 0.0) -> list[Command]:
-    return scheduler.handle(WorkerJoined(worker), now_s)
-
-
-def silence(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerSilent(worker), 0.0)
-
-
-def hear(scheduler: StageScheduler, worker: WorkerId) -> list[Command]:
-    return scheduler.handle(WorkerHeard(worker), 0.0)
-
-
-def wake(scheduler: StageScheduler, now_s: float) -> list[Command]:
-    return scheduler.handle(TimePassed(), now_s)
-
-
-def there(*workers: WorkerId, homes: dict[TaskId, int] | None = None) -> Placement:
-    """Return a placement of workers that have joined."""
-    placement = Placement(homes)
-    for worker in workers:
-        placement.take_in(WorkerJoined(worker))
-    return placement
-
-
-def started(
-    maps: int, reduces: int, workers: Sequence[WorkerId], homes: dict[TaskId, int] | None = None
-) -> StageScheduler:
-    """Return a stage whose first commands were given."""
-    scheduler = StageScheduler(range(maps), reduces, there(*workers, homes=homes))
-    scheduler.start(0.0)
-    return scheduler
-
-
-def both_reduce(attempt: int, sources: tuple[Output, ...]) -> list[Command]:
-    return [RunTask(REDUCE1, attempt, R1, sources), RunTask(REDUCE2, attempt, R2, sources)]
-
-
-def failure(commands: list[Command]) -> tuple[TaskId, str]:
-    """Return what the one command Fail says, of an error that counts as a task's."""
-    (command,) = commands
-    assert isinstance(command, Fail)
-    assert isinstance(command.error, TaskError)
-    return command.task, str(command.error)
-
-
-def reducing() -> tuple[StageScheduler, tuple[Output, Output]]:
-    """Return a stage of two map and two reduce tasks whose reduce tasks run, and its map outputs."""
-    scheduler = started(2, 2, ALL)
-    succeed(scheduler, MAP1, 1, M1)
-    assert len(succeed(scheduler, MAP2, 1, M2)) == 2
-    return scheduler, (output(MAP1, 1, M1), output(MAP2, 1, M2))
-
+from tests.master.scheduling.stage import (
+    ALL,
+    M1,
+    M2,
+    M3,
+    MAP1,
+    MAP2,
+    MAP3,
+    MAP4,
+    NO_COMMANDS,
+    R1,
+    R2,
+    REDUCE1,
+    REDUCE2,
+    both_reduce,
+    fail,
+    failure,
+    hear,
+    join,
+    leave,
+    lose,
+    mapper,
+    output,
+    reducing,
+    silence,
+    started,
+    straggling,
+    succeed,
+    there,
+    wake,
+)
 
 # Success
 
@@ -163,75 +77,7 @@ def test_a_stage_without_tasks_finishes_at_once() -> None:
     assert StageScheduler([], 0, there(*ALL)).start(0.0) == [Finish(())]
 
 
-# Homes
-
-
-def test_a_worker_has_one_task_at_a_time_and_takes_its_own_next() -> None:
-    scheduler = StageScheduler(range(4), 0, there(M1, M2))
-    assert scheduler.start(0.0) == [RunTask(MAP1, 1, M1), RunTask(MAP2, 1, M2)]
-    assert succeed(scheduler, MAP2, 1, M2) == [RunTask(MAP4, 1, M2)]
-    assert succeed(scheduler, MAP1, 1, M1) == [RunTask(MAP3, 1, M1)]
-
-
-def test_homes_last_from_stage_to_stage() -> None:
-    homes: dict[TaskId, int] = {}
-    placement = there(M1, M2, homes=homes)
-    scheduler = StageScheduler(range(2), 0, placement)
-    scheduler.start(0.0)
-    assert lose(scheduler, M1, returns=False) == NO_COMMANDS
-    succeed(scheduler, MAP2, 1, M2)
-    succeed(scheduler, MAP1, 2, M2)
-    back = mapper(1, 2)
-    assert join(scheduler, back) == NO_COMMANDS  # the stage is over
-    scheduler = StageScheduler(range(2), 0, placement)
-    assert scheduler.start(0.0) == [RunTask(MAP1, 1, M2), RunTask(MAP2, 1, back)]
-    assert homes == {MAP1: 2, MAP2: 2}
-    succeed(scheduler, MAP2, 1, back)
-    assert homes == {MAP1: 2, MAP2: 1}
-
-
-def test_an_idle_worker_takes_the_second_waiting_task_of_a_busy_one_and_leaves_it_the_first() -> None:
-    homes = {MAP1: 1, MAP2: 1, MAP3: 1, MAP4: 2}
-    scheduler = started(4, 0, [M1, M2], homes)
-    assert succeed(scheduler, MAP4, 1, M2) == [RunTask(MAP3, 1, M2)]
-    assert succeed(scheduler, MAP3, 1, M2) == NO_COMMANDS
-    assert homes[MAP3] == 2
-    assert succeed(scheduler, MAP1, 1, M1) == [RunTask(MAP2, 1, M1)]
-
-
-def test_a_worker_that_is_nobodys_home_takes_the_last_waiting_task_of_a_busy_one_too() -> None:
-    scheduler = started(2, 0, [M1])
-    assert join(scheduler, M2) == [RunTask(MAP2, 1, M2)]
-
-
-def test_an_idle_worker_whose_own_task_must_go_elsewhere_takes_another() -> None:
-    homes = {MAP1: 1, MAP2: 1, MAP3: 1, MAP4: 2}
-    scheduler = started(4, 0, [M1, M2], homes)
-    for attempt in (1, 2):  # MAP4 waits for mapper 1 after this, and MAP3 can run at mapper 2
-        commands = fail(scheduler, MAP4, attempt)
-    assert commands == [RunTask(MAP3, 1, M2)]
-
-
 # Failures that are answered
-
-
-def test_a_failed_attempt_runs_again_in_the_same_place() -> None:
-    assert fail(started(2, 2, ALL), MAP1, 1) == [RunTask(MAP1, 2, M1)]
-    scheduler, sources = reducing()
-    assert fail(scheduler, REDUCE2, 1) == [RunTask(REDUCE2, 2, R2, sources)]
-
-
-def test_after_two_failures_at_home_it_goes_elsewhere() -> None:
-    scheduler = started(2, 2, [M1, M2, M3])
-    fail(scheduler, MAP1, 1)
-    assert fail(scheduler, MAP1, 2) == [RunTask(MAP1, 3, M3)]
-    assert fail(scheduler, MAP1, 3) == [RunTask(MAP1, 4, M1)]
-
-
-def test_with_nowhere_else_it_stays() -> None:
-    scheduler = started(1, 0, [M1])
-    for attempt in (1, 2, 3):
-        assert fail(scheduler, MAP1, attempt) == [RunTask(MAP1, attempt + 1, M1)]
 
 
 def test_four_charged_failures_fail_the_stage_with_the_last_error() -> None:
@@ -316,25 +162,10 @@ def test_an_interrupted_attempt_ends_with_its_worker() -> None:
     assert join(scheduler, mapper(1, 2)) == [RunTask(MAP1, 2, mapper(1, 2))]
 
 
-def test_a_silent_worker_gets_nothing_new_until_it_is_heard() -> None:
-    scheduler = started(2, 2, ALL)
-    assert silence(scheduler, M1) == NO_COMMANDS
-    assert fail(scheduler, MAP1, 1) == NO_COMMANDS
-    assert hear(scheduler, M1) == [RunTask(MAP1, 2, M1)]
-
-
 def test_a_worker_that_was_silent_already_is_not_suspected_again() -> None:
     scheduler = started(2, 2, ALL)
     silence(scheduler, M1)
     assert fail(scheduler, MAP1, 1, unreachable=True) == NO_COMMANDS
-    assert hear(scheduler, M1) == [RunTask(MAP1, 1, M1)]
-
-
-def test_the_silence_of_an_earlier_stage_counts() -> None:
-    placement = there(M1, M2)
-    silence(StageScheduler([], 0, placement), M1)
-    scheduler = StageScheduler(range(2), 0, placement)
-    assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
     assert hear(scheduler, M1) == [RunTask(MAP1, 1, M1)]
 
 
@@ -353,61 +184,12 @@ def test_a_worker_that_joins_twice_is_heard() -> None:
 # Workers that are lost
 
 
-def test_a_home_that_is_late_with_a_second_attempt_keeps_no_task_waiting() -> None:
-    scheduler = started(3, 0, [M1, M2], {MAP1: 1, MAP2: 1, MAP3: 2})
-    assert succeed(scheduler, MAP3, 1, M2) == NO_COMMANDS
-    assert fail(scheduler, MAP1, 1) == [RunTask(MAP1, 2, M1)]
-    assert scheduler.wake_s == STRAGGLES_AFTER_S
-    assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP2, 1, M2)]
-
-
 def test_the_only_map_task_gets_a_backup_when_it_must_run_again() -> None:
     """It is known how long it took the first time."""
     scheduler = started(1, 1, [M1, M2, R1])
     succeed(scheduler, MAP1, 1, M1)
     assert fail(scheduler, REDUCE1, 1, FetchFailedError(0, 1, False, "x")) == [RunTask(MAP1, 2, M1)]
     assert wake(scheduler, STRAGGLES_AFTER_S) == [RunTask(MAP1, 3, M2, backup=True)]
-
-
-def test_a_task_waits_for_its_lost_worker_to_return() -> None:
-    scheduler = started(2, 2, ALL)
-    assert lose(scheduler, M1, returns=True) == NO_COMMANDS
-    assert join(scheduler, mapper(1, 2)) == [RunTask(MAP1, 2, mapper(1, 2))]
-
-
-def test_a_task_waits_for_a_worker_that_was_away_from_the_start() -> None:
-    placement = there(*ALL)
-    lose(StageScheduler([], 0, placement), M1, returns=True)
-    scheduler = StageScheduler(range(2), 2, placement)
-    assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
-    assert join(scheduler, mapper(1, 4)) == [RunTask(MAP1, 1, mapper(1, 4))]
-
-
-def test_a_task_waits_for_a_worker_that_was_lost_before_it_joined() -> None:
-    placement = there(M2)
-    lose(StageScheduler([], 0, placement), M1, returns=True)
-    scheduler = StageScheduler(range(2), 0, placement)
-    assert scheduler.start(0.0) == [RunTask(MAP2, 1, M2)]
-    assert join(scheduler, mapper(1, 2)) == [RunTask(MAP1, 1, mapper(1, 2))]
-
-
-@pytest.mark.parametrize("returns", [True, False])
-def test_late_news_of_a_loss_does_not_take_the_seat_of_who_sits_there_by_now(returns: bool) -> None:
-    scheduler = started(1, 0, [mapper(1, 2)])
-    assert lose(scheduler, M1, returns=returns) == NO_COMMANDS
-    assert fail(scheduler, MAP1, 1) == [RunTask(MAP1, 2, mapper(1, 2))]
-
-
-def test_the_task_of_a_worker_lost_for_good_goes_elsewhere() -> None:
-    scheduler = started(2, 2, ALL)
-    assert lose(scheduler, M1, returns=False) == NO_COMMANDS
-    assert succeed(scheduler, MAP2, 1, M2) == [RunTask(MAP1, 2, M2)]
-
-
-def test_a_waiting_task_goes_elsewhere_when_its_worker_will_not_return() -> None:
-    scheduler = started(2, 2, [M1, M2, M3])
-    lose(scheduler, M1, returns=True)
-    assert lose(scheduler, mapper(1, 2), returns=False) == [RunTask(MAP1, 2, M3)]
 
 
 def test_without_any_mapper_the_stage_fails_with_the_last_words() -> None:
@@ -460,12 +242,6 @@ def test_a_worker_that_leaves_costs_its_task_nothing() -> None:
         assert leave(scheduler, at_work) == [RunTask(MAP1, attempt, idle)]
         at_work, idle = idle, mapper(at_work.index, at_work.incarnation + 1)
         assert join(scheduler, idle) == NO_COMMANDS
-
-
-def test_the_loss_of_an_earlier_incarnation_does_not_empty_the_seat() -> None:
-    scheduler = started(1, 0, [mapper(1, 2)])
-    assert lose(scheduler, mapper(1, 1), returns=True) == NO_COMMANDS
-    assert fail(scheduler, MAP1, 1) == [RunTask(MAP1, 2, mapper(1, 2))]
 
 
 # Map outputs that are lost
@@ -523,7 +299,7 @@ def test_an_unreachable_mapper_is_suspected_and_runs_nothing_until_it_is_heard()
     assert succeed(scheduler, MAP2, 2, M2) == both_reduce(2, sources)
 
 
-def test_a_failed_fetch_of_an_old_attempt_does_not_condemn_the_new_one() -> None:
+def test_a_failed_fetch_of_an_old_attempt_does_not_give_up_the_new_output() -> None:
     scheduler, (_, second) = reducing()
     fail(scheduler, REDUCE1, 1, FetchFailedError(0, 1, False, "gone"))
     succeed(scheduler, MAP1, 2, M1)
@@ -532,7 +308,7 @@ def test_a_failed_fetch_of_an_old_attempt_does_not_condemn_the_new_one() -> None
     assert fail(scheduler, REDUCE2, 1, old) == [RunTask(REDUCE2, 2, R2, sources)]
 
 
-def test_a_condemned_attempt_never_comes_back() -> None:
+def test_an_attempt_that_was_given_up_never_comes_back() -> None:
     scheduler, _ = reducing()
     fail(scheduler, REDUCE1, 1, FetchFailedError(0, 1, False, "gone"))
     assert succeed(scheduler, MAP1, 1, M1) == NO_COMMANDS
@@ -575,14 +351,6 @@ def test_a_map_output_that_goes_with_its_worker_eight_times_fails_the_stage() ->
 # Backup attempts
 
 
-def straggling() -> StageScheduler:
-    """Return a stage of four map tasks of which three took a second each, and MAP4 goes on at mapper 4."""
-    scheduler = started(4, 0, [M1, M2, M3, mapper(4)])
-    for task, worker in ((MAP1, M1), (MAP2, M2), (MAP3, M3)):
-        assert succeed(scheduler, task, 1, worker, now_s=1.0) == NO_COMMANDS
-    return scheduler
-
-
 def test_a_straggler_gets_one_backup_after_three_times_the_median() -> None:
     scheduler = straggling()
     assert scheduler.wake_s == 3.0
@@ -616,15 +384,6 @@ def test_a_backup_that_is_asked_for_again_is_one_still() -> None:
     assert hear(scheduler, M1) == [RunTask(MAP2, 2, M1, backup=True)]
 
 
-def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
-    scheduler = started(4, 0, [M1, M2])
-    assert succeed(scheduler, MAP2, 1, M2, now_s=1.0) == [RunTask(MAP4, 1, M2)]
-    assert succeed(scheduler, MAP4, 1, M2, now_s=2.0) == NO_COMMANDS
-    assert scheduler.wake_s == 3.0
-    assert wake(scheduler, 3.0) == [RunTask(MAP3, 1, M2)]
-    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2, backup=True)]
-
-
 @pytest.mark.parametrize(("first", "worker", "second"), [(1, mapper(4), 2), (2, M1, 1)])
 def test_of_two_attempts_the_first_to_succeed_counts(first: int, worker: WorkerId, second: int) -> None:
     scheduler = straggling()
@@ -651,20 +410,4 @@ def test_a_backup_is_given_when_a_worker_becomes_idle() -> None:
     assert scheduler.wake_s == 12.0
     silence(scheduler, M1)
     assert wake(scheduler, 12.0) == NO_COMMANDS
-    assert scheduler.handle(WorkerHeard(M1), 13.0) == [RunTask(MAP4, 2, M1, backup=True)]
-
-
-# The table
-
-
-@pytest.mark.parametrize("state", TaskState)
-@pytest.mark.parametrize("step", Step)
-def test_a_task_takes_the_steps_of_the_table_and_no_other(state: TaskState, step: Step) -> None:
-    task = Task(MAP1, state)
-    if (state, step) in TRANSITIONS:
-        task.take(step)
-        assert task.state is TRANSITIONS[state, step]
-    else:
-        with pytest.raises(IllegalStepError, match=f"{state.name}: no {step.name} from there"):
-            task.take(step)
-        assert task.state is state
+    assert scheduler.handle(WorkerBack(M1), 13.0) == [RunTask(MAP4, 2, M1)]

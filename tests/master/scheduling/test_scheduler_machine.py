@@ -17,9 +17,9 @@ from common.errors import FetchFailedError, InjectedFailureError, InputError, Ou
 from common.model import Role
 from master.scheduling.messages import (
     Command,
-    Event,
     Fail,
     Finish,
+    Notice,
     Output,
     RunTask,
     Suspect,
@@ -27,20 +27,20 @@ from master.scheduling.messages import (
     TaskId,
     TaskSucceeded,
     TimePassed,
-    WorkerHeard,
+    WorkerBack,
+    WorkerGone,
     WorkerId,
-    WorkerJoined,
-    WorkerLost,
-    WorkerSilent,
+    WorkerQuiet,
+    WorkerReady,
 )
 from master.scheduling.placement import Placement
 from master.scheduling.scheduler import BACKUP_FROM, MAX_INTERRUPTIONS, STRAGGLES_AFTER_S, StageScheduler
 from master.scheduling.task import MAX_FAILURES, MAX_LOSSES
 
-Seat = tuple[Role, int]
+Slot = tuple[Role, int]
 ANY = data()
 INPUT_ERROR = InputError("line 3: 'x' is not a number")
-SEATS = [(role, index) for role in Role for index in range(1, 5)]
+SLOTS = [(role, index) for role in Role for index in range(1, 5)]
 
 
 @dataclass
@@ -58,18 +58,18 @@ class Cluster(RuleBasedStateMachine):
 
     end: Command | None = Finish(())
 
-    @initialize(present=sets(sampled_from(SEATS), min_size=2), patience_s=sampled_from([0.0, 5.0]))
-    def begin(self, present: set[Seat], patience_s: float) -> None:
-        self.incarnation: Counter[Seat] = Counter()
-        self.seats: dict[Seat, WorkerId | None] = {
-            seat: self.newest(seat) for seat in sorted(present, key=str)
+    @initialize(present=sets(sampled_from(SLOTS), min_size=2), patience_s=sampled_from([0.0, 5.0]))
+    def begin(self, present: set[Slot], patience_s: float) -> None:
+        self.incarnation: Counter[Slot] = Counter()
+        self.slots: dict[Slot, WorkerId | None] = {
+            slot: self.newest(slot) for slot in sorted(present, key=str)
         }
         self.silent: set[WorkerId] = set()
         self.suspects: set[WorkerId] = set()
         self.homes: dict[TaskId, int] = {}
         self.placement = Placement(self.homes)
         for worker in self.there():
-            self.placement.take_in(WorkerJoined(worker))
+            self.placement.take_in(WorkerReady(worker))
         self.patience_s = patience_s
         self.now_s = 0.0
         self.emptied_s = dict.fromkeys(Role, 0.0)
@@ -170,15 +170,15 @@ class Cluster(RuleBasedStateMachine):
             FetchFailedError(0, 1, True, "x"),
             INPUT_ERROR,
         ]
-        events: list[Event] = [TaskFailed(run.task, run.attempt, error, True) for error in errors]
-        self.send(pick.draw(sampled_from([*events, TaskSucceeded(output_of(run))])))
+        notices: list[Notice] = [TaskFailed(run.task, run.attempt, error, True) for error in errors]
+        self.send(pick.draw(sampled_from([*notices, TaskSucceeded(output_of(run))])))
 
     @rule(pick=ANY)
     @precondition(lambda self: self.heard())
     def falls_silent(self, pick: DataObject) -> None:
         worker = pick.draw(sampled_from(self.heard()))
         self.silent.add(worker)
-        self.send(WorkerSilent(worker))
+        self.send(WorkerQuiet(worker))
 
     @rule(pick=ANY)
     @precondition(lambda self: self.silent)
@@ -198,8 +198,8 @@ class Cluster(RuleBasedStateMachine):
     @rule(pick=ANY, returns=booleans(), started=booleans())
     @precondition(lambda self: self.away())
     def dies_before_it_joins(self, pick: DataObject, returns: bool, started: bool) -> None:
-        seat = pick.draw(sampled_from(self.away()))
-        self.lose(self.newest(seat) if started else WorkerId(*seat, self.incarnation[seat]), returns)
+        slot = pick.draw(sampled_from(self.away()))
+        self.lose(self.newest(slot) if started else WorkerId(*slot, self.incarnation[slot]), returns)
 
     @rule(pick=ANY)
     @precondition(lambda self: self.away())
@@ -207,22 +207,22 @@ class Cluster(RuleBasedStateMachine):
         self.join(pick.draw(sampled_from(self.away())))
 
     @rule(pick=ANY)
-    @precondition(lambda self: len(self.seats) < len(SEATS))
+    @precondition(lambda self: len(self.slots) < len(SLOTS))
     def joins(self, pick: DataObject) -> None:
-        self.join(pick.draw(sampled_from([seat for seat in SEATS if seat not in self.seats])))
+        self.join(pick.draw(sampled_from([slot for slot in SLOTS if slot not in self.slots])))
 
     @rule(pick=ANY)
     @precondition(lambda self: self.there())
     def joins_twice(self, pick: DataObject) -> None:
         worker = pick.draw(sampled_from(self.there()))
         self.silent.discard(worker)
-        self.send(WorkerJoined(worker), asked_again=worker)
+        self.send(WorkerReady(worker), asked_again=worker)
 
     @rule(seconds=sampled_from([0.1, 1.0, 3.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         self.wait_until(self.now_s + seconds)
 
-    # What must hold after each event
+    # What must hold after each notice
 
     @invariant()
     def exactly_the_attempts_given_are_waited_for(self) -> None:
@@ -239,7 +239,7 @@ class Cluster(RuleBasedStateMachine):
                 idle, home = self.idle(task.role), self.homes.get(task)
                 if self.charged_at_home[task] >= 2:
                     elsewhere = [w for w in idle if w.index != self.failed_at[task]]
-                    has_elsewhere = self.seats.keys() - {(task.role, self.failed_at[task])}
+                    has_elsewhere = self.slots.keys() - {(task.role, self.failed_at[task])}
                     assert not (elsewhere if any(role is task.role for role, _ in has_elsewhere) else idle)
                 elif home in first_in_line:
                     assert not idle
@@ -288,9 +288,9 @@ class Cluster(RuleBasedStateMachine):
 
     # The cluster
 
-    def send(self, event: Event, asked_again: WorkerId | None = None) -> None:
+    def send(self, notice: Notice, asked_again: WorkerId | None = None) -> None:
         again = [waited.run for waited in self.waited.values() if self.wakes(waited, asked_again)]
-        commands = self.scheduler.handle(event, self.now_s)
+        commands = self.scheduler.handle(notice, self.now_s)
         if self.end is not None:
             assert commands == []
             return
@@ -320,10 +320,10 @@ class Cluster(RuleBasedStateMachine):
 
     def hear(self, worker: WorkerId) -> None:
         self.silent.discard(worker)
-        self.send(WorkerHeard(worker), asked_again=worker)
+        self.send(WorkerBack(worker), asked_again=worker)
 
     def suspect(self, worker: WorkerId) -> None:
-        if self.seats.get((worker.role, worker.index)) == worker and worker not in self.silent:
+        if self.slots.get((worker.role, worker.index)) == worker and worker not in self.silent:
             self.suspects.add(worker)
 
     def lose(self, worker: WorkerId, returns: bool, left: bool = False) -> None:
@@ -339,21 +339,21 @@ class Cluster(RuleBasedStateMachine):
                     del self.outputs[task]
                     self.lost[task] += 1
         if returns:
-            self.seats[worker.role, worker.index] = None
+            self.slots[worker.role, worker.index] = None
         else:
-            del self.seats[worker.role, worker.index]
-            if not any(role is worker.role for role, _ in self.seats):
+            del self.slots[worker.role, worker.index]
+            if not any(role is worker.role for role, _ in self.slots):
                 self.emptied_s[worker.role] = self.now_s
-        self.send(WorkerLost(worker, returns, "killed", left))
+        self.send(WorkerGone(worker, returns, "killed", left))
 
-    def join(self, seat: Seat) -> None:
-        worker = self.newest(seat)
-        self.seats[seat] = worker
-        self.send(WorkerJoined(worker))
+    def join(self, slot: Slot) -> None:
+        worker = self.newest(slot)
+        self.slots[slot] = worker
+        self.send(WorkerReady(worker))
 
-    def newest(self, seat: Seat) -> WorkerId:
-        self.incarnation[seat] += 1
-        return WorkerId(*seat, self.incarnation[seat])
+    def newest(self, slot: Slot) -> WorkerId:
+        self.incarnation[slot] += 1
+        return WorkerId(*slot, self.incarnation[slot])
 
     # The books
 
@@ -398,7 +398,7 @@ class Cluster(RuleBasedStateMachine):
         if not isinstance(error, TaskError):
             assert task == self.permanent
         elif str(error).startswith(f"no {task.role} is left"):
-            assert not any(role is task.role for role, _ in self.seats)
+            assert not any(role is task.role for role, _ in self.slots)
             assert self.now_s >= self.emptied_s[task.role] + self.patience_s
         else:
             assert self.exhausted(task)
@@ -465,13 +465,13 @@ class Cluster(RuleBasedStateMachine):
         return pick.draw(sampled_from(self.in_progress()))
 
     def there(self) -> list[WorkerId]:
-        return [worker for worker in self.seats.values() if worker is not None]
+        return [worker for worker in self.slots.values() if worker is not None]
 
     def heard(self) -> list[WorkerId]:
         return [worker for worker in self.there() if worker not in self.silent]
 
-    def away(self) -> list[Seat]:
-        return [seat for seat, worker in self.seats.items() if worker is None]
+    def away(self) -> list[Slot]:
+        return [slot for slot, worker in self.slots.items() if worker is None]
 
 
 def output_of(run: RunTask) -> Output:

@@ -1,0 +1,44 @@
+"""Where the way through bounds, tiles and single precision is hard; boxes must agree there, too."""
+
+import numpy as np
+import pytest
+
+from tests.common.kernels.nearest.walks import BUILDS, Build, check, walk
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_float32_ceases_to_do_while_whole_chunks_are_assigned(build: Build) -> None:
+    """A jump puts the first chunks in doubt as a whole; only in a later one are there near-ties."""
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(40_000, 6))
+    points[25_000:30_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(5_000, 6))
+    far_apart = np.concatenate([rng.normal(size=(10, 6)), np.full((2, 6), -50.0)])
+    near_ties = rng.normal(size=(12, 6))
+    near_ties[-2], near_ties[-1] = 1.0, 1.0 + 1e-9
+    check(build, points, [far_apart, near_ties, near_ties + 1e-9, far_apart])
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_rows_that_float32_cannot_tell_apart_come_late(build: Build) -> None:
+    """Most of a later tile is in doubt, which the first ones do not show."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(12_000, 6))
+    points[9_000:11_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(2_000, 6))
+    path = walk(points, 12, seed=0, steps=3)
+    centroids = path[0].copy()
+    centroids[:4] = 1.0 + 1e-9 * rng.integers(0, 3, size=(4, 6))
+    check(build, points, [centroids, *path])
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("fast", [1, 4, 9])
+def test_some_centroids_are_fast(build: Build, fast: int) -> None:
+    """They run through the others, some through a lattice's corners, where points are half way between."""
+    rng = np.random.default_rng(fast)
+    points = np.concatenate([rng.normal(size=(9000, 5)), rng.integers(0, 2, size=(500, 5))])
+    path = [points[:: len(points) // 32].copy()]
+    for _ in range(8):
+        centroids = path[-1] + rng.normal(scale=1e-3, size=path[0].shape)
+        centroids[rng.choice(len(centroids), fast, replace=False)] += rng.integers(-1, 2, size=(fast, 5)) / 2
+        path.append(centroids)
+    check(build, points, path)

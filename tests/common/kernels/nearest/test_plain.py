@@ -1,0 +1,33 @@
+"""The plain formula, compiled, against the one in NumPy."""
+
+import numpy as np
+from hypothesis import given, settings
+
+from common.kernels.limbs import read_only
+from common.kernels.nearest import distance, plain
+from common.model import FloatArray
+from tests.common.kernels.nearest.walks import data, walk
+
+
+@given(drawn=data())
+@settings(max_examples=150)
+def test_compiled_code_is_the_plain_formula(
+    drawn: tuple[FloatArray, int, int],
+) -> None:
+    points, k, seed = drawn
+    for centroids in walk(points, k, seed, steps=2):
+        labels, squared = distance.nearest(points, centroids)
+        found = plain.nearest(points, centroids)
+        assert np.array_equal(found[0], labels)
+        assert np.array_equal(found[1], squared)
+
+
+@given(drawn=data())
+def test_squared_distances_to_given_labels(drawn: tuple[FloatArray, int, int]) -> None:
+    points, k, seed = drawn
+    rng = np.random.default_rng(seed)
+    centroids, labels = points[rng.integers(len(points), size=k)], rng.integers(k, size=len(points))
+    out = np.empty(len(points))
+    plain.squared_to(read_only(points), read_only(centroids), labels.astype(np.uint32), out)
+    for r, label in enumerate(labels.tolist()):
+        assert out[r] == distance.nearest(points[r : r + 1], centroids[label : label + 1])[1][0]

@@ -1,0 +1,72 @@
+"""Products against the plain formula: labels are its labels, bounds hold."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.kernels.limbs import read_only
+from common.kernels.nearest import distance
+from common.kernels.nearest.products import Products
+from common.model import FloatArray
+from tests.common.kernels.nearest.walks import data, walk
+
+
+@given(drawn=data())
+@settings(max_examples=150)
+def test_products_give_the_labels_and_distances_of_the_plain_formula(
+    drawn: tuple[FloatArray, int, int],
+) -> None:
+    points, k, seed = drawn
+    for centroids in walk(points, k, seed, steps=2):
+        labels, squared = distance.nearest(points, centroids)
+        found = distance.nearest_by_products(points, centroids)
+        assert np.array_equal(found[0], labels)
+        assert np.array_equal(found[1], squared)
+
+
+def prepared(drawn: tuple[FloatArray, int, int]) -> tuple[Products, FloatArray, FloatArray, FloatArray]:
+    """Return products, points, centroids, and all squared distances in units of the products' scale."""
+    points, k, seed = drawn
+    points = points[:200]
+    exponent = int(np.frexp(np.abs(points).max())[1])
+    products = Products(points.shape[1], k, exponent, points.mean(axis=0))
+    centroids = points[np.random.default_rng(seed).integers(len(points), size=k)]
+    scaled = np.array([((points - c) * products.scale) ** 2 for c in centroids]).sum(axis=2)
+    return products, points, centroids, scaled
+
+
+@given(drawn=data())
+def test_bounds_hold_for_the_nearest_and_the_second(drawn: tuple[FloatArray, int, int]) -> None:
+    products, points, centroids, scaled = prepared(drawn)
+    rows = np.arange(len(points), dtype=np.uint32)
+    products.set_centroids(read_only(centroids))
+    products.assign(read_only(points), rows)
+    found = products.found
+    for r in rows.tolist():
+        label = found.labels[r]
+        assert found.nearest[r] >= scaled[label, r] * (1 - 1e-12)
+        others = np.delete(scaled[:, r], label)
+        assert found.second[r] <= others.min(initial=np.inf) * (1 + 1e-12) + 1e-300
+
+
+@given(drawn=data(), first=st.integers(1, 12))
+def test_others_are_bounded_without_each_rows_own(drawn: tuple[FloatArray, int, int], first: int) -> None:
+    products, points, centroids, scaled = prepared(drawn)
+    rows = np.arange(len(points), dtype=np.uint32)
+    order = np.arange(len(centroids))[::-1].copy()
+    first = min(first, len(order))
+    products.set_centroids(read_only(centroids), order)
+    own = (rows % len(centroids)).astype(np.uint32)
+    bounds = products.bound_others(read_only(points), rows, own, first)
+    for r in rows.tolist():
+        others = [scaled[k, r] for k in order[:first].tolist() if k != own[r]]
+        assert bounds[r] <= min(others, default=np.inf) * (1 + 1e-12) + 1e-300
+
+
+def test_centroids_too_far_for_float32_take_float64() -> None:
+    points = np.random.default_rng(0).normal(size=(10, 3))
+    products = Products(3, 2, 2, np.zeros(3))
+    products.set_centroids(read_only(points[:2].copy()))
+    assert products.in_single
+    products.set_centroids(read_only(np.array([points[0], points[1] + 1e9])))
+    assert not products.in_single
