@@ -29,18 +29,10 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the command line.
+    """A command of the command line; `summary` is its help in one line.
 
-    Parameters
-    ----------
-    name
-        What the user types.
-    function
-        Does the work. Gets each group by its name below, and `messages`.
-    groups
-        By name: a dataclass, or an instance of one, whose values are then the options' defaults.
-    help, summary, epilog
-        What its help says; in one line; and at the end.
+    A group is a dataclass, or an instance of one, whose values are then the options' defaults. The function
+    gets each group by its name here, and `messages`.
     """
 
     name: str

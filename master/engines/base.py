@@ -18,22 +18,9 @@ from master.options.groups import HostOptions, WorkerOptions
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What an engine starts from.
+    """What an engine starts from; `tasks` are what workers are told with each task.
 
-    Parameters
-    ----------
-    config
-        What the user asked for.
-    tasks
-        What workers are told with each task.
-    file
-        The opened input.
-    data_dir
-        Locked; its workers' folders are this run's.
-    log
-        Gets the engine's events.
-    stack
-        Ends what the engine starts.
+    The data directory is locked. `stack` ends what the engine starts.
     """
 
     config: RunConfig
@@ -67,14 +54,11 @@ class EngineRow:
         Takes an `EngineRequest`, returns the running `Engine`.
     threads
         Returns the threads of a map task; 0 lets the worker's host decide.
-    takes
-        Options that not every engine takes.
-    refuses
-        Options that make no sense with it, and why.
-    open_input
-        Takes a `RunConfig` and an `ExitStack`, returns the opened input; called before `start`.
-    reads_addresses
-        Whether the input may be an address such as hdfs://host/file.
+    takes, refuses
+        Options that not every engine takes; options that make no sense with it, and why.
+    open_input, reads_addresses
+        Takes a `RunConfig` and an `ExitStack`, returns the opened input, which may be an address such as
+        hdfs://host/file.
     writes_files
         Whether its workers write files, in folders of their own.
     package
