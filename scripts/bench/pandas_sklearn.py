@@ -15,4 +15,4 @@ if __name__ == "__main__":
     table = pandas.read_csv(source, header=None, engine=engine)
     model = KMeans(len(start), init=start, n_init=1, max_iter=int(iterations), tol=0)
     model.fit(table.to_numpy())
-    np.savetxt(output, model.cluster_centers_, fmt="%.17g", delimiter=",")
+    np.savez(output, centroids=model.cluster_centers_)

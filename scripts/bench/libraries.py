@@ -1,0 +1,200 @@
+"""One fit by another library, in a process of its own; prints what it measured as JSON.
+
+The data are in memory, in the type asked for, and the library has done a little fit before the clock starts.
+"""
+
+import contextlib
+import io
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_WARM_UP_ROWS = 1000
+_BLOCK_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to fit."""
+
+    points: Array  # shape (rows, d)
+    initial: Array  # shape (k, d), or (n, k, d): the best of n starts (scikit-learn only)
+    iterations: int  # at most
+    threads: int
+    count: bool = False  # count the iterations of all starts, which takes time (scikit-learn only)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came of it."""
+
+    seconds: float  # of the fit alone
+    centroids: Array  # shape (k, d)
+    iterations: int | None = None  # of all starts together; None: not known
+    labels: Array | None = None  # shape (rows,); None: the fit doesn't find them
+
+
+def _sklearn(task: Task, algorithm: str) -> Fit:
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    k = task.initial.shape[-2]
+    starts: dict[str, Any] = {"init": task.initial, "n_init": 1}
+    several = task.initial.ndim == 3
+    if several:
+        # scikit-learn subtracts the mean of the columns before it asks for a start.
+        given = iter(task.initial - task.points.mean(axis=0))
+        starts = {"init": lambda *_, **__: next(given), "n_init": len(task.initial)}
+    model = KMeans(k, **starts, max_iter=task.iterations, tol=0, algorithm=algorithm, verbose=int(task.count))
+    said = io.StringIO()
+    with threadpool_limits(task.threads), contextlib.redirect_stdout(said):
+        began_s = time.perf_counter()
+        model.fit(task.points)
+        seconds = time.perf_counter() - began_s
+    counted = sum(line.startswith("Iteration ") for line in said.getvalue().splitlines())
+    iterations = counted or (None if several else int(model.n_iter_))
+    return Fit(seconds, model.cluster_centers_, iterations, model.labels_)
+
+
+def _faiss(task: Task) -> Fit:
+    import faiss
+
+    faiss.omp_set_num_threads(task.threads)
+    points = np.ascontiguousarray(task.points, np.float32)
+    no_point_left_out = {"min_points_per_centroid": 1, "max_points_per_centroid": len(points)}
+    model = faiss.Kmeans(points.shape[1], len(task.initial), niter=task.iterations, **no_point_left_out)
+    initial = np.ascontiguousarray(task.initial, np.float32)
+    began_s = time.perf_counter()
+    model.train(points, init_centroids=initial)
+    return Fit(time.perf_counter() - began_s, np.asarray(model.centroids), task.iterations)
+
+
+def _spark_rows(task: Task, vector: Callable[[Array], Any]) -> Any:
+    """Start Spark in this process, and return the points as an RDD of vectors.
+
+    Spark's tasks read them from a file: tasks that carried them would be sent anew in each iteration.
+    """
+    from pyspark.sql import SparkSession
+
+    settings = {"driver.memory": "8g", "ui.enabled": "false", "ui.showConsoleProgress": "false"}
+    builder = SparkSession.builder.master(f"local[{task.threads}]")
+    session = builder.config(map={f"spark.{name}": value for name, value in settings.items()}).getOrCreate()
+    path = Path(tempfile.mkdtemp(dir=".")).resolve() / "points.npy"
+    np.save(path, task.points)
+    parts = 2 * task.threads
+    rows = session.sparkContext.parallelize(range(parts), parts)
+    return rows.flatMap(lambda i: map(vector, np.array_split(np.load(path, mmap_mode="r"), parts)[i]))
+
+
+def _spark_block(task: Task) -> Fit:
+    """Fit by MLlib's K-Means of data frames with its solver of blocks, its fastest.
+
+    It takes no initial centroids: rows at random. The points are cached before the clock starts.
+    """
+    from pyspark.ml.clustering import KMeans
+    from pyspark.ml.linalg import DenseVector
+
+    frame = _spark_rows(task, lambda row: (DenseVector(row),)).toDF(["features"]).cache()
+    frame.count()
+    options = {"maxIter": task.iterations, "tol": 0.0, "initMode": "random", "seed": 0, "solver": "block"}
+    model = KMeans(k=len(task.initial), **options)
+    began_s = time.perf_counter()
+    fitted = model.fit(frame)
+    seconds = time.perf_counter() - began_s
+    return Fit(seconds, np.array(fitted.clusterCenters()), int(fitted.summary.numIter))
+
+
+def _spark(task: Task) -> Fit:
+    """Fit by MLlib's K-Means of RDDs, the only one of Spark that takes initial centroids.
+
+    The points are cached as Java vectors before the clock starts, so that Python has no part in the fit.
+    """
+    from pyspark import StorageLevel
+    from pyspark.mllib.common import _to_java_object_rdd, callJavaFunc, callMLlibFunc
+    from pyspark.mllib.linalg import DenseVector
+
+    rows = _spark_rows(task, DenseVector)
+    context = rows.context
+    vectors = _to_java_object_rdd(rows)
+    vectors.persist(context._getJavaStorageLevel(StorageLevel.MEMORY_AND_DISK_DESER))
+    vectors.count()
+    k, initial = len(task.initial), [DenseVector(row) for row in task.initial]
+    seed, init_steps, epsilon = 0, 2, 0.0
+    start = ("random", seed, init_steps, epsilon, initial)
+    began_s = time.perf_counter()
+    model = callMLlibFunc("trainKMeansModel", vectors, k, task.iterations, *start, "euclidean")
+    seconds = time.perf_counter() - began_s
+    centers = callJavaFunc(context, model.clusterCenters)
+    return Fit(seconds, np.array([center.toArray() for center in centers]))
+
+
+def _dask(task: Task) -> Fit:
+    import dask
+    import dask.array
+    from dask_ml.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    model = KMeans(len(task.initial), init=task.initial, max_iter=task.iterations, tol=0)
+    with dask.config.set(scheduler="threads", num_workers=task.threads), threadpool_limits(1):
+        points = dask.array.from_array(task.points, chunks=(-(-len(task.points) // task.threads), -1))
+        began_s = time.perf_counter()
+        model.fit(points)
+        seconds = time.perf_counter() - began_s
+    return Fit(seconds, model.cluster_centers_, int(model.n_iter_))
+
+
+FITS: dict[str, Callable[[Task], Fit]] = {
+    "sklearn-lloyd": lambda task: _sklearn(task, "lloyd"),
+    "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
+    "faiss": _faiss,
+    "spark": _spark,
+    "spark-block": _spark_block,
+    "dask-ml": _dask,
+}
+"""How to fit with each library."""
+
+
+def _inertia(points: Array, centroids: Array, labels: Array) -> float:
+    """Sum the squared distances of the points to the centroids of their labels, in float64."""
+    blocks = (slice(start, start + _BLOCK_ROWS) for start in range(0, len(points), _BLOCK_ROWS))
+    return math.fsum(float(np.square(np.float64(points[i]) - centroids[labels[i]]).sum()) for i in blocks)
+
+
+def main(
+    name: str, dtype: str, threads: str, iterations: str, points_path: str, initial_path: str, out: str
+) -> None:
+    """Fit, and print what it took; then write what was found to `out`. Without that, count all iterations."""
+    points = np.load(points_path).astype(dtype, copy=False)
+    initial = np.load(initial_path).astype(dtype, copy=False)
+    few = points[: max(_WARM_UP_ROWS, initial.shape[-2])]
+    FITS[name](Task(few, initial, 2, int(threads)))
+    fit = FITS[name](
+        Task(points, initial, int(iterations), int(threads), count=not out and initial.ndim == 3)
+    )
+    found: dict[str, object] = {"seconds": fit.seconds}
+    if fit.iterations is not None:
+        found["iterations"] = fit.iterations
+    if out:
+        from sklearn.metrics import pairwise_distances_argmin
+
+        labels = fit.labels
+        if labels is None:
+            labels = pairwise_distances_argmin(points, fit.centroids.astype(dtype))
+        found["inertia"] = _inertia(points, fit.centroids, labels)
+        np.savez(out, centroids=fit.centroids, labels=labels)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
