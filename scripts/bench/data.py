@@ -15,7 +15,6 @@ KINDS = ("blobs", "cloud")
 """K normal clusters that overlap, all of equal weight, and one normal cloud without any clusters."""
 _SEPARATION = 6.0
 """Root mean square distance of two clusters' centres, in standard deviations: the same for any columns."""
-_BLOCK_ROWS = 100_000
 
 
 def generate(kind: str, rows: int, columns: int, clusters: int, seed: int) -> FloatArray:
@@ -25,9 +24,7 @@ def generate(kind: str, rows: int, columns: int, clusters: int, seed: int) -> Fl
         return rng.normal(size=(rows, columns))
     centers = rng.normal(scale=_SEPARATION / np.sqrt(2 * columns), size=(clusters, columns))
     points = rng.normal(size=(rows, columns))
-    for start in range(0, rows, _BLOCK_ROWS):
-        block = points[start : start + _BLOCK_ROWS]
-        block += centers[rng.integers(clusters, size=len(block))]
+    points += centers[rng.integers(clusters, size=rows)]
     return points
 
 

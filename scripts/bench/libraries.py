@@ -6,12 +6,11 @@ The data are in memory, in the type asked for, and the library has done a little
 import contextlib
 import io
 import json
-import math
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _WARM_UP_ROWS = 1000
-_BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,12 @@ class Fit:
     labels: Array | None = None  # shape (rows,); None: the fit doesn't find them
 
 
+def _timed(fit: Callable[[], Any]) -> tuple[float, Any]:
+    began_s = time.perf_counter()
+    found = fit()
+    return time.perf_counter() - began_s, found
+
+
 def _sklearn(task: Task, algorithm: str) -> Fit:
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -59,9 +63,7 @@ def _sklearn(task: Task, algorithm: str) -> Fit:
     model = KMeans(k, **starts, max_iter=task.iterations, tol=0, algorithm=algorithm, verbose=int(task.count))
     said = io.StringIO()
     with threadpool_limits(task.threads), contextlib.redirect_stdout(said):
-        began_s = time.perf_counter()
-        model.fit(task.points)
-        seconds = time.perf_counter() - began_s
+        seconds, _ = _timed(lambda: model.fit(task.points))
     counted = sum(line.startswith("Iteration ") for line in said.getvalue().splitlines())
     iterations = counted or (None if several else int(model.n_iter_))
     return Fit(seconds, model.cluster_centers_, iterations, model.labels_)
@@ -75,9 +77,8 @@ def _faiss(task: Task) -> Fit:
     no_point_left_out = {"min_points_per_centroid": 1, "max_points_per_centroid": len(points)}
     model = faiss.Kmeans(points.shape[1], len(task.initial), niter=task.iterations, **no_point_left_out)
     initial = np.ascontiguousarray(task.initial, np.float32)
-    began_s = time.perf_counter()
-    model.train(points, init_centroids=initial)
-    return Fit(time.perf_counter() - began_s, np.asarray(model.centroids), task.iterations)
+    seconds, _ = _timed(lambda: model.train(points, init_centroids=initial))
+    return Fit(seconds, np.asarray(model.centroids), task.iterations)
 
 
 def _spark_rows(task: Task, vector: Callable[[Array], Any]) -> Any:
@@ -87,9 +88,8 @@ def _spark_rows(task: Task, vector: Callable[[Array], Any]) -> Any:
     """
     from pyspark.sql import SparkSession
 
-    settings = {"driver.memory": "8g", "ui.enabled": "false", "ui.showConsoleProgress": "false"}
-    builder = SparkSession.builder.master(f"local[{task.threads}]")
-    session = builder.config(map={f"spark.{name}": value for name, value in settings.items()}).getOrCreate()
+    builder = SparkSession.builder.master(f"local[{task.threads}]").config("spark.driver.memory", "8g")
+    session = builder.config("spark.ui.enabled", "false").getOrCreate()
     path = Path(tempfile.mkdtemp(dir=".")).resolve() / "points.npy"
     np.save(path, task.points)
     parts = 2 * task.threads
@@ -109,9 +109,7 @@ def _spark_block(task: Task) -> Fit:
     frame.count()
     options = {"maxIter": task.iterations, "tol": 0.0, "initMode": "random", "seed": 0, "solver": "block"}
     model = KMeans(k=len(task.initial), **options)
-    began_s = time.perf_counter()
-    fitted = model.fit(frame)
-    seconds = time.perf_counter() - began_s
+    seconds, fitted = _timed(lambda: model.fit(frame))
     return Fit(seconds, np.array(fitted.clusterCenters()), int(fitted.summary.numIter))
 
 
@@ -129,12 +127,10 @@ def _spark(task: Task) -> Fit:
     vectors = _to_java_object_rdd(rows)
     vectors.persist(context._getJavaStorageLevel(StorageLevel.MEMORY_AND_DISK_DESER))
     vectors.count()
-    k, initial = len(task.initial), [DenseVector(row) for row in task.initial]
     seed, init_steps, epsilon = 0, 2, 0.0
-    start = ("random", seed, init_steps, epsilon, initial)
-    began_s = time.perf_counter()
-    model = callMLlibFunc("trainKMeansModel", vectors, k, task.iterations, *start, "euclidean")
-    seconds = time.perf_counter() - began_s
+    start = ("random", seed, init_steps, epsilon, [DenseVector(row) for row in task.initial], "euclidean")
+    arguments = (vectors, len(task.initial), task.iterations, *start)
+    seconds, model = _timed(lambda: callMLlibFunc("trainKMeansModel", *arguments))
     centers = callJavaFunc(context, model.clusterCenters)
     return Fit(seconds, np.array([center.toArray() for center in centers]))
 
@@ -148,9 +144,7 @@ def _dask(task: Task) -> Fit:
     model = KMeans(len(task.initial), init=task.initial, max_iter=task.iterations, tol=0)
     with dask.config.set(scheduler="threads", num_workers=task.threads), threadpool_limits(1):
         points = dask.array.from_array(task.points, chunks=(-(-len(task.points) // task.threads), -1))
-        began_s = time.perf_counter()
-        model.fit(points)
-        seconds = time.perf_counter() - began_s
+        seconds, _ = _timed(lambda: model.fit(points))
     return Fit(seconds, model.cluster_centers_, int(model.n_iter_))
 
 
@@ -165,34 +159,25 @@ FITS: dict[str, Callable[[Task], Fit]] = {
 """How to fit with each library."""
 
 
-def _inertia(points: Array, centroids: Array, labels: Array) -> float:
-    """Sum the squared distances of the points to the centroids of their labels, in float64."""
-    blocks = (slice(start, start + _BLOCK_ROWS) for start in range(0, len(points), _BLOCK_ROWS))
-    return math.fsum(float(np.square(np.float64(points[i]) - centroids[labels[i]]).sum()) for i in blocks)
+def main(name: str, dtype: str, threads: str, iterations: str, *files: str) -> None:
+    """Fit, print what it took, and then write what was found, for which there may be no file.
 
-
-def main(
-    name: str, dtype: str, threads: str, iterations: str, points_path: str, initial_path: str, out: str
-) -> None:
-    """Fit, and print what it took; then write what was found to `out`. Without that, count all iterations."""
-    points = np.load(points_path).astype(dtype, copy=False)
-    initial = np.load(initial_path).astype(dtype, copy=False)
-    few = points[: max(_WARM_UP_ROWS, initial.shape[-2])]
-    FITS[name](Task(few, initial, 2, int(threads)))
-    fit = FITS[name](
-        Task(points, initial, int(iterations), int(threads), count=not out and initial.ndim == 3)
-    )
+    The files are those of the points, the initial centroids and the result.
+    """
+    points, initial = (np.load(file).astype(dtype, copy=False) for file in files[:2])
+    few = Task(points[: max(_WARM_UP_ROWS, initial.shape[-2])], initial, 2, int(threads))
+    FITS[name](few)
+    count = not files[2] and initial.ndim == 3
+    fit = FITS[name](replace(few, points=points, iterations=int(iterations), count=count))
     found: dict[str, object] = {"seconds": fit.seconds}
     if fit.iterations is not None:
         found["iterations"] = fit.iterations
-    if out:
-        from sklearn.metrics import pairwise_distances_argmin
+    if files[2]:
+        from sklearn.metrics import pairwise_distances_argmin as nearest
 
-        labels = fit.labels
-        if labels is None:
-            labels = pairwise_distances_argmin(points, fit.centroids.astype(dtype))
-        found["inertia"] = _inertia(points, fit.centroids, labels)
-        np.savez(out, centroids=fit.centroids, labels=labels)
+        labels = nearest(points, fit.centroids.astype(dtype)) if fit.labels is None else fit.labels
+        found["inertia"] = float(np.square(np.float64(points) - fit.centroids[labels]).sum())
+        np.savez(files[2], centroids=fit.centroids, labels=labels)
     print(json.dumps(found))
 
 

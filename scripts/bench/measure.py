@@ -114,7 +114,7 @@ def alternate(contenders: Mapping[str, Contender], repeats: int) -> tuple[dict[s
     for name, contender in contenders.items():
         try:
             warm[name] = contender(True)
-        except (Unavailable, FileNotFoundError) as reason:  # or what another one should have written
+        except (Unavailable, FileNotFoundError) as reason:  # a file that another one should have written
             skipped[name] = str(reason)
     timed: dict[str, list[Sample]] = {name: [] for name in warm}
     for _ in range(repeats):

@@ -43,23 +43,17 @@ def by_group(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 
 def compare(series: Mapping[str, Series], comparisons: Sequence[Comparison]) -> dict[str, float]:
     """Return the ratios of those that were measured, by what they are."""
-    return {
-        each.what or f"{each.one} ÷ {each.other}": (
-            each.of(series[each.one]) / each.of(series[each.other]) / each.shared_by
-        )
-        for each in comparisons
-        if each.one in series and each.other in series
-    }
+    measured = [each for each in comparisons if each.one in series and each.other in series]
+    names = [each.what or f"{each.one} ÷ {each.other}" for each in measured]
+    ratios = [each.of(series[each.one]) / each.of(series[each.other]) / each.shared_by for each in measured]
+    return dict(zip(names, ratios, strict=True))
 
 
 def agreement(case: Case, series: Mapping[str, Series]) -> dict[str, Any]:
     """Return how far the results of competitors that started from the same centroids differ."""
     pairs = [(each.one, each.other) for each in case.workload.comparisons if each.agree]
-    return {
-        f"{one} against {other}": _difference(case, series, one, other)
-        for one, other in pairs
-        if one in series and other in series
-    }
+    measured = [(one, other) for one, other in pairs if one in series and other in series]
+    return {f"{one} against {other}": _difference(case, series, one, other) for one, other in measured}
 
 
 def _difference(case: Case, series: Mapping[str, Series], one: str, other: str) -> dict[str, object]:

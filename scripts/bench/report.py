@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from common import __version__
-from scripts.bench.measure import THREADS
+from scripts.bench.measure import THREADS, Series
 from scripts.bench.outcomes import Outcome, by_group
 from scripts.bench.workloads import FIT_COLUMNS
 
@@ -29,26 +29,23 @@ _DISTURBED = 1.5
 
 def about(arguments: Sequence[str], repeats: int, seed: int, scale: float) -> dict[str, Any]:
     """Return what a reader must know to repeat the run: command, machine, versions."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    processors = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    memory_gib = round(psutil.virtual_memory().total / 2**30)
+    machine = {
+        "cores": os.cpu_count(),
+        "processor": [*processors, platform.processor()][0],
+        "memory_gib": memory_gib,
+    }
     installed = {each.metadata["Name"]: each.version for each in distributions()}
     versions = {"kmeans-mapreduce": __version__, "python": platform.python_version()}
     return {
         "command": f"make bench ARGS='{' '.join(arguments)}'" if arguments else "make bench",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         **{"repeats": repeats, "seed": seed, "scale": scale, "threads": THREADS},
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": _processor(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "machine": {**machine, "system": f"{platform.system()} {platform.machine()}"},
         "versions": versions | {name: installed[name] for name in _PACKAGES.split() if name in installed},
     }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def write(out: Path, about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> None:
@@ -72,13 +69,11 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
     """Return the lines of results.md."""
     machine = about_run["machine"]
     groups = by_group(outcomes)
-    yield "# Benchmark"
-    yield ""
+    yield "# Benchmark\n"
     yield f"`{about_run['command']}`, {about_run['date']}. Medians of {about_run['repeats']} after a warm-up,"
     yield f"alternating. Ours with {THREADS} mappers of one thread and 2 reducers, others {THREADS} threads;"
     yield f"{machine['cores']} × {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']};"
-    yield ", ".join(f"{name} {version}" for name, version in about_run["versions"].items()) + "."
-    yield ""
+    yield ", ".join(f"{name} {version}" for name, version in about_run["versions"].items()) + ".\n"
     yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the medians."
     yield from _fit_tables(groups.get("fit", []))
     yield from _ratio_table("Whole commands and starts", groups.get("whole", []))
@@ -107,45 +102,35 @@ def _cell(value: float | None, style: str = ".2f") -> str:
 
 def _fit_tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     times, checks = [], []
-    for outcome in outcomes:
-        for one, others in FIT_COLUMNS.items():
-            if one not in outcome.series:
-                continue
-            kind = one.removeprefix("ours").strip()
-            kind = kind if kind == "float32" else f"float64 {kind}".strip()
-            fit = [outcome.workload.heading, outcome.workload.data, kind]
-            ratios = [_cell(outcome.ratios.get(f"{one} ÷ {other}")) for other in others]
-            times.append([*fit, outcome.series[one].details["iterations"], *ratios])
-            if others[0]:
-                checks.append([*fit, *_check_cells(outcome, one, others[0])])
+    for outcome, one in (
+        (outcome, one) for outcome in outcomes for one in FIT_COLUMNS if one in outcome.series
+    ):
+        lloyd, *_ = others = FIT_COLUMNS[one]
+        kind = one if one == "ours float32" else one.replace("ours", "float64")
+        fit = [outcome.workload.heading, outcome.workload.data, kind.removeprefix("ours ")]
+        ratios = [_cell(outcome.ratios.get(f"{one} ÷ {other}")) for other in others]
+        times.append([*fit, outcome.series[one].details["iterations"], *ratios])
+        if lloyd:
+            facts = outcome.facts.get(f"{one} against {lloyd}", {})
+            checks.append([*fit, *_check_cells(outcome.series[one], outcome.series.get(lloyd), facts)])
     yield from _table("Fit alone: time", f"{_FIT} | {_TIMES}", times)
     heading = "Fit alone: memory, set-up, and whether the results agree"
     yield from _table(heading, f"{_FIT} | {_CHECKS}", checks)
 
 
-def _check_cells(outcome: Outcome, one: str, lloyd: str) -> list[str]:
-    ours, theirs = outcome.series[one], outcome.series.get(lloyd)
-    details, found = ours.details, outcome.facts.get(f"{one} against {lloyd}", {})
+def _check_cells(ours: Series, lloyd: Series | None, facts: Mapping[str, Any]) -> list[str]:
     memory = ["–", "–"]
-    if theirs and ours.usage and theirs.usage:
-        a, b = ours.usage, theirs.usage
+    if lloyd and ours.usage and lloyd.usage:
+        a, b = ours.usage, lloyd.usage
         whole = (a.anonymous_bytes + a.file_bytes) / (b.anonymous_bytes + b.file_bytes)
         memory = [_cell(whole), _cell(a.anonymous_bytes / b.anonymous_bytes)]
-    return [
-        *memory,
-        _cell(details["first_iteration_s"] / details["later_iteration_s"], ".1f"),
-        _cell(found.get("rows of another label"), ","),
-        _cell(found.get("inertia ratio"), ".9f"),
-        _cell(details["with_scoring_s"] / ours.median_s),
-    ]
+    first = ours.details["first_iteration_s"] / ours.details["later_iteration_s"]
+    agreement = [_cell(facts.get("rows of another label"), ","), _cell(facts.get("inertia ratio"), ".9f")]
+    return [*memory, f"{first:.1f}", *agreement, _cell(ours.details["with_scoring_s"] / ours.median_s)]
 
 
 def _ratio_table(heading: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    rows = [
-        [each.workload.heading, what, _cell(ratio)]
-        for each in outcomes
-        for what, ratio in each.ratios.items()
-    ]
+    rows = [[o.workload.heading, what, _cell(ratio)] for o in outcomes for what, ratio in o.ratios.items()]
     yield from _table(heading, "workload | what | ratio", rows)
 
 

@@ -10,6 +10,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def competitor(engine: str, mappers: int) -> Competitor:
     """Return an engine that uses that many cores; one process has threads for mappers."""
     workers, threads = (1, mappers) if engine == "inline" else (mappers, 1)
     cluster = ["--spark-master", f"local[{mappers}]"] if engine == "spark" else []
-    return ours("--engine", engine, "--mappers", workers, "--threads", threads, *cluster)
+    return Competitor(partial(ours, "--engine", engine, "--mappers", workers, "--threads", threads, *cluster))
 
 
 def speedups(series: Mapping[str, Series], chosen: Sequence[str], most: int) -> dict[str, dict[int, float]]:
@@ -72,23 +73,18 @@ def main(most: int, chosen: tuple[str, ...], repeats: int, seed: int, out: Path,
     with tempfile.TemporaryDirectory(prefix="speedup-") as folder:
         case = prepare(workload, Path(folder), seed)
         series, skipped = alternate(contenders(case, competitors), repeats)
-        results = {(case.folder / name / "data" / "centroids.txt").read_bytes() for name in series}
-    if len(results) > 1:
+        centroids = {(case.folder / name / "data" / "centroids.txt").read_bytes() for name in series}
+    if len(centroids) > 1:
         raise click.ClickException("engines differ in their centroids")
     for name, reason in skipped.items():
         click.echo(f"{name}: not measured: {reason}", err=True)
     found = speedups(series, names, most)
     if not found:
         raise click.ClickException("nothing could be measured")
-    facts = {
-        "about": workload.heading,
-        "seed": seed,
-        "cores": cores(),
-        "machine": platform.platform(),
-        "seconds": {name: each.seconds for name, each in series.items()},
-        "skipped": skipped,
-        "speedups": found,
-    }
+    seconds = {name: each.seconds for name, each in series.items()}
+    machine = {"cores": cores(), "machine": platform.platform()}
+    results = {"seconds": seconds, "skipped": skipped, "speedups": found}
+    facts = {"about": workload.heading, "seed": seed, **machine, **results}
     out.mkdir(parents=True, exist_ok=True)
     (out / "speedup.json").write_text(f"{json.dumps(facts, indent=2)}\n")
     draw_speedups(out / "speedup.png", found, cores(), workload.heading)

@@ -113,17 +113,13 @@ def _tasks(mappers: int, reducers: int) -> Workload:
     workload = replace(_SMALL, mappers=mappers, reducers=reducers, competitors=("an iteration", CALL))
     what = f"an iteration ÷ {CALL}, for each of its {workload.calls} calls"
     ratio = Comparison("an iteration", CALL, what, shared_by=workload.calls)
-    return replace(workload, name=f"curve-tasks-{mappers}x{reducers}", comparisons=(ratio,))
+    name, title = f"curve-tasks-{mappers}x{reducers}", "M = {mappers}, R = {reducers}"
+    return replace(workload, name=name, title=title, comparisons=(ratio,))
 
 
 _CURVE = "{size}, {iterations} iterations"
-_SMALL = Workload(
-    *("", "curve-tasks", 20_000, 2, 64, (), "M = {mappers}, R = {reducers}"),
-    data="cloud",
-    iterations=10,
-    timed="later_iteration_s",
-)
-_SAME = "the same, by iteration: ours ÷ {}"
+_SMALL = Workload("", "curve-tasks", 20_000, 2, 64, data="cloud", iterations=10, timed="later_iteration_s")
+_BY_ITERATION = "the same, by iteration: ours ÷ {}"
 
 WORKLOADS = (
     _fit("fit-1Mx2-k8", 1_000_000, 2, 8),
@@ -137,7 +133,7 @@ WORKLOADS = (
         "{starts} random starts, {size}, all their fits",
         (
             *(Comparison("ours", name) for name in _SKLEARN),
-            *(Comparison("ours", name, _SAME.format(name), _per_iteration_s) for name in _SKLEARN),
+            *(Comparison("ours", name, _BY_ITERATION.format(name), _per_iteration_s) for name in _SKLEARN),
         ),
         starts=10,
     ),
