@@ -29,15 +29,16 @@ from scripts.bench.measure import THREADS, Contender, Sample, Unavailable, run
 from scripts.bench.workloads import CALL, CONSTANTS, CSV_WRITER, PANDAS, PANDAS_ARROW, PYTHON_STARTS
 
 _FIRST_CALLS, _CALLS = 200, 2000
-_STARTS = 5
-"""As many as a small run has processes."""
+_STARTS = 5  # as many as a small run has processes
+Prepare = Callable[[Sequence[Path], Path], Callable[[], None]]
 
 
 @dataclass(frozen=True)
 class Competitor:
     """How to run a competitor once."""
 
-    run: Callable[..., Sample]  # is given the case, a folder of its own and whether to watch the memory
+    run: Callable[..., Sample]  # is given a case, a folder of its own, whether to watch, and the arguments
+    arguments: tuple[object, ...] = ()
     package: str = ""  # that must be installed; empty: none
 
 
@@ -50,10 +51,10 @@ def _run_once(case: Case, name: str, competitor: Competitor, watch: bool) -> Sam
     if competitor.package and find_spec(competitor.package) is None:
         raise Unavailable(f"{competitor.package} is not installed")
     (case.folder / name).mkdir(exist_ok=True)
-    return competitor.run(case=case, folder=case.folder / name, watch=watch)
+    return competitor.run(case, case.folder / name, watch, *competitor.arguments)
 
 
-def ours(*options: object, case: Case, folder: Path, watch: bool) -> Sample:
+def ours(case: Case, folder: Path, watch: bool, *options: object) -> Sample:
     """Run the command line; where it has an option of the workload again, its own value counts."""
     row = case.workload
     start = ["--init-centroids", case.initial] if case.initial.exists() else ["--n-init", row.starts]
@@ -65,9 +66,7 @@ def ours(*options: object, case: Case, folder: Path, watch: bool) -> Sample:
     return replace(sample, seconds=details[row.timed], details=details)
 
 
-def library(
-    name: str, dtype: str = "float64", threads: int = THREADS, *, case: Case, folder: Path, watch: bool
-) -> Sample:
+def _library(case: Case, folder: Path, watch: bool, name: str, dtype: str, threads: int = THREADS) -> Sample:
     """Run one of `libraries.FITS`; while it is watched, without the labels and inertia to check."""
     initial, iterations = case.initial, case.workload.iterations
     if case.workload.starts > 1:
@@ -76,37 +75,27 @@ def library(
     if name == "faiss":  # which never stops sooner
         iterations = read_trace(case.dump_of("ours"))["iterations"]
     files = [case.points, initial, "" if watch else folder / "fit.npz"]
-    sample = run(
-        ["-m", "scripts.bench.libraries", name, dtype, threads, iterations, *files], folder, watch=watch
-    )
+    command = ["-m", "scripts.bench.libraries", name, dtype, threads, iterations]
+    sample = run([*command, *files], folder, watch=watch)
     found = json.loads(sample.stdout.splitlines()[-1])
     return replace(sample, seconds=found.pop("seconds"), details=found)
 
 
-def _pandas(engine: str, case: Case, folder: Path, watch: bool) -> Sample:
+def _run_often(case: Case, folder: Path, watch: bool, times: int, *arguments: str) -> Sample:
+    return Sample(sum(run(arguments, folder).seconds for _ in range(times)))
+
+
+def _pandas(case: Case, folder: Path, watch: bool, engine: str) -> Sample:
     """Run pandas and scikit-learn as a whole command."""
     arguments = [case.points, case.initial, case.workload.iterations, engine, folder / "fit.npz"]
     return run(["-m", "scripts.bench.pandas_sklearn", *arguments], folder, watch=watch)
 
 
-def _in_threads(
-    prepare: Callable[[Sequence[Path], Path], Callable[[], None]],
-    of: str,
-    case: Case,
-    folder: Path,
-    watch: bool,
-) -> Sample:
-    """Do something with the files that the mappers of one of ours have written, in a thread for each mapper.
-
-    What `prepare` does with the files is not timed, what it returns is; nothing waits for the disk.
-    """
-    mappers = (case.folder / of / "data" / "mappers").glob("M*")
-    works = [
-        prepare(sorted(path for path in each.iterdir() if path.is_file()), folder / each.name)
-        for each in mappers
-    ]
-    if not works:
-        raise Unavailable(f"{of} was not measured")
+def _in_threads(case: Case, folder: Path, watch: bool, prepare: Prepare, of: str) -> Sample:
+    """Time what `prepare` returns for the files of each mapper of one of ours, in a thread for each."""
+    mappers = [each for each in (case.folder / of / "data" / "mappers").iterdir() if each.is_dir()]
+    files = {each.name: [path for path in each.iterdir() if path.is_file()] for each in mappers}
+    works = [prepare(paths, folder / name) for name, paths in files.items()]
     with ThreadPoolExecutor(len(works)) as pool:
         began_s = time.perf_counter()
         list(pool.map(lambda work: work(), works))
@@ -137,11 +126,7 @@ def _write_csv(sources: Sequence[Path], folder: Path) -> Callable[[], None]:
     return lambda: csv.write_csv(table, folder.with_suffix(".csv"), csv.WriteOptions(include_header=False))
 
 
-def _start_python(case: Case, folder: Path, watch: bool) -> Sample:
-    return Sample(sum(run(["-c", "import numpy, grpc"], folder).seconds for _ in range(_STARTS)))
-
-
-def _call_another_process(**_: object) -> Sample:
+def _call_another_process(*_: object) -> Sample:
     """Call an empty gRPC method, served here, from another process, one call after the other; the median."""
     server = grpc.server(ThreadPoolExecutor(1))
     echo: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
@@ -166,36 +151,33 @@ def _call(port: int) -> Sample:
 
 
 _ON_SPARK = ("--engine", "spark", "--spark-master", f"local[{THREADS}]")
+_CONSTANTS = {name: ("--mappers", m, "--reducers", r, "--iters", n) for name, (m, r, n) in CONSTANTS.items()}
+
 COMPETITORS: Mapping[str, Competitor] = {
     "ours": Competitor(ours),
-    "an iteration": Competitor(ours),
-    "ours float32": Competitor(partial(ours, "--dtype", "float32")),
-    "ours on spark": Competitor(partial(ours, *_ON_SPARK), "pyspark"),
-    "ours on dask": Competitor(partial(ours, "--engine", "dask"), "distributed"),
-    "ours, M = 1": Competitor(partial(ours, "--mappers", 1)),
-    "ours, M = 2": Competitor(partial(ours, "--mappers", 2)),
-    "text": Competitor(partial(ours, "--intermediate", "text")),
-    "arrow": Competitor(partial(ours, "--intermediate", "arrow")),
-    **{
-        name: Competitor(partial(ours, "--mappers", m, "--reducers", r, "--iters", n))
-        for name, (m, r, n) in CONSTANTS.items()
-    },
-    "sklearn-lloyd": Competitor(partial(library, "sklearn-lloyd"), "sklearn"),
-    "sklearn-elkan": Competitor(partial(library, "sklearn-elkan"), "sklearn"),
-    "sklearn-lloyd float32": Competitor(partial(library, "sklearn-lloyd", "float32"), "sklearn"),
-    "sklearn-elkan float32": Competitor(partial(library, "sklearn-elkan", "float32"), "sklearn"),
-    "sklearn-lloyd, threads = 1": Competitor(partial(library, "sklearn-lloyd", threads=1), "sklearn"),
-    "sklearn-lloyd, threads = 2": Competitor(partial(library, "sklearn-lloyd", threads=2), "sklearn"),
-    "faiss": Competitor(partial(library, "faiss", "float32"), "faiss"),
-    "spark": Competitor(partial(library, "spark"), "pyspark"),
-    "spark-block": Competitor(partial(library, "spark-block"), "pyspark"),
-    "dask-ml": Competitor(partial(library, "dask-ml"), "dask_ml"),
-    PANDAS: Competitor(partial(_pandas, "c"), "pandas"),
-    PANDAS_ARROW: Competitor(partial(_pandas, "pyarrow"), "pandas"),
-    "bytes of text": Competitor(partial(_in_threads, _copy, "text")),
-    "bytes of arrow": Competitor(partial(_in_threads, _copy, "arrow")),
-    CSV_WRITER: Competitor(partial(_in_threads, _write_csv, "text")),
-    PYTHON_STARTS: Competitor(_start_python),
+    "ours float32": Competitor(ours, ("--dtype", "float32")),
+    "ours on spark": Competitor(ours, _ON_SPARK, "pyspark"),
+    "ours on dask": Competitor(ours, ("--engine", "dask"), "distributed"),
+    "ours, M = 1": Competitor(ours, ("--mappers", 1)),
+    "ours, M = 2": Competitor(ours, ("--mappers", 2)),
+    "text": Competitor(ours, ("--intermediate", "text")),
+    "arrow": Competitor(ours, ("--intermediate", "arrow")),
+    **{name: Competitor(ours, options) for name, options in _CONSTANTS.items()},
+    "sklearn-lloyd": Competitor(_library, ("sklearn-lloyd", "float64"), "sklearn"),
+    "sklearn-elkan": Competitor(_library, ("sklearn-elkan", "float64"), "sklearn"),
+    "sklearn-lloyd float32": Competitor(_library, ("sklearn-lloyd", "float32"), "sklearn"),
+    "sklearn-elkan float32": Competitor(_library, ("sklearn-elkan", "float32"), "sklearn"),
+    "sklearn-lloyd, threads = 1": Competitor(_library, ("sklearn-lloyd", "float64", 1), "sklearn"),
+    "sklearn-lloyd, threads = 2": Competitor(_library, ("sklearn-lloyd", "float64", 2), "sklearn"),
+    "faiss": Competitor(_library, ("faiss", "float32"), "faiss"),
+    "spark": Competitor(_library, ("spark", "float64"), "pyspark"),
+    "spark-block": Competitor(_library, ("spark-block", "float64"), "pyspark"),
+    "dask-ml": Competitor(_library, ("dask-ml", "float64"), "dask_ml"),
+    PANDAS: Competitor(_pandas, ("c",), "pandas"),
+    PANDAS_ARROW: Competitor(_pandas, ("pyarrow",), "pandas"),
+    "bytes of text": Competitor(_in_threads, (_copy, "text")),
+    "bytes of arrow": Competitor(_in_threads, (_copy, "arrow")),
+    CSV_WRITER: Competitor(_in_threads, (_write_csv, "text")),
+    PYTHON_STARTS: Competitor(_run_often, (_STARTS, "-c", "import numpy, grpc")),
     CALL: Competitor(_call_another_process),
 }
-"""By the name that the workloads and the results call them."""

@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow
 import pyarrow.csv
 
+from common.events.line import Entry, read_dump
 from common.model import FloatArray
 from scripts.bench.measure import ROOT
 from scripts.bench.workloads import SAMPLE, Workload
 
-KINDS = ("blobs", "cloud")
-"""K normal clusters that overlap, all of equal weight, and one normal cloud without any clusters."""
-_SEPARATION = 6.0
-"""Root mean square distance of two clusters' centres, in standard deviations: the same for any columns."""
+KINDS = ("blobs", "cloud")  # K normal clusters of equal weight that overlap; one normal cloud
+_SEPARATION = 6.0  # of the centres of blobs, root mean square, in standard deviations, whatever the columns
 
 
 def generate(kind: str, rows: int, columns: int, clusters: int, seed: int) -> FloatArray:
@@ -50,9 +49,9 @@ class Case:
     initial: Path  # the centroids that everybody starts from; not there if ours draws its own
     seed: int  # of the data and the starts
 
-    def dump_of(self, competitor: str) -> str:
+    def dump_of(self, competitor: str) -> list[Entry]:
         """Return the dump.txt that one of ours has written."""
-        return (self.folder / competitor / "dump.txt").read_text()
+        return read_dump(self.folder / competitor / "dump.txt")
 
 
 def prepare(workload: Workload, folder: Path, seed: int) -> Case:

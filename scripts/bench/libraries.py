@@ -1,6 +1,7 @@
 """One fit by another library, in a process of its own; prints what it measured as JSON.
 
-The data are in memory, in the type asked for, and the library has done a little fit before the clock starts.
+The data are in memory, for Spark in its cache, in the type asked for, and the library has done a little fit
+before the clock starts.
 """
 
 import contextlib
@@ -18,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-
 _WARM_UP_ROWS = 1000
+_PRINTED = ("seconds", "iterations")
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ def _sklearn(task: Task, algorithm: str) -> Fit:
 
     k = task.initial.shape[-2]
     starts: dict[str, Any] = {"init": task.initial, "n_init": 1}
-    several = task.initial.ndim == 3
-    if several:
+    if several := task.initial.ndim == 3:
         # scikit-learn subtracts the mean of the columns before it asks for a start.
         given = iter(task.initial - task.points.mean(axis=0))
         starts = {"init": lambda *_, **__: next(given), "n_init": len(task.initial)}
@@ -76,16 +76,13 @@ def _faiss(task: Task) -> Fit:
     points = np.ascontiguousarray(task.points, np.float32)
     no_point_left_out = {"min_points_per_centroid": 1, "max_points_per_centroid": len(points)}
     model = faiss.Kmeans(points.shape[1], len(task.initial), niter=task.iterations, **no_point_left_out)
-    initial = np.ascontiguousarray(task.initial, np.float32)
-    seconds, _ = _timed(lambda: model.train(points, init_centroids=initial))
+    start = {"init_centroids": np.ascontiguousarray(task.initial, np.float32)}
+    seconds, _ = _timed(lambda: model.train(points, **start))
     return Fit(seconds, np.asarray(model.centroids), task.iterations)
 
 
 def _spark_rows(task: Task, vector: Callable[[Array], Any]) -> Any:
-    """Start Spark in this process, and return the points as an RDD of vectors.
-
-    Spark's tasks read them from a file: tasks that carried them would be sent anew in each iteration.
-    """
+    """Start Spark here; return the points as an RDD of vectors, which its tasks read from a file, once."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(f"local[{task.threads}]").config("spark.driver.memory", "8g")
@@ -98,10 +95,7 @@ def _spark_rows(task: Task, vector: Callable[[Array], Any]) -> Any:
 
 
 def _spark_block(task: Task) -> Fit:
-    """Fit by MLlib's K-Means of data frames with its solver of blocks, its fastest.
-
-    It takes no initial centroids: rows at random. The points are cached before the clock starts.
-    """
+    """Fit by MLlib's K-Means of data frames, with its fastest solver; it takes no start: rows at random."""
     from pyspark.ml.clustering import KMeans
     from pyspark.ml.linalg import DenseVector
 
@@ -123,15 +117,14 @@ def _spark(task: Task) -> Fit:
     from pyspark.mllib.linalg import DenseVector
 
     rows = _spark_rows(task, DenseVector)
-    context = rows.context
     vectors = _to_java_object_rdd(rows)
-    vectors.persist(context._getJavaStorageLevel(StorageLevel.MEMORY_AND_DISK_DESER))
+    vectors.persist(rows.context._getJavaStorageLevel(StorageLevel.MEMORY_AND_DISK_DESER))
     vectors.count()
-    seed, init_steps, epsilon = 0, 2, 0.0
-    start = ("random", seed, init_steps, epsilon, [DenseVector(row) for row in task.initial], "euclidean")
+    initial = [DenseVector(row) for row in task.initial]
+    start = ("random", 0, 2, 0.0, initial, "euclidean")  # the numbers: seed, steps of the start, epsilon
     arguments = (vectors, len(task.initial), task.iterations, *start)
     seconds, model = _timed(lambda: callMLlibFunc("trainKMeansModel", *arguments))
-    centers = callJavaFunc(context, model.clusterCenters)
+    centers = callJavaFunc(rows.context, model.clusterCenters)
     return Fit(seconds, np.array([center.toArray() for center in centers]))
 
 
@@ -156,22 +149,16 @@ FITS: dict[str, Callable[[Task], Fit]] = {
     "spark-block": _spark_block,
     "dask-ml": _dask,
 }
-"""How to fit with each library."""
 
 
 def main(name: str, dtype: str, threads: str, iterations: str, *files: str) -> None:
-    """Fit, print what it took, and then write what was found, for which there may be no file.
-
-    The files are those of the points, the initial centroids and the result.
-    """
+    """Fit points from initial centroids, print what it took, and write the result if it has a file, too."""
     points, initial = (np.load(file).astype(dtype, copy=False) for file in files[:2])
     few = Task(points[: max(_WARM_UP_ROWS, initial.shape[-2])], initial, 2, int(threads))
     FITS[name](few)
     count = not files[2] and initial.ndim == 3
     fit = FITS[name](replace(few, points=points, iterations=int(iterations), count=count))
-    found: dict[str, object] = {"seconds": fit.seconds}
-    if fit.iterations is not None:
-        found["iterations"] = fit.iterations
+    found = {name: value for name, value in vars(fit).items() if name in _PRINTED and value is not None}
     if files[2]:
         from sklearn.metrics import pairwise_distances_argmin as nearest
 

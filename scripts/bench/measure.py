@@ -13,8 +13,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 2
-"""Threads of each library; ours has as many mappers, of one thread each."""
+THREADS = 2  # of each library; ours has as many mappers, of one thread each
 _INTERVAL_S = 0.02
 
 
@@ -41,8 +40,7 @@ class Sample:
     stdout: str = ""
 
 
-Contender = Callable[[bool], Sample]
-"""Runs a competitor once; True: watch the memory, which may cost time."""
+Contender = Callable[[bool], Sample]  # runs once; True: watch the memory, which may cost time
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,10 @@ def run(arguments: Sequence[object], folder: Path, *, watch: bool = False) -> Sa
     """Run Python with these arguments to its end; Unavailable, with its last line of errors, if it fails."""
     command = [sys.executable, *map(str, arguments)]
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS")}
-    environment = os.environ | threads | {"PYTHONPATH": str(ROOT)}
+    env = os.environ | threads | {"PYTHONPATH": str(ROOT)}
     pipe, usage = subprocess.PIPE, Usage(0, 0, 0.0) if watch else None
     began_s = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True) as process:
         while True:
             try:
                 stdout, stderr = process.communicate(timeout=_INTERVAL_S if watch else None)

@@ -29,8 +29,8 @@ class Outcome:
 def measure(case: Case, repeats: int) -> Outcome:
     """Run the workload's competitors, alternating, and compare them."""
     workload = case.workload
-    competitors = {name: COMPETITORS[name] for name in workload.competitors}
-    series, skipped = alternate(contenders(case, competitors), repeats)
+    competitors = contenders(case, {name: COMPETITORS[name] for name in workload.competitors})
+    series, skipped = alternate(competitors, repeats)
     facts = constants(case, series) if workload.name == "constants" else agreement(case, series)
     return Outcome(workload, series, skipped, compare(series, workload.comparisons), facts)
 
@@ -44,9 +44,12 @@ def by_group(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 def compare(series: Mapping[str, Series], comparisons: Sequence[Comparison]) -> dict[str, float]:
     """Return the ratios of those that were measured, by what they are."""
     measured = [each for each in comparisons if each.one in series and each.other in series]
-    names = [each.what or f"{each.one} ÷ {each.other}" for each in measured]
-    ratios = [each.of(series[each.one]) / each.of(series[each.other]) / each.shared_by for each in measured]
-    return dict(zip(names, ratios, strict=True))
+    values = [(each, _value(series[each.one], each), _value(series[each.other], each)) for each in measured]
+    return {each.what or f"{each.one} ÷ {each.other}": a / b / each.shared_by for each, a, b in values}
+
+
+def _value(series: Series, comparison: Comparison) -> float:
+    return float(series.details.get(comparison.of, series.median_s) / series.details.get(comparison.by, 1))
 
 
 def agreement(case: Case, series: Mapping[str, Series]) -> dict[str, Any]:
@@ -83,11 +86,13 @@ def constants(case: Case, series: Mapping[str, Series]) -> dict[str, object]:
     """
     if len(series) <= len(CONSTANTS):
         return {}
-    totals = np.array([_totals(case, series, name) for name in CONSTANTS])
-    iterations, lines, cpu_s = (totals[1::2] - totals[::2]).T  # of a long run beyond a short one
+    lines = [lines_of_calls(case.dump_of(name)) for name in CONSTANTS]
+    cpu_s = [usage.cpu_s for name in CONSTANTS if (usage := series[name].usage)]
+    totals = np.array([[series[name].details["iterations"] for name in CONSTANTS], lines, cpu_s])
+    iterations, more_lines, more_cpu_s = totals[:, 1::2] - totals[:, ::2]  # of a long run beyond a short one
     calls = [m + 2 * r for m, r, _ in list(CONSTANTS.values())[::2]]
-    equations = np.column_stack([calls, lines / iterations])
-    per_call_s, per_line_s = np.linalg.solve(equations, cpu_s / iterations).tolist()
+    equations = np.column_stack([calls, more_lines / iterations])
+    per_call_s, per_line_s = np.linalg.solve(equations, more_cpu_s / iterations).tolist()
     name, (m, r, _) = list(CONSTANTS.items())[-1]
     partitions = (case.folder / name / "data" / "mappers").glob("*/partition_*")
     partition_bytes = float(np.mean([path.stat().st_size for path in partitions]))
@@ -99,9 +104,3 @@ def constants(case: Case, series: Mapping[str, Series]) -> dict[str, object]:
         "bytes of a partition file (--combine) for each key": partition_bytes * r / case.workload.k,
         "anonymous bytes of a process": usage.anonymous_bytes / (1 + m + r) if usage else None,
     }
-
-
-def _totals(case: Case, series: Mapping[str, Series], name: str) -> tuple[float, float, float]:
-    """Return the iterations, lines of calls and CPU seconds of a run."""
-    usage, lines = series[name].usage, lines_of_calls(case.dump_of(name))
-    return series[name].details["iterations"], lines, usage.cpu_s if usage else 0.0

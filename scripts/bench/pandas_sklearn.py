@@ -1,7 +1,4 @@
-"""CSV to centroids in one process, as one does it without this project: pandas.read_csv and scikit-learn.
-
-`python -m scripts.bench.pandas_sklearn INPUT INITIAL ITERATIONS ENGINE OUTPUT`
-"""
+"""CSV to centroids in one process, as one does it without this project: pandas.read_csv and scikit-learn."""
 
 import sys
 

@@ -31,19 +31,15 @@ def about(arguments: Sequence[str], repeats: int, seed: int, scale: float) -> di
     """Return what a reader must know to repeat the run: command, machine, versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     processors = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    memory_gib = round(psutil.virtual_memory().total / 2**30)
-    machine = {
-        "cores": os.cpu_count(),
-        "processor": [*processors, platform.processor()][0],
-        "memory_gib": memory_gib,
-    }
+    machine = {"cores": os.cpu_count(), "processor": [*processors, platform.processor()][0]}
+    size = {"memory_gib": round(psutil.virtual_memory().total / 2**30)}
     installed = {each.metadata["Name"]: each.version for each in distributions()}
     versions = {"kmeans-mapreduce": __version__, "python": platform.python_version()}
     return {
         "command": f"make bench ARGS='{' '.join(arguments)}'" if arguments else "make bench",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         **{"repeats": repeats, "seed": seed, "scale": scale, "threads": THREADS},
-        "machine": {**machine, "system": f"{platform.system()} {platform.machine()}"},
+        "machine": {**machine, **size, "system": f"{platform.system()} {platform.machine()}"},
         "versions": versions | {name: installed[name] for name in _PACKAGES.split() if name in installed},
     }
 
@@ -55,14 +51,12 @@ def write(out: Path, about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) 
     (out / "results.md").write_text("\n".join(_markdown(about_run, outcomes)) + "\n")
 
 
-def _as_json(outcome: Outcome) -> dict[str, object]:
+def _as_json(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome with the medians that its ratios are made of."""
-    row = outcome.workload
-    names = ("rows", "columns", "k", "data", "iterations", "mappers", "reducers", "calls")
-    series = {name: {"median_s": each.median_s, **asdict(each)} for name, each in outcome.series.items()}
-    setting = {name: getattr(row, name) for name in names}
-    found = {"contenders": series, **{name: vars(outcome)[name] for name in ("skipped", "ratios", "facts")}}
-    return {"name": row.name, "title": row.heading, "setting": setting, **found}
+    found = {"name": outcome.workload.name, "title": outcome.workload.heading, **asdict(outcome)}
+    for name, series in outcome.series.items():
+        found["series"][name]["median_s"] = series.median_s
+    return found
 
 
 def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -102,9 +96,7 @@ def _cell(value: float | None, style: str = ".2f") -> str:
 
 def _fit_tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     times, checks = [], []
-    for outcome, one in (
-        (outcome, one) for outcome in outcomes for one in FIT_COLUMNS if one in outcome.series
-    ):
+    for outcome, one in [(each, one) for each in outcomes for one in FIT_COLUMNS if one in each.series]:
         lloyd, *_ = others = FIT_COLUMNS[one]
         kind = one if one == "ours float32" else one.replace("ours", "float64")
         fit = [outcome.workload.heading, outcome.workload.data, kind.removeprefix("ours ")]

@@ -10,7 +10,6 @@ import json
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from scripts.bench.measure import Series, alternate
 from scripts.bench.plots import draw_speedups
 from scripts.bench.workloads import Workload
 
+_NAME = "{}, M = {}"
+
 
 def engines() -> list[str]:
     """Return the engines that the command line knows."""
@@ -36,28 +37,23 @@ def competitor(engine: str, mappers: int) -> Competitor:
     """Return an engine that uses that many cores; one process has threads for mappers."""
     workers, threads = (1, mappers) if engine == "inline" else (mappers, 1)
     cluster = ["--spark-master", f"local[{mappers}]"] if engine == "spark" else []
-    return Competitor(partial(ours, "--engine", engine, "--mappers", workers, "--threads", threads, *cluster))
+    return Competitor(ours, ("--engine", engine, "--mappers", workers, "--threads", threads, *cluster))
 
 
 def speedups(series: Mapping[str, Series], chosen: Sequence[str], most: int) -> dict[str, dict[int, float]]:
     """Return how many times faster each number of mappers is than one mapper of the same engine."""
     found: dict[str, dict[int, float]] = {}
     for engine in chosen:
-        times = {m: series[name].median_s for m in range(1, most + 1) if (name := _name(engine, m)) in series}
+        names = {m: _NAME.format(engine, m) for m in range(1, most + 1)}
+        times = {m: series[name].median_s for m, name in names.items() if name in series}
         if 1 in times:
             found[engine] = {m: times[1] / time_s for m, time_s in times.items()}
     return found
 
 
-def _name(engine: str, mappers: int) -> str:
-    return f"{engine}, M = {mappers}"
-
-
 @click.command(help=__doc__, context_settings={"show_default": True})
 @click.option("--mappers", "most", type=click.IntRange(1), default=cores(), help="The most mappers.")
-@click.option(
-    "--engine", "chosen", type=click.Choice(engines()), multiple=True, help="Only this; may be repeated."
-)
+@click.option("--engine", "chosen", type=click.Choice(engines()), multiple=True, help="May be repeated.")
 @click.option("--rows", type=click.IntRange(1), default=1_000_000)
 @click.option("--columns", type=click.IntRange(1), default=16)
 @click.option("--k", type=click.IntRange(1), default=64)
@@ -69,7 +65,7 @@ def main(most: int, chosen: tuple[str, ...], repeats: int, seed: int, out: Path,
     """Measure, draw, and print a table."""
     names, title = chosen or engines(), "{size}, at most {iterations} iterations"
     workload = Workload("speedup", "speedup", title=title, data="blobs", reducers=1, options=(), **size)
-    competitors = {_name(name, m): competitor(name, m) for m in range(1, most + 1) for name in names}
+    competitors = {_NAME.format(name, m): competitor(name, m) for m in range(1, most + 1) for name in names}
     with tempfile.TemporaryDirectory(prefix="speedup-") as folder:
         case = prepare(workload, Path(folder), seed)
         series, skipped = alternate(contenders(case, competitors), repeats)

@@ -1,13 +1,11 @@
 """What is measured: one row of WORKLOADS for each row of a table or point of a curve."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from scripts.bench.measure import THREADS, Series
+from scripts.bench.measure import THREADS
 
-SAMPLE = "sample"
-"""As data: the 31 points that come with the project."""
-
+SAMPLE = "sample"  # as data: the 31 points that come with the project
 FIT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ours": ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml"),
     "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "faiss", "", "", ""),
@@ -23,14 +21,6 @@ CONSTANTS = {f"{m} × {r}, {n} iterations": (m, r, n) for m, r in ((24, 1), (12,
 """Mappers, reducers and iterations of the runs that tell what a call and a log line cost."""
 
 
-def _per_iteration_s(series: Series) -> float:
-    return float(series.median_s / series.details["iterations"])
-
-
-def _later_iteration_s(series: Series) -> float:
-    return float(series.details.get("later_iteration_s", series.median_s))  # a call has no iterations
-
-
 @dataclass(frozen=True)
 class Comparison:
     """A ratio of two competitors to report."""
@@ -38,7 +28,8 @@ class Comparison:
     one: str
     other: str
     what: str = ""  # empty: "one ÷ other"
-    of: Callable[[Series], float] = lambda series: series.median_s  # what is compared
+    of: str = ""  # the detail to compare; empty, or where there is none: the median time
+    by: str = ""  # the detail that each is divided by; empty: none
     shared_by: int = 1  # the ratio is divided by it
     agree: bool = False  # both start from the same centroids: report how far their results differ
 
@@ -52,9 +43,8 @@ class Workload:
     rows: int
     columns: int
     k: int
-    competitors: tuple[str, ...] = ()  # names in the table of competitors, in the order in which they run
     title: str = "{size}"  # may hold {size} and the names of other fields
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()  # of names in the table of competitors
     data: str = ""  # a kind, or SAMPLE, with the rows as they are; empty: as --data and --scale say
     file: str = "points.npy"  # or "points.csv"
     iterations: int = 0  # at most; 0: as --iterations says
@@ -63,6 +53,11 @@ class Workload:
     reducers: int = 2
     options: tuple[str, ...] = ("--combine",)  # of ours
     starts: int = 1  # random ones, of which the best is kept; 1: all start from the same centroids
+
+    @property
+    def competitors(self) -> list[str]:
+        """All that are compared, in the order in which they run."""
+        return list(dict.fromkeys(name for each in self.comparisons for name in (each.one, each.other)))
 
     @property
     def heading(self) -> str:
@@ -86,39 +81,38 @@ _SKLEARN = ("sklearn-lloyd", "sklearn-elkan")
 
 
 def _fit(name: str, rows: int, columns: int, k: int) -> Workload:
-    """Return one fit by everybody."""
     pairs = [(one, other) for one, others in FIT_COLUMNS.items() for other in others if other]
     ratios = [Comparison(a, b, agree=b in _SKLEARN or a == "ours float32") for a, b in pairs]
-    everybody = tuple(dict.fromkeys([*FIT_COLUMNS, *(other for _, other in pairs)]))
     labels = ("--combine", "--labels", "labels.txt")
-    return Workload(name, "fit", rows, columns, k, everybody, "{size}", tuple(ratios), options=labels)
+    return Workload(name, "fit", rows, columns, k, "{size}", tuple(ratios), options=labels)
 
 
 def _growth(what: str, value: int, rows: int = 200_000, columns: int = 8, k: int = 64) -> Workload:
     """Return one point of a curve against scikit-learn."""
-    name, group, both = f"curve-{what}-{value}", f"curve-{what}", ("ours", "sklearn-lloyd")
-    return Workload(name, group, rows, columns, k, both, _CURVE, (Comparison(*both),), iterations=10)
+    name, ratio = f"curve-{what}-{value}", Comparison("ours", "sklearn-lloyd")
+    return Workload(name, f"curve-{what}", rows, columns, k, _CURVE, (ratio,), iterations=10)
 
 
 def _mappers(rows: int, columns: int, k: int) -> Workload:
     """Return one and two mappers of one thread each, on enough work that coordination matters little."""
-    pairs = (("ours, M = 2", "ours, M = 1"), ("sklearn-lloyd, threads = 2", "sklearn-lloyd, threads = 1"))
-    ratios, everybody = tuple(Comparison(*pair) for pair in pairs), (*pairs[0], *pairs[1])
+    mappers = Comparison("ours, M = 2", "ours, M = 1")
+    threads = Comparison("sklearn-lloyd, threads = 2", "sklearn-lloyd, threads = 1")
     name = f"curve-mappers-{columns}"
-    return Workload(name, "scaling", rows, columns, k, everybody, _CURVE, ratios, iterations=10)
+    return Workload(name, "scaling", rows, columns, k, _CURVE, (mappers, threads), iterations=10)
 
 
 def _tasks(mappers: int, reducers: int) -> Workload:
     """Return an iteration with so little to compute that its coordination is what takes time."""
-    workload = replace(_SMALL, mappers=mappers, reducers=reducers, competitors=("an iteration", CALL))
-    what = f"an iteration ÷ {CALL}, for each of its {workload.calls} calls"
-    ratio = Comparison("an iteration", CALL, what, shared_by=workload.calls)
     name, title = f"curve-tasks-{mappers}x{reducers}", "M = {mappers}, R = {reducers}"
-    return replace(workload, name=name, title=title, comparisons=(ratio,))
+    workload = replace(
+        _SMALL, name=name, group="curve-tasks", title=title, mappers=mappers, reducers=reducers
+    )
+    what = f"an iteration ÷ {CALL}, for each of its {workload.calls} calls"
+    return replace(workload, comparisons=(Comparison("ours", CALL, what, shared_by=workload.calls),))
 
 
 _CURVE = "{size}, {iterations} iterations"
-_SMALL = Workload("", "curve-tasks", 20_000, 2, 64, data="cloud", iterations=10, timed="later_iteration_s")
+_SMALL = Workload("", "small", 20_000, 2, 64, data="cloud", iterations=10, timed="later_iteration_s")
 _BY_ITERATION = "the same, by iteration: ours ÷ {}"
 
 WORKLOADS = (
@@ -129,16 +123,16 @@ WORKLOADS = (
     _fit("fit-1Mx16-k64", 1_000_000, 16, 64),
     _fit("fit-200kx128-k256", 200_000, 128, 256),
     Workload(
-        *("n-init", "whole", 1_000_000, 2, 8, ("ours", *_SKLEARN)),
+        *("n-init", "whole", 1_000_000, 2, 8),
         "{starts} random starts, {size}, all their fits",
         (
             *(Comparison("ours", name) for name in _SKLEARN),
-            *(Comparison("ours", name, _BY_ITERATION.format(name), _per_iteration_s) for name in _SKLEARN),
+            *(Comparison("ours", name, _BY_ITERATION.format(name), by="iterations") for name in _SKLEARN),
         ),
         starts=10,
     ),
     Workload(
-        *("csv", "whole", 5_000_000, 8, 32, ("ours", PANDAS, PANDAS_ARROW)),
+        *("csv", "whole", 5_000_000, 8, 32),
         "CSV to centroids, {size}, {iterations} iterations, whole command",
         (Comparison("ours", PANDAS, agree=True), Comparison("ours", PANDAS_ARROW, agree=True)),
         file="points.csv",
@@ -147,7 +141,6 @@ WORKLOADS = (
     ),
     Workload(
         *("points-mode", "whole", 1_000_000, 2, 8),
-        ("text", "bytes of text", CSV_WRITER, "arrow", "bytes of arrow"),
         "points mode, {size}, an iteration",
         (
             Comparison("text", "bytes of text", "text ÷ writing and reading the same bytes once"),
@@ -160,11 +153,11 @@ WORKLOADS = (
         options=(),
     ),
     Workload(
-        *("tiny", "whole", 31, 2, 2, ("ours", PYTHON_STARTS, CALL)),
+        *("tiny", "whole", 31, 2, 2),
         "31 points, K = 2, M = R = 2, whole command",
         (
             Comparison("ours", PYTHON_STARTS),
-            Comparison("ours", CALL, f"an iteration ÷ {CALL}", _later_iteration_s),
+            Comparison("ours", CALL, f"an iteration ÷ {CALL}", of="later_iteration_s"),
         ),
         data=SAMPLE,
         iterations=20,
@@ -177,7 +170,7 @@ WORKLOADS = (
     _mappers(1_000_000, 16, 64),
     _mappers(200_000, 128, 256),
     *(_tasks(m, r) for m, r in ((1, 1), (2, 2), (4, 4), (8, 8), (16, 8), (32, 16), (64, 16))),
-    replace(_SMALL, name="constants", group="constants", title="{name}", competitors=(*CONSTANTS, CALL)),
+    replace(_SMALL, name="constants", comparisons=tuple(Comparison(name, CALL) for name in CONSTANTS)),
 )
 
 

@@ -32,6 +32,6 @@ def test_a_small_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (tiny,) = json.loads((tmp_path / "results" / "results.json").read_text())["workloads"]
     assert tiny["skipped"] == {}
-    assert tiny["contenders"]["ours"]["details"]["iterations"] == 3
+    assert tiny["series"]["ours"]["details"]["iterations"] == 3
     assert len(tiny["ratios"]) == 2
     assert "31 points" in done.stdout

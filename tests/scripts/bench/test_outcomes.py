@@ -15,9 +15,10 @@ def test_ratios() -> None:
     assert compare(both, [Comparison("a", "b")]) == {"a ÷ b": 0.5}
     assert compare(both, [Comparison("a", "b", "x")]) == {"x": 0.5}
     assert compare(both, [Comparison("a", "b", "x", shared_by=5)]) == {"x": 0.1}
+    assert compare(both, [Comparison("a", "b", "x", by="n")]) == {"x": 0.25}
     assert compare(both, [Comparison("a", "c")]) == {}
-    assert compare(both, [Comparison("a", "b", "n", lambda each: each.details["n"])]) == {"n": 2.0}
-    assert compare(both, [Comparison("c", "b", "n", lambda each: each.details["n"])]) == {}
+    assert compare(both, [Comparison("a", "b", "n", of="n")]) == {"n": 2.0}
+    assert compare(both, [Comparison("c", "b", "n", of="n")]) == {}
 
 
 def test_results_from_the_same_start_are_compared(tmp_path: Path) -> None:

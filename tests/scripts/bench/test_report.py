@@ -29,7 +29,7 @@ def test_report_shows_ratios_and_json_what_they_are_made_of(tmp_path: Path) -> N
 
     found = json.loads((tmp_path / "results.json").read_text())
     fit = found["workloads"][0]
-    assert fit["contenders"]["ours"]["seconds"] == [1, 2, 9]
-    assert fit["contenders"]["ours"]["median_s"] == 2
+    assert fit["series"]["ours"]["seconds"] == [1, 2, 9]
+    assert fit["series"]["ours"]["median_s"] == 2
     assert fit["ratios"] == {"ours ÷ sklearn-lloyd": 0.5, "ours ÷ faiss": 2.0}
     assert found["about"]["versions"]["numpy"] == np.__version__
