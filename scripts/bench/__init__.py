@@ -1,5 +1,4 @@
-"""The benchmark: `make bench`, or `python -m scripts.bench --help`.
+"""The benchmark: `make bench`, or `python -m scripts.bench --help`; `speedup.py` is one of its own.
 
-`workloads.py` lists what is measured; `ours.py` runs the command line, `peers.py` the other libraries, each
-in processes of their own; `measure.py` times, `report.py` and `plots.py` show.
+`workloads.py` is the table of what is measured, `competitors.py` the table of who is measured on it.
 """

@@ -1,7 +1,4 @@
-"""CSV to centroids in one process, as one does it without this project: pandas.read_csv and scikit-learn.
-
-`python -m scripts.bench.pandas_sklearn INPUT INITIAL ITERATIONS ENGINE OUTPUT`
-"""
+"""CSV to centroids in one process, as one does it without this project: pandas.read_csv and scikit-learn."""
 
 import sys
 
@@ -15,4 +12,4 @@ if __name__ == "__main__":
     table = pandas.read_csv(source, header=None, engine=engine)
     model = KMeans(len(start), init=start, n_init=1, max_iter=int(iterations), tol=0)
     model.fit(table.to_numpy())
-    np.savetxt(output, model.cluster_centers_, fmt="%.17g", delimiter=",")
+    np.savez(output, centroids=model.cluster_centers_)

@@ -1,102 +1,85 @@
 """Pictures of the results: ratios of the fits, and growth curves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from scripts.bench.outcome import Outcome
+from scripts.bench.outcomes import Outcome, by_group
+from scripts.bench.workloads import FIT_COLUMNS
 
-_PEERS = ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml")
+_HEIGHT = 0.8  # of the bars of one workload together
 
 
 def draw(out: Path, outcomes: Sequence[Outcome]) -> None:
     """Draw what the outcomes give as PNG files."""
-    fits = [outcome for outcome in outcomes if outcome.group == "fit" and "ours" in outcome.series]
-    curves = {
-        what: points
-        for what in ("rows", "columns", "k")
-        if len(points := [o for o in outcomes if o.group == f"curve-{what}" and "ours" in o.series]) > 1
-    }
-    tasks = [outcome for outcome in outcomes if outcome.group == "curve-tasks" and outcome.ratios]
-    if not (fits or curves or tasks):
-        return
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    if fits:
+    groups = by_group(outcomes)
+    if fits := [each for each in groups.get("fit", []) if "ours" in each.series]:
         _draw_fits(out / "fits.png", fits)
-    for what, points in curves.items():
-        _draw_curve(out / f"curve-{what}.png", what, points)
-    if len(tasks) > 1:
+    for what in ("rows", "columns", "k"):
+        if points := [each for each in groups.get(f"curve-{what}", []) if "ours" in each.series]:
+            _draw_growth(out / f"curve-{what}.png", what, points)
+    if tasks := [each for each in groups.get("curve-tasks", []) if each.ratios]:
         _draw_tasks(out / "curve-tasks.png", tasks)
 
 
-def _draw_fits(path: Path, outcomes: Sequence[Outcome]) -> None:
-    from matplotlib import pyplot as plt
+@contextmanager
+def _axes(path: Path, height: float = 4, **labels: str) -> Iterator[Any]:
+    """Give the axes of a figure, and write it afterwards."""
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(figsize=(9, 1 + 0.6 * len(outcomes)), layout="constrained")
-    names = [name for name in _PEERS if any(name in outcome.series for outcome in outcomes)]
-    height = 0.8 / len(names)
-    for i, name in enumerate(names):
-        places = [j for j, outcome in enumerate(outcomes) if name in outcome.series]
-        ratios = [outcomes[j].series["ours"].median_s / outcomes[j].series[name].median_s for j in places]
-        axes.barh(
-            [j + height * (i + 0.5) for j in places],
-            [ratio - 1 for ratio in ratios],
-            height,
-            left=1,
-            label=f"ours ÷ {name}",
-        )
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_yticks(
-        [j + 0.4 for j in range(len(outcomes))],
-        [f"{outcome.title}\n{outcome.setting['data']}" for outcome in outcomes],
-    )
-    axes.invert_yaxis()
-    axes.set_xlabel("time of the fit, ours ÷ theirs (left of the line: ours takes less)")
+    figure = Figure(figsize=(9, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set(**labels)
+    yield axes
     figure.legend(loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
-def _draw_curve(path: Path, what: str, outcomes: Sequence[Outcome]) -> None:
-    from matplotlib import pyplot as plt
+def _draw_fits(path: Path, outcomes: Sequence[Outcome]) -> None:
+    names = [name for name in FIT_COLUMNS["ours"] if any(name in outcome.series for outcome in outcomes)]
+    x = "time of the fit, ours ÷ theirs (left of the line: ours takes less)"
+    with _axes(path, 1 + 0.6 * len(outcomes), xlabel=x) as axes:
+        for i, name in enumerate(names):
+            series = {j: outcome.series for j, outcome in enumerate(outcomes) if name in outcome.series}
+            places = [j + _HEIGHT * (i + 0.5) / len(names) for j in series]
+            lengths = [each["ours"].median_s / each[name].median_s - 1 for each in series.values()]
+            axes.barh(places, lengths, _HEIGHT / len(names), left=1, label=f"ours ÷ {name}")
+        axes.axvline(1, color="black", linewidth=1)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+        labels = [f"{each.workload.heading}\n{each.workload.data}" for each in outcomes]
+        axes.set_yticks([j + _HEIGHT / 2 for j in range(len(outcomes))], labels)
+        axes.invert_yaxis()
 
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+
+def _draw_growth(path: Path, what: str, outcomes: Sequence[Outcome]) -> None:
     unit_s = outcomes[0].series["ours"].median_s
-    for name in outcomes[0].series:
-        points = [outcome for outcome in outcomes if name in outcome.series]
-        axes.plot(
-            [outcome.setting[what] for outcome in points],
-            [outcome.series[name].median_s / unit_s for outcome in points],
-            marker="o",
-            label=name,
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel(what)
-    axes.set_ylabel("time of the fit ÷ ours at the first point")
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    with _axes(path, xlabel=what, ylabel="time of the fit ÷ ours at the first point") as axes:
+        for name in outcomes[0].series:
+            points = [each for each in outcomes if name in each.series]
+            times = [each.series[name].median_s / unit_s for each in points]
+            axes.loglog([getattr(each.workload, what) for each in points], times, marker="o", label=name)
 
 
 def _draw_tasks(path: Path, outcomes: Sequence[Outcome]) -> None:
-    from matplotlib import pyplot as plt
+    calls = [each.workload.calls for each in outcomes]
+    times = [ratio * each.workload.calls for each in outcomes for ratio in each.ratios.values()]
+    x = "calls of an iteration (mappers + 2 reducers + mappers × reducers)"
+    with _axes(path, xlabel=x, ylabel="time of an iteration ÷ an empty gRPC call") as axes:
+        axes.loglog(calls, times, marker="o", label="an iteration")
+        axes.loglog(calls, calls, linestyle="--", color="gray", label="one empty call after the other")
+        for each, *point in zip(outcomes, calls, times, strict=True):
+            label = f"{each.workload.mappers} × {each.workload.reducers}"
+            axes.annotate(label, point, textcoords="offset points", xytext=(-14, 8))
 
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    calls = [int(str(outcome.setting["calls of an iteration"])) for outcome in outcomes]
-    times = [outcome.ratios[0].value * n for outcome, n in zip(outcomes, calls, strict=True)]
-    axes.plot(calls, times, marker="o", label="an iteration")
-    axes.plot(calls, calls, linestyle="--", color="gray", label="one empty call after the other")
-    for outcome, n, time in zip(outcomes, calls, times, strict=True):
-        label = f"{outcome.setting['mappers']} × {outcome.setting['reducers']}"
-        axes.annotate(label, (n, time), textcoords="offset points", xytext=(-14, 8))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("calls of an iteration (mappers + 2 reducers + mappers × reducers)")
-    axes.set_ylabel("time of an iteration ÷ an empty gRPC call")
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+
+def draw_speedups(path: Path, found: Mapping[str, Mapping[int, float]], cores: int, title: str) -> None:
+    """Draw the speedups, and what would be ideal: one for each mapper, as long as each has a core."""
+    counts = sorted({m for ratios in found.values() for m in ratios})
+    with _axes(path, xlabel="mappers (inline: threads)", ylabel="speed ÷ that of one mapper") as axes:
+        ideal = [min(m, cores) for m in counts]
+        axes.plot(counts, ideal, linestyle="--", color="gray", label=f"ideal on {cores} cores")
+        for engine, ratios in found.items():
+            axes.plot(list(ratios), list(ratios.values()), marker="o", label=engine)
+        axes.set(title=title, xticks=counts, ylim=(0, None))

@@ -179,7 +179,7 @@ def test_what_waits_behind_a_straggler_goes_elsewhere() -> None:
     assert succeed(scheduler, MAP4, 1, M2, now_s=2.0) == NO_COMMANDS
     assert scheduler.wake_s == 3.0
     assert wake(scheduler, 3.0) == [RunTask(MAP3, 1, M2)]
-    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2)]
+    assert succeed(scheduler, MAP3, 1, M2, now_s=4.0) == [RunTask(MAP1, 2, M2, backup=True)]
 
 
 def test_choosing_workers_changes_nothing_but_homes() -> None:

@@ -410,4 +410,4 @@ def test_a_backup_is_given_when_a_worker_becomes_idle() -> None:
     assert scheduler.wake_s == 12.0
     silence(scheduler, M1)
     assert wake(scheduler, 12.0) == NO_COMMANDS
-    assert scheduler.handle(WorkerBack(M1), 13.0) == [RunTask(MAP4, 2, M1)]
+    assert scheduler.handle(WorkerBack(M1), 13.0) == [RunTask(MAP4, 2, M1, backup=True)]
