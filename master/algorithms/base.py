@@ -4,8 +4,9 @@ An algorithm is a package with its configuration, its loop and what it publishes
 `common.jobs`. Nothing in `master.run` or `master.views` knows more of it than what stands here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy.typing as npt
@@ -93,3 +94,33 @@ class Algorithm(Protocol[_Result]):
 
     def publish(self, result: _Result) -> Published:
         """Return what people get of the result."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An algorithm, and what its options say about the run.
+
+    `labels` is where labels go, if they are wanted; `given` is a file that the algorithm has read, which the
+    run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail.
+    """
+
+    algorithm: Algorithm[Any]
+    labels: Path | None = None
+    given: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """How the command line offers an algorithm; `summary` is its help in one line.
+
+    A group is a dataclass of options, or an instance of one, whose values are then the options' defaults.
+    A group with the name of a field of `RunConfig` says how to run; `prepare` gets the others by name.
+    """
+
+    name: str
+    prepare: Callable[..., Prepared]
+    groups: Mapping[str, Any]
+    help: str
+    summary: str
+    epilog: str = ""

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from enum import Enum, StrEnum
 from pathlib import Path
 from types import UnionType
@@ -20,27 +20,12 @@ from click_option_group import OptionGroup
 
 from common import __version__
 from common.errors import MapReduceError, printable
+from master.algorithms.base import Command
 from master.engines.table import ENGINES
 from master.options.declare import DeclaredOption, EngineName, declared_options
 from master.options.groups import MessageOptions
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of the command line; `summary` is its help in one line.
-
-    A group is a dataclass, or an instance of one, whose values are then the options' defaults. The function
-    gets each group by its name here, and `messages`.
-    """
-
-    name: str
-    function: Callable[..., None]
-    groups: Mapping[str, Any]
-    help: str
-    summary: str
-    epilog: str = ""
 
 
 class _DefaultGroup(click.Group):
@@ -59,20 +44,23 @@ class _DefaultGroup(click.Group):
         return super().shell_complete(ctx, incomplete)
 
 
-def command_line(commands: Sequence[Command]) -> click.Group:
-    """Make the command line; the engines to choose from are those now in the table."""
-    whole = _DefaultGroup(help="K-Means by MapReduce over gRPC.", context_settings=_SETTINGS)
+def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> click.Group:
+    """Make the command line; the engines to choose from are those now in the table.
+
+    `execute` gets the command, its groups by their names, and `messages`.
+    """
+    whole = _DefaultGroup(help="K-Means and word count by MapReduce over gRPC.", context_settings=_SETTINGS)
     for command in commands:
-        whole.add_command(_click_command(command))
+        whole.add_command(_click_command(command, execute))
     return whole
 
 
-def _click_command(command: Command) -> click.Command:
+def _click_command(command: Command, execute: Callable[..., None]) -> click.Command:
     groups = {**command.groups, "messages": MessageOptions}
 
     def callback(**values: Any) -> None:
         def work() -> None:
-            command.function(**{name: _made(group, values) for name, group in groups.items()})
+            execute(command, **{name: _made(group, values) for name, group in groups.items()})
 
         _guarded(work, debug=values["debug"])
 

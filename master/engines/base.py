@@ -9,7 +9,7 @@ from typing import Any
 
 from common.errors import UsageError
 from common.events.log import RunLog
-from common.formats.dataset import InputFile, open_input
+from common.formats.dataset import InputFile, open_input, open_lines
 from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.options.config import RunConfig
@@ -98,4 +98,6 @@ def check_installed(engine: str, package: Package | None) -> None:
 
 def open_file(config: RunConfig, _stack: ExitStack) -> InputFile:
     """Open a file of this machine."""
+    if config.input.reads_lines:
+        return open_lines(config.input.input)
     return open_input(config.input.input, config.input.columns, config.input.dtype)

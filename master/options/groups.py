@@ -17,9 +17,10 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What is read."""
+    """What is read: rows of numbers, or, in a subclass, lines of text."""
 
     title: ClassVar[str] = "Input"
+    reads_lines: ClassVar[bool] = False
 
     input: str = required(
         "Rows of numbers: text (comma, tab, semicolon or white space; header or not), .npy or .parquet; "
@@ -215,3 +216,14 @@ class FailureOptions:
         at_most("--task-delay", self.task_delay, _LONGEST_DELAY_S)
         if not 0 <= self.fail_rate < 1:
             raise UsageError(f"--fail-rate is {self.fail_rate:g}, but must be from 0 to below 1")
+
+
+RUN_GROUPS = {
+    "output": OutputOptions,
+    "files": FileOptions,
+    "workers": WorkerOptions,
+    "hosts": HostOptions,
+    "cluster": ClusterOptions,
+    "failures": FailureOptions,
+}
+"""The groups of a command that runs an algorithm, besides its input, by the names of `RunConfig`'s fields."""

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from common.errors import UsageError
 from common.events.catalogue.workers import Cluster
 from common.formats.dataset import InputFile
 from common.jobs.engine import Engine
@@ -17,6 +18,8 @@ def open_input(config: RunConfig, stack: ExitStack) -> InputFile:
     """Open a file of this machine; or connect, and have Spark read an address."""
     if not config.input.is_address:
         return open_file(config, stack)
+    if config.input.reads_lines:
+        raise UsageError(f"--input {config.input.input}: lines of text are read from files, not addresses")
     check_address(config.input.input)
     context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
     return open_uri(context, config.input, config.workers.mappers)

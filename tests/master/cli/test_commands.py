@@ -6,10 +6,13 @@ import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
-from master.cli.commands import COMMANDS
+from master.algorithms import own_commands
+from master.cli.commands import execute
 from master.cli.parser import command_line
 from master.options.declare import declared_options
 
+COMMANDS = own_commands()
+LINE = command_line(COMMANDS, execute)
 SECTIONS = [
     "Clustering",
     "Input",
@@ -22,19 +25,17 @@ SECTIONS = [
 
 
 def help_of(*arguments: str, option: str = "-h") -> str:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(command_line(COMMANDS), [*arguments, option]).output
+    return CliRunner(env={"COLUMNS": "200"}).invoke(LINE, [*arguments, option]).output
 
 
 @pytest.mark.parametrize(
     ("command", "sections"),
-    [("run", SECTIONS), ("predict", ["Labelling", *SECTIONS[1:-1]])],
+    [("run", SECTIONS), ("predict", ["Labelling", *SECTIONS[1:-1]]), ("wordcount", SECTIONS[1:])],
 )
 def test_options_are_in_sections(command: str, sections: list[str]) -> None:
     text = help_of(command)
     assert re.findall(r"^  (\w[\w ]*): $", text, re.MULTILINE) == sections
-    assert (
-        CliRunner(env={"COLUMNS": "200"}).invoke(command_line(COMMANDS), [command, "--help"]).output == text
-    )
+    assert CliRunner(env={"COLUMNS": "200"}).invoke(LINE, [command, "--help"]).output == text
 
 
 def test_without_a_command_it_is_a_run() -> None:
@@ -48,7 +49,7 @@ def test_a_field_has_one_name_in_all_groups() -> None:
 
 
 def test_options_can_be_completed() -> None:
-    complete = BashComplete(command_line(COMMANDS), {}, "kmeans-mapreduce", "_KMEANS_MAPREDUCE_COMPLETE")
+    complete = BashComplete(LINE, {}, "kmeans-mapreduce", "_KMEANS_MAPREDUCE_COMPLETE")
     found = [each.value for each in complete.get_completions(["run", "--engine"], "")]
     assert found == ["grpc", "inline", "spark", "dask"]
     for arguments in ([], ["run"], ["--k", "2"]):

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from common.errors import InputError
 from common.model import FloatType
-from master.cli.parser import Command, command_line
+from master.algorithms.base import Command, Prepared
+from master.algorithms.wordcount.algorithm import WordCountAlgorithm
+from master.cli.parser import command_line
 from master.engines.base import EngineRow
 from master.engines.table import ENGINES
 from master.options.declare import EngineName, option, required
@@ -40,11 +42,14 @@ class Numbers:
     engine: EngineName = option(INLINE, "The engine.")
 
 
+def command(**groups: Any) -> Command:
+    return Command("draw", lambda: Prepared(WordCountAlgorithm()), groups, help="Draw.", summary="Draw.")
+
+
 def parse(*arguments: str, shapes: Any = Shapes) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    groups = {"shapes": shapes, "numbers": Numbers}
-    main = Command("draw", found.update, groups, help="Draw.", summary="Draw.")
-    result = CliRunner().invoke(command_line([main]), arguments, standalone_mode=False)
+    line = command_line([command(shapes=shapes, numbers=Numbers)], lambda _, **made: found.update(made))
+    result = CliRunner().invoke(line, arguments, standalone_mode=False)
     if isinstance(result.exception, click.ClickException):
         raise result.exception
     return found
@@ -93,8 +98,8 @@ def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
     def shown(columns: int) -> str:
         monkeypatch.setenv("COLUMNS", str(columns))
-        main = Command("draw", print, {"shapes": Shapes, "numbers": Numbers}, help="Draw.", summary="Draw.")
-        command_line([main]).main(["-h"], standalone_mode=False)
+        line = command_line([command(shapes=Shapes, numbers=Numbers)], execute=print)
+        line.main(["-h"], standalone_mode=False)
         return capsys.readouterr().out
 
     return shown
@@ -125,10 +130,10 @@ def test_help_is_in_sections_as_wide_as_the_terminal(help_text: Help) -> None:
     ],
 )
 def test_an_error_is_one_line(error: Exception, code: int, text: str) -> None:
-    def work(**_: object) -> None:
+    def work(*_: object, **__: object) -> None:
         raise error
 
-    command = command_line([Command("draw", work, {}, help="Draw.", summary="Draw.")])
-    ended = CliRunner().invoke(command, [])
+    line = command_line([command()], work)
+    ended = CliRunner().invoke(line, [])
     assert (ended.exit_code, ended.stderr) == (code, text)
-    assert "Traceback" in CliRunner().invoke(command, ["--debug"]).stderr
+    assert "Traceback" in CliRunner().invoke(line, ["--debug"]).stderr

@@ -10,7 +10,8 @@ import pytest
 
 from common.errors import UsageError
 from master import KMeans
-from master.cli.commands import COMMANDS
+from master.algorithms import own_commands
+from master.cli.commands import execute
 from master.cli.parser import command_line
 from master.engines.base import EngineRow, Package, load_function
 from master.engines.table import ENGINES, check_options
@@ -132,12 +133,12 @@ def test_a_new_engine_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("signal.signal", lambda *_: None)  # this process goes on
-    command_line(COMMANDS).main([*options(), "--engine", "threads"], standalone_mode=False)
+    command_line(own_commands(), execute).main([*options(), "--engine", "threads"], standalone_mode=False)
     assert (tmp_path / "data" / "centroids.txt").read_text() == SAMPLE_CENTROIDS
     assert "engine=threads" in (tmp_path / "dump.txt").read_text()
     assert not [thread for thread in threading.enumerate() if "engine-of-a-test" in thread.name]
     with pytest.raises(SystemExit, match="2"):
-        command_line(COMMANDS).main([*options(), "--engine", "threads", "--keep-iterations"])
+        command_line(own_commands(), execute).main([*options(), "--engine", "threads", "--keep-iterations"])
     assert "--keep-iterations makes no sense with --engine threads" in capsys.readouterr().err
 
 

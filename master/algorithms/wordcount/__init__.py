@@ -1,0 +1,1 @@
+"""Word count, the example of the MapReduce paper: the smallest algorithm there is."""

@@ -1,0 +1,44 @@
+"""Count the words of a text: one job, no iterations."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from common.events.log import Log
+from common.jobs.engine import Engine
+from common.jobs.wordcount import WordCount
+from common.model import Input
+from master.algorithms.base import Checkpoints, Published, ResultFile
+
+_COUNTS_FILE = "counts.csv"
+
+
+@dataclass(frozen=True)
+class WordCountAlgorithm:
+    """Count how often each word occurs; the result is counts.csv."""
+
+    iterations = 0
+    file_names = (_COUNTS_FILE,)
+
+    def check(self, source: Input) -> None:
+        """Accept any text."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return nothing: there is nothing to resume."""
+        return {}
+
+    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> dict[str, int]:
+        """Count; return each word's number of occurrences.
+
+        The stage counts as an iteration, so that the workers' files stay when the run is over.
+        """
+        found = engine.map_reduce(WordCount(), {}, iteration=1)
+        return {str(word): int(count) for word, ((count,),) in found.items()}
+
+    def publish(self, result: dict[str, int]) -> Published:
+        """Return the counts as CSV: the most frequent word first, words of one count in their order."""
+        text = io.StringIO()
+        ordered = sorted(result.items(), key=lambda pair: (-pair[1], pair[0]))
+        csv.writer(text, lineterminator="\n").writerows(ordered)
+        counts = ResultFile(_COUNTS_FILE, "word,count: one word a line", text.getvalue().encode())
+        return Published(f"{sum(result.values())} words, {len(result)} different ones", files=(counts,))
