@@ -9,9 +9,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = "common|docs|mapper|master|protos|reducer|scripts|tests"
-COMING = {"master/engines/table.py"}
-"""Written at the same time as this test, and not there yet."""
-
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PATH = re.compile(rf"`((?:{SOURCES})/[\w./-]*)`")
@@ -30,8 +27,6 @@ def anchors_of(page: Path) -> Iterator[str]:
 def broken_links(page: Path) -> Iterator[str]:
     for path, anchor in LINK.findall(prose_of(page)):
         target = (page.parent / path).resolve() if path else page
-        if str(target.relative_to(ROOT)) in COMING:
-            continue
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
             yield f"{path}#{anchor}"
 
@@ -43,7 +38,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_folders_of_the_source_exist(page: Path) -> None:
-    named = set(PATH.findall(prose_of(page))) - COMING
+    named = set(PATH.findall(prose_of(page)))
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
