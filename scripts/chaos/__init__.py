@@ -1,1 +1,1 @@
-"""A soak: runs that random faults disturb, and whose results must be those of undisturbed ones."""
+"""A soak test: runs are disturbed at random, and must give the results of undisturbed ones."""

@@ -1,8 +1,8 @@
-"""Disturb runs in every way there is, for a while, and hold each result against an undisturbed run's.
+"""Disturb runs at random for a while, and compare each result with that of an undisturbed run.
 
-Prints the seed: with the same seed, runs and faults are drawn the same again; when exactly a fault meets
-a run is up to the machine. Ends with exit code 1 if anything went wrong, and keeps the folders of those
-runs, dump.txt and all, below --out.
+Prints the seed. The same seed draws the same runs and disturbances again; the exact moment of each depends
+on the machine. Ends with exit code 1 if anything went wrong, and keeps the folders of those runs, with
+dump.txt, below --out.
 """
 
 import sys
@@ -27,7 +27,7 @@ from scripts.chaos.soak import soak
     help="A folder for the runs of this soak is made in it.",
 )
 def main(seconds: float, seed: int | None, out: Path) -> None:
-    """Soak, and say what happened."""
+    """Run, and print what happened."""
     seed = SystemRandom().randrange(2**32) if seed is None else seed
     print(f"seed                 {seed}", flush=True)
     folder = out.absolute() / f"seed_{seed}"

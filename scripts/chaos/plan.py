@@ -1,4 +1,4 @@
-"""What a run of the soak is like: drawn at random, and the same again from the same seed."""
+"""The input and options of a run, drawn at random; the same seed draws the same."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +22,20 @@ class Plan:
     points
         The input, saved as a file with this suffix.
     start
-        Centroids to start from, if they are given.
-    decisive
-        The options that decide the result.
-    joined
-        How many mappers and reducers join from elsewhere; (0, 0): the master starts all of them.
+        The initial centroids, if they are given.
+    result_options
+        The options on which the result depends.
+    joining
+        How many mappers and reducers join; (0, 0): the master starts all workers.
     remote
-        It starts none itself.
+        The master starts no workers.
     """
 
     points: FloatArray
     suffix: str
     start: FloatArray | None
-    decisive: tuple[str, ...]
-    joined: tuple[int, int]
+    result_options: tuple[str, ...]
+    joining: tuple[int, int]
     remote: bool
 
     @classmethod
@@ -48,7 +48,7 @@ class Plan:
         points = np.round(centers[numbers.integers(k, size=rows)] + numbers.normal(size=(rows, columns)), 2)
         k = min(k, len(np.unique(points, axis=0)))
         suffix = rng.choice([".csv", ".npy"])
-        decisive = [
+        result_options = [
             *("--input", f"{INPUT}{suffix}", "--k", str(k), "--iters", str(rng.randint(3, 15))),
             *("--seed", str(rng.randrange(1000)), "--tol", rng.choice(["0", "1e-4"])),
             *("--on-empty", rng.choice(["farthest", "keep"])),
@@ -56,19 +56,19 @@ class Plan:
         start = None
         match rng.choice(["random", "random", "k-means++", "several", "far"]):
             case "k-means++":
-                decisive += ["--init", "k-means++"]
+                result_options += ["--init", "k-means++"]
             case "several":
-                decisive += ["--n-init", str(rng.randint(2, 4))]
+                result_options += ["--n-init", str(rng.randint(2, 4))]
             case "far":  # clusters without members
-                decisive += ["--init-centroids", START]
+                result_options += ["--init-centroids", START]
                 start = np.arange(k)[:, None] * np.full((1, columns), 1000.0)
-        joined = (rng.randint(1, MAPPERS), rng.randint(1, REDUCERS)) if rng.random() < 0.5 else (0, 0)
-        remote = joined != (0, 0) and rng.random() < 0.6
-        return cls(points, suffix, start, tuple(decisive), joined, remote)
+        joining = (rng.randint(1, MAPPERS), rng.randint(1, REDUCERS)) if rng.random() < 0.5 else (0, 0)
+        remote = joining != (0, 0) and rng.random() < 0.6
+        return cls(points, suffix, start, tuple(result_options), joining, remote)
 
-    def layout(self, rng: Random) -> list[str]:
-        """Draw the options that decide nothing; they may change when the run is resumed."""
-        mappers, reducers = self.joined if self.remote else (MAPPERS, REDUCERS)
+    def other_options(self, rng: Random) -> list[str]:
+        """Draw the options on which the result does not depend; a resumed run may have others."""
+        mappers, reducers = self.joining if self.remote else (MAPPERS, REDUCERS)
         options = [
             *("--mappers", str(rng.randint(1, mappers)), "--reducers", str(rng.randint(1, reducers))),
             *("--splits", str(rng.choice([0, 0, rng.randint(1, 8)]))),
@@ -85,7 +85,7 @@ class Plan:
         return options
 
     def write(self, folder: Path) -> None:
-        """Write the files that it reads."""
+        """Write the input, and the initial centroids if they are given."""
         path = folder / f"{INPUT}{self.suffix}"
         if self.suffix == ".npy":
             np.save(path, self.points)

@@ -1,4 +1,4 @@
-"""A TCP proxy that treats what it passes on badly when told to, and well again when healed."""
+"""A TCP proxy that delays, blocks, cuts or corrupts what it forwards, for as long as it is told to."""
 
 import socket
 import struct
@@ -13,47 +13,47 @@ _ABORT = struct.pack("ii", 1, 0)
 """As SO_LINGER: close by a reset."""
 
 
-class Way(Flag):
-    """Where bytes go: from who connected, or back to it."""
+class Direction(Flag):
+    """Which way bytes go: to the target, or from it to the client that connected."""
 
-    THERE = auto()
-    BACK = auto()
-    BOTH = THERE | BACK
+    TO_TARGET = auto()
+    FROM_TARGET = auto()
+    BOTH = TO_TARGET | FROM_TARGET
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of the bytes that go these ways.
+    """What happens to the bytes that go in these directions.
 
     Parameters
     ----------
-    ways
-        Others are left in peace.
+    directions
+        The other direction works as usual.
     latency_s
-        Each piece is late by so much.
-    hole
-        Nothing arrives while this lasts; as after TCP's own repair, nothing is missing afterwards.
+        Each piece arrives this much later.
+    blocked
+        Nothing arrives while the fault lasts. All of it arrives afterwards, as when TCP sends again.
     piece_bytes
-        So many bytes a piece, to be had with latency_s: a slow link.
+        The most bytes of a piece; small pieces with a latency make a slow link.
     cut_after
-        The connection is reset after so many bytes; 0: as soon as there is one.
+        The connection is reset after this many bytes; 0: as soon as there is one.
     flip_at
-        One bit of the byte after so many is flipped, once.
+        The number of the byte in which one bit is flipped, once.
     """
 
-    ways: Way = Way.BOTH
+    directions: Direction = Direction.BOTH
     latency_s: float = 0.0
-    hole: bool = False
+    blocked: bool = False
     piece_bytes: int = _PIECE_BYTES
     cut_after: int | None = None
     flip_at: int | None = None
 
 
-_NONE = Fault(Way(0))
+_NONE = Fault(Direction(0))
 
 
 class Proxy:
-    """Passes connections on to a target, "HOST:PORT", from an address of its own; a context manager."""
+    """Forwards connections to a target, "HOST:PORT", from an address of its own; a context manager."""
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
@@ -70,26 +70,26 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Refuse and reset everything from now on."""
+        """Refuse new connections, and reset the others."""
         with self._changed:
             self._closed = True
-        self.heal()
+        self.clear_fault()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.reset()
 
-    def spoil(self, fault: Fault) -> None:
-        """Be bad, on connections that are there and new ones."""
+    def set_fault(self, fault: Fault) -> None:
+        """Apply a fault to all connections, open ones and new ones, in place of the last one."""
         with self._changed:
             self._fault, self._passed = fault, 0
             self._changed.notify_all()
 
-    def heal(self) -> None:
-        """Be good again."""
-        self.spoil(_NONE)
+    def clear_fault(self) -> None:
+        """Forward everything unchanged again."""
+        self.set_fault(_NONE)
 
     def reset(self) -> None:
-        """Reset all connections there are."""
+        """Reset all open connections."""
         with self._changed:
             links = list(self._links)
         for link in links:
@@ -116,36 +116,36 @@ class Proxy:
             self._links.add(link)
         if self._closed:
             self._drop(link)
-        there = threading.Thread(target=self._pump, args=(near, far, Way.THERE), daemon=True)
-        there.start()
-        self._pump(far, near, Way.BACK)
-        there.join()
+        to_target = threading.Thread(target=self._forward, args=(near, far, Direction.TO_TARGET), daemon=True)
+        to_target.start()
+        self._forward(far, near, Direction.FROM_TARGET)
+        to_target.join()
         self._drop(link)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, way: Way) -> None:
-        """Pass on what comes until there is no more, or the connection is cut."""
+    def _forward(self, source: socket.socket, sink: socket.socket, direction: Direction) -> None:
+        """Forward what comes until there is no more, or the connection is cut."""
         try:
             sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while data := source.recv(_PIECE_BYTES):
                 while data:
-                    piece, cut = self._suffer(data, way)
+                    piece, cut = self._apply_fault(data, direction)
                     sink.sendall(piece)
                     if cut:
                         raise ConnectionResetError
                     data = data[len(piece) :]
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop((source, sink) if way is Way.THERE else (sink, source))
+            self._drop((source, sink) if direction is Direction.TO_TARGET else (sink, source))
 
-    def _suffer(self, data: bytes, way: Way) -> tuple[bytes, bool]:
-        """Return what arrives of the data's beginning, in time, and whether the connection is cut then."""
+    def _apply_fault(self, data: bytes, direction: Direction) -> tuple[bytes, bool]:
+        """Wait as the fault says; return what arrives of the data's beginning, and whether to cut then."""
         with self._changed:
             fault = self._fault
-            if way in fault.ways and fault.latency_s:
+            if direction in fault.directions and fault.latency_s:
                 self._changed.wait_for(lambda: self._fault is not fault, fault.latency_s)
-            self._changed.wait_for(lambda: not (self._fault.hole and way in self._fault.ways))
+            self._changed.wait_for(lambda: not (self._fault.blocked and direction in self._fault.directions))
             fault = self._fault
-            if way not in fault.ways:
+            if direction not in fault.directions:
                 return data, False
             piece, start = bytearray(data[: fault.piece_bytes]), self._passed
             self._passed += len(piece)
@@ -156,7 +156,7 @@ class Proxy:
             return bytes(piece), False
 
     def _drop(self, link: tuple[socket.socket, socket.socket]) -> None:
-        """Reset both ends of a connection, if that is still to be done."""
+        """Reset both ends of a connection, unless that has been done."""
         with self._changed:
             if link not in self._links:
                 return
@@ -164,5 +164,5 @@ class Proxy:
         for end in link:
             with suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-                end.shutdown(socket.SHUT_RDWR)  # wakes who reads from it
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads from it
             end.close()

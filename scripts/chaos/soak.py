@@ -1,4 +1,4 @@
-"""Runs, one after another, each disturbed and then held against an undisturbed one."""
+"""Runs, one after another; each is disturbed, and its result compared with an undisturbed run's."""
 
 import shutil
 import time
@@ -14,45 +14,45 @@ from common.events.catalogue.base import Event
 from common.events.catalogue.run import IterationStarted, RunFinished
 from common.events.catalogue.tasks import RpcCall
 from common.events.catalogue.workers import WorkerJoined
-from scripts.chaos.faults import FAULTS
+from scripts.chaos.disturbances import DISTURBANCES
 from scripts.chaos.plan import Plan
 from scripts.chaos.trial import LABELS, Trial, ViolationError, python
 
 _LOOK_EVERY_S = 0.1
 _HANGS_AFTER_S = 300.0
-"""For one life of a master, faults included: far more than any takes on a loaded machine."""
+"""From the start of a master to its end: far more than any takes on a loaded machine."""
 _MOST_FAULTS = 8
 _ENOUGH_RUNS = 20
-"""To tell growth from the runs' own differences."""
+"""Needed to tell growth of memory from the differences between runs."""
 _MAY_GIVE_UP_AFTER = 4
-"""Faults: so many failures of one task are needed at least."""
+"""So many disturbances; a task must fail at least this often before a run gives up."""
 
 _Moment = Callable[[list[Event]], bool]
 _Planned = tuple[_Moment, float, str]
-"""Moment, pause in seconds, kind of fault."""
+"""Moment, pause in seconds, name of a disturbance."""
 
 
 def _after(kind: type[Event], **fields: object) -> _Moment:
     """Return a moment: from now on, such an event has happened."""
-    return lambda story: any(
+    return lambda events: any(
         isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
-        for event in story
+        for event in events
     )
 
 
 _MOMENTS: list[_Moment] = [
-    lambda story: True,
+    lambda events: True,
     _after(WorkerJoined),
     *5 * [_after(IterationStarted)],
     _after(RpcCall, job="score"),
     _after(RpcCall, job="label"),
 ]
-"""What must have happened before a fault strikes, a random while later."""
+"""What must have happened before a run is disturbed, a random while later."""
 
 
 @dataclass
 class Tally:
-    """What the soak has seen."""
+    """What happened in all runs."""
 
     runs: int = 0
     resumed: int = 0
@@ -63,7 +63,7 @@ class Tally:
     master_bytes: list[int] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """Say it."""
+        """Return the report."""
         yield f"runs                 {self.runs}"
         yield f"resumed              {self.resumed} times"
         yield f"gave up              {len(self.gave_up)} times, and could be done again undisturbed"
@@ -120,32 +120,32 @@ def soak(seed: int, seconds: float, out: Path, certs: Path) -> Tally:
 
 
 def _run(trial: Trial, tally: Tally) -> None:
-    """Run, disturb, resume if need be, and look at what came of it."""
+    """Run, disturb, resume if need be, and check the result."""
     rng, faults_before = trial.rng, tally.faults.total()
     expected = _undisturbed(trial)
     faults = [
-        (rng.choice(_MOMENTS), rng.expovariate(3.0), rng.choice(list(FAULTS)))
+        (rng.choice(_MOMENTS), rng.expovariate(3.0), rng.choice(list(DISTURBANCES)))
         for _ in range(rng.randint(1, _MOST_FAULTS))
     ]
     while True:
-        options = trial.plan.layout(rng)
+        options = trial.plan.other_options(rng)
         if "--fail-rate" in options:
             tally.faults["--fail-rate"] += 1
         resume = bool(trial.checkpoints)
         tally.resumed += resume
         trial.begin(options, resume=resume)
-        code = _watch(trial, faults, tally)
-        trial.heal()
+        code = _disturb(trial, faults, tally)
+        trial.undo_due()
         trial.check_processes(over=code == 0)
-        said = trial.error_path.read_text()
+        output = trial.output_path.read_text()
         if code == 0:
             break
         if trial.killed and code in (-9, 143):
             continue
-        one_line = said.startswith("Error: ") and said.count("\n") == 1
+        one_line = output.startswith("Error: ") and output.count("\n") == 1
         if code != 1 or not one_line or tally.faults.total() - faults_before < _MAY_GIVE_UP_AFTER:
-            raise ViolationError(f"unexpected end: exit code {code}: {said}")
-        tally.gave_up.append(said.strip())
+            raise ViolationError(f"unexpected end: exit code {code}: {output}")
+        tally.gave_up.append(output.strip())
         faults.clear()
     if _results(trial.folder / "data" / "centroids.txt", trial.folder / LABELS) != expected:
         raise ViolationError("wrong bytes: not those of the undisturbed run")
@@ -154,12 +154,12 @@ def _run(trial: Trial, tally: Tally) -> None:
 
 def _undisturbed(trial: Trial) -> tuple[bytes, bytes]:
     folder = trial.folder
-    said = folder / "undisturbed.said.txt"
+    output = folder / "undisturbed.output.txt"
     alone = ["--engine", "inline", "--mappers", "1", "--reducers", "1", "--quiet"]
-    places = ["--data-dir", "undisturbed", "--dump", "undisturbed.txt", "--labels", "undisturbed_labels.txt"]
-    process = python("-m", "master", *trial.plan.decisive, *alone, *places, folder=folder, said=said)
+    paths = ["--data-dir", "undisturbed", "--dump", "undisturbed.txt", "--labels", "undisturbed_labels.txt"]
+    process = python("-m", "master", *trial.plan.result_options, *alone, *paths, folder=folder, output=output)
     if process.wait(_HANGS_AFTER_S) != 0:
-        raise ViolationError(f"unexpected end: of the undisturbed run: {said.read_text()}")
+        raise ViolationError(f"unexpected end: of the undisturbed run: {output.read_text()}")
     return _results(folder / "undisturbed" / "centroids.txt", folder / "undisturbed_labels.txt")
 
 
@@ -167,8 +167,8 @@ def _results(centroids: Path, labels: Path) -> tuple[bytes, bytes]:
     return centroids.read_bytes(), labels.read_bytes()
 
 
-def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
-    """Strike while the master runs; return its exit code."""
+def _disturb(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
+    """Disturb the run while its master works; return the master's exit code."""
     assert trial.master is not None
     began_s = time.monotonic()
     moment_s: float | None = None
@@ -177,17 +177,17 @@ def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
         if now_s - began_s > _HANGS_AFTER_S:
             raise ViolationError(f"hang: no end after {_HANGS_AFTER_S:g} s")
         trial.processes()
-        trial.heal(now_s)
-        story = trial.story()
-        if not _after(RunFinished)(story):
-            for visitor in trial.visitors:
-                visitor.revive(now_s)
-        if faults and moment_s is None and faults[0][0](story):
+        trial.undo_due(now_s)
+        events = trial.events()
+        if not _after(RunFinished)(events):
+            for worker in trial.remote_workers:
+                worker.restart_if_ended(now_s)
+        if faults and moment_s is None and faults[0][0](events):
             moment_s = now_s
         if moment_s is not None and now_s >= moment_s + faults[0][1]:
             _, _, kind = faults.pop(0)
             moment_s = None
-            if FAULTS[kind](trial):
+            if DISTURBANCES[kind](trial):
                 tally.faults[kind] += 1
         time.sleep(_LOOK_EVERY_S)
     code: int = trial.master.wait()
@@ -195,8 +195,8 @@ def _watch(trial: Trial, faults: list[_Planned], tally: Tally) -> int:
 
 
 def _check_leftovers(trial: Trial) -> None:
-    """See that nothing is left which only the run needed; visitors that still wait may keep theirs."""
-    waiting = [visitor.folder for visitor in trial.visitors if visitor.process.poll() != 0]
+    """Check that no file is left that only the run needed; remote workers that still wait may keep theirs."""
+    waiting = [worker.folder for worker in trial.remote_workers if worker.process.poll() != 0]
     left = [
         path
         for path in trial.folder.rglob("*")

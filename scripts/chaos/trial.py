@@ -1,4 +1,4 @@
-"""The processes of a run of the soak: its master, one life after another, and workers from elsewhere."""
+"""The processes of a run that is disturbed: its master, started again if killed, and remote workers."""
 
 import os
 import socket
@@ -25,9 +25,9 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _GONE_S = 20.0
 """For a process to end when it should."""
 _RECOVERY_S = 15.0
-"""For a visitor, after a fault, until it surely hears its master again."""
+"""For a remote worker, after a disturbance, until it surely reaches its master again."""
 _GRACE_S = 5.0
-"""For a master to end after its visitors."""
+"""For a master to end after its remote workers."""
 LABELS = "labels.txt"
 
 
@@ -35,9 +35,9 @@ class ViolationError(Exception):
     """Something happened that must not."""
 
 
-def python(*arguments: str, folder: Path, said: Path) -> psutil.Popen:
-    """Start a Python process of this project in a folder; what it says goes to a file."""
-    with said.open("a") as out:
+def python(*arguments: str, folder: Path, output: Path) -> psutil.Popen:
+    """Start a Python process of this project in a folder; its output goes to a file."""
+    with output.open("a") as out:
         return psutil.Popen(
             [sys.executable, *arguments],
             cwd=folder,
@@ -48,8 +48,8 @@ def python(*arguments: str, folder: Path, said: Path) -> psutil.Popen:
         )
 
 
-class Visitor:
-    """A worker from elsewhere, with a proxy on its way to the master and one on the others' way to it."""
+class RemoteWorker:
+    """A worker that joins, with a proxy between it and its master, and one between others and it."""
 
     def __init__(self, role: Role, name: str, folder: Path, master: str, certs: Path) -> None:
         self.folder = folder / name
@@ -57,10 +57,10 @@ class Visitor:
         listen = f"127.0.0.1:{free_port()}"
         self.proxies = Proxy(master), Proxy(listen)
         self.address = self.proxies[1].address
-        self._root, self._said = folder, folder / f"{name}.said.txt"
-        self._gone_s: float | None = None
-        self.troubled_until_s = 0.0
-        """Until then it may have missed something because of a fault."""
+        self._root, self._output = folder, folder / f"{name}.output.txt"
+        self._ended_s: float | None = None
+        self.disturbed_until_s = 0.0
+        """Until then it may have missed something because of a disturbance."""
         self._arguments = [
             *("-m", str(role), "--join", self.proxies[0].address, "--certs", str(certs)),
             *("--data-root", str(folder), "--folder", str(self.folder)),
@@ -70,29 +70,29 @@ class Visitor:
 
     def start(self) -> None:
         """Start it."""
-        self._gone_s = None
-        self.process = python(*self._arguments, folder=self._root, said=self._said)
+        self._ended_s = None
+        self.process = python(*self._arguments, folder=self._root, output=self._output)
 
-    def revive(self, now_s: float) -> None:
-        """Start it again, as somebody would who sees that it has gone though the run goes on.
+    def restart_if_ended(self, now_s: float) -> None:
+        """Start it again, as a person would who sees that it has ended though the run goes on.
 
-        A master that is interrupted tells everyone that the run is over.
+        A master that is interrupted tells all workers to end.
         """
         if self.process.poll() == 0:
-            self._gone_s = self._gone_s or now_s
-            if now_s > self._gone_s + _GRACE_S:
+            self._ended_s = self._ended_s or now_s
+            if now_s > self._ended_s + _GRACE_S:
                 self.start()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return what it has printed."""
-        return self._said.read_text()
+        return self._output.read_text()
 
-    def trouble(self, duration_s: float) -> None:
-        """Note that something is done to it for so long; it may take a while to recover."""
-        self.troubled_until_s = max(self.troubled_until_s, time.monotonic() + duration_s + _RECOVERY_S)
+    def note_disturbance(self, duration_s: float) -> None:
+        """Note that it is disturbed for this long; it may take a while to recover."""
+        self.disturbed_until_s = max(self.disturbed_until_s, time.monotonic() + duration_s + _RECOVERY_S)
 
     def end(self) -> None:
-        """Take it away."""
+        """End it and its proxies."""
         with suppress(psutil.NoSuchProcess):
             self.process.resume()
             self.process.terminate()
@@ -111,11 +111,11 @@ class Trial:
     Parameters
     ----------
     plan
-        What it is like.
+        Its input and options.
     rng
-        Draws what the faults need.
+        Makes the choices of the disturbances.
     folder
-        Everything it has, an empty folder.
+        An empty folder, for all its files.
     certs
         Certificates of all roles.
     """
@@ -126,38 +126,38 @@ class Trial:
         self._dump = Follower(folder / "dump.txt")
         self._listen = f"127.0.0.1:{free_port()}"
         self._undo: list[tuple[float, Callable[[], None]]] = []
-        self.visitors: list[Visitor] = []
+        self.remote_workers: list[RemoteWorker] = []
         self.master: psutil.Popen | None = None
         self.commands: list[str] = []
         self.peak_bytes = 0
         self.killed = False
-        """The master was ended by a fault."""
+        """A disturbance ended the master."""
         self._seen: set[psutil.Process] = set()
 
     def __enter__(self) -> Self:
         self.plan.write(self.folder)
-        for role, count in zip(Role, self.plan.joined, strict=True):
+        for role, count in zip(Role, self.plan.joining, strict=True):
             for number in range(count):
-                name = f"visitor_{role}_{number + 1}"
-                self.visitors.append(Visitor(role, name, self.folder, self._listen, self._certs))
+                name = f"remote_{role}_{number + 1}"
+                self.remote_workers.append(RemoteWorker(role, name, self.folder, self._listen, self._certs))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.heal()
+        self.undo_due()
         if self.master is not None and self.master.poll() is None:
             self.master.kill()
             self.master.wait()
         with ExitStack() as stack:
-            for visitor in self.visitors:
-                stack.callback(visitor.end)
+            for worker in self.remote_workers:
+                stack.callback(worker.end)
         for process in self._seen:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def begin(self, options: Sequence[str], *, resume: bool = False) -> None:
         """Start the master."""
-        arguments = ["-m", "master", *self.plan.decisive, *options, "--labels", LABELS, "--quiet"]
-        if self.visitors:
+        arguments = ["-m", "master", *self.plan.result_options, *options, "--labels", LABELS, "--quiet"]
+        if self.remote_workers:
             arguments += ["--listen", self._listen, "--certs", str(self._certs), "--data-root", "."]
         if self.plan.remote:
             arguments += ["--workers", "remote"]
@@ -165,25 +165,25 @@ class Trial:
             arguments += ["--resume"]
         self.commands.append(" ".join(["python", *arguments]))
         self.killed = False
-        self.error_path.unlink(missing_ok=True)
-        self.master = python(*arguments, folder=self.folder, said=self.error_path)
+        self.output_path.unlink(missing_ok=True)
+        self.master = python(*arguments, folder=self.folder, output=self.output_path)
 
     @property
-    def error_path(self) -> Path:
-        """What the master said."""
-        return self.folder / "said.txt"
+    def output_path(self) -> Path:
+        """The file with the output of the master."""
+        return self.folder / "output.txt"
 
     @property
     def checkpoints(self) -> list[Path]:
-        """The checkpoints there are, the newest first."""
+        """The checkpoints, the newest first."""
         found = []
         for path in (self.folder / "data" / "checkpoints").glob("iteration_*.jsonl"):
             with suppress(OSError):
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
-    def story(self) -> list[Event]:
-        """Return what happened in the newest life of the master."""
+    def events(self) -> list[Event]:
+        """Return what happened since the master was last started."""
         events = [entry.event for entry in self._dump.entries()]
         begun = [at for at, event in enumerate(events) if isinstance(event, RunStarted)]
         return events[begun[-1] :] if begun else []
@@ -200,11 +200,11 @@ class Trial:
         self._seen.update(found)
         return found
 
-    def later(self, delay_s: float, undo: Callable[[], None]) -> None:
-        """Have something undone after a while, or when the master ends."""
+    def undo_later(self, delay_s: float, undo: Callable[[], None]) -> None:
+        """Undo something after a while, or when the master ends."""
         self._undo.append((time.monotonic() + delay_s, undo))
 
-    def heal(self, now_s: float = float("inf")) -> None:
+    def undo_due(self, now_s: float = float("inf")) -> None:
         """Undo what is due, by default all."""
         for item in list(self._undo):
             if item[0] <= now_s:
@@ -212,31 +212,31 @@ class Trial:
                 item[1]()
 
     def check_processes(self, *, over: bool) -> None:
-        """See that no process of the master's is left; nor a visitor that was told that the run is over."""
+        """Check that no process of the master is left, and no remote worker that was told to end."""
         ended_s = time.monotonic()
         left = psutil.wait_procs(self._seen, timeout=_GONE_S)[1]
         if left:
             raise ViolationError(f"orphan: {left} outlived their master")
         self._seen.clear()
-        for visitor in self.visitors:
-            if visitor.process.poll():
-                raise ViolationError(f"unexpected end: {visitor.process}: {visitor.said()}")
+        for worker in self.remote_workers:
+            if worker.process.poll():
+                raise ViolationError(f"unexpected end: {worker.process}: {worker.output()}")
         if over:
-            story = self.story()
-            told = [
-                visitor.process
-                for visitor in self.visitors
-                if visitor.troubled_until_s < ended_s and _belongs(visitor.address, story)
+            events = self.events()
+            told_to_end = [
+                worker.process
+                for worker in self.remote_workers
+                if worker.disturbed_until_s < ended_s and _was_member(worker.address, events)
             ]
-            left = psutil.wait_procs(told, timeout=_GONE_S)[1]
+            left = psutil.wait_procs(told_to_end, timeout=_GONE_S)[1]
             if left:
                 raise ViolationError(f"orphan: {left} outlived the run")
 
 
-def _belongs(address: str, story: list[Event]) -> bool:
-    """Tell whether the worker at this address was of the run at its end."""
+def _was_member(address: str, events: list[Event]) -> bool:
+    """Return whether the worker at this address was a member of the run at its end."""
     worker = None
-    for event in story:
+    for event in events:
         match event:
             case WorkerJoined() if event.address == address:
                 worker = event.worker
@@ -246,7 +246,7 @@ def _belongs(address: str, story: list[Event]) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody has now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

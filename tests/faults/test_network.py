@@ -45,7 +45,7 @@ from protos.mapreduce_pb2_grpc import (
     WorkerStub,
     add_MasterServicer_to_server,
 )
-from scripts.chaos.proxy import Fault, Proxy, Way
+from scripts.chaos.proxy import Direction, Fault, Proxy
 from tests.moments import NO_STRAGGLERS, Gate, opens
 from tests.programs import (
     SAMPLE,
@@ -136,13 +136,13 @@ def disturbed(
 )
 def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, fault: Fault) -> None:
     def begin(found: Disturbed) -> None:
-        found.orders.spoil(fault)
-        found.signs.spoil(fault)
+        found.orders.set_fault(fault)
+        found.signs.set_fault(fault)
 
     with disturbed(tmp_path, certs, begin=begin) as found:
         found.run.wait_for(Result)
-        found.orders.heal()
-        found.signs.heal()
+        found.orders.clear_fault()
+        found.signs.clear_fault()
     assert centroids_of(tmp_path) == undisturbed
     assert not found.run.story().of(WorkerLost)
     assert not found.run.story().of(RpcResponse, status=FAILURE)
@@ -151,7 +151,10 @@ def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, 
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
-        (Fault(Way.BACK, cut_after=40), lambda story, name: story.of(WorkerSuspected, worker=name)),
+        (
+            Fault(Direction.FROM_TARGET, cut_after=40),
+            lambda story, name: story.of(WorkerSuspected, worker=name),
+        ),
         (Fault(flip_at=100), lambda story, name: story.of(RpcResponse, from_=name, status=FAILURE)),
     ],
     ids=["cut", "bit flipped"],
@@ -162,10 +165,10 @@ def test_a_connection_breaks(
     gate = Gate(tmp_path, MAPPING)
     with disturbed(tmp_path, certs, hooks=[gate.hook, NO_STRAGGLERS]) as found:
         gate.wait()
-        found.orders.spoil(fault)
+        found.orders.set_fault(fault)
         gate.open()
         found.run.wait_until(lambda story: named(story, found.name), "word of the fault")
-        found.orders.heal()
+        found.orders.clear_fault()
     assert centroids_of(tmp_path) == undisturbed
 
 
@@ -174,9 +177,9 @@ def test_signs_of_life_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed
     gate = Gate(tmp_path, REDUCING)
     with disturbed(tmp_path, certs, hooks=[gate.hook]) as found:
         gate.wait()
-        found.signs.spoil(Fault(Way.THERE, hole=True))
+        found.signs.set_fault(Fault(Direction.TO_TARGET, blocked=True))
         found.run.wait_for(WorkerSilent, worker=found.name)
-        found.signs.heal()
+        found.signs.clear_fault()
         found.run.wait_for(WorkerHeard, worker=found.name)
         gate.open()
     assert centroids_of(tmp_path) == undisturbed
@@ -186,7 +189,7 @@ def test_refused_for_good(tmp_path: Path, certs: Path, undisturbed: str) -> None
     """Its signs of life arrive, but no order does: its tasks move, and it hears of the end all the same."""
 
     def begin(found: Disturbed) -> None:
-        found.orders.spoil(Fault(cut_after=0))
+        found.orders.set_fault(Fault(cut_after=0))
         found.orders.reset()
 
     with disturbed(tmp_path, certs, begin=begin) as found:
@@ -201,15 +204,15 @@ def test_orders_vanish_in_a_hole(tmp_path: Path, certs: Path, undisturbed: str) 
     gate = Gate(tmp_path, MAPPING)
     with disturbed(tmp_path, certs, "--splits", 4, hooks=[gate.hook]) as found:
         gate.wait()
-        found.orders.spoil(Fault(Way.THERE, hole=True))
+        found.orders.set_fault(Fault(Direction.TO_TARGET, blocked=True))
         gate.open()
         found.run.wait_for(RpcResponse, method="Map", job="lloyd", iteration=1, attempt=2, status=SUCCESS)
-        found.orders.heal()
+        found.orders.clear_fault()
     assert centroids_of(tmp_path) == undisturbed
 
 
-@pytest.mark.parametrize("lost", [Way.THERE, Way.BACK], ids=["request", "response"])
-def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Way) -> None:
+@pytest.mark.parametrize("lost", [Direction.TO_TARGET, Direction.FROM_TARGET], ids=["request", "response"])
+def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Direction) -> None:
     """The order is given again as the same attempt, and the mapper works on it once."""
     gate = Gate(tmp_path, MAPPING)
     with disturbed(tmp_path, certs, "--splits", 4, hooks=[gate.hook, NO_STRAGGLERS]) as found:
@@ -218,14 +221,14 @@ def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Wa
         gate.wait()
         first = run.wait_for(RpcCall, **order)
         task = first.task
-        found.orders.spoil(Fault(lost, hole=True))
+        found.orders.set_fault(Fault(lost, blocked=True))
         gate.open()
-        if lost is Way.THERE:  # the mapper's next order
+        if lost is Direction.TO_TARGET:  # the mapper's next order
             task = run.wait_for(RpcCall, after=first, **order).task
         else:
             run.wait_for(MapFinished, process=name, job="lloyd", task=task, attempt=1)
         found.orders.reset()
-        found.orders.heal()
+        found.orders.clear_fault()
     begun, next_begun = run.story().of(IterationStarted)[:2]
     story = run.story().after(begun).before(next_begun)
     suspected = story.of(WorkerSuspected, worker=name)[0]
@@ -250,10 +253,10 @@ def test_joining_takes_as_long_as_the_wire_needs(tmp_path: Path, certs: Path, un
         JoinedWorker("reducer", master, certs, tmp_path / "c") as reducer,
     ):
         run.wait_for(WorkerJoined, worker="R1")
-        wire.spoil(Fault(Way.BACK, hole=True))
+        wire.set_fault(Fault(Direction.FROM_TARGET, blocked=True))
         with JoinedWorker("mapper", wire.address, certs, tmp_path / "a") as mapper:
             wait_until(lambda: "waiting for the master" in mapper.log.read_text(), "sign of waiting")
-            wire.heal()
+            wire.clear_fault()
             assert run.end() == (0, "")
             assert [worker.end()[0] for worker in (mapper, reducer)] == [0, 0]
     assert centroids_of(tmp_path) == undisturbed
@@ -375,9 +378,9 @@ def test_a_stream_that_is_cut_may_be_had_again(
 ) -> None:
     proxy, stub = serving_mapper
     whole = fetch(stub)
-    proxy.spoil(Fault(Way.BACK, cut_after=cut_after))
+    proxy.set_fault(Fault(Direction.FROM_TARGET, cut_after=cut_after))
     assert isinstance(failure(stub), UnreachableError)
-    proxy.heal()
+    proxy.clear_fault()
     assert wait_until(lambda: fetched(stub), "connection") == whole
 
 

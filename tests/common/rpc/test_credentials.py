@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from common.errors import UsageError
 from common.rpc.credentials import Credentials, PeerRole
-from scripts.certs import issue, main, make_authority, make_folders
+from scripts.certs import issue, make_authority, make_folders
 
 
 def days(count: float) -> datetime:
@@ -101,33 +100,3 @@ def test_what_will_not_do_is_refused(certs: Path, damage: Callable[[Path], objec
     with pytest.raises(UsageError, match=reason) as caught:
         Credentials.load(certs / "mapper", "mapper")
     assert "\n" not in str(caught.value)
-
-
-def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
-    out = tmp_path / "certs"
-    result = CliRunner().invoke(main, ["--out", str(out), "--days", "7", "--forget-ca-key"])
-    assert (result.exit_code, len(result.output.splitlines())) == (0, 3)
-    assert sorted(path.name for path in (out / "mapper").iterdir()) == [
-        "ca.pem",
-        "mapper.key",
-        "mapper.pem",
-        "secret",
-    ]
-    assert sorted(path.name for path in out.iterdir()) == ["mapper", "master", "reducer"]
-    before = (out / "master" / "secret").read_text()
-    again = CliRunner().invoke(main, ["--out", str(out)])
-    assert again.exit_code == 2
-    assert "is there already" in again.output
-    assert (out / "master" / "secret").read_text() == before
-
-
-def test_the_authority_key_is_kept_beside_the_folders(tmp_path: Path) -> None:
-    assert CliRunner().invoke(main, ["--out", str(tmp_path / "certs")]).exit_code == 0
-    assert [path.name for path in (tmp_path / "certs").rglob("ca.key")] == ["ca.key"]
-    assert (tmp_path / "certs" / "ca.key").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["--out", str(tmp_path / "none" / "certs")])
-    assert result.exit_code == 2
-    assert "No such file or directory" in result.output
