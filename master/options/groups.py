@@ -33,7 +33,7 @@ class InputOptions:
     )
     dtype: FloatType = option(
         FloatType.FLOAT64,
-        "Round the input's numbers to this and keep them so; sums and centroids are float64 anyway.",
+        "Round the input's numbers to this type and keep them in it; sums and centroids are always float64.",
     )
 
     @property
@@ -51,7 +51,7 @@ class OutputOptions:
     data_dir: Path = option(
         Path("data"), "Folder for results and the workers' folders; those of an earlier run are replaced."
     )
-    dump: Path = option(Path("dump.txt"), "Log of everything that happens.")
+    dump: Path = option(Path("dump.txt"), "Log file of all events.")
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,17 @@ class FileOptions:
 
     title: ClassVar[str] = "Output"
 
-    combine: bool = option(False, "Mappers merge the values of a key; same result, smaller files.")
+    combine: bool = option(
+        False,
+        "Mappers merge the values of each key before they write: the same result, smaller files.",
+    )
     intermediate: RecordFormat = option(
         RecordFormat.TEXT,
         "Format of map output, partitions and reduce output; arrow (Arrow IPC files) is faster.",
     )
-    keep_iterations: bool = option(False, "Keep the workers' files of every iteration, not the newest only.")
+    keep_iterations: bool = option(False, "Keep the workers' files of every iteration, not only the newest.")
     resume: bool = option(
-        False, "Resume a run that ended early after its last iteration, in the same --data-dir."
+        False, "Continue a run that ended early, in the same --data-dir, after its last iteration."
     )
 
 
@@ -77,8 +80,8 @@ class MessageOptions:
 
     title: ClassVar[str] = "Output"
 
-    quiet: bool = option(False, "Print nothing but errors.")
-    debug: bool = option(False, "On an error, print the whole traceback.")
+    quiet: bool = option(False, "Print only errors.")
+    debug: bool = option(False, "Print the traceback of an error.")
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,14 @@ class WorkerOptions:
 
     title: ClassVar[str] = "Workers"
 
-    mappers: int = required("Mapper processes, from 1; each maps one split of the rows.")
-    reducers: int = required("Reducer processes, from 1; key % R chooses one.")
+    mappers: int = required("Number of mapper processes (Spark, Dask: map tasks), from 1.")
+    reducers: int = required(
+        "Number of reducer processes (Spark, Dask: reduce tasks), from 1. A record goes to reducer key % R."
+    )
     engine: EngineName = option(EngineName("grpc"), "What runs the map and reduce tasks.")
-    threads: int = option(0, "Threads of each mapper, for many rows; 0: the cores, shared among the mappers.")
+    threads: int = option(0, "Threads of each mapper, for many rows; 0: the mappers share the cores.")
     splits: int = option(
-        0, "Map tasks, each a split of the rows; 0: one a mapper. More let fast mappers do more."
+        0, "Number of map tasks; 0: one for each mapper. With more, fast mappers do more of them."
     )
 
     def __post_init__(self) -> None:
@@ -115,37 +120,41 @@ class HostOptions:
     Raises
     ------
     UsageError
-        The options don't go together.
+        The options contradict each other.
     """
 
     title: ClassVar[str] = "Several machines"
 
     listen: str | None = option(
         None,
-        "Let workers join from other hosts: python -m mapper --join ADDRESS:PORT. Needs --certs.",
+        "Address where workers of other hosts may join, "
+        "by python -m mapper --join ADDRESS:PORT. Needs --certs.",
         metavar="ADDRESS:PORT",
     )
     workers: Literal["local", "remote"] = option(
-        "local", "local: start them here; others may join. remote: start none, wait until all have joined."
+        "local",
+        "local: start the workers here; others may join. remote: start "
+        "none, and wait until M mappers and R reducers have joined.",
     )
     certs: Path | None = option(
         None, "Certificates and secret, made by: python -m scripts.certs", metavar="FOLDER"
     )
     data_root: Path = option(
-        Path(), "With --listen: every host has the input at the same place below its own data root."
+        Path(), "With --listen: the folder below which the input lies, at the same place on every host."
     )
 
     def __post_init__(self) -> None:
         if self.listen is None:
             if self.workers == "remote":
-                raise UsageError("--workers remote needs --listen ADDRESS:PORT, where they can join")
+                raise UsageError("--workers remote needs --listen ADDRESS:PORT, where the workers join")
             return
         host, _port = split_address(self.listen, "--listen")
         if self.certs is None:
             raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
         if self.workers == "local" and host in WILDCARDS:
             raise UsageError(
-                f"--listen {self.listen}: name the address that other hosts see; local workers serve there"
+                f"--listen {self.listen}: give an address that other hosts "
+                f"can reach; the local workers also serve there"
             )
 
 
@@ -167,7 +176,7 @@ class ClusterOptions:
         metavar="URL",
     )
     spark_conf: tuple[str, ...] = option(
-        (), "A setting of Spark's; may be repeated.", name="--conf", metavar="NAME=VALUE"
+        (), "A Spark setting; may be repeated.", name="--conf", metavar="NAME=VALUE"
     )
     dask_scheduler: str | None = option(
         None, "tcp://host:port or tls://host:port.  [default: M worker processes here]", metavar="URL"
@@ -180,8 +189,8 @@ class ClusterOptions:
                 raise UsageError(f"--conf {setting}: it must be name=value")
             if name == "spark.authenticate.secret":
                 raise UsageError(
-                    f"--conf {name}: a command line can be read by everybody; put it into "
-                    "spark-defaults.conf in the folder $SPARK_CONF_DIR"
+                    f"--conf {name}: every user can read a command line; put the secret into "
+                    "$SPARK_CONF_DIR/spark-defaults.conf"
                 )
 
     @property
@@ -203,11 +212,11 @@ class FailureOptions:
     title: ClassVar[str] = "Trying failures"
 
     fail_rate: float = option(
-        0.0, "Probability, below 1, that a map or reduce call answers FAILURE (to try re-runs); 0: never."
+        0.0, "Probability, below 1, that a map or reduce call fails, to try retries; 0: never."
     )
     task_delay: float = option(
         0.0,
-        "Wait before each task's work, so that a person can kill a process in time; 0: don't.",
+        "Seconds that each task waits before its work, so that you can kill a process in time; 0: no delay.",
         metavar="SECONDS",
     )
 

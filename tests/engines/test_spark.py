@@ -38,7 +38,7 @@ from master.engines.spark.uri import UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
 NO_FILES = ": it writes no files between map and reduce"
-PUT = "; put it into spark-defaults.conf in the folder $SPARK_CONF_DIR"
+PUT = "; put the secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def test_without_the_secret(standalone: tuple[Path, Call], tmp_path: Path) -> No
         (["--keep-iterations"], f"--keep-iterations makes no sense with --engine spark{NO_FILES}"),
         (["--dask-scheduler", "tcp://x:1"], "--dask-scheduler is for --engine dask, not for spark"),
         (["--conf", "x"], "--conf x: it must be name=value"),
-        (["--conf", "spark.authenticate.secret=x"], f"--conf spark.authenticate.secret: a command line can be read by everybody{PUT}"),  # noqa: E501
+        (["--conf", "spark.authenticate.secret=x"], f"--conf spark.authenticate.secret: every user can read a command line{PUT}"),  # noqa: E501
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )  # fmt: skip

@@ -46,7 +46,7 @@ class LabelOptions:
     title: ClassVar[str] = "Output"
 
     labels: Path | None = option(
-        None, "Write each row's cluster, one a line, in input order.", metavar="FILE"
+        None, "Write the cluster of each row to this file, one a line, in input order.", metavar="FILE"
     )
 
 
@@ -56,8 +56,8 @@ class PredictionOptions:
 
     title: ClassVar[str] = "Labelling"
 
-    centroids: Path = required("One centroid a row.", metavar="FILE")
-    labels: Path = required("Where each row's cluster goes, one a line.", metavar="FILE")
+    centroids: Path = required("File of centroids, one a row.", metavar="FILE")
+    labels: Path = required("File for the cluster of each row, one a line.", metavar="FILE")
 
 
 def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions) -> Prepared:

@@ -19,26 +19,32 @@ class KMeansConfig:
     Raises
     ------
     UsageError
-        A value makes no sense.
+        A value is invalid.
     """
 
     title: ClassVar[str] = "Clustering"
 
-    k: int = required("Clusters, from 1 to the number of distinct rows.")
-    iterations: int = required("Iterations at most, from 1.", name="--iters")
-    seed: int = option(0, "Seed of every random choice, from 0.")
+    k: int = required("Number of clusters, from 1 to the number of distinct rows.")
+    iterations: int = required("Maximum number of iterations, from 1.", name="--iters")
+    seed: int = option(0, "Seed for every random choice, from 0.")
     tol: float = option(
-        1e-4, "Stop when no centroid moves farther (Euclidean, unit of the input); 0: when none moves at all."
+        1e-4,
+        "Stop when no centroid moved farther than this distance, in the unit of the input; "
+        "0: stop when none moved at all.",
     )
     init: Literal["random", "k-means++"] = option(
         "random",
-        "Start from random rows, or from rows spread out by k-means++ (the scalable one, k-means||).",
+        "Start from random rows, or from rows that lie far apart, chosen by scalable k-means++ (k-means||).",
     )
-    init_centroids: Path | None = option(None, "Start from these: one centroid a row.", metavar="FILE")
-    n_init: int = option(1, "Starts to try, from 1; the least inertia wins.")
+    init_centroids: Path | None = option(
+        None,
+        "Start from the centroids in this file, one a row.",
+        metavar="FILE",
+    )
+    n_init: int = option(1, "Number of starts to try, from 1; the one with the least inertia is kept.")
     on_empty: Literal["farthest", "keep"] = option(
         "farthest",
-        "A cluster without members takes the point farthest from its centroid, or keeps its centroid.",
+        "An empty cluster takes the point farthest from its centroid, or keeps its centroid.",
     )
     initial: FloatArray | None = None
     history: bool = False
@@ -53,4 +59,6 @@ class KMeansConfig:
         if self.initial is not None and len(self.initial) != self.k:
             raise UsageError(f"--init-centroids holds {len(self.initial)} centroids, but --k is {self.k}")
         if self.initial is not None and self.n_init > 1:
-            raise UsageError("--n-init needs starts to choose from, but --init-centroids gives the one")
+            raise UsageError(
+                "--n-init and --init-centroids exclude each other: --init-centroids is the only start"
+            )

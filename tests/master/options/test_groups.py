@@ -16,7 +16,7 @@ from master.options.groups import (
     WorkerOptions,
 )
 
-IN_A_FILE = "put it into spark-defaults.conf in the folder $SPARK_CONF_DIR"
+IN_A_FILE = "put the secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
 
 def workers(**fields: Any) -> WorkerOptions:
@@ -37,7 +37,7 @@ def workers(**fields: Any) -> WorkerOptions:
         (
             HostOptions,
             {"workers": "remote"},
-            "--workers remote needs --listen ADDRESS:PORT, where they can join",
+            "--workers remote needs --listen ADDRESS:PORT, where the workers join",
         ),
         (
             HostOptions,
@@ -47,14 +47,15 @@ def workers(**fields: Any) -> WorkerOptions:
         (
             HostOptions,
             {"listen": "0.0.0.0:7000", "certs": Path("certs")},
-            "--listen 0.0.0.0:7000: name the address that other hosts see; local workers serve there",
+            "--listen 0.0.0.0:7000: give an address that other hosts can reach; "
+            "the local workers also serve there",
         ),
         (ClusterOptions, {"spark_conf": ("x",)}, "--conf x: it must be name=value"),
         (ClusterOptions, {"spark_conf": ("=x",)}, "--conf =x: it must be name=value"),
         (
             ClusterOptions,
             {"spark_conf": ("spark.authenticate.secret=x",)},
-            f"--conf spark.authenticate.secret: a command line can be read by everybody; {IN_A_FILE}",
+            f"--conf spark.authenticate.secret: every user can read a command line; {IN_A_FILE}",
         ),
     ],
 )  # fmt: skip

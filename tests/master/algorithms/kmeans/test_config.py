@@ -24,7 +24,7 @@ FOUR = np.random.default_rng(3).normal(size=(4, 2))
         ({"initial": FOUR[:3]}, "--init-centroids holds 3 centroids, but --k is 2"),
         (
             {"initial": FOUR[:2], "n_init": 2},
-            "--n-init needs starts to choose from, but --init-centroids gives the one",
+            "--n-init and --init-centroids exclude each other: --init-centroids is the only start",
         ),
     ],
 )
