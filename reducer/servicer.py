@@ -38,10 +38,10 @@ class Reducer(ReducerServicer):
         identity = attempt_fields(task.attempt)
         self._worker.log.event(ReduceStarted(**identity, sources=len(task.sources)))
         apply_task_delay(task.options, self._worker.attempts)
-        output = run_reduce_task(task, self._fetcher.fetch, self._worker.store, self._pool)
+        result = run_reduce_task(task, self._fetcher.fetch, self._worker.store, self._pool)
         inject_failure(Role.REDUCER, task.attempt, task.options)
-        self._worker.log.event(ReduceFinished(**identity, records=output.records))
-        return pb.ReduceResponse(output=pack_file(output))
+        self._worker.log.event(ReduceFinished(**identity, records=result.output.records))
+        return pb.ReduceResponse(output=pack_file(result.output), counts=result.counts)
 
     def ReadReduceOutput(  # noqa: N802
         self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext

@@ -27,7 +27,15 @@ class ReduceTask:
     options: TaskOptions
 
 
-def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Executor) -> CommittedFile:
+@dataclass(frozen=True)
+class ReduceResult:
+    """What it wrote, and for a job that counts, one number a record that the file leaves out."""
+
+    output: CommittedFile
+    counts: list[float]
+
+
+def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Executor) -> ReduceResult:
     """Run a reduce task from the mappers' partitions, fetched by a pool, to the committed output.
 
     Raises
@@ -38,9 +46,12 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Exec
         A newer attempt or stage has begun; nothing was committed.
     """
     output = reduce_runs(task.job, shuffle(task, fetch, pool))
+    shown = output.values.shape[1] - (task.job.counts and len(output) > 0)
+    written = Records(output.keys, output.values[:, :shown])
     kind = task.options.intermediate
     with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
-        return files.write(REDUCE_OUTPUT, encode(output, kind))
+        file = files.write(REDUCE_OUTPUT, encode(written, kind))
+    return ReduceResult(file, output.values[:, shown:].ravel().tolist())
 
 
 def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:

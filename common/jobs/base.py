@@ -22,6 +22,7 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `key_type`; what it cannot work with:
     `check`. What makes it faster, and changes no result: `combine`, `summarize`, `aggregates`, `emits_rows`.
+    What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -38,6 +39,9 @@ class Job(ABC):
 
     emits_rows: ClassVar[bool] = False
     """True: the values of its map are the block's rows, all of them, in order and unchanged, once or more."""
+
+    counts: ClassVar[bool] = False
+    """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
 
     def __init_subclass__(cls) -> None:
         """Take a job, once it has a name, into `JOBS`.

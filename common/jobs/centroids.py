@@ -57,6 +57,7 @@ class LloydStep(CentroidsJob):
     grid: SumGrid
 
     name: ClassVar[str] = "lloyd"
+    counts: ClassVar[bool] = True
     emits_rows: ClassVar[bool] = True
 
     def check(self, state: State, columns: int) -> None:
@@ -110,15 +111,14 @@ class LloydStep(CentroidsJob):
         return Records.concatenate(parts)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Return the members' mean, shape (1, d)."""
+        """Return the members' mean and their number, shape (1, d + 1)."""
         if self._are_partials(values):
             count, limbs = np.split(sum_all(values.T), [1])
             units = self.grid.units
             sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
         else:
             count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
-        mean: FloatArray = sums / count
-        return mean[None]
+        return np.concatenate([sums / count, count])[None]
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""

@@ -53,6 +53,14 @@ class MapFiles:
     partitions: list[CommittedFile]
 
 
+@dataclass(frozen=True)
+class ReduceOutput:
+    """The content of a reduce task's Output: its file, and what the file leaves out."""
+
+    data: bytes
+    counts: Sequence[float]
+
+
 class WorkerCalls:
     """Calls workers, sends the options along with each task, and logs every call and answer."""
 
@@ -83,7 +91,7 @@ class WorkerCalls:
             answer |= {"records": response.map_output.records, "bytes": response.ByteSize()}
         return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
 
-    def reduce(self, command: RunTask, order: StageOrder) -> bytes:
+    def reduce(self, command: RunTask, order: StageOrder) -> ReduceOutput:
         """Run a reduce attempt and read its output; MapReduceError if that fails."""
         reducer = self._membership.link(command.worker).reducer
         attempt = _attempt(command, order.stage)
@@ -101,7 +109,7 @@ class WorkerCalls:
             chunks = reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S)
             data = read_stream(chunks, unpack_file(response.output))
             answer["bytes"] = len(data)
-        return data
+        return ReduceOutput(data, response.counts)
 
     def read_map_output(self, output: Output, stage: Stage, offset: int) -> Iterator[bytes]:
         """Stream a map output's bytes from `offset` on, as they come.

@@ -12,7 +12,7 @@ from common.events.catalogue.workers import WorkerSuspected
 from common.events.log import Log
 from common.model import Role
 from common.rpc.statuses import UnreachableError
-from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
+from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.membership import Membership
 from master.cluster.registry import slot_of
 from master.scheduling.messages import (
@@ -91,7 +91,7 @@ class Dispatcher:
     def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
-        The content of a reduce task's output is its file's bytes; of a map task's, MapFiles.
+        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Dispatcher:
         notice: Notice
         try:
             run = self._calls.map if task.role is Role.MAPPER else self._calls.reduce
-            content: MapFiles | bytes = run(command, order)
+            content: MapFiles | ReduceOutput = run(command, order)
             notice = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
             notice = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))

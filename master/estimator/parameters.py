@@ -61,6 +61,7 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
         on_empty=_one_of("on_empty", model.on_empty, "farthest", "keep"),
         seed=_seed(model.random_state),
         history=bool(model.compute_sse),
+        logged=model.dump is not None or bool(model.verbose),
     )
 
 

@@ -249,7 +249,7 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
 def test_help_says_unit_default_and_what_zero_means(tmp_path: Path) -> None:
     text = " ".join(succeed(tmp_path, "--help").split())
     assert "[default: 0.0001]" in text
-    assert "0: when none moves at all" in text
+    assert "0: stop when none moved at all" in text
     assert "--task-delay SECONDS" in text
     assert "predict" in text
 

@@ -57,11 +57,13 @@ class EmptyCluster(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IterationFinished(Event):
-    """A start has finished an iteration."""
+    """A start has finished an iteration: its clusters' sizes, and the inertia unless rounding hides it."""
 
     start: int | None = None
     iteration: int
     shift: float
+    sizes: tuple[int, ...]
+    inertia: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

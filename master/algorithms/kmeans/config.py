@@ -14,7 +14,8 @@ class KMeansConfig:
     """What K-Means needs to know; what an option means is its help.
 
     `initial` are the centroids of the file `init_centroids`, or of the caller. `history` asks for the inertia
-    after each iteration, which takes one job more for each.
+    after each iteration, which takes one job more for each. `logged` is for people who read the log: it has
+    the inertia of each iteration, for one job more at the beginning.
 
     Raises
     ------
@@ -48,6 +49,7 @@ class KMeansConfig:
     )
     initial: FloatArray | None = None
     history: bool = False
+    logged: bool = True
 
     def __post_init__(self) -> None:
         at_least("--k", self.k, 1)

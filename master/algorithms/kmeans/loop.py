@@ -16,7 +16,7 @@ from common.records.text import rows_to_print
 from master.algorithms.base import Checkpoints, NoCheckpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
-from master.algorithms.kmeans.score import Ranges, describe, score
+from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,16 @@ class _Start:
     def keys(self) -> range:
         """Its clusters' keys."""
         return cluster_keys(self.number, len(self.centroids))
+
+    def move(self, found: dict[Key, FloatArray], iteration: int) -> LongArray:
+        """Take the centroids that an iteration found; return how many members each has."""
+        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids), np.int64)
+        for index, key in enumerate(self.keys):
+            if key in found:
+                moved[index], sizes[index] = found[key][0, :-1], found[key][0, -1]
+        self.n_iter, self.shift = iteration, largest_shift(self.centroids, moved)
+        self.centroids = moved
+        return sizes
 
     def goes_on(self, config: KMeansConfig) -> bool:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
@@ -148,6 +158,7 @@ def _lloyd(
 ) -> None:
     """Iterate until no centroid moves by more than the tolerance."""
     job = LloydStep(ranges.column_grid())
+    spread = measure_spread(engine, ranges) if config.logged else None
     checkpoints.save(_iteration(starts), [start.progress() for start in starts])
     for iteration in range(_iteration(starts) + 1, config.iterations + 1):
         going = [start for start in starts if start.goes_on(config)]
@@ -156,14 +167,17 @@ def _lloyd(
         log.event(IterationStarted(iteration=iteration, of=config.iterations))
         found = _step(engine, job, going, iteration, config, log)
         for start in going:
-            moved = start.centroids.copy()
-            for index, key in enumerate(start.keys):
-                if key in found:
-                    moved[index] = found[key][0]
-            start.n_iter, start.shift = iteration, largest_shift(start.centroids, moved)
-            start.centroids = moved
+            sizes = start.move(found, iteration)
             _log_centroids(log, start)
-            log.event(events.IterationFinished(start=start.shown, iteration=iteration, shift=start.shift))
+            log.event(
+                events.IterationFinished(
+                    start=start.shown,
+                    iteration=iteration,
+                    shift=start.shift,
+                    sizes=tuple(sizes.tolist()),
+                    inertia=None if spread is None else spread.inertia(start.centroids, sizes),
+                )
+            )
         if config.history:
             for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
                 start.history += (inertia,)

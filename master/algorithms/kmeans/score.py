@@ -51,6 +51,37 @@ class Ranges:
         return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The sum of all rows' squared distances to one point, exact but for its rounding.
+
+    When each centroid is the mean of its members, the inertia follows without another look at the rows: it is
+    `total` less the sum of size * (squared distance of the centroid to the point).
+    """
+
+    point: FloatArray
+    total: float
+
+    def inertia(self, centroids: FloatArray, sizes: LongArray) -> float | None:
+        """Return the inertia of centroids, shape (k, d), that are the means of so many members, shape (k,).
+
+        None if rounding leaves less than three digits of it: the clusters are tiny, or far from the origin.
+        """
+        squared = ((centroids - self.point) ** 2).sum(axis=1)
+        inertia = self.total - math.fsum(sizes * squared)
+        # A centroid's own rounding, relative to its size, counts twice its distance to the point.
+        uncertain = squared + np.sqrt(squared) * np.sqrt((centroids**2).sum(axis=1))
+        error = 2.0**-50 * math.fsum([self.total, *(sizes * uncertain).tolist()])
+        return inertia if error < 1e-3 * inertia else None
+
+
+def measure_spread(engine: Engine, ranges: Ranges) -> Spread:
+    """Measure the input's spread around the middle of its ranges."""
+    middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
+    ((_, total),) = score(engine, ranges, middle[None, None])
+    return Spread(middle, total)
+
+
 def describe(engine: Engine, rows: int) -> Ranges:
     """Find the ranges of an input of that many rows."""
     found = engine.map_reduce(Describe(), {})

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from common.errors import RunFailedError, TaskError, UsageError
 from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
@@ -18,7 +20,7 @@ from common.records import checksum, decode
 from common.rpc.address import LOOPBACK
 from common.rpc.credentials import Credentials
 from common.rpc.server import Server
-from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
+from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
@@ -99,9 +101,17 @@ class GrpcEngine:
         """Run a job; see `Engine`."""
         order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order)
-        files = [decode(_bytes_of(output), self._intermediate, job.key_type) for output in outputs]
-        records = Records.concatenate([part for parts in files for part in parts])
+        records = Records.concatenate([self._records_of(output, job) for output in outputs])
         return dict(groups(sort_by_key(records)))
+
+    def _records_of(self, output: Output, job: Job) -> Records:
+        """Put together what a reduce task wrote, and what it left out of its file."""
+        assert isinstance(output.content, ReduceOutput)
+        parts = decode(output.content.data, self._intermediate, job.key_type)
+        records = Records.concatenate([*parts, Records.empty(job.key_type)])
+        if not job.counts or not len(records):
+            return records
+        return Records(records.keys, np.column_stack([records.values, output.content.counts]))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
@@ -136,11 +146,6 @@ class GrpcEngine:
                 raise RunFailedError(f"the map output of task {split.index + 1} arrived damaged")
             return
         raise RunFailedError(f"the map output of task {split.index + 1} was lost {MAX_FAILURES} times")
-
-
-def _bytes_of(output: Output) -> bytes:
-    assert isinstance(output.content, bytes)
-    return output.content
 
 
 def _as_sent(source: Input, hosts: HostOptions) -> Input:

@@ -131,10 +131,10 @@ def find_rows(points: FloatArray) -> Result:
 
 
 def means(points: FloatArray, labels: list[int]) -> Result:
-    def mean(rows: list[int]) -> list[float]:
-        return [math.fsum(column) / len(rows) for column in points[rows].T.tolist()]
+    def mean_and_size(rows: list[int]) -> list[float]:
+        return [*(math.fsum(column) / len(rows) for column in points[rows].T.tolist()), len(rows)]
 
-    return {key: [mean(rows)] for key, rows in members(labels).items()}
+    return {key: [mean_and_size(rows)] for key, rows in members(labels).items()}
 
 
 def find_means(points: FloatArray) -> Result:

@@ -32,7 +32,7 @@ def test_a_map_and_a_reduce_attempt(pool: Pool) -> None:
     assert isinstance(output.content, MapFiles)
     assert [file.records for file in output.content.partitions] == [31]
     command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (output,))
-    assert pool.calls.reduce(command, label_order(partitions=1, splits=1))
+    assert pool.calls.reduce(command, label_order(partitions=1, splits=1)).data
     methods = [answer.method for answer in pool.log.of(RpcResponse)]
     assert methods == ["Map", "Reduce", "ReadReduceOutput"]
 

@@ -69,7 +69,7 @@ WORDS: list[tuple[Event, str | None]] = [
         EmptyCluster(iteration=1, key=2, action="move", row=5, distance=1.0),
         "  cluster 2 is empty; it takes row 5, the farthest from its centroid",
     ),
-    (IterationFinished(iteration=1, shift=0.25), "  largest shift 0.25"),
+    (IterationFinished(iteration=1, shift=0.25, sizes=(1, 2)), "  largest shift 0.25"),
     (Stopped(reason="done", iterations=2, inertia=1.5), "\ndone; 2 iterations, inertia 1.5"),
     (BestStart(start=1, of=3, inertia=2.5), "  best_start start=1 of=3 inertia=2.5"),
 ]
@@ -95,7 +95,7 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     screen = LiveScreen()
     screen.show(entries(Header(file="f", names=("x",)), IterationStarted(iteration=1, of=9)))
     screen.show(entries(RpcResponse(from_="M1", **MAP, status="SUCCESS", duration_ms=1.5)))
-    screen.show(entries(IterationFinished(iteration=1, shift=0.25)))
+    screen.show(entries(IterationFinished(iteration=1, shift=0.25, sizes=(1, 2))))
     screen.show(entries(Stopped(reason="done", iterations=1, inertia=1.5)))
     screen.close()
     lines = capsys.readouterr().out.splitlines()
