@@ -6,7 +6,7 @@ of that role needs and nothing else:
     certs/master/     ca.pem  master.pem   master.key   secret
     certs/mapper/     ca.pem  mapper.pem   mapper.key   secret
     certs/reducer/    ca.pem  reducer.pem  reducer.key  secret
-    certs/ca.key      makes more of them; keep it off the hosts, or have it thrown away (--forget-ca-key)
+    certs/ca.key      signs more certificates; keep it off the hosts, or use --forget-ca-key and keep none
 """
 
 import os
@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from common.rpc.credentials import CA_FILE, SECRET_FILE, PeerRole, new_secret
 
 _CLOCK_SKEW = timedelta(hours=1)
-"""A host whose clock is late by so much accepts new certificates."""
+"""New certificates are valid on a host whose clock is late by at most this."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def make_folders(
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    # Private from the first moment on, whatever the umask.
+    # Created with its mode, so that it is private from the first moment, whatever the umask.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
 
@@ -126,7 +126,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 @click.command(help="Make certificates and a secret for a master and workers on several machines.")
 @click.option("--out", default="certs", type=click.Path(path_type=Path), help="A new folder.  [certs]")
 @click.option("--days", default=365, type=click.IntRange(1, 3650), help="How long they are valid.  [365]")
-@click.option("--forget-ca-key", is_flag=True, help="Don't keep the key that could make more of them.")
+@click.option("--forget-ca-key", is_flag=True, help="Do not keep the key that signs more certificates.")
 def main(out: Path, days: int, forget_ca_key: bool) -> None:
     """Make the folders, and say where they belong."""
     try:
@@ -138,7 +138,7 @@ def main(out: Path, days: int, forget_ca_key: bool) -> None:
     for role in PeerRole:
         print(f"copy {out / role} to each {role}'s host, and start it there with --certs {role}")
     if not forget_ca_key:
-        print(f"keep {out / 'ca.key'} off those hosts: who has it can take any role")
+        print(f"keep {out / 'ca.key'} off those hosts: whoever has it can take any role")
 
 
 if __name__ == "__main__":

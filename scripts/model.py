@@ -17,7 +17,7 @@ OMISSIONS = (
 
 
 def missing() -> str:
-    """Return the name of a program that the check needs and that is not installed; empty if none is."""
+    """Return the first program that the check needs and that is not installed, or an empty text."""
     return next((program for program in ("spin", "gcc") if shutil.which(program) is None), "")
 
 
@@ -35,10 +35,10 @@ def check(*omissions: str, faults: int = 1) -> str:
         defines = [f"-DFAULTS={faults}", *(f"-D{omission}" for omission in omissions)]
         _run("spin", "-a", *defines, str(MODEL), folder=folder)
         _run("gcc", "-O1", "-w", "-DSAFETY", "-DHC4", "-DVECTORSZ=2048", "-o", "pan", "pan.c", folder=folder)
-        said = _run("./pan", "-m1000000", folder=folder)
-    if "errors: 0" in said and "search depth too small" not in said:
+        output = _run("./pan", "-m1000000", folder=folder)
+    if "errors: 0" in output and "search depth too small" not in output:
         return ""
-    return next((line for line in said.splitlines() if line.startswith("pan:1:")), said)
+    return next((line for line in output.splitlines() if line.startswith("pan:1:")), output)
 
 
 def _run(*command: str, folder: str) -> str:
@@ -52,12 +52,12 @@ def main() -> int:
         return 2
     wrong = check()
     print(f"all rules: {wrong or 'nothing wrong in any state'}")
-    survivors = 0
+    not_needed = 0
     for omission in OMISSIONS:
         found = check(omission)
-        survivors += not found
+        not_needed += not found
         print(f"{omission}: {found or 'nothing wrong: the rule is not needed?'}")
-    return 1 if wrong or survivors else 0
+    return 1 if wrong or not_needed else 0
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Small real clusters on this machine, to try the engines on."""
+"""Spark and Dask clusters on this machine, to try the engines on."""

@@ -1,4 +1,4 @@
-"""Processes that go on when the command that started them has ended, and how to end them again."""
+"""Processes that outlive the command that started them, and how to end them."""
 
 import json
 import os
@@ -19,23 +19,23 @@ _START_TIMEOUT_S = 60
 
 
 class Daemons:
-    """The daemons of one cluster, noted in a folder that only its owner can read.
+    """The daemons of one cluster; a file in the cluster's folder lists their process numbers.
 
     Parameters
     ----------
     folder
-        Made if need be; gone when the daemons are ended.
+        Only its owner can read it. Made if need be, removed when the daemons are ended.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._notes = folder / "processes.json"
+        self._list = folder / "processes.json"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def prepare(self) -> None:
-        """Make the folder; end the program with one line if the cluster is up already."""
-        if self._notes.exists():
-            sys.exit(f"{self.folder} says that it is up already; `make down` ends it")
+        """Make the folder; if the cluster is up already, end the program with one line."""
+        if self._list.exists():
+            sys.exit(f"{self.folder} says that the cluster is up already; `make down` ends it")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def private_file(self, name: str, text: str) -> Path:
@@ -60,10 +60,10 @@ class Daemons:
                 start_new_session=True,
             )
         self._processes[name] = process
-        self._note(process.pid)
+        self._add(process.pid)
 
     def await_match(self, name: str, pattern: str) -> re.Match[str]:
-        """Wait until a pattern matches the log of a daemon, in which only whole lines count."""
+        """Wait until a pattern matches the whole lines of a daemon's log."""
         log = self.folder / f"{name}.log"
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline_s and self._processes[name].poll() is None:
@@ -76,21 +76,21 @@ class Daemons:
         sys.exit(f"{name} did not start; its log ends with:\n{tail}")
 
     def end(self) -> None:
-        """End what was started, and what that has started; nothing else."""
-        if self._notes.exists():
-            for pid, created_s in json.loads(self._notes.read_text()):
+        """End the daemons and the processes that they started, and no others."""
+        if self._list.exists():
+            for pid, created_s in json.loads(self._list.read_text()):
                 _end(pid, created_s)
         for process in self._processes.values():
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _note(self, pid: int) -> None:
-        noted = json.loads(self._notes.read_text()) if self._notes.exists() else []
-        self.private_file(self._notes.name, json.dumps([*noted, [pid, psutil.Process(pid).create_time()]]))
+    def _add(self, pid: int) -> None:
+        listed = json.loads(self._list.read_text()) if self._list.exists() else []
+        self.private_file(self._list.name, json.dumps([*listed, [pid, psutil.Process(pid).create_time()]]))
 
 
 def as_help(description: str) -> str:
-    """Return a module's description for click, which would else run the lines of a list together."""
+    """Return a module's docstring for click, so that it does not join the lines of a list."""
     return description.replace("\n\n", "\n\n\b\n")
 
 

@@ -1,8 +1,8 @@
 """A Dask cluster on this machine: a scheduler and two workers, with TLS.
 
 python -m scripts.clusters.dask up      start it
-python -m scripts.clusters.dask run     run the sample on it; what follows goes to `python -m master`
-python -m scripts.clusters.dask down    end what `up` started
+python -m scripts.clusters.dask run     run the sample on it; further arguments go to `python -m master`
+python -m scripts.clusters.dask down    end the cluster
 """
 
 import json
@@ -19,7 +19,7 @@ from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 HOST = "127.0.0.1"
 WORKERS = 2
 ADDRESS = "address"
-"""The file that says where the scheduler is."""
+"""The file with the address of the scheduler."""
 
 
 @click.group(help=as_help(__doc__))
@@ -62,11 +62,11 @@ def up(daemons: Daemons) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
-    """Run the sample, or what the arguments say."""
-    place = daemons.folder / ADDRESS
-    if not place.exists():
+    """Run the sample, or with the given arguments."""
+    address = daemons.folder / ADDRESS
+    if not address.exists():
         sys.exit("the cluster is not up: make dask-cluster")
-    url = place.read_text()
+    url = address.read_text()
     command = [sys.executable, "-m", "master", "--engine", "dask", "--dask-scheduler", url, *arguments]
     sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | _environment(daemons)).returncode)
 
@@ -74,12 +74,12 @@ def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
 @main.command()
 @click.pass_obj
 def down(daemons: Daemons) -> None:
-    """End what was started."""
+    """End the cluster."""
     daemons.end()
 
 
 def _write_certificates(daemons: Daemons) -> None:
-    """Make a certificate that signs itself; who has its key belongs to the cluster."""
+    """Make a self-signed certificate; whoever has its key can join the cluster."""
     from distributed import Security
 
     security = Security.temporary()

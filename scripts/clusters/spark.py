@@ -1,8 +1,8 @@
 """A standalone Spark cluster on this machine: a master and two workers, with a secret and encryption.
 
 python -m scripts.clusters.spark up      start it from the pyspark package alone
-python -m scripts.clusters.spark run     run the sample on it; what follows goes to `python -m master`
-python -m scripts.clusters.spark down    end what `up` started
+python -m scripts.clusters.spark run     run the sample on it; further arguments go to `python -m master`
+python -m scripts.clusters.spark down    end the cluster
 """
 
 import os
@@ -18,7 +18,7 @@ from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 
 HOST = "127.0.0.1"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""The daemons do little; what they run in is set up sooner so."""
+"""Java starts sooner so; the daemons themselves compute little."""
 SETTINGS = """\
 spark.master                         {url}
 spark.authenticate                   true
@@ -76,7 +76,7 @@ def up(daemons: Daemons) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
-    """Run the sample, or what the arguments say."""
+    """Run the sample, or with the given arguments."""
     if not (daemons.folder / "conf").exists():
         sys.exit("the cluster is not up: make spark-cluster")
     command = [sys.executable, "-m", "master", "--engine", "spark", *arguments]
@@ -86,7 +86,7 @@ def run(daemons: Daemons, arguments: tuple[str, ...]) -> None:
 @main.command()
 @click.pass_obj
 def down(daemons: Daemons) -> None:
-    """End what was started."""
+    """End the cluster."""
     daemons.end()
 
 
