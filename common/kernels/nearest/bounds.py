@@ -83,6 +83,7 @@ class BoundsIndex:
         fit = 4 * points.size <= tile_bytes
         self._tiles = Tiles(self._points, self._offset, scale_of(max(grid.top))) if fit else None
         self._unsettled, self._by_need = np.empty((2, _CHUNK_ROWS), np.uint32)
+        self._moves = np.empty((3, _CHUNK_ROWS), np.uint32)
         self._starts: dict[int, _Start] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -157,7 +158,7 @@ class BoundsIndex:
         for at in range(0, len(rows), products.rows):
             block = rows[at : at + products.rows]
             products.assign(self._points, block, tiles if products.in_single else None)
-            moved, old, new = take_over(block, products.found, members)
+            moved, old, new = self._moves[:, : take_over(block, products.found, members, self._moves)]
             add_rows(self._points, moved, new, 1.0, self._constants, members.sums)
             add_rows(self._points, moved, old, -1.0, self._constants, members.sums)
 

@@ -129,10 +129,12 @@ def settle(rows, fast, members, motion, step, unsettled, left):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def take_over(rows, found, members):  # type: ignore[no-untyped-def]
-    """Keep the rows' new labels and bounds; return the rows that moved, from which clusters and to which."""
+def take_over(rows, found, members, moves):  # type: ignore[no-untyped-def]
+    """Keep the rows' new labels and bounds; list, and count, the rows with another label.
+
+    `moves`, shape (3, at least n), gets each such row, its old label and its new one.
+    """
     labels, upper, lower, counts = members.labels, members.upper, members.lower, members.counts
-    moved, old_labels, new_labels = np.empty((3, len(rows)), np.uint32)
     n = 0
     for r in range(len(rows)):
         i, old, new = rows[r], labels[rows[r]], found.labels[r]
@@ -144,9 +146,9 @@ def take_over(rows, found, members):  # type: ignore[no-untyped-def]
             counts[new] += 1
             if old < len(counts):
                 counts[old] -= 1
-            moved[n], old_labels[n], new_labels[n] = i, old, new
+            moves[0, n], moves[1, n], moves[2, n] = i, old, new
             n += 1
-    return moved[:n], old_labels[:n], new_labels[:n]
+    return n
 
 
 @njit(cache=True, nogil=True)

@@ -46,6 +46,14 @@ class _Centroids(NamedTuple):
     rounding: _Rounding
 
 
+class _Scores(NamedTuple):
+    """Arrays of their own: inside compiled code, a row of a larger one costs the loops their vector code."""
+
+    least: _Floats  # (rows,): the least two scores of each
+    second: _Floats
+    squares: _Floats  # (rows,): |x|²
+
+
 class Found(NamedTuple):
     """What was found of each row of a block; distances are scaled."""
 
@@ -83,7 +91,8 @@ class Products:
         columns, k = self._shape
         self._points = np.empty((self.rows, columns), dtype)
         self._products = np.empty(k * self.rows, dtype)
-        self._squares = np.empty(self.rows, dtype)
+        least, second, squares = np.empty((3, self.rows), dtype)
+        self._scores = _Scores(least=least, second=second, squares=squares)
 
     def set_centroids(self, centroids: FloatArray, order: LongArray | None = None) -> None:
         """Take centroids of shape (k, d); `order`, shape (k,), is theirs for `bound_others`."""
@@ -128,7 +137,9 @@ class Products:
             products = self._multiply(points, rows, self._centroids.doubled)
         else:
             products = self._multiply_tiles(tiles, rows)
-        doubtful = _find(points, rows, self._centroids, products, self._squares, self.found)
+        scores = self._scores
+        _least_two(products, self._centroids.squares, scores.least, scores.second, self.found.labels)
+        doubtful = _settle(points, rows, self._centroids, products, scores, self.found)
         if self.in_single and doubtful > max(len(rows), TILE_ROWS) // 8:
             self._use_double()
             self.set_centroids(self._centroids.exact, self._order)
@@ -154,14 +165,14 @@ class Products:
         others = self._order[:first]
         products = self._multiply(points, rows, self._centroids.doubled[others])
         squares, rounding = self._centroids.squares[others], self._centroids.rounding
-        bounds: FloatArray = _bound_others(
-            products, squares, others.astype(np.uint32), own, self._squares, rounding
-        )
+        _least_other(products, squares, others.astype(np.uint32), own, self._scores.least)
+        bounds = np.empty(len(rows))
+        _to_lower_bounds(self._scores.least, self._scores.squares, rounding, bounds)
         return bounds
 
     def _multiply(self, points: PointArray, rows: RowNumbers, doubled: _Floats) -> _Floats:
         """Gather rows, and return their products with centroids, shape (k, rows)."""
-        _gather(points, rows, self._offset, self.scale, self._points, self._squares)
+        _gather(points, rows, self._offset, self.scale, self._points, self._scores.squares)
         products = self._room_for(doubled, len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
             np.matmul(doubled, self._points[: len(rows)].T, out=products)
@@ -175,7 +186,7 @@ class Products:
         for at in range(0, n, TILE_ROWS):
             columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
             np.matmul(doubled, columns, out=products[:, at : at + TILE_ROWS])
-        self._squares[:n] = tiles.squares[rows[0] : rows[0] + n]
+        self._scores.squares[:n] = tiles.squares[rows[0] : rows[0] + n]
         return products
 
     def _room_for(self, doubled: _Floats, rows: int) -> _Floats:
@@ -201,7 +212,7 @@ def _least_two(products, squares, least, second, labels):  # type: ignore[no-unt
     The inner loop runs over rows and has no branch, so that the compiler makes vector code of it.
     """
     n = products.shape[1]
-    least[:], second[:], labels[:n] = np.inf, np.inf, 0
+    least[:n], second[:n], labels[:n] = np.inf, np.inf, 0
     for k in range(len(squares)):
         square, label = squares[k], np.uint32(k)
         for r in range(n):
@@ -217,29 +228,31 @@ def _margin(square, rounding):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _bound_others(products, squares, others, own, own_squares, rounding):  # type: ignore[no-untyped-def]
-    """Return a lower bound of each row's least squared distance to some centroids, its own left out."""
+def _least_other(products, squares, others, own, least):  # type: ignore[no-untyped-def]
+    """Find each row's least score among some centroids, its own left out."""
     n = products.shape[1]
-    least, bounds = np.full(n, np.inf, products.dtype), np.empty(n)
+    least[:n] = np.inf
     for j in range(len(others)):
         square, other = squares[j], others[j]
         for r in range(n):
             s, before = square - products[j, r], least[r]
             least[r] = s if s < before and own[r] != other else before
-    for r in range(n):
-        x = np.float64(own_squares[r])
-        bound = np.float64(least[r]) + x - _margin(x, rounding)
-        bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
-    return bounds
 
 
 @njit(cache=True, nogil=True)
-def _find(points, rows, centroids, products, own_squares, found):  # type: ignore[no-untyped-def]
-    """Find labels and bounds by products, and doubtful rows' labels by the plain formula; count these."""
+def _to_lower_bounds(least, squares, rounding, bounds):  # type: ignore[no-untyped-def]
+    for r in range(len(bounds)):
+        square = np.float64(squares[r])
+        bound = np.float64(least[r]) + square - _margin(square, rounding)
+        bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
+
+
+@njit(cache=True, nogil=True)
+def _settle(points, rows, centroids, products, scores, found):  # type: ignore[no-untyped-def]
+    """Decide doubtful rows by the plain formula, and count them; turn scores into bounds."""
     labels, nearest, second = found.labels, found.nearest, found.second
     exact, squares, rounding = centroids.exact, centroids.squares, centroids.rounding
-    least_scores, second_scores = np.empty((2, len(rows)), products.dtype)
-    _least_two(products, squares, least_scores, second_scores, labels)
+    least_scores, second_scores, own_squares = scores.least, scores.second, scores.squares
     doubtful = 0
     for r in range(len(rows)):
         square = np.float64(own_squares[r])

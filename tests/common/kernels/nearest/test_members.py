@@ -51,8 +51,8 @@ def test_rows_with_another_label_are_counted_and_listed() -> None:
     members.labels[:], members.counts[:] = [0, 1, 2, 1], [1, 2]
     rows = np.array([0, 1, 2], np.uint32)
     found = Found(np.array([0, 0, 1], np.uint32), np.array([4.0, 9.0, 0.0]), np.array([16.0, -1.0, np.inf]))
-    row, old, new = (list(array) for array in take_over(rows, found, members))
-    assert (row, old, new) == ([1, 2], [1, 2], [0, 1])
+    moves = np.empty((3, 3), np.uint32)
+    assert moves[:, : take_over(rows, found, members, moves)].tolist() == [[1, 2], [1, 2], [0, 1]]
     assert members.counts.tolist() == [2, 2]
     assert members.labels.tolist() == [0, 0, 1, 1]
     assert members.upper[:2].round(5).tolist() == [2.0, 3.0]
