@@ -1,7 +1,6 @@
 """The rows that a worker keeps: read once, written to a file there, mapped by all its processes."""
 
 import hashlib
-import os
 import socket
 import threading
 from collections import OrderedDict
@@ -33,10 +32,6 @@ class Part(Protocol):
     def index(self) -> int:
         """Which one it is, from 0."""
 
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-
     def open(self, folder: Path) -> Rows:
         """Return its rows; `folder` is for files of the worker's own."""
 
@@ -56,18 +51,13 @@ class FilePart:
         """The split's."""
         return self.split.index
 
-    @property
-    def rows(self) -> int:
-        """The split's."""
-        return self.split.rows
-
     def open(self, folder: Path) -> Rows:
         """Open the split; all processes that share the folder read it once.
 
         Raises
         ------
         InputError
-            The split can't be read or holds what it must not.
+            The split can't be read or has invalid content.
         """
         name = hashlib.sha256(repr(self).encode()).hexdigest()
         try:
@@ -75,9 +65,8 @@ class FilePart:
         except InputError as error:
             if Path(self.source.path).exists():
                 raise
-            raise InputError(
-                f"{error} (on {socket.gethostname()}; every worker needs the file there)"
-            ) from None
+            host = socket.gethostname()
+            raise InputError(f"{error} (on host {host}; every worker needs the file at this path)") from None
 
     def check(self) -> None:
         """Raise InputError if the file has changed."""
@@ -155,8 +144,3 @@ def forget(run: str) -> None:
     with _lock:
         for part in [part for part, each in _held.items() if each.run == run]:
             del _held[part]
-
-
-def here() -> str:
-    """Name this process, for the log."""
-    return f"{socket.gethostname()}/{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The master's own process, no files: the engine that the others are held against."""
+"""The master's own process, no files: the reference that the other engines must agree with."""
 
 import io
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Rows, State
 from common.records import encode
 from common.splits.opening import open_split
-from master.engines.base import EngineRequest
+from master.engines.table import EngineRequest
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -22,27 +22,11 @@ def start_engine(request: EngineRequest) -> Engine:
     return InlineEngine(request.file, combine=request.tasks.combine, threads=request.tasks.threads)
 
 
-def open_array(points: PointArray, threads: int) -> Engine:
-    """Take rows in memory that were checked already, of shape (rows, columns)."""
-    return InlineEngine(points, combine=True, threads=threads)
-
-
 class InlineEngine:
     """Holds the whole input in memory, or maps it from its file.
 
-    Parameters
-    ----------
-    rows
-        The input: a file, or rows in memory that were checked already, of shape (rows, columns).
-    combine
-        Merge the records of each key before the reduce.
-    threads
-        How many share the work.
-
-    Raises
-    ------
-    InputError
-        The input holds what it must not.
+    `rows` are a file, or rows in memory that were checked already, of shape (rows, columns). InputError: the
+    file has invalid content.
     """
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:

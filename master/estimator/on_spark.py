@@ -6,20 +6,18 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from common.engines.spark_input import StoreVectors
+from common.engines.spark_input import store_vectors
 from common.errors import InputError, UsageError
 from common.model import FloatType, Input, InputFormat
 from master.engines.spark.connect import ship_code
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import StoredRows
+from master.engines.spark.rows import NUMBERS, SparkRows
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import DataFrame
-
-_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 
 
 @contextmanager
@@ -29,14 +27,12 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     Raises
     ------
     InputError, UsageError
-        It holds what it must not.
+        It has invalid content.
     """
     from pyspark import RDD
 
     if not hasattr(data, "rdd") and not isinstance(data, RDD):
-        raise UsageError(
-            f"{type(data).__name__} is of no kind that can be clustered; an RDD or a data frame is"
-        )
+        raise UsageError(f"{type(data).__name__} cannot be clustered; use an RDD or a data frame")
     context = data.context if isinstance(data, RDD) else data.sparkSession.sparkContext
     ship_code(context)
     names: tuple[str, ...] = ()
@@ -57,7 +53,7 @@ def _is_vector(frame: "DataFrame") -> bool:
     return len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<"))
 
 
-def _rows_of_vectors(vectors: "RDD[Any]") -> tuple[StoredRows, int]:
+def _rows_of_vectors(vectors: "RDD[Any]") -> tuple[SparkRows, int]:
     with translated_errors():
         first = vectors.take(1)
     if not first:
@@ -67,16 +63,16 @@ def _rows_of_vectors(vectors: "RDD[Any]") -> tuple[StoredRows, int]:
     except TypeError:
         raise InputError(f"the RDD holds {type(first[0]).__name__}, not vectors of numbers") from None
     source = _source("a partition of the RDD", columns)
-    return StoredRows(vectors.mapPartitionsWithIndex(StoreVectors(source))), columns
+    return SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source))), columns
 
 
-def _rows_of_columns(frame: "DataFrame") -> StoredRows:
+def _rows_of_columns(frame: "DataFrame") -> SparkRows:
     for name, kind in frame.dtypes:
-        if kind not in _NUMBERS:
+        if kind not in NUMBERS:
             raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
     columns = len(frame.columns)
-    store = StoreVectors(_source("a partition of the data frame", columns))
-    rows = StoredRows(frame.rdd.mapPartitionsWithIndex(store))
+    store = partial(store_vectors, _source("a partition of the data frame", columns))
+    rows = SparkRows.stored(frame.rdd.mapPartitionsWithIndex(store))
     if not rows.rows:
         raise InputError("the data frame is empty")
     return rows

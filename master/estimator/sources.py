@@ -20,8 +20,7 @@ from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
-from master.engines.base import EngineRow, check_installed, load_function
-from master.engines.table import ENGINES
+from master.engines.table import ENGINES, EngineRow, check_installed, load_function
 from master.options.config import RunConfig
 from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
@@ -111,7 +110,7 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
         threads = settings.engine.threads(settings.workers, HostOptions())
         rows, columns = points.shape
         with _open_log(settings, rows, columns) as log, _one_blas_thread():
-            engine = load_function(settings.engine.open_array)(points, threads)
+            engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
             yield _InMemory(engine, rows, columns, log, points, threads)
     else:
         with TemporaryDirectory(prefix="kmeans-") as folder:
@@ -174,7 +173,8 @@ def kind_of(data: Any) -> str:
     if is_path(data):
         return "file"
     package = type(data).__module__.partition(".")[0]
-    return next((name for name, row in ENGINES.items() if row.data_package == package), "array")
+    on_clusters = {row.package.name: name for name, row in ENGINES.items() if row.package and row.open_data}
+    return on_clusters.get(package, "array")
 
 
 def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
@@ -182,10 +182,10 @@ def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
     if is_path(data):
         return open_file(data, settings)
     engine = kind_of(data)
-    row = ENGINES[engine]
-    check_installed(engine, row.package)
-    assert row.open_data is not None
-    opened: AbstractContextManager[Data] = load_function(row.open_data)(data, settings)
+    check_installed(engine)
+    target = ENGINES[engine].open_data
+    assert target is not None
+    opened: AbstractContextManager[Data] = load_function(target)(data, settings)
     return opened
 
 

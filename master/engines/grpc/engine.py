@@ -22,7 +22,7 @@ from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
-from master.engines.base import EngineRequest
+from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
 from master.scheduling.messages import Output
 from master.scheduling.task import MAX_FAILURES
