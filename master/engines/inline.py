@@ -31,7 +31,7 @@ class InlineEngine:
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
         self._file = None if isinstance(rows, np.ndarray) else rows
-        self._rows = rows if isinstance(rows, np.ndarray) else _load(rows)
+        self._rows = rows if isinstance(rows, np.ndarray) else load_rows(rows)
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}
@@ -59,6 +59,7 @@ class InlineEngine:
             check_unchanged(self._file.input)
 
 
-def _load(file: InputFile) -> Rows:
+def load_rows(file: InputFile) -> Rows:
+    """Load all rows of a file, or map them from it."""
     (whole,) = plan_splits(file, 1)
     return open_split(file.input, whole, cache=None).rows

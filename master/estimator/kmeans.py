@@ -41,12 +41,12 @@ import numpy as np
 
 from common.errors import UsageError
 from common.formats.columns import are_usable
-from common.formats.dataset import open_input, plan_splits
+from common.formats.dataset import open_input
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, FloatType, IntArray, PointArray
-from common.splits.opening import open_split
 from master.algorithms.kmeans.loop import fit
+from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
 from master.estimator.sources import Data, is_path, kind_of, open_array, open_data
@@ -167,7 +167,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Raises
         ------
         ValueError
-            A parameter makes no sense, or `X` holds what it must not.
+            A parameter or the content of `X` is invalid.
         RunFailedError
             The processes of engine "grpc", or the cluster, could not finish.
         """
@@ -203,12 +203,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             return distances(self._check_array(X, reset=False), self.cluster_centers_)
         with translate_option_names():
             if kind != "file":
-                raise UsageError("transform returns an array, and takes one or a file")
+                raise UsageError("transform accepts an array or a file")
             file = open_input(X, self.columns)
             self._check_columns(len(file.input.columns), reset=False)
-            (whole,) = plan_splits(file, 1)
-            points = cast(PointArray, open_split(file.input, whole, cache=None).rows)
-            return distances(points, self.cluster_centers_)
+            return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; `y` is ignored."""
@@ -228,12 +226,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """
         with translate_option_names():
             if self.columns is not None and not is_path(X):
-                raise UsageError("columns is for files; choose those of other data yourself")
+                raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind_of(X) == "array":
                 points = self._check_array(X, reset=reset)
-                with open_array(
-                    points, run_settings(self, self.engine if reset else IN_THIS_PROCESS)
-                ) as data:
+                engine = self.engine if reset else IN_THIS_PROCESS
+                with open_array(points, run_settings(self, engine)) as data:
                     yield data
             else:
                 with open_data(X, run_settings(self, self.engine)) as data:
@@ -260,7 +257,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         elif columns != self.n_features_in_:
             raise UsageError(f"X has {columns} columns, but fit saw {self.n_features_in_}")
         elif names and names != tuple(getattr(self, "feature_names_in_", names)):
-            raise UsageError(f"the columns of X are {', '.join(names)}, but were others in fit")
+            fitted = ", ".join(self.feature_names_in_)
+            raise UsageError(f"the columns of X ({', '.join(names)}) differ from those in fit ({fitted})")
 
     def _forget(self, *names: str) -> None:
         for name in names:

@@ -31,19 +31,7 @@ from master.views.terminal import open_screen
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How to run, and what to show.
-
-    Parameters
-    ----------
-    workers
-        The engine, mappers, reducers and threads.
-    columns
-        The columns of a file to use, as on the command line.
-    dump
-        The log's file; None: no log.
-    verbose
-        Show what the command line shows.
-    """
+    """How to run, which columns of a file to use, the log's file, and whether to show a run's progress."""
 
     workers: WorkerOptions
     columns: str | None = None
@@ -58,19 +46,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Data:
-    """An open engine and the rows that it works on.
-
-    Parameters
-    ----------
-    engine
-        Open.
-    rows, columns
-        Their numbers.
-    log
-        Gets the events of the algorithm.
-    names
-        The columns' names; empty if they have none.
-    """
+    """An open engine, the size of its input, the log, and the columns' names, if they have any."""
 
     engine: Engine
     rows: int
@@ -115,8 +91,8 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     else:
         with TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "points.npy"
-            with open(path, "wb", opener=_private) as file:
-                np.save(file, points)
+            path.touch(0o600)
+            np.save(path, points)
             with open_file(path, settings, FloatType(points.dtype.name)) as data:
                 yield data
 
@@ -147,11 +123,11 @@ def open_file(
 @contextmanager
 def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
     """Yield a log for a run that keeps no folders."""
-    dump: AbstractContextManager[Dump | None] = nullcontext()
-    if settings.dump is not None:
-        dump = closing(Dump(settings.dump))
     screen = open_screen(quiet=not settings.verbose)
-    with dump as file, closing(Recorder(file, screen)) as log:
+    with (
+        nullcontext() if settings.dump is None else closing(Dump(settings.dump)) as dump,
+        closing(Recorder(dump, screen)) as log,
+    ):
         started = RunStarted(
             **surroundings(),
             input="(memory)",
@@ -211,16 +187,12 @@ def is_path(data: Any) -> bool:
 
 def _one_blas_thread() -> AbstractContextManager[object]:
     """Keep the BLAS library to one thread in each of ours, which use the cores already."""
-    limit: AbstractContextManager[object] = _blas_controller().limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limit
 
 
 @cache
-def _blas_controller() -> Any:
+def _controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
