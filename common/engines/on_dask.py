@@ -4,33 +4,28 @@ What a map task emits stays in its worker, cut by reduce task; it is fetched fro
 """
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from common.engines.rows import Part, forget
+from common.engines.rows import Part, forget, held
 from common.engines.tasks import (
     Emitted,
     MeteredTask,
     Order,
     Reduced,
     Report,
-    label_opened,
     label_part,
-    map_opened,
     map_part,
     reduce_pieces,
 )
 from common.formats.columns import are_usable, problem_with
 from common.jobs.base import Job, Memory
 from common.kernels.partitioner import partition_of
-from common.model import FloatType, PointArray
-
-Rows: TypeAlias = Part | PointArray
-"""Rows that a worker reads and keeps, or that Dask has in its memory already."""
+from common.model import FloatType, PointArray, Rows
 
 Partition: TypeAlias = tuple[list[Report], list[Emitted]]
 """What a map task emitted for one reduce task; its report goes with the first partition."""
@@ -40,11 +35,14 @@ _memories: dict[tuple[str, int], Memory] = {}
 _lock = threading.Lock()
 
 
-def map_task(order: Order, index: int, rows: Rows, partitions: int) -> list[Partition]:
-    """Map a part of the input, or rows at hand; Dask keeps the partitions where they are."""
+def map_task(order: Order, index: int, rows: Part | PointArray, partitions: int) -> list[Partition]:
+    """Map rows that a worker reads and keeps, or that Dask keeps in its memory.
+
+    Dask keeps the partitions where they are.
+    """
     task = MeteredTask("Map", index)
     emitted: list[list[Emitted]] = [[] for _ in range(partitions)]
-    for key, piece in task.run(_mapped(order, index, rows)):
+    for key, piece in task.run(map_part(order, index, _opened(order.run, index, rows))):
         emitted[partition_of(key, partitions)].append((key, piece))
     report = task.report(_worker().address)
     return [([] if partition else [report], pairs) for partition, pairs in enumerate(emitted)]
@@ -64,14 +62,10 @@ def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[
     return [*reports, task.report(_worker().address)], result
 
 
-def label_task(order: Order, index: int, rows: Rows) -> tuple[Report, list[bytes]]:
-    """Map a part of the input to text, or rows at hand."""
+def label_task(order: Order, index: int, rows: Part | PointArray) -> tuple[Report, list[bytes]]:
+    """Map rows to text; else as `map_task`."""
     task = MeteredTask("Map", index)
-    if isinstance(rows, np.ndarray):
-        texts = label_opened(order, index, rows)
-    else:
-        texts = label_part(order, rows, _own_folder())
-    pieces = list(task.run(texts))
+    pieces = list(task.run(label_part(order, index, _opened(order.run, index, rows))))
     return task.report(_worker().address), pieces
 
 
@@ -102,21 +96,17 @@ def size_or_problem(block: PointArray | str) -> int | str:
     return block if isinstance(block, str) else len(block)
 
 
-def _mapped(order: Order, index: int, rows: Rows) -> Iterator[Emitted]:
+@contextmanager
+def _opened(run: str, index: int, rows: Part | PointArray) -> Iterator[tuple[Rows, Memory]]:
     if not isinstance(rows, np.ndarray):
-        yield from map_part(order, rows, _own_folder())
+        with held(run, rows, Path(_worker().local_directory)) as opened:  # Dask removes it with the worker
+            yield opened
         return
-    time.sleep(order.options.delay_s)
     with _lock:  # taken, so that nobody else works with it meanwhile
-        memory = _memories.pop((order.run, index), {})
-    yield from map_opened(order, index, rows, memory)
+        memory = _memories.pop((run, index), {})
+    yield rows, memory
     with _lock:
-        _memories[order.run, index] = memory
-
-
-def _own_folder() -> Path:
-    """Return a folder that Dask removes with the worker."""
-    return Path(_worker().local_directory)
+        _memories[run, index] = memory
 
 
 def _worker() -> Any:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from common.engines.rows import Part
+from common.engines.rows import Part, held
 from common.engines.tasks import (
     MeteredTask,
     Order,
@@ -36,7 +36,9 @@ def partition_of_pair(key: Key | None, partitions: int) -> int:
 def map_partition(order: Order, index: int, parts: Iterable[Part]) -> Iterator[Pair]:
     """Map the parts of one of Spark's partitions; yield the records by key, and a report."""
     task = MeteredTask("Map", index)
-    emitted = chain.from_iterable(map_part(order, part, own_folder()) for part in parts)
+    emitted = chain.from_iterable(
+        map_part(order, part.index, held(order.run, part, own_folder())) for part in parts
+    )
     yield from task.run(emitted)
     yield None, _report(task)
 
@@ -57,7 +59,9 @@ def reduce_partition(job: Job, index: int, pairs: Iterable[Pair]) -> Iterator[Pa
 def label_partition(order: Order, index: int, parts: Iterable[Part]) -> Iterator[Pair]:
     """Map the parts of one of Spark's partitions to text; yield it under key 0, and a report."""
     task = MeteredTask("Map", index)
-    texts = chain.from_iterable(label_part(order, part, own_folder()) for part in parts)
+    texts = chain.from_iterable(
+        label_part(order, part.index, held(order.run, part, own_folder())) for part in parts
+    )
     for text in task.run(texts):
         yield 0, text
     yield None, _report(task)

@@ -3,13 +3,12 @@
 import io
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from common.engines.rows import Part, held
 from common.errors import UserError
 from common.jobs.apply import map_rows, map_split
 from common.jobs.base import Job, Memory
@@ -28,6 +27,9 @@ class Piece(NamedTuple):
     position: int
     values: FloatArray
 
+
+OpenedPart: TypeAlias = AbstractContextManager[tuple[Rows, Memory]]
+"""Lends a part's rows to a task, and what jobs have left beside them."""
 
 Emitted: TypeAlias = tuple[Key, Piece]
 Reduced: TypeAlias = tuple[Key, FloatArray]
@@ -87,7 +89,7 @@ class MeteredTask:
         )
 
 
-def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
+def map_part(order: Order, part: int, opened: OpenedPart) -> Iterator[Emitted]:
     """Map a part; yield its records by key, in pieces of about a MiB at most.
 
     Raises
@@ -96,43 +98,33 @@ def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
         The part can't be read or has invalid content.
     """
     time.sleep(order.options.delay_s)
-    with held(order.run, part, folder) as (rows, memory):
-        yield from map_opened(order, part.index, rows, memory)
-
-
-def map_opened(order: Order, part: int, rows: Rows, memory: Memory) -> Iterator[Emitted]:
-    """Map rows that are at hand, those of a part; else as `map_part`."""
-    records = map_split(
-        *(order.job, order.state, rows, order.row_starts[part]),
-        combine=order.options.combine,
-        memory=memory,
-        threads=order.options.threads,
-    )
-    keys, values = records.keys, records.values
-    positions = order_by_key(keys)
-    size = max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
-    for key, where in key_slices(keys[positions]):
-        for start in range(where.start, where.stop, size):
-            chosen = positions[start : min(start + size, where.stop)] % len(values)
-            yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
-
-
-def label_part(order: Order, part: Part, folder: Path) -> Iterator[bytes]:
-    """Map a part alone; yield its records as text, in order."""
-    with held(order.run, part, folder) as (rows, _):
-        yield from label_opened(order, part.index, rows)
-
-
-def label_opened(order: Order, part: int, rows: Rows) -> Iterator[bytes]:
-    """Map rows that are at hand, alone; else as `label_part`."""
-    for start in range(0, len(rows), _LABELLED_ROWS):
-        some, row_start = rows[start : start + _LABELLED_ROWS], order.row_starts[part] + start
-        records = map_rows(
-            order.job, order.state, some, row_start, combine=False, threads=order.options.threads
+    with opened as (rows, memory):
+        records = map_split(
+            *(order.job, order.state, rows, order.row_starts[part]),
+            combine=order.options.combine,
+            memory=memory,
+            threads=order.options.threads,
         )
-        text = io.BytesIO()
-        encode(records, RecordFormat.TEXT).write(text)
-        yield text.getvalue()
+        keys, values = records.keys, records.values
+        positions = order_by_key(keys)
+        size = max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
+        for key, where in key_slices(keys[positions]):
+            for start in range(where.start, where.stop, size):
+                chosen = positions[start : min(start + size, where.stop)] % len(values)
+                yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
+
+
+def label_part(order: Order, part: int, opened: OpenedPart) -> Iterator[bytes]:
+    """Map a part alone; yield its records as text, in order. May raise InputError."""
+    with opened as (rows, _):
+        for start in range(0, len(rows), _LABELLED_ROWS):
+            some, row_start = rows[start : start + _LABELLED_ROWS], order.row_starts[part] + start
+            records = map_rows(
+                order.job, order.state, some, row_start, combine=False, threads=order.options.threads
+            )
+            text = io.BytesIO()
+            encode(records, RecordFormat.TEXT).write(text)
+            yield text.getvalue()
 
 
 def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[Reduced]:

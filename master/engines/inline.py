@@ -11,7 +11,7 @@ from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.jobs.engine import Engine
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Rows, State
+from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
 from common.records import encode
 from common.splits.opening import open_split
 from master.engines.table import EngineRequest
@@ -49,10 +49,14 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
-        self._check()
         text = io.BytesIO()
-        encode(map_rows(job, state, self._rows, 0, combine=False), RecordFormat.TEXT).write(text)
+        encode(self.map_records(job, state), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
+
+    def map_records(self, job: Job, state: State) -> Records:
+        """Run a job's map alone; return its records, not their text."""
+        self._check()
+        return map_rows(job, state, self._rows, 0, combine=False, threads=self._threads)
 
     def _check(self) -> None:
         if self._file is not None:  # rows may be mapped from it

@@ -49,7 +49,7 @@ from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
-from master.estimator.sources import Data, is_path, kind_of, open_array, open_data
+from master.estimator.sources import Data, kind_of, open_array, open_data
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -70,14 +70,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Parameters
     ----------
     n_clusters
-        Clusters, from 1 to the number of distinct rows.
+        Number of clusters, from 1 to the number of distinct rows.
     init
-        "k-means++": rows spread out by the scalable k-means++ (k-means||); "random": random rows; or an
-        array of shape (n_clusters, n_features) to start from.
+        "k-means++": rows that lie far apart, chosen by scalable k-means++ (k-means||); "random": random rows;
+        or an array of shape (n_clusters, n_features) to start from.
     n_init
-        Starts to try, side by side; the least inertia wins.
+        Number of starts to try, side by side; the one with the least inertia is kept.
     max_iter
-        Iterations at most.
+        Maximum number of iterations.
     tol
         Stop when no centroid moves farther: a Euclidean distance in the unit of the data, for each
         centroid alone, as the command line's --tol. scikit-learn scales its own by the data's variance;
@@ -86,7 +86,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Every random choice follows from it. An integer is the command line's --seed; a
         `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
     on_empty
-        A cluster without members takes the point "farthest" from its centroid, or with "keep" stays.
+        An empty cluster takes the point "farthest" from its centroid, or with "keep" keeps its centroid.
     engine
         "inline": this process. "grpc": mapper and reducer processes of this machine; they end with the
         fit, and their folders, an array's copy among them, lie in a private temporary folder meanwhile.
@@ -96,7 +96,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     mappers, reducers
         Processes of engine "grpc", tasks of "spark" and "dask"; mappers None: as many as there are cores.
     threads
-        Of each mapper, or of this process; None: the cores, shared among the mappers.
+        Of each mapper, or of this process; None: the mappers share the cores.
     compute_sse
         Keep the inertia after each iteration; it costs one more pass over the data for each.
     compute_labels
@@ -104,7 +104,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     columns
         Of a file: the columns to use, by name or by position from 1 ("x,y" or "1,3-5"); None: all.
     dump
-        Path of a log of all that happens in a fit; None: none.
+        Path of a log file of all events of a fit; None: no log.
     verbose
         Show what the command line shows.
 
@@ -225,7 +225,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Only fitting starts processes for an array.
         """
         with translate_option_names():
-            if self.columns is not None and not is_path(X):
+            if self.columns is not None and kind_of(X) != "file":
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind_of(X) == "array":
                 points = self._check_array(X, reset=reset)

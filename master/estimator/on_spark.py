@@ -33,51 +33,38 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
 
     if not hasattr(data, "rdd") and not isinstance(data, RDD):
         raise UsageError(f"{type(data).__name__} cannot be clustered; use an RDD or a data frame")
+    kind = "RDD" if isinstance(data, RDD) else "data frame"
     context = data.context if isinstance(data, RDD) else data.sparkSession.sparkContext
     ship_code(context)
-    names: tuple[str, ...] = ()
-    if isinstance(data, RDD):
-        rows, columns = _rows_of_vectors(data)
-    elif _is_vector(data):
-        rows, columns = _rows_of_vectors(data.rdd.map(itemgetter(0)))
-    else:
-        names = tuple(data.columns)
-        rows, columns = _rows_of_columns(data), len(names)
+    names, vectors = ((), data) if isinstance(data, RDD) else _names_and_rows(data)
+    columns = len(names) or _length_of_first(vectors, kind)
+    # As if it were a file: for messages, and to tell how its numbers are kept.
+    name, used = f"a partition of the {kind}", tuple(range(columns))
+    source = Input(name, InputFormat.PARQUET, "", columns, used, 0, 0, 0, FloatType.FLOAT64)
+    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source)))
+    if not rows.rows:
+        raise InputError(f"the {kind} is empty")
     with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, settings, names) as opened:
         yield opened
 
 
-def _is_vector(frame: "DataFrame") -> bool:
-    """Tell a data frame of one column of vectors, or of arrays."""
+def _names_and_rows(frame: "DataFrame") -> "tuple[tuple[str, ...], RDD[Any]]":
+    """Return the names of a frame's columns, and its rows; one column of vectors or arrays has no names."""
     kinds = [kind for _, kind in frame.dtypes]
-    return len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<"))
-
-
-def _rows_of_vectors(vectors: "RDD[Any]") -> tuple[SparkRows, int]:
-    with translated_errors():
-        first = vectors.take(1)
-    if not first:
-        raise InputError("the RDD is empty")
-    try:
-        columns = len(first[0])
-    except TypeError:
-        raise InputError(f"the RDD holds {type(first[0]).__name__}, not vectors of numbers") from None
-    source = _source("a partition of the RDD", columns)
-    return SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source))), columns
-
-
-def _rows_of_columns(frame: "DataFrame") -> SparkRows:
+    if len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<")):
+        return (), frame.rdd.map(itemgetter(0))
     for name, kind in frame.dtypes:
         if kind not in NUMBERS:
             raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
-    columns = len(frame.columns)
-    store = partial(store_vectors, _source("a partition of the data frame", columns))
-    rows = SparkRows.stored(frame.rdd.mapPartitionsWithIndex(store))
-    if not rows.rows:
-        raise InputError("the data frame is empty")
-    return rows
+    return tuple(frame.columns), frame.rdd
 
 
-def _source(name: str, columns: int) -> Input:
-    """Describe what Spark has as if it were a file: for messages, and how to keep its numbers."""
-    return Input(name, InputFormat.PARQUET, "", columns, tuple(range(columns)), 0, 0, 0, FloatType.FLOAT64)
+def _length_of_first(vectors: "RDD[Any]", kind: str) -> int:
+    with translated_errors():
+        first = vectors.take(1)
+    if not first:
+        raise InputError(f"the {kind} is empty")
+    try:
+        return len(first[0])
+    except TypeError:
+        raise InputError(f"the {kind} holds {type(first[0]).__name__}, not vectors of numbers") from None

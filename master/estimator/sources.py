@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +14,12 @@ import numpy as np
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
-from common.jobs.apply import map_rows
 from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
+from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, EngineRow, check_installed, load_function
 from master.options.config import RunConfig
 from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
@@ -52,31 +52,19 @@ class Data:
     rows: int
     columns: int
     log: Log
-    names: tuple[str, ...] = field(default=(), kw_only=True)
+    names: tuple[str, ...] = ()
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
-        text = b"".join(self.engine.map_only(Label(), {"centroids": centroids}))
-        return cast(IntArray, decode(text).keys)
+        job, state = Label(), {"centroids": centroids}
+        if isinstance(self.engine, InlineEngine):  # no text on the way
+            return cast(IntArray, self.engine.map_records(job, state).keys)
+        return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)
 
     def inertia(self, centroids: FloatArray) -> float:
         """Return the sum of the rows' squared distances to their nearest centroids."""
         ranges = describe(self.engine, self.rows)
         return score(self.engine, ranges, centroids[None])[0][1]
-
-
-@dataclass(frozen=True)
-class _InMemory(Data):
-    """Rows in this process: their labels are not written as text on the way."""
-
-    points: PointArray
-    threads: int
-
-    def labels(self, centroids: FloatArray) -> IntArray:
-        """Return each row's nearest centroid, shape (rows,)."""
-        state = {"centroids": centroids}
-        records = map_rows(Label(), state, self.points, 0, combine=False, threads=self.threads)
-        return cast(IntArray, records.keys)
 
 
 @contextmanager
@@ -87,7 +75,7 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
         rows, columns = points.shape
         with _open_log(settings, rows, columns) as log, _one_blas_thread():
             engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
-            yield _InMemory(engine, rows, columns, log, points, threads)
+            yield Data(engine, rows, columns, log)
     else:
         with TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "points.npy"
@@ -146,7 +134,7 @@ def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
 
 def kind_of(data: Any) -> str:
     """Return what data are: a "file", the engine on whose cluster they lie, or an "array" for NumPy."""
-    if is_path(data):
+    if isinstance(data, str | os.PathLike):
         return "file"
     package = type(data).__module__.partition(".")[0]
     on_clusters = {row.package.name: name for name, row in ENGINES.items() if row.package and row.open_data}
@@ -155,11 +143,10 @@ def kind_of(data: Any) -> str:
 
 def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
     """Open a file, or data that lie on a cluster and stay there."""
-    if is_path(data):
+    if (kind := kind_of(data)) == "file":
         return open_file(data, settings)
-    engine = kind_of(data)
-    check_installed(engine)
-    target = ENGINES[engine].open_data
+    check_installed(kind)
+    target = ENGINES[kind].open_data
     assert target is not None
     opened: AbstractContextManager[Data] = load_function(target)(data, settings)
     return opened
@@ -177,12 +164,7 @@ def open_on_cluster(
     options = TaskOptions(combine=True, threads=settings.workers.threads or 1)
     reducers = settings.workers.reducers
     with _open_log(settings, rows, columns) as log, engine_of(options, reducers, log) as engine:
-        yield Data(engine, rows, columns, log, names=names)
-
-
-def is_path(data: Any) -> bool:
-    """Tell whether data are given as the path of a file."""
-    return isinstance(data, str | os.PathLike)
+        yield Data(engine, rows, columns, log, names)
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:

@@ -1,7 +1,7 @@
 """Dask: the same jobs on its workers, which read and keep their rows themselves."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
@@ -61,7 +61,7 @@ class Parts:
         )
 
 
-class DaskEngine:
+class DaskEngine(AbstractContextManager["DaskEngine", None]):
     """Runs jobs by a Dask client, which stays the caller's.
 
     A context manager that drops what the workers keep. There is a map task for each part of the rows. The log
@@ -78,10 +78,6 @@ class DaskEngine:
         self._homes: dict[int, str] = {}
         """Where each part's rows are kept."""
         self._workers = set(client.nthreads())
-
-    def __enter__(self) -> Self:
-        """Do nothing; the client is there."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Have the workers forget the rows."""

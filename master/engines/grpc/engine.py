@@ -4,7 +4,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from common.errors import RunFailedError, TaskError, UsageError
 from common.events.catalogue.run import InternalError
@@ -34,14 +34,8 @@ PATIENCE_S = 60.0
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
-    Parameters
-    ----------
-    request
-        The input, the options and the log.
-    processes
-        Workers that `start_workers` started on this machine.
-    credentials
-        What master and workers prove themselves with; None: a fresh secret.
+    `processes` are workers that `start_workers` started on this machine; without `credentials`, master and
+    workers prove themselves with a fresh secret.
     """
 
     def __init__(
@@ -77,8 +71,8 @@ class GrpcEngine:
         try:
             self._cluster.start()
             if listen and self._starts_none:
-                expected = {"mappers": mappers, "reducers": reducers}
-                self._log.event(AwaitingWorkers(address=self._server.address, **expected))
+                address = self._server.address
+                self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
             elif listen:
                 self._log.event(Listening(address=self._server.address))
             self._dispatcher.await_workers(mappers, reducers)
@@ -99,7 +93,7 @@ class GrpcEngine:
         """Run a job; see `Engine`."""
         order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order)
-        files = [decode(_bytes_of(output), self._intermediate, job.key_type) for output in outputs]
+        files = [decode(cast(bytes, output.content), self._intermediate, job.key_type) for output in outputs]
         records = Records.concatenate([part for parts in files for part in parts])
         return dict(groups(sort_by_key(records)))
 
@@ -130,17 +124,11 @@ class GrpcEngine:
                 order = self._order(order.job, order.state, [split], 0, None)
                 (output,) = self._dispatcher.run(order)
                 continue
-            assert isinstance(output.content, MapFiles)
-            file = output.content.map_output
+            file = cast(MapFiles, output.content).map_output
             if (offset, crc32) != (file.size_bytes, file.crc32):
                 raise RunFailedError(f"the map output of task {split.index + 1} arrived damaged")
             return
         raise RunFailedError(f"the map output of task {split.index + 1} was lost {MAX_FAILURES} times")
-
-
-def _bytes_of(output: Output) -> bytes:
-    assert isinstance(output.content, bytes)
-    return output.content
 
 
 def _as_sent(source: Input, hosts: HostOptions) -> Input:

@@ -91,10 +91,10 @@ def ship_code(context: "SparkContext") -> None:
 
 
 def _start(master: str | None, settings: Mapping[str, str], said: IO[bytes]) -> "SparkContext":
-    """Start a JVM and a context there; what the JVM writes to standard error goes to `said`."""
+    """Start a JVM and a context in it."""
     from pyspark import SparkContext
 
-    with _signals_kept(), _standard_error_to(said.fileno()):
+    with _kept_apart(said):
         try:
             conf = _configuration(master, settings)
             _check_master(conf)
@@ -192,23 +192,14 @@ def _await_executor(context: "SparkContext") -> None:
 
 
 @contextmanager
-def _standard_error_to(descriptor: int) -> Iterator[None]:
-    """Have what is started meanwhile write its errors elsewhere: a JVM says much that nobody needs."""
-    kept = os.dup(2)
-    os.dup2(descriptor, 2)
+def _kept_apart(said: IO[bytes]) -> Iterator[None]:
+    """While a JVM starts: have it write its errors to `said`, and keep our handler for Ctrl-C."""
+    standard_error, handler = os.dup(2), signal.getsignal(signal.SIGINT)
+    os.dup2(said.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Keep our handlers: Spark puts its own in the place of that for Ctrl-C."""
-    kept = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
         with suppress(ValueError):  # not the main thread, where Spark sets none either
-            signal.signal(signal.SIGINT, kept)
+            signal.signal(signal.SIGINT, handler)

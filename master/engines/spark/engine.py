@@ -1,9 +1,9 @@
 """Spark: the same jobs on its executors, which read and keep their rows themselves."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from common.engines.on_spark import label_partition, map_partition, partition_of_pair, reduce_partition
 from common.errors import RunFailedError
@@ -42,7 +42,7 @@ def start_engine(request: EngineRequest) -> Engine:
     return request.stack.enter_context(engine)
 
 
-class SparkEngine:
+class SparkEngine(AbstractContextManager["SparkEngine", None]):
     """Runs jobs on a Spark context, which stays the caller's.
 
     A context manager that drops what it kept there. There is a map task for each partition of the rows. The
@@ -57,10 +57,6 @@ class SparkEngine:
         self._reducers = reducers
         self._log = log
         self._stages = Stages(options, rows.row_starts, log)
-
-    def __enter__(self) -> Self:
-        """Do nothing; the context is there."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Drop the rows that Spark keeps for us."""
