@@ -4,108 +4,69 @@ What a map task emits stays in its worker, cut by reduce task; it is fetched fro
 """
 
 import threading
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from common.engines.rows import Part, forget
-from common.engines.tasks import Emitted, Order, label_opened, label_part, map_opened, map_part, reduce_pieces
-from common.errors import UserError
+from common.engines.rows import Part, forget, held
+from common.engines.tasks import (
+    Emitted,
+    MeteredTask,
+    Order,
+    Reduced,
+    Report,
+    label_part,
+    map_part,
+    reduce_pieces,
+)
+from common.formats.columns import are_usable, problem_with
 from common.jobs.base import Job, Memory
 from common.kernels.partitioner import partition_of
-from common.model import FloatArray, Key, PointArray
+from common.model import FloatType, PointArray, Rows
 
-Rows: TypeAlias = Part | PointArray
-"""Rows that a worker reads and keeps, or that Dask has in its memory already."""
+Partition: TypeAlias = tuple[list[Report], list[Emitted]]
+"""What a map task emitted for one reduce task; its report goes with the first partition."""
+
+_memories: dict[tuple[str, int], Memory] = {}
+"""What jobs have left beside rows that Dask itself keeps, by run and part."""
+_lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a task has done.
+def map_task(order: Order, index: int, rows: Part | PointArray, partitions: int) -> list[Partition]:
+    """Map rows that a worker reads and keeps, or that Dask keeps in its memory.
 
-    Parameters
-    ----------
-    worker
-        Where it ran.
-    duration_ms
-        How long.
-    records
-        How many it emitted.
-    refusal
-        The text of a UserError: trying again would not help.
-    result
-        Of a reduce task, the values by key.
-    told
-        The map tasks' answers, if it is the first reduce task.
+    Dask keeps the partitions where they are.
     """
-
-    worker: str
-    duration_ms: float
-    records: int = 0
-    refusal: str | None = None
-    result: tuple[tuple[Key, FloatArray], ...] = ()
-    told: tuple["Answer", ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Mapped:
-    """What a map task emitted, by reduce task; Dask keeps it where it is."""
-
-    answer: Answer
-    partitions: tuple[tuple[Emitted, ...], ...]
-
-
-Partition: TypeAlias = tuple[Answer | None, tuple[Emitted, ...]]
-
-
-def map_task(order: Order, index: int, rows: Rows, partitions: int) -> Mapped:
-    """Map a part of the input, or rows at hand."""
-    began_s = time.monotonic()
+    task = MeteredTask("Map", index)
     emitted: list[list[Emitted]] = [[] for _ in range(partitions)]
-    try:
-        for key, piece in _mapped(order, index, rows):
-            emitted[partition_of(key, partitions)].append((key, piece))
-    except UserError as error:
-        return Mapped(_answer(began_s, refusal=str(error)), ((),) * partitions)
-    records = sum(len(piece.values) for pieces in emitted for _, piece in pieces)
-    return Mapped(_answer(began_s, records=records), tuple(map(tuple, emitted)))
+    for key, piece in task.run(map_part(order, index, _opened(order.run, index, rows))):
+        emitted[partition_of(key, partitions)].append((key, piece))
+    report = task.report(_worker().address)
+    return [([] if partition else [report], pairs) for partition, pairs in enumerate(emitted)]
 
 
-def take_partition(mapped: Mapped, partition: int) -> Partition:
-    """Take out what is for one reduce task; how the map task went goes with the first."""
-    return None if partition else mapped.answer, mapped.partitions[partition]
+def take_partition(mapped: list[Partition], partition: int) -> Partition:
+    """Take out what is for one reduce task."""
+    return mapped[partition]
 
 
-def reduce_task(job: Job, partitions: Sequence[Partition]) -> Answer:
-    """Reduce one partition of all map tasks."""
-    began_s = time.monotonic()
-    result = tuple(reduce_pieces(job, (pair for _, pairs in partitions for pair in pairs)))
-    told = tuple(answer for answer, _ in partitions if answer is not None)
-    return _answer(began_s, records=sum(len(values) for _, values in result), result=result, told=told)
+def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[list[Report], list[Reduced]]:
+    """Reduce one partition of all map tasks; pass on their reports."""
+    task = MeteredTask("Reduce", index)
+    pieces = (pair for _, pairs in partitions for pair in pairs)
+    result = list(task.run(reduce_pieces(job, pieces)))
+    reports = [report for reports, _ in partitions for report in reports]
+    return [*reports, task.report(_worker().address)], result
 
 
-def label_task(order: Order, index: int, rows: Rows) -> tuple[Answer, tuple[bytes, ...]]:
-    """Map a part of the input to text, or rows at hand."""
-    began_s = time.monotonic()
-    try:
-        if isinstance(rows, np.ndarray):
-            pieces = tuple(label_opened(order, index, rows))
-        else:
-            pieces = tuple(label_part(order, rows, own_folder()))
-    except UserError as error:
-        return _answer(began_s, refusal=str(error)), ()
-    return _answer(began_s, records=sum(piece.count(b"\n") for piece in pieces)), pieces
-
-
-def own_folder() -> Path:
-    """Return a folder that Dask removes with the worker."""
-    from distributed import get_worker
-
-    return Path(get_worker().local_directory)
+def label_task(order: Order, index: int, rows: Part | PointArray) -> tuple[Report, list[bytes]]:
+    """Map rows to text; else as `map_task`."""
+    task = MeteredTask("Map", index)
+    pieces = list(task.run(label_part(order, index, _opened(order.run, index, rows))))
+    return task.report(_worker().address), pieces
 
 
 def forget_run(run: str) -> None:
@@ -116,24 +77,39 @@ def forget_run(run: str) -> None:
             del _memories[key]
 
 
-_memories: dict[tuple[str, int], Memory] = {}
-"""What jobs have left beside rows that Dask itself keeps, by run and part."""
-_lock = threading.Lock()
+def rows_or_problem(data: Any) -> PointArray | str:
+    """Return rows of an array or a data frame as jobs want them, or what is wrong with them."""
+    try:
+        points = np.asarray(data)
+        single = points.dtype == np.float32
+        points = np.ascontiguousarray(points, np.float32 if single else np.float64)
+    except (TypeError, ValueError) as error:
+        return f"not all of it is numbers: {error}"
+    kind = FloatType(points.dtype.name)
+    if are_usable(points, kind):
+        return points
+    return next(problem for value in points.flat if (problem := problem_with(value, kind)))
 
 
-def _mapped(order: Order, index: int, rows: Rows) -> Iterable[Emitted]:
+def size_or_problem(block: PointArray | str) -> int | str:
+    """Return how many rows a block has, or what is wrong with it."""
+    return block if isinstance(block, str) else len(block)
+
+
+@contextmanager
+def _opened(run: str, index: int, rows: Part | PointArray) -> Iterator[tuple[Rows, Memory]]:
     if not isinstance(rows, np.ndarray):
-        yield from map_part(order, rows, own_folder())
+        with held(run, rows, Path(_worker().local_directory)) as opened:  # Dask removes it with the worker
+            yield opened
         return
-    time.sleep(order.options.delay_s)
     with _lock:  # taken, so that nobody else works with it meanwhile
-        memory = _memories.pop((order.run, index), {})
-    yield from map_opened(order, index, rows, memory)
+        memory = _memories.pop((run, index), {})
+    yield rows, memory
     with _lock:
-        _memories[order.run, index] = memory
+        _memories[run, index] = memory
 
 
-def _answer(began_s: float, **more: Any) -> Answer:
+def _worker() -> Any:
     from distributed import get_worker
 
-    return Answer(get_worker().address, round((time.monotonic() - began_s) * 1000, 3), **more)
+    return get_worker()

@@ -1,7 +1,6 @@
 """The rows that a worker keeps: read once, written to a file there, mapped by all its processes."""
 
 import hashlib
-import os
 import socket
 import threading
 from collections import OrderedDict
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from common.errors import InputError, TaskError
 from common.formats.unchanged import check_unchanged
@@ -26,58 +25,28 @@ class RowsLostError(TaskError):
     """The file with a part's rows is not here; they must be read again."""
 
 
-class Part(Protocol):
-    """A piece of the input, as it is told to a worker; small, hashable, and the same in every stage."""
-
-    @property
-    def index(self) -> int:
-        """Which one it is, from 0."""
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-
-    def open(self, folder: Path) -> Rows:
-        """Return its rows; `folder` is for files of the worker's own."""
-
-    def check(self) -> None:
-        """Raise InputError if rows that are open already must not be used any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A split of a file that every worker can read."""
+    """A split of a file that every worker can read; the same in every stage."""
 
     source: Input
     split: Split
 
     @property
     def index(self) -> int:
-        """The split's."""
+        """Which part it is, from 0."""
         return self.split.index
 
-    @property
-    def rows(self) -> int:
-        """The split's."""
-        return self.split.rows
-
     def open(self, folder: Path) -> Rows:
-        """Open the split; all processes that share the folder read it once.
-
-        Raises
-        ------
-        InputError
-            The split can't be read or holds what it must not.
-        """
+        """Return the rows; all processes that share the folder read them once. May raise InputError."""
         name = hashlib.sha256(repr(self).encode()).hexdigest()
         try:
             return open_split(self.source, self.split, folder / f"rows-{name[:32]}").rows
         except InputError as error:
             if Path(self.source.path).exists():
                 raise
-            raise InputError(
-                f"{error} (on {socket.gethostname()}; every worker needs the file there)"
-            ) from None
+            host = socket.gethostname()
+            raise InputError(f"{error} (on host {host}; every worker needs the file at this path)") from None
 
     def check(self) -> None:
         """Raise InputError if the file has changed."""
@@ -99,25 +68,23 @@ class StoredPart:
     first: int = -1
 
     def open(self, folder: Path) -> PointArray:
-        """Map the rows.
-
-        Raises
-        ------
-        RowsLostError
-            The file is gone, or is that of another machine.
-        """
+        """Map the rows; raise RowsLostError if the file is gone, or is that of another machine."""
         try:
             return map_rows_file(Path(self.path), self.columns, self.dtype)
         except OSError:
             raise RowsLostError(f"the rows of part {self.index + 1} are not on this worker") from None
 
     def check(self) -> None:
-        """Accept; nobody else knows the file."""
+        """Do nothing: nobody else knows the file."""
+
+
+Part: TypeAlias = FilePart | StoredPart
+"""A piece of the input, as it is told to a worker."""
 
 
 @dataclass
 class _Held:
-    """An open part, and what jobs have left beside it in a run."""
+    """The rows of an open part, and what jobs have left beside them in a run."""
 
     run: str
     rows: Rows
@@ -155,8 +122,3 @@ def forget(run: str) -> None:
     with _lock:
         for part in [part for part, each in _held.items() if each.run == run]:
             del _held[part]
-
-
-def here() -> str:
-    """Name this process, for the log."""
-    return f"{socket.gethostname()}/{os.getpid()}"

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
@@ -16,7 +15,6 @@ from common.formats.parsing import parse
 from common.model import Input, PointArray
 from common.splits.rows_file import write_rows
 
-_PIECE_BYTES = 2 << 20
 _BLOCK_ROWS = 4096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -26,14 +24,8 @@ Head: TypeAlias = tuple[int, int, bytes]
 
 def first_lines(index: int, lines: Iterable[bytes]) -> Iterator[Head]:
     """Yield the first two lines of a partition that are not blank."""
-    found = 0
-    for number, line in enumerate(lines, 1):
-        text = _without_mark(index, number, line)
-        if text.strip():
-            yield index, number, text
-            found += 1
-        if found == 2:
-            return
+    filled = ((index, number, text) for number, text in _numbered(index, lines) if text.strip())
+    return islice(filled, 2)
 
 
 def count_lines(_index: int, lines: Iterable[bytes]) -> Iterator[int]:
@@ -41,95 +33,69 @@ def count_lines(_index: int, lines: Iterable[bytes]) -> Iterator[int]:
     yield sum(1 for _ in lines)
 
 
-@dataclass(frozen=True)
-class StoreLines:
-    """Parses a partition's lines and keeps the rows; yields the `StoredPart`, or what is wrong.
+def store_lines(
+    source: Input,
+    header: tuple[int, int] | None,
+    lines_before: tuple[int, ...] | None,
+    index: int,
+    lines: Iterable[bytes],
+) -> Iterator[StoredPart | str]:
+    """Parse a partition's lines and keep the rows; yield the `StoredPart`, or what is wrong.
 
-    Parameters
-    ----------
-    source
-        How to read the lines.
-    header
-        The line to skip: its partition and its number there.
-    lines_before
-        For each partition, the lines of all that come before it, for messages; None if nobody has counted.
+    `header` is the line to skip: its partition and its number there. `lines_before` tells, for messages, the
+    lines of all partitions before each; None if nobody has counted them.
     """
-
-    source: Input
-    header: tuple[int, int] | None
-    lines_before: tuple[int, ...] | None = None
-
-    def __call__(self, index: int, lines: Iterable[bytes]) -> Iterator[StoredPart | str]:
-        """Do so."""
-        yield from _stored(index, self.source, self._blocks(index, lines))
-
-    def _blocks(self, index: int, lines: Iterable[bytes]) -> Iterator[PointArray]:
-        before = 0 if self.lines_before is None else self.lines_before[index]
-        piece: list[bytes] = []
-        size, first = 0, before + 1
-        for number, line in enumerate(lines, 1):
-            text = b"" if (index, number) == self.header else _without_mark(index, number, line)
-            piece.append(text)
-            size += len(text) + 1
-            if size > _PIECE_BYTES:
-                yield self._parsed(piece, first)
-                piece, size, first = [], 0, before + number + 1
-        if piece:
-            yield self._parsed(piece, first)
-
-    def _parsed(self, lines: list[bytes], first: int) -> PointArray:
-        text = memoryview(b"\n".join([*lines, b""]))
-        return parse(text, self.source, first).astype(self.source.dtype, copy=False)
+    texts = (b"" if (index, number) == header else text for number, text in _numbered(index, lines))
+    first = 1 if lines_before is None else lines_before[index] + 1
+    yield _stored(index, source, _parsed(source, texts, first))
 
 
-@dataclass(frozen=True)
-class StoreVectors:
-    """Keeps the rows of an RDD's elements; yields the `StoredPart`, or what is wrong.
+def store_vectors(
+    source: Input, index: int, vectors: Iterable[Any], *, numbered: bool = False
+) -> Iterator[StoredPart | str]:
+    """Keep the rows of an RDD's elements; yield the `StoredPart`, or what is wrong.
 
     An element is a list, a tuple, an array, a DataFrame's row or a vector of MLlib's. With `numbered`, its
     first number is the row's number in the file.
     """
+    iterator = iter(vectors)
+    head = list(islice(iterator, 1))
+    first = int(head[0][0]) if head and numbered else -1
+    yield _stored(index, source, _blocks(source, numbered, chain(head, iterator)), first)
 
-    source: Input
-    numbered: bool = False
 
-    def __call__(self, index: int, vectors: Iterable[Any]) -> Iterator[StoredPart | str]:
-        """Do so."""
-        iterator = iter(vectors)
-        head = list(islice(iterator, 1))
-        first = int(head[0][0]) if head and self.numbered else -1
-        yield from _stored(index, self.source, self._blocks(chain(head, iterator)), first)
+def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
+    while lines := list(islice(texts, _BLOCK_ROWS)):
+        text = memoryview(b"\n".join([*lines, b""]))
+        yield parse(text, source, first).astype(source.dtype, copy=False)
+        first += len(lines)
 
-    def _blocks(self, vectors: Iterator[Any]) -> Iterator[PointArray]:
-        row = 0
-        while taken := list(islice(vectors, _BLOCK_ROWS)):
-            if self.numbered:
-                row = int(taken[0][0])
-            yield self._block(taken, row)
-            row += len(taken)
 
-    def _block(self, vectors: list[Any], row: int) -> PointArray:
-        lists = [vector.toArray() if hasattr(vector, "toArray") else vector for vector in vectors]
-        block = np.array(lists, np.float64)[:, int(self.numbered) :]  # None becomes nan
+def _blocks(source: Input, numbered: bool, vectors: Iterator[Any]) -> Iterator[PointArray]:
+    row = 0
+    while taken := list(islice(vectors, _BLOCK_ROWS)):
+        if numbered:
+            row = int(taken[0][0])
+        lists = [vector.toArray() if hasattr(vector, "toArray") else vector for vector in taken]
+        block = np.array(lists, np.float64)[:, int(numbered) :]  # None becomes nan
         for at, column in np.argwhere(np.isnan(block)).tolist():
-            if lists[at][column + self.numbered] is None:
-                what, position = "the field is empty; every field needs a number", self.source.columns[column]
-                raise InputError.at(self.source.path, what, row=row + at + 1, column=position + 1)
-        return usable(block, self.source, row)
+            if lists[at][column + numbered] is None:
+                what, position = "the field is empty; every field needs a number", source.columns[column]
+                raise InputError.at(source.path, what, row=row + at + 1, column=position + 1)
+        yield usable(block, source, row)
+        row += len(taken)
 
 
-def _stored(
-    index: int, source: Input, blocks: Iterator[PointArray], first: int = -1
-) -> Iterator[StoredPart | str]:
+def _stored(index: int, source: Input, blocks: Iterator[PointArray], first: int = -1) -> StoredPart | str:
     path = own_folder() / f"rows-{uuid.uuid4().hex}"
     try:
         rows = write_rows(path, blocks)
     except UserError as error:
-        yield str(error)
-        return
-    yield StoredPart(index, rows, len(source.columns), source.dtype, str(path), first)
+        return str(error)
+    return StoredPart(index, rows, len(source.columns), source.dtype, str(path), first)
 
 
-def _without_mark(index: int, number: int, line: bytes) -> bytes:
-    """Drop a byte order mark at the beginning of the file."""
-    return line.removeprefix(_BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
+def _numbered(index: int, lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield a partition's lines, numbered from 1, without a byte order mark at the beginning of the file."""
+    for number, line in enumerate(lines, 1):
+        yield number, line.removeprefix(_BYTE_ORDER_MARK) if (index, number) == (0, 1) else line

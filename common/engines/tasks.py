@@ -1,15 +1,15 @@
-"""The map and reduce tasks of a stage, as any worker can run them."""
+"""The map and reduce tasks of a stage, as any worker can run them, and how each of them went."""
 
 import io
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from common.engines.rows import Part, held
+from common.errors import UserError
 from common.jobs.apply import map_rows, map_split
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import key_slices, order_by_key
@@ -28,23 +28,19 @@ class Piece(NamedTuple):
     values: FloatArray
 
 
+OpenedPart: TypeAlias = AbstractContextManager[tuple[Rows, Memory]]
+"""Lends a part's rows to a task, and what jobs have left beside them."""
+
 Emitted: TypeAlias = tuple[Key, Piece]
+Reduced: TypeAlias = tuple[Key, FloatArray]
+_Result = TypeVar("_Result", Emitted, Reduced, bytes)
 
 
 @dataclass(frozen=True)
 class Order:
     """What the tasks of a stage have in common.
 
-    Parameters
-    ----------
-    run
-        Tells apart what different runs keep.
-    job, state
-        What to run.
-    options
-        Whether to combine, a map task's threads, and how long it waits before its work.
-    row_starts
-        The first input row of each part.
+    `run` tells apart what different runs keep; `row_starts` has the first input row of each part.
     """
 
     run: str
@@ -54,55 +50,84 @@ class Order:
     row_starts: tuple[int, ...]
 
 
-def map_part(order: Order, part: Part, folder: Path) -> Iterator[Emitted]:
+class Report(NamedTuple):
+    """How a task went; tasks are counted from 1, and so are attempts, if the engine tells them."""
+
+    method: str
+    task: int
+    attempt: int | None
+    worker: str
+    duration_ms: float
+    records: int
+    refusal: str | None
+    """The text of a UserError: another attempt would raise it again."""
+
+
+class MeteredTask:
+    """A task that counts the records that it emits, until it is done or raises a UserError."""
+
+    def __init__(self, method: str, index: int) -> None:
+        self._method, self._index = method, index
+        self._began_s = time.monotonic()
+        self._records = 0
+        self._refusal: str | None = None
+
+    def run(self, results: Iterable[_Result]) -> Iterator[_Result]:
+        """Pass on what the task emits."""
+        try:
+            for result in results:
+                self._records += _records_in(result)
+                yield result
+        except UserError as error:
+            self._refusal = str(error)
+
+    def report(self, worker: str, attempt: int | None = None) -> Report:
+        """Tell how it went."""
+        duration_ms = round((time.monotonic() - self._began_s) * 1000, 3)
+        return Report(
+            self._method, self._index + 1, attempt, worker, duration_ms, self._records, self._refusal
+        )
+
+
+def map_part(order: Order, part: int, opened: OpenedPart) -> Iterator[Emitted]:
     """Map a part; yield its records by key, in pieces of about a MiB at most.
 
     Raises
     ------
     InputError
-        The part can't be read or holds what it must not.
+        The part can't be read or has invalid content.
     """
     time.sleep(order.options.delay_s)
-    with held(order.run, part, folder) as (rows, memory):
-        yield from map_opened(order, part.index, rows, memory)
-
-
-def map_opened(order: Order, part: int, rows: Rows, memory: Memory) -> Iterator[Emitted]:
-    """Map rows that are at hand, those of a part; else as `map_part`."""
-    records = map_split(
-        *(order.job, order.state, rows, order.row_starts[part]),
-        combine=order.options.combine,
-        memory=memory,
-        threads=order.options.threads,
-    )
-    keys, values = records.keys, records.values
-    positions = order_by_key(keys)
-    size = _rows_a_piece(values)
-    for key, where in key_slices(keys[positions]):
-        for start in range(where.start, where.stop, size):
-            chosen = positions[start : min(start + size, where.stop)] % len(values)
-            yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
-
-
-def label_part(order: Order, part: Part, folder: Path) -> Iterator[bytes]:
-    """Map a part alone; yield its records as text, in order."""
-    with held(order.run, part, folder) as (rows, _):
-        yield from label_opened(order, part.index, rows)
-
-
-def label_opened(order: Order, part: int, rows: Rows) -> Iterator[bytes]:
-    """Map rows that are at hand, alone; else as `label_part`."""
-    for start in range(0, len(rows), _LABELLED_ROWS):
-        some, row_start = rows[start : start + _LABELLED_ROWS], order.row_starts[part] + start
-        records = map_rows(
-            order.job, order.state, some, row_start, combine=False, threads=order.options.threads
+    with opened as (rows, memory):
+        records = map_split(
+            *(order.job, order.state, rows, order.row_starts[part]),
+            combine=order.options.combine,
+            memory=memory,
+            threads=order.options.threads,
         )
-        text = io.BytesIO()
-        encode(records, RecordFormat.TEXT).write(text)
-        yield text.getvalue()
+        keys, values = records.keys, records.values
+        positions = order_by_key(keys)
+        size = max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
+        for key, where in key_slices(keys[positions]):
+            for start in range(where.start, where.stop, size):
+                chosen = positions[start : min(start + size, where.stop)] % len(values)
+                yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
 
 
-def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[Key, FloatArray]]:
+def label_part(order: Order, part: int, opened: OpenedPart) -> Iterator[bytes]:
+    """Map a part alone; yield its records as text, in order. May raise InputError."""
+    with opened as (rows, _):
+        for start in range(0, len(rows), _LABELLED_ROWS):
+            some, row_start = rows[start : start + _LABELLED_ROWS], order.row_starts[part] + start
+            records = map_rows(
+                order.job, order.state, some, row_start, combine=False, threads=order.options.threads
+            )
+            text = io.BytesIO()
+            encode(records, RecordFormat.TEXT).write(text)
+            yield text.getvalue()
+
+
+def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[Reduced]:
     """Reduce each key once all its pieces are there, which may come in any order."""
     by_key: dict[Key, list[Piece]] = {}
     for key, piece in emitted:
@@ -114,6 +139,9 @@ def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[tuple[Key, F
             yield key, result
 
 
-def _rows_a_piece(values: FloatArray) -> int:
-    columns: int = values.shape[1]
-    return max(1, _PIECE_NUMBERS // max(1, columns))
+def _records_in(result: Emitted | Reduced | bytes) -> int:
+    """Count the records of a piece, of a reduced key, or of a text, which has one a line."""
+    if isinstance(result, bytes):
+        return result.count(b"\n")
+    values = result[1]
+    return len(values.values if isinstance(values, Piece) else values)

@@ -1,4 +1,4 @@
-"""The master's own process, no files: the engine that the others are held against."""
+"""The master's own process, no files: the reference that the other engines must agree with."""
 
 import io
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
 from common.jobs.engine import Engine
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Rows, State
+from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
 from common.records import encode
 from common.splits.opening import open_split
-from master.engines.base import EngineRequest
+from master.engines.table import EngineRequest
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -22,32 +22,16 @@ def start_engine(request: EngineRequest) -> Engine:
     return InlineEngine(request.file, combine=request.tasks.combine, threads=request.tasks.threads)
 
 
-def open_array(points: PointArray, threads: int) -> Engine:
-    """Take rows in memory that were checked already, of shape (rows, columns)."""
-    return InlineEngine(points, combine=True, threads=threads)
-
-
 class InlineEngine:
     """Holds the whole input in memory, or maps it from its file.
 
-    Parameters
-    ----------
-    rows
-        The input: a file, or rows in memory that were checked already, of shape (rows, columns).
-    combine
-        Merge the records of each key before the reduce.
-    threads
-        How many share the work.
-
-    Raises
-    ------
-    InputError
-        The input holds what it must not.
+    `rows` are a file, or rows in memory that were checked already, of shape (rows, columns). InputError: the
+    file has invalid content.
     """
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
         self._file = None if isinstance(rows, np.ndarray) else rows
-        self._rows = rows if isinstance(rows, np.ndarray) else _load(rows)
+        self._rows = rows if isinstance(rows, np.ndarray) else load_rows(rows)
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}
@@ -65,16 +49,21 @@ class InlineEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""
-        self._check()
         text = io.BytesIO()
-        encode(map_rows(job, state, self._rows, 0, combine=False), RecordFormat.TEXT).write(text)
+        encode(self.map_records(job, state), RecordFormat.TEXT).write(text)
         yield text.getbuffer()
+
+    def map_records(self, job: Job, state: State) -> Records:
+        """Run a job's map alone; return its records, not their text."""
+        self._check()
+        return map_rows(job, state, self._rows, 0, combine=False, threads=self._threads)
 
     def _check(self) -> None:
         if self._file is not None:  # rows may be mapped from it
             check_unchanged(self._file.input)
 
 
-def _load(file: InputFile) -> Rows:
+def load_rows(file: InputFile) -> Rows:
+    """Load all rows of a file, or map them from it."""
     (whole,) = plan_splits(file, 1)
     return open_split(file.input, whole, cache=None).rows

@@ -1,22 +1,65 @@
 """The table of engines: a new engine is a module with a start function, and a row here.
 
-Nothing outside an engine's own modules and its row knows its name: the command line, the validation of
-options, the run and the estimator all ask the table.
+Only an engine's own modules and its row know its name: the command line, the validation of options, the
+run and the estimator all ask the table.
 """
 
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
 from common.errors import UsageError
+from common.events.log import RunLog
+from common.formats.dataset import InputFile, open_input, open_lines
 from common.machine import cores
-from master.engines.base import EngineRow, Package, check_installed
+from common.model import TaskOptions
+from common.store.folders import DataDir
 from master.options.config import RunConfig
 from master.options.groups import HostOptions, WorkerOptions
 
-_NO_FILES = "it writes no files between map and reduce"
-_OWN_FAILURES = "its failures are its own to handle: kill a worker process instead"
+_NO_FILES = "it writes no intermediate files"
+_OWN_FAILURES = "its cluster handles failures itself; kill one of its worker processes instead"
 _REFUSED_ON_CLUSTERS = {
     "--keep-iterations": _NO_FILES,
     "--intermediate": _NO_FILES,
     "--fail-rate": _OWN_FAILURES,
 }
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What an engine starts from; `tasks` are what workers are told with each task.
+
+    The data directory is locked. `stack` ends what the engine starts.
+    """
+
+    config: RunConfig
+    tasks: TaskOptions
+    file: InputFile
+    data_dir: DataDir
+    log: RunLog
+    stack: ExitStack
+
+
+@dataclass(frozen=True)
+class Package:
+    """What an engine needs that is not installed with us: the module to import, and how to install it."""
+
+    name: str
+    module: str
+    pip: str
+
+
+def _one_core(workers: WorkerOptions, _hosts: HostOptions) -> int:
+    """Use the one core that a cluster gives a task."""
+    return workers.threads or 1
+
+
+def _all_cores(workers: WorkerOptions, _hosts: HostOptions) -> int:
+    return workers.threads or cores()
 
 
 def _shared_cores(workers: WorkerOptions, hosts: HostOptions) -> int:
@@ -26,13 +69,52 @@ def _shared_cores(workers: WorkerOptions, hosts: HostOptions) -> int:
     return workers.threads or max(1, cores() // workers.mappers)
 
 
-def _all_cores(workers: WorkerOptions, _hosts: HostOptions) -> int:
-    return workers.threads or cores()
+@dataclass(frozen=True)
+class EngineRow:
+    """An engine; a function is named as "module:function", and imported when it is needed.
 
+    Parameters
+    ----------
+    help
+        One line for the command line's help.
+    start
+        Takes an `EngineRequest`, returns the running `Engine`.
+    threads
+        Returns the threads of a map task; 0 lets the worker's host decide.
+    takes, refuses
+        Options that not every engine takes; options that do not apply to it, and why.
+    writes_files
+        Whether its workers write files, in folders of their own.
+    open_address
+        Takes a `RunConfig` and an `ExitStack`, returns the opened input, an address such as hdfs://host/file.
+    open_array
+        For an engine in this process: makes the `Engine` from rows in memory. Other engines get such rows
+        as a file.
+    package
+        What it needs to be installed.
+    open_data
+        How the estimator opens data of that package, which lie on the engine's cluster.
+    """
 
-def _one_core(workers: WorkerOptions, _hosts: HostOptions) -> int:
-    """Use the one core that a cluster gives a task."""
-    return workers.threads or 1
+    help: str
+    start: str
+    threads: Callable[[WorkerOptions, HostOptions], int] = _one_core
+    takes: tuple[str, ...] = ()
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    writes_files: bool = False
+    open_address: str | None = None
+    open_array: str | None = None
+    package: Package | None = None
+    open_data: str | None = None
+
+    def open_input(self, config: RunConfig, stack: ExitStack) -> InputFile:
+        """Open the input: a file of this machine, or an address; `stack` ends what that starts."""
+        if self.open_address is not None and config.input.is_address:
+            opened: InputFile = load_function(self.open_address)(config, stack)
+            return opened
+        if config.input.reads_lines:
+            return open_lines(config.input.input)
+        return open_input(config.input.input, config.input.columns, config.input.dtype)
 
 
 ENGINES = {
@@ -47,28 +129,23 @@ ENGINES = {
         help="this process alone, for comparison",
         start="master.engines.inline:start_engine",
         threads=_all_cores,
-        open_array="master.engines.inline:open_array",
+        open_array="master.engines.inline:InlineEngine",
     ),
     "spark": EngineRow(
         help="M map tasks and R reduce tasks on a Spark cluster",
-        start="master.engines.spark.start:start_engine",
-        threads=_one_core,
+        start="master.engines.spark.engine:start_engine",
         takes=("--spark-master", "--conf"),
         refuses=_REFUSED_ON_CLUSTERS,
-        open_input="master.engines.spark.start:open_input",
-        reads_addresses=True,
+        open_address="master.engines.spark.uri:open_address",
         package=Package("pyspark", module="pyspark", pip="'pyspark>=4,<5'"),
-        data_package="pyspark",
         open_data="master.estimator.on_spark:open_data",
     ),
     "dask": EngineRow(
         help="M map tasks and R reduce tasks on a Dask cluster",
-        start="master.engines.dask.start:start_engine",
-        threads=_one_core,
+        start="master.engines.dask.engine:start_engine",
         takes=("--dask-scheduler",),
         refuses=_REFUSED_ON_CLUSTERS,
         package=Package("dask", module="distributed", pip="dask distributed"),
-        data_package="dask",
         open_data="master.estimator.on_dask:open_data",
     ),
 }
@@ -78,27 +155,38 @@ IN_THIS_PROCESS = "inline"
 """The engine for what needs no other process."""
 
 
+def load_function(target: str) -> Any:
+    """Import "module:function"."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def check_installed(engine: str) -> None:
+    """Raise UsageError if an engine's package is missing; the text says how to install it."""
+    package = ENGINES[engine].package
+    if package is not None and find_spec(package.module) is None:
+        raise UsageError(f"--engine {engine} needs {package.name}: pip install {package.pip}")
+
+
 def check_options(config: RunConfig) -> EngineRow:
     """Return the engine's row.
 
     Raises
     ------
     UsageError
-        An option is another engine's or makes no sense with this one, or the engine is not installed.
+        An option is another engine's or does not apply to this one, or the engine is not installed.
     """
     engine, source, given = config.workers.engine, config.input, config.given()
     row = ENGINES[engine]
-    for option in [option for other in ENGINES.values() for option in other.takes]:
-        if option in given and option not in row.takes:
-            owners = [name for name, other in ENGINES.items() if option in other.takes]
-            raise UsageError(f"{option} is for --engine {' or '.join(owners)}, not for {engine}")
-    if source.is_address and not row.reads_addresses:
-        readers = [name for name, other in ENGINES.items() if other.reads_addresses]
-        raise UsageError(
-            f"--input {source.input}: only --engine {' or '.join(readers)} reads addresses like this one"
-        )
+    for owner, other in ENGINES.items():
+        for option in other.takes:
+            if option in given and option not in row.takes:
+                raise UsageError(f"{option} is for --engine {owner}, not for {engine}")
+    if source.is_address and row.open_address is None:
+        readers = " or ".join(name for name, other in ENGINES.items() if other.open_address)
+        raise UsageError(f"--input {source.input}: only --engine {readers} reads such addresses")
     for option, reason in row.refuses.items():
         if option in given:
-            raise UsageError(f"{option} makes no sense with --engine {engine}: {reason}")
-    check_installed(engine, row.package)
+            raise UsageError(f"{option} does not apply to --engine {engine}: {reason}")
+    check_installed(engine)
     return row

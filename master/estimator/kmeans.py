@@ -41,15 +41,15 @@ import numpy as np
 
 from common.errors import UsageError
 from common.formats.columns import are_usable
-from common.formats.dataset import open_input, plan_splits
+from common.formats.dataset import open_input
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, FloatType, IntArray, PointArray
-from common.splits.opening import open_split
 from master.algorithms.kmeans.loop import fit
+from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
-from master.estimator.sources import Data, is_path, kind_of, open_array, open_data
+from master.estimator.sources import Data, kind_of, open_array, open_data
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -70,14 +70,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Parameters
     ----------
     n_clusters
-        Clusters, from 1 to the number of distinct rows.
+        Number of clusters, from 1 to the number of distinct rows.
     init
-        "k-means++": rows spread out by the scalable k-means++ (k-means||); "random": random rows; or an
-        array of shape (n_clusters, n_features) to start from.
+        "k-means++": rows that lie far apart, chosen by scalable k-means++ (k-means||); "random": random rows;
+        or an array of shape (n_clusters, n_features) to start from.
     n_init
-        Starts to try, side by side; the least inertia wins.
+        Number of starts to try, side by side; the one with the least inertia is kept.
     max_iter
-        Iterations at most.
+        Maximum number of iterations.
     tol
         Stop when no centroid moves farther: a Euclidean distance in the unit of the data, for each
         centroid alone, as the command line's --tol. scikit-learn scales its own by the data's variance;
@@ -86,7 +86,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Every random choice follows from it. An integer is the command line's --seed; a
         `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
     on_empty
-        A cluster without members takes the point "farthest" from its centroid, or with "keep" stays.
+        An empty cluster takes the point "farthest" from its centroid, or with "keep" keeps its centroid.
     engine
         "inline": this process. "grpc": mapper and reducer processes of this machine; they end with the
         fit, and their folders, an array's copy among them, lie in a private temporary folder meanwhile.
@@ -96,7 +96,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     mappers, reducers
         Processes of engine "grpc", tasks of "spark" and "dask"; mappers None: as many as there are cores.
     threads
-        Of each mapper, or of this process; None: the cores, shared among the mappers.
+        Of each mapper, or of this process; None: the mappers share the cores.
     compute_sse
         Keep the inertia after each iteration; it costs one more pass over the data for each.
     compute_labels
@@ -104,7 +104,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     columns
         Of a file: the columns to use, by name or by position from 1 ("x,y" or "1,3-5"); None: all.
     dump
-        Path of a log of all that happens in a fit; None: none.
+        Path of a log file of all events of a fit; None: no log.
     verbose
         Show what the command line shows.
 
@@ -167,7 +167,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Raises
         ------
         ValueError
-            A parameter makes no sense, or `X` holds what it must not.
+            A parameter or the content of `X` is invalid.
         RunFailedError
             The processes of engine "grpc", or the cluster, could not finish.
         """
@@ -203,12 +203,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             return distances(self._check_array(X, reset=False), self.cluster_centers_)
         with translate_option_names():
             if kind != "file":
-                raise UsageError("transform returns an array, and takes one or a file")
+                raise UsageError("transform accepts an array or a file")
             file = open_input(X, self.columns)
             self._check_columns(len(file.input.columns), reset=False)
-            (whole,) = plan_splits(file, 1)
-            points = cast(PointArray, open_split(file.input, whole, cache=None).rows)
-            return distances(points, self.cluster_centers_)
+            return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; `y` is ignored."""
@@ -227,13 +225,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Only fitting starts processes for an array.
         """
         with translate_option_names():
-            if self.columns is not None and not is_path(X):
-                raise UsageError("columns is for files; choose those of other data yourself")
+            if self.columns is not None and kind_of(X) != "file":
+                raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind_of(X) == "array":
                 points = self._check_array(X, reset=reset)
-                with open_array(
-                    points, run_settings(self, self.engine if reset else IN_THIS_PROCESS)
-                ) as data:
+                engine = self.engine if reset else IN_THIS_PROCESS
+                with open_array(points, run_settings(self, engine)) as data:
                     yield data
             else:
                 with open_data(X, run_settings(self, self.engine)) as data:
@@ -260,7 +257,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         elif columns != self.n_features_in_:
             raise UsageError(f"X has {columns} columns, but fit saw {self.n_features_in_}")
         elif names and names != tuple(getattr(self, "feature_names_in_", names)):
-            raise UsageError(f"the columns of X are {', '.join(names)}, but were others in fit")
+            fitted = ", ".join(self.feature_names_in_)
+            raise UsageError(f"the columns of X ({', '.join(names)}) differ from those in fit ({fitted})")
 
     def _forget(self, *names: str) -> None:
         for name in names:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from common.engines.dask_input import block_of, refusal_or_rows
+from common.engines.on_dask import rows_or_problem, size_or_problem
 from common.errors import InputError, UsageError
-from master.engines.dask.connect import connect
+from master.engines.dask.connect import connect, translated_errors
 from master.engines.dask.engine import DaskEngine, Parts
-from master.engines.dask.errors import translated_errors
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 
@@ -23,11 +22,13 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     Raises
     ------
     InputError, UsageError
-        It holds what it must not.
+        It has invalid content.
     """
+    from dask import delayed
+
     if getattr(data, "ndim", 0) != 2 or not hasattr(data, "to_delayed"):
         raise UsageError(
-            f"Dask's {type(data).__name__} cannot be clustered; an array or a data frame of rows can"
+            f"a Dask {type(data).__name__} cannot be clustered; use an array or a data frame of rows"
         )
     names = tuple(map(str, getattr(data, "columns", ())))
     if not names:
@@ -35,9 +36,9 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     columns = int(data.shape[1])
     with connect(None, settings.workers.mappers) as client:
         with translated_errors():
-            delayed = data.to_delayed()
-            blocks = client.compute([_submit(block) for block in np.ravel(delayed).tolist()])
-            found: list[str | int] = client.gather(client.map(refusal_or_rows, blocks, pure=False))
+            parts = data.to_delayed()
+            blocks = client.compute([delayed(rows_or_problem)(part) for part in np.ravel(parts).tolist()])
+            found: list[str | int] = client.gather(client.map(size_or_problem, blocks, pure=False))
         for each in found:
             if isinstance(each, str):
                 raise InputError(each)
@@ -47,9 +48,3 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
             partial(DaskEngine, client, rows), sum(sizes), columns, settings, names
         ) as opened:
             yield opened
-
-
-def _submit(block: Any) -> Any:
-    from dask import delayed
-
-    return delayed(block_of)(block)

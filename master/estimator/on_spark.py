@@ -6,20 +6,18 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from common.engines.spark_input import StoreVectors
+from common.engines.spark_input import store_vectors
 from common.errors import InputError, UsageError
 from common.model import FloatType, Input, InputFormat
 from master.engines.spark.connect import ship_code
 from master.engines.spark.engine import SparkEngine
 from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import StoredRows
+from master.engines.spark.rows import NUMBERS, SparkRows
 from master.estimator.sources import Data, RunSettings, open_on_cluster
 
 if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import DataFrame
-
-_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 
 
 @contextmanager
@@ -29,59 +27,44 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     Raises
     ------
     InputError, UsageError
-        It holds what it must not.
+        It has invalid content.
     """
     from pyspark import RDD
 
     if not hasattr(data, "rdd") and not isinstance(data, RDD):
-        raise UsageError(
-            f"{type(data).__name__} is of no kind that can be clustered; an RDD or a data frame is"
-        )
+        raise UsageError(f"{type(data).__name__} cannot be clustered; use an RDD or a data frame")
+    kind = "RDD" if isinstance(data, RDD) else "data frame"
     context = data.context if isinstance(data, RDD) else data.sparkSession.sparkContext
     ship_code(context)
-    names: tuple[str, ...] = ()
-    if isinstance(data, RDD):
-        rows, columns = _rows_of_vectors(data)
-    elif _is_vector(data):
-        rows, columns = _rows_of_vectors(data.rdd.map(itemgetter(0)))
-    else:
-        names = tuple(data.columns)
-        rows, columns = _rows_of_columns(data), len(names)
+    names, vectors = ((), data) if isinstance(data, RDD) else _names_and_rows(data)
+    columns = len(names) or _length_of_first(vectors, kind)
+    # As if it were a file: for messages, and to tell how its numbers are kept.
+    name, used = f"a partition of the {kind}", tuple(range(columns))
+    source = Input(name, InputFormat.PARQUET, "", columns, used, 0, 0, 0, FloatType.FLOAT64)
+    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source)))
+    if not rows.rows:
+        raise InputError(f"the {kind} is empty")
     with open_on_cluster(partial(SparkEngine, context, rows), rows.rows, columns, settings, names) as opened:
         yield opened
 
 
-def _is_vector(frame: "DataFrame") -> bool:
-    """Tell a data frame of one column of vectors, or of arrays."""
+def _names_and_rows(frame: "DataFrame") -> "tuple[tuple[str, ...], RDD[Any]]":
+    """Return the names of a frame's columns, and its rows; one column of vectors or arrays has no names."""
     kinds = [kind for _, kind in frame.dtypes]
-    return len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<"))
+    if len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<")):
+        return (), frame.rdd.map(itemgetter(0))
+    for name, kind in frame.dtypes:
+        if kind not in NUMBERS:
+            raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
+    return tuple(frame.columns), frame.rdd
 
 
-def _rows_of_vectors(vectors: "RDD[Any]") -> tuple[StoredRows, int]:
+def _length_of_first(vectors: "RDD[Any]", kind: str) -> int:
     with translated_errors():
         first = vectors.take(1)
     if not first:
-        raise InputError("the RDD is empty")
+        raise InputError(f"the {kind} is empty")
     try:
-        columns = len(first[0])
+        return len(first[0])
     except TypeError:
-        raise InputError(f"the RDD holds {type(first[0]).__name__}, not vectors of numbers") from None
-    source = _source("a partition of the RDD", columns)
-    return StoredRows(vectors.mapPartitionsWithIndex(StoreVectors(source))), columns
-
-
-def _rows_of_columns(frame: "DataFrame") -> StoredRows:
-    for name, kind in frame.dtypes:
-        if kind not in _NUMBERS:
-            raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
-    columns = len(frame.columns)
-    store = StoreVectors(_source("a partition of the data frame", columns))
-    rows = StoredRows(frame.rdd.mapPartitionsWithIndex(store))
-    if not rows.rows:
-        raise InputError("the data frame is empty")
-    return rows
-
-
-def _source(name: str, columns: int) -> Input:
-    """Describe what Spark has as if it were a file: for messages, and how to keep its numbers."""
-    return Input(name, InputFormat.PARQUET, "", columns, tuple(range(columns)), 0, 0, 0, FloatType.FLOAT64)
+        raise InputError(f"the {kind} holds {type(first[0]).__name__}, not vectors of numbers") from None

@@ -16,7 +16,7 @@ from common.model import FloatArray, FloatType
 from master.algorithms.kmeans.config import KMeansConfig
 from master.engines.table import ENGINES
 from master.estimator.sources import Data, RunSettings
-from master.options.declare import EngineName
+from master.options.declare import EngineName, at_least
 from master.options.groups import WorkerOptions
 
 _OPTIONS = {
@@ -35,11 +35,13 @@ def run_settings(model: Any, engine: str) -> RunSettings:
     """Return how a model's jobs run on an engine."""
     if not isinstance(model.columns, str | None):
         raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
+    if model.threads is not None:
+        at_least("threads", _integer("threads", model.threads), 1)
     workers = WorkerOptions(
         engine=EngineName(_one_of("engine", engine, *ENGINES)),
-        mappers=cores() if model.mappers is None else _whole("mappers", model.mappers, 1),
-        reducers=_whole("reducers", model.reducers, 1),
-        threads=0 if model.threads is None else _whole("threads", model.threads, 1),
+        mappers=cores() if model.mappers is None else _integer("mappers", model.mappers),
+        reducers=_integer("reducers", model.reducers),
+        threads=0 if model.threads is None else int(model.threads),
     )
     dump = None if model.dump is None else Path(model.dump)
     return RunSettings(workers, model.columns, dump, verbose=bool(model.verbose))
@@ -47,17 +49,17 @@ def run_settings(model: Any, engine: str) -> RunSettings:
 
 def kmeans_config(model: Any, data: Data) -> KMeansConfig:
     """Return what a model's fit to the data does."""
-    k = _whole("n_clusters", model.n_clusters, 1)
+    k = _integer("n_clusters", model.n_clusters)
     if k > data.rows:
         raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
     named = isinstance(model.init, str)
     return KMeansConfig(
         k=k,
-        iterations=_whole("max_iter", model.max_iter, 1),
+        iterations=_integer("max_iter", model.max_iter),
         tol=float(model.tol),
         init=_one_of("init", model.init, "random", "k-means++") if named else "random",
         initial=None if named else _start(model.init, k, data.columns),
-        n_init=_whole("n_init", model.n_init, 1),
+        n_init=_integer("n_init", model.n_init),
         on_empty=_one_of("on_empty", model.on_empty, "farthest", "keep"),
         seed=_seed(model.random_state),
         history=bool(model.compute_sse),
@@ -67,7 +69,7 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
 
 @contextmanager
 def translate_option_names() -> Iterator[None]:
-    """Turn errors of the user's making into ValueError, with the estimator's names for options."""
+    """Turn errors that the user can correct into ValueError, with the estimator's names for options."""
     try:
         yield
     except UserError as error:
@@ -75,14 +77,11 @@ def translate_option_names() -> Iterator[None]:
         raise ValueError(text) from None
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def _integer(name: str, value: Any) -> int:
     try:
-        number = operator.index(value)
+        return operator.index(value)
     except TypeError:
         raise UsageError(f"{name} is {value!r}, but must be an integer") from None
-    if number < least:
-        raise UsageError(f"{name} is {number}, but must be {least} or more")
-    return number
 
 
 def _one_of(name: str, value: Any, *known: str) -> Any:
@@ -97,11 +96,9 @@ def _start(init: Any, k: int, columns: int) -> FloatArray:
     except (TypeError, ValueError):
         raise UsageError("init must be 'k-means++', 'random' or an array of numbers") from None
     if centroids.shape != (k, columns):
-        raise UsageError(
-            f"init has the shape {centroids.shape}, but n_clusters and the data want ({k}, {columns})"
-        )
+        raise UsageError(f"init has shape {centroids.shape}, expected ({k}, {columns})")
     if not are_usable(centroids, FloatType.FLOAT64):
-        raise UsageError("init holds numbers that cannot be clustered")
+        raise UsageError("init holds nan, infinity or a number that is too large")
     return centroids
 
 
@@ -112,4 +109,4 @@ def _seed(random_state: Any) -> int:
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
-    return _whole("random_state", random_state, 0)
+    return _integer("random_state", random_state)

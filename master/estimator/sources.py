@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,14 +14,13 @@ import numpy as np
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
-from common.jobs.apply import map_rows
 from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
-from master.engines.base import EngineRow, check_installed, load_function
-from master.engines.table import ENGINES
+from master.engines.inline import InlineEngine
+from master.engines.table import ENGINES, EngineRow, check_installed, load_function
 from master.options.config import RunConfig
 from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
@@ -32,19 +31,7 @@ from master.views.terminal import open_screen
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How to run, and what to show.
-
-    Parameters
-    ----------
-    workers
-        The engine, mappers, reducers and threads.
-    columns
-        The columns of a file to use, as on the command line.
-    dump
-        The log's file; None: no log.
-    verbose
-        Show what the command line shows.
-    """
+    """How to run, which columns of a file to use, the log's file, and whether to show a run's progress."""
 
     workers: WorkerOptions
     columns: str | None = None
@@ -59,49 +46,25 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Data:
-    """An open engine and the rows that it works on.
-
-    Parameters
-    ----------
-    engine
-        Open.
-    rows, columns
-        Their numbers.
-    log
-        Gets the events of the algorithm.
-    names
-        The columns' names; empty if they have none.
-    """
+    """An open engine, the size of its input, the log, and the columns' names, if they have any."""
 
     engine: Engine
     rows: int
     columns: int
     log: Log
-    names: tuple[str, ...] = field(default=(), kw_only=True)
+    names: tuple[str, ...] = ()
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
-        text = b"".join(self.engine.map_only(Label(), {"centroids": centroids}))
-        return cast(IntArray, decode(text).keys)
+        job, state = Label(), {"centroids": centroids}
+        if isinstance(self.engine, InlineEngine):  # no text on the way
+            return cast(IntArray, self.engine.map_records(job, state).keys)
+        return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)
 
     def inertia(self, centroids: FloatArray) -> float:
         """Return the sum of the rows' squared distances to their nearest centroids."""
         ranges = describe(self.engine, self.rows)
         return score(self.engine, ranges, centroids[None])[0][1]
-
-
-@dataclass(frozen=True)
-class _InMemory(Data):
-    """Rows in this process: their labels are not written as text on the way."""
-
-    points: PointArray
-    threads: int
-
-    def labels(self, centroids: FloatArray) -> IntArray:
-        """Return each row's nearest centroid, shape (rows,)."""
-        state = {"centroids": centroids}
-        records = map_rows(Label(), state, self.points, 0, combine=False, threads=self.threads)
-        return cast(IntArray, records.keys)
 
 
 @contextmanager
@@ -111,13 +74,13 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
         threads = settings.engine.threads(settings.workers, HostOptions())
         rows, columns = points.shape
         with _open_log(settings, rows, columns) as log, _one_blas_thread():
-            engine = load_function(settings.engine.open_array)(points, threads)
-            yield _InMemory(engine, rows, columns, log, points, threads)
+            engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
+            yield Data(engine, rows, columns, log)
     else:
         with TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "points.npy"
-            with open(path, "wb", opener=_private) as file:
-                np.save(file, points)
+            path.touch(0o600)
+            np.save(path, points)
             with open_file(path, settings, FloatType(points.dtype.name)) as data:
                 yield data
 
@@ -148,11 +111,11 @@ def open_file(
 @contextmanager
 def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
     """Yield a log for a run that keeps no folders."""
-    dump: AbstractContextManager[Dump | None] = nullcontext()
-    if settings.dump is not None:
-        dump = closing(Dump(settings.dump))
     screen = open_screen(quiet=not settings.verbose)
-    with dump as file, closing(Recorder(file, screen)) as log:
+    with (
+        nullcontext() if settings.dump is None else closing(Dump(settings.dump)) as dump,
+        closing(Recorder(dump, screen)) as log,
+    ):
         started = RunStarted(
             **surroundings(),
             input="(memory)",
@@ -171,21 +134,21 @@ def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
 
 def kind_of(data: Any) -> str:
     """Return what data are: a "file", the engine on whose cluster they lie, or an "array" for NumPy."""
-    if is_path(data):
+    if isinstance(data, str | os.PathLike):
         return "file"
     package = type(data).__module__.partition(".")[0]
-    return next((name for name, row in ENGINES.items() if row.data_package == package), "array")
+    on_clusters = {row.package.name: name for name, row in ENGINES.items() if row.package and row.open_data}
+    return on_clusters.get(package, "array")
 
 
 def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
     """Open a file, or data that lie on a cluster and stay there."""
-    if is_path(data):
+    if (kind := kind_of(data)) == "file":
         return open_file(data, settings)
-    engine = kind_of(data)
-    row = ENGINES[engine]
-    check_installed(engine, row.package)
-    assert row.open_data is not None
-    opened: AbstractContextManager[Data] = load_function(row.open_data)(data, settings)
+    check_installed(kind)
+    target = ENGINES[kind].open_data
+    assert target is not None
+    opened: AbstractContextManager[Data] = load_function(target)(data, settings)
     return opened
 
 
@@ -201,26 +164,17 @@ def open_on_cluster(
     options = TaskOptions(combine=True, threads=settings.workers.threads or 1)
     reducers = settings.workers.reducers
     with _open_log(settings, rows, columns) as log, engine_of(options, reducers, log) as engine:
-        yield Data(engine, rows, columns, log, names=names)
-
-
-def is_path(data: Any) -> bool:
-    """Tell whether data are given as the path of a file."""
-    return isinstance(data, str | os.PathLike)
+        yield Data(engine, rows, columns, log, names)
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:
     """Keep the BLAS library to one thread in each of ours, which use the cores already."""
-    limit: AbstractContextManager[object] = _blas_controller().limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limit
 
 
 @cache
-def _blas_controller() -> Any:
+def _controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

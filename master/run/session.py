@@ -14,8 +14,7 @@ from common.events.log import Log, View
 from common.formats.dataset import InputFile, check_readable
 from common.jobs.engine import Engine
 from common.store.folders import DataDir
-from master.engines.base import EngineRequest, EngineRow, load_function
-from master.engines.table import check_options
+from master.engines.table import EngineRequest, EngineRow, check_options, load_function
 from master.options.config import RunConfig
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
@@ -74,7 +73,7 @@ def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[S
     _check_paths(config, file_names)
     data_dir = DataDir(config.output.data_dir)
     with data_dir.locked(), ExitStack() as stack:
-        yield Source(data_dir, load_function(engine.open_input)(config, stack), engine)
+        yield Source(data_dir, engine.open_input(config, stack), engine)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from common.formats.dataset import InputFile
 from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.cluster.processes import WorkerProcess, start_workers
-from master.engines.base import EngineRequest
 from master.engines.grpc.engine import GrpcEngine
+from master.engines.table import EngineRequest
 from master.options.config import RunConfig
 from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 from master.engines.dask.connect import connect  # noqa: E402
 from master.engines.dask.engine import DaskEngine, Parts  # noqa: E402
 
-ONLY_SPARK = ": only --engine spark reads addresses like this one"
-NO_FILES = ": it writes no files between map and reduce"
-NOT_OURS = ": its failures are its own to handle: kill a worker process instead"
+ONLY_SPARK = ": only --engine spark reads such addresses"
+NO_FILES = ": it writes no intermediate files"
+NOT_OURS = ": its cluster handles failures itself; kill one of its worker processes instead"
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         asked = [*options(m=3, r=2), "--engine", "dask", "--dask-scheduler", url, "--quiet"]
         refused = run_master(tmp_path, *asked)
         assert refused.returncode == 2
-        assert refused.stderr.startswith(f"Error: --dask-scheduler {url} does not let us in: ")
+        assert refused.stderr.startswith(f"Error: --dask-scheduler {url} rejected the connection: ")
         assert refused.stderr.count("\n") == 1
         plain = url.replace("tls:", "tcp:")
         assert run_master(tmp_path, *asked, "--dask-scheduler", plain).returncode == 2
@@ -148,9 +148,9 @@ def _worker_of(folder: Path) -> psutil.Process:
     ("arguments", "message"),
     [
         (["--dask-scheduler", "http://x"], "--dask-scheduler http://x: it must be tcp://host:port or tls://host:port"),
-        (["--intermediate", "arrow"], f"--intermediate makes no sense with --engine dask{NO_FILES}"),
-        (["--keep-iterations"], f"--keep-iterations makes no sense with --engine dask{NO_FILES}"),
-        (["--fail-rate", 0.5], f"--fail-rate makes no sense with --engine dask{NOT_OURS}"),
+        (["--intermediate", "arrow"], f"--intermediate does not apply to --engine dask{NO_FILES}"),
+        (["--keep-iterations"], f"--keep-iterations does not apply to --engine dask{NO_FILES}"),
+        (["--fail-rate", 0.5], f"--fail-rate does not apply to --engine dask{NOT_OURS}"),
         (["--conf", "a=b"], "--conf is for --engine spark, not for dask"),
         (["--input", "hdfs://host/file"], f"--input hdfs://host/file{ONLY_SPARK}"),
     ],
@@ -164,6 +164,6 @@ def test_refused_options(tmp_path: Path, arguments: list[object], message: str) 
 
 def test_nobody_answers(tmp_path: Path) -> None:
     ended = run_master(tmp_path, *options(), "--engine", "dask", "--dask-scheduler", "tcp://127.0.0.1:1")
-    reason = "nobody answers there (Connection refused); is it up, the port right?"
+    reason = "no answer (Connection refused). Is the scheduler running? Is the port right?"
     message = f"Error: --dask-scheduler tcp://127.0.0.1:1: {reason}\n"
     assert (ended.returncode, ended.stderr) == (2, message)

@@ -51,7 +51,9 @@ def test_data_frame(spark: Any) -> None:
     frame = spark.createDataFrame(POINTS.tolist(), ["a", "b", "c"])
     fitted = model().fit(frame)
     check(fitted)
-    with pytest.raises(ValueError, match="the columns of X are b, a, c, but were others in fit"):
+    with pytest.raises(
+        ValueError, match=r"the columns of X \(b, a, c\) differ from those in fit \(a, b, c\)"
+    ):
         fitted.predict(frame.select("b", "a", "c"))
 
 

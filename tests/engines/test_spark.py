@@ -33,11 +33,12 @@ pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 from master.engines.spark.connect import connect  # noqa: E402
 from master.engines.spark.engine import SparkEngine  # noqa: E402
 from master.engines.spark.errors import translated_errors  # noqa: E402
-from master.engines.spark.rows import SparkRows, SplitRows  # noqa: E402
+from master.engines.spark.rows import SparkRows  # noqa: E402
 from master.engines.spark.uri import UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
-NO_FILES = ": it writes no files between map and reduce"
+NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+NO_FILES = ": it writes no intermediate files"
 PUT = "; put the secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
 
@@ -64,7 +65,7 @@ def open_address(context: Any, path: Path, columns: str | None = None, dtype: st
 def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
     log = ListLog()
     path = expected.inputs[name]
-    with engine(context, SplitRows(context, open_input(path), 3), r, combine, log) as ours:
+    with engine(context, SparkRows.of_file(context, open_input(path), 3), r, combine, log) as ours:
         assert result(ours, path, name) == expected(name)
     tasks = log.of(TaskFinished)
     assert {task.status for task in tasks} == {"SUCCESS"}
@@ -99,7 +100,7 @@ def test_rows_that_spark_reads(
 def test_words(context: Any, tmp_path: Path, r: int, combine: bool) -> None:
     path = tmp_path / "words"
     expected = write_words(path)
-    with engine(context, SplitRows(context, open_lines(path), 3), r, combine, ListLog()) as ours:
+    with engine(context, SparkRows.of_file(context, open_lines(path), 3), r, combine, ListLog()) as ours:
         assert counted_by(ours) == expected
 
 
@@ -107,7 +108,7 @@ def test_lines_that_are_no_text_are_refused(context: Any, tmp_path: Path) -> Non
     path = tmp_path / "words"
     path.write_bytes(b"a b\n\nc \xff d\ne\n")
     with (
-        engine(context, SplitRows(context, open_lines(path), 2), 2, True, ListLog()) as ours,
+        engine(context, SparkRows.of_file(context, open_lines(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3: byte 0xff is not UTF-8"),
     ):
         counted_by(ours)
@@ -117,7 +118,7 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
     path = tmp_path / "iris.csv"
     path.write_bytes(expected.inputs["iris"].read_bytes())
     file = open_address(context, path)
-    for part in file.stored.parts().collect():
+    for part in file.stored.parts.collect():
         Path(part.path).unlink()
     with engine(context, file.stored, 2, True, ListLog()) as ours:
         assert result(ours, path, "iris") == expected("iris")
@@ -130,7 +131,12 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
         ("a.csv", b"1,2\n3,nan\n", None, "{}, line 2, column 2: 'nan' is not a number"),
         ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
         ("a.csv", b"\n\n", None, "{}: the file is empty; it needs one row of numbers a line"),
-        ("a.npy", b"", None, "{}: Spark reads text and Parquet by address, not .npy; write it as Parquet"),
+        (
+            "a.npy",
+            b"",
+            None,
+            "{}: " + NO_NPY,
+        ),
         ("a.csv", None, None, "{}: cannot be read: No such file"),
     ],
 )
@@ -167,7 +173,7 @@ def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("1,2\n3,4\n5,x\n")
     with (
-        engine(context, SplitRows(context, open_input(path), 2), 2, True, ListLog()) as ours,
+        engine(context, SparkRows.of_file(context, open_input(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3, column 2: 'x' is not a number"),
     ):
         result(ours, path, "sample")
@@ -180,7 +186,7 @@ def fail(context: Any) -> None:
 
 def test_a_failed_task_is_one_line(context: Any, tmp_path: Path) -> None:
     """The text names what the executor's Python said."""
-    with pytest.raises(UserError, match=r"the executors' Python has no nowhere: pip install nowhere"):
+    with pytest.raises(UserError, match=r"nowhere is missing on the executors; run pip install nowhere"):
         fail(context)
 
 
@@ -232,7 +238,7 @@ def test_without_the_secret(standalone: tuple[Path, Call], tmp_path: Path) -> No
     (line,) = re.findall(r"spark\.master +(\S+)", (folder / "conf" / "spark-defaults.conf").read_text())
     ended = run_master(tmp_path, *options(), "--engine", "spark", "--spark-master", line, "--quiet")
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"Error: --spark-master {line} does not let us in (")
+    assert ended.stderr.startswith(f"Error: --spark-master {line} rejected the connection (")
     assert ended.stderr.count("\n") == 1
     assert (folder / "conf" / "spark-defaults.conf").stat().st_mode & 0o777 == 0o600
 
@@ -240,7 +246,7 @@ def test_without_the_secret(standalone: tuple[Path, Call], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--keep-iterations"], f"--keep-iterations makes no sense with --engine spark{NO_FILES}"),
+        (["--keep-iterations"], f"--keep-iterations does not apply to --engine spark{NO_FILES}"),
         (["--dask-scheduler", "tcp://x:1"], "--dask-scheduler is for --engine dask, not for spark"),
         (["--conf", "x"], "--conf x: it must be name=value"),
         (["--conf", "spark.authenticate.secret=x"], f"--conf spark.authenticate.secret: every user can read a command line{PUT}"),  # noqa: E501
@@ -265,8 +271,6 @@ def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_answers(tmp_path: Path) -> None:
     url = "spark://127.0.0.1:1"
     ended = run_master(tmp_path, *options(), "--engine", "spark", "--spark-master", url)
-    assert (
-        ended.stderr
-        == f"Error: --spark-master {url}: nobody answers there; is the cluster up, the port right?\n"
-    )
+    message = f"Error: --spark-master {url}: no answer. Is the cluster running? Is the port right?\n"
+    assert ended.stderr == message
     assert ended.returncode == 2

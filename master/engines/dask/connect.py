@@ -5,15 +5,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from common.engines.shipping import write_archive
-from common.errors import RunFailedError, UsageError
-from master.engines.dask.errors import translated_errors
+from common.errors import MapReduceError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,20 +31,19 @@ def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
     Raises
     ------
     UsageError
-        Dask is not reachable, or does not let us in; the text says how to mend it.
+        Dask is not reachable, or rejects the connection; the text says how to correct it.
     """
-    if (theirs := _default_client()) is not None:
+    from distributed import default_client
+
+    theirs: Client | None = None
+    with suppress(ValueError):  # there is none
+        theirs = default_client()
+    if theirs is not None:
         ship_code(theirs)
         yield theirs
         return
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if scheduler is None:
-        with _own_cluster(workers) as client:
-            yield client
-        return
-    _check_scheduler(scheduler)
-    with _client(scheduler) as client:
-        ship_code(client)
+    with _own_cluster(workers) if scheduler is None else _client(scheduler) as client:
         yield client
 
 
@@ -58,14 +56,20 @@ def ship_code(client: "Client") -> None:
     _have_our_code.add(client)
 
 
-def _default_client() -> "Client | None":
-    from distributed import default_client
-
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what Dask raises into an error of ours, of one line."""
     try:
-        client: Client = default_client()
-    except ValueError:
-        return None
-    return client
+        yield
+    except MapReduceError:
+        raise
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        raise UsageError(
+            f"module {module} is missing on the Dask workers; run there: pip install {module}"
+        ) from error
+    except Exception as error:
+        raise RunFailedError(f"Dask failed: {type(error).__name__}: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -92,27 +96,25 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
 def _client(scheduler: str) -> "Iterator[Client]":
     from distributed import Client
 
+    _check_scheduler(scheduler)
     try:
         client = Client(scheduler, timeout=_CONNECT_S)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), repr(error))
-        raise UsageError(f"--dask-scheduler {scheduler} does not let us in: {reason}; {_MEND_TLS}") from error
+        raise UsageError(
+            f"--dask-scheduler {scheduler} rejected the connection: {_first_line(error)}. For TLS use "
+            "tls://... and set distributed.comm.tls in a file in $DASK_CONFIG"
+        ) from error
     with client:
         if not client.nthreads():
-            raise RunFailedError(f"Dask's scheduler {scheduler} has no worker: dask worker {scheduler}")
+            raise RunFailedError(f"{scheduler} has no worker; start one: dask worker {scheduler}")
+        ship_code(client)
         yield client
-
-
-_MEND_TLS = (
-    "one with TLS is tls://..., and its certificates are named by distributed.comm.tls in a file "
-    "of the folder $DASK_CONFIG"
-)
 
 
 def _check_scheduler(scheduler: str) -> None:
     """Try the address: Dask itself would try for long."""
-    where = urlsplit(scheduler)
     try:
+        where = urlsplit(scheduler)
         known = where.scheme in ("tcp", "tls") and where.hostname and where.port
     except ValueError:
         known = None
@@ -123,5 +125,10 @@ def _check_scheduler(scheduler: str) -> None:
     except OSError as error:
         reason = error.strerror or os.strerror(error.errno or 0)
         raise UsageError(
-            f"--dask-scheduler {scheduler}: nobody answers there ({reason}); is it up, the port right?"
+            f"--dask-scheduler {scheduler}: no answer ({reason}). "
+            "Is the scheduler running? Is the port right?"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), repr(error))

@@ -4,7 +4,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
-from master.engines.base import EngineRequest
+from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
 from master.scheduling.messages import Output
 from master.scheduling.task import MAX_FAILURES
@@ -36,14 +36,8 @@ PATIENCE_S = 60.0
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
-    Parameters
-    ----------
-    request
-        The input, the options and the log.
-    processes
-        Workers that `start_workers` started on this machine.
-    credentials
-        What master and workers prove themselves with; None: a fresh secret.
+    `processes` are workers that `start_workers` started on this machine; without `credentials`, master and
+    workers prove themselves with a fresh secret.
     """
 
     def __init__(
@@ -79,8 +73,8 @@ class GrpcEngine:
         try:
             self._cluster.start()
             if listen and self._starts_none:
-                expected = {"mappers": mappers, "reducers": reducers}
-                self._log.event(AwaitingWorkers(address=self._server.address, **expected))
+                address = self._server.address
+                self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
             elif listen:
                 self._log.event(Listening(address=self._server.address))
             self._dispatcher.await_workers(mappers, reducers)
@@ -140,8 +134,7 @@ class GrpcEngine:
                 order = self._order(order.job, order.state, [split], 0, None)
                 (output,) = self._dispatcher.run(order)
                 continue
-            assert isinstance(output.content, MapFiles)
-            file = output.content.map_output
+            file = cast(MapFiles, output.content).map_output
             if (offset, crc32) != (file.size_bytes, file.crc32):
                 raise RunFailedError(f"the map output of task {split.index + 1} arrived damaged")
             return

@@ -5,7 +5,7 @@ from common.model import Role
 from common.rpc.address import split_address
 from common.rpc.credentials import Credentials, PeerRole
 from master.cluster.processes import start_workers
-from master.engines.base import EngineRequest
+from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from common.errors import MapReduceError, RunFailedError, UsageError
 
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+FAILED = "Spark failed: "
 CLASS = re.compile(r"^(Exception in thread \S+ )?(org\.apache\.spark\.\S*Exception|py4j\.\S+): ")
 
 
@@ -20,27 +21,28 @@ def translated_errors() -> Iterator[None]:
         raise
     except Exception as error:
         raise_translated(error)
-        raise RunFailedError(f"Spark gave up: {reason_of(error)}") from error
+        raise RunFailedError(f"{FAILED}{reason_of(error)}") from error
 
 
 def raise_translated(error: BaseException) -> None:
     """Raise what is known to be behind an error; return if nothing is known."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MapReduceError):  # a signal, which py4j has taken for trouble of its own
+        if isinstance(cause, MapReduceError):  # a signal, which py4j has wrapped in an error of its own
             raise cause from None
         cause = cause.__cause__ or cause.__context__
     text = str(error)
     if missing := _MISSING_MODULE.search(text):
         module = missing[1].partition(".")[0]
         raise UsageError(
-            f"the executors' Python has no {module}: pip install {module} on every worker host, "
-            "or let PYSPARK_PYTHON name a Python there that has it"
+            f"module {module} is missing on the executors; run pip install {module} on every worker host, "
+            "or set PYSPARK_PYTHON to a Python that has it"
         ) from error
     if "PYTHON_VERSION_MISMATCH" in text:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise UsageError(
-            f"the executors' Python is not {version} as here: let PYSPARK_PYTHON name one that is"
+            f"the executors run another Python version than this one ({version}); set PYSPARK_PYTHON to a "
+            f"Python {version} there"
         ) from error
 
 

@@ -1,26 +1,30 @@
 """Input that Spark reads by its address: hdfs://, s3a://, file:// and whatever else it is set up for."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from common.engines.spark_input import StoreLines, StoreVectors, count_lines, first_lines
+from common.engines.spark_input import count_lines, first_lines, store_lines, store_vectors
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
 from common.formats.text import layout_of
 from common.model import Input, InputFormat, Split
-from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import StoredRows
+from master.engines.spark.connect import connect
+from master.engines.spark.errors import FAILED, translated_errors
+from master.engines.spark.rows import NUMBERS, SparkRows
+from master.options.config import RunConfig
 from master.options.groups import InputOptions
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
 
 _DELIMITER = "textinputformat.record.delimiter"
-_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+_NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+_EMPTY = "the table is empty; it needs at least one row and one column"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class UriFile:
 
     context: "SparkContext"
     input: Input
-    stored: StoredRows
+    stored: SparkRows
     header: tuple[str, ...] = ()
 
     def split(self, bounds: list[int]) -> list[Split]:
@@ -37,10 +41,23 @@ class UriFile:
         raise RunFailedError(f"{self.input.path} is in Spark's partitions")
 
 
-def check_address(uri: str) -> None:
-    """Raise UsageError if an address names several files."""
+def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
+    """Connect, and have Spark read an address.
+
+    Raises
+    ------
+    UsageError
+        It names several files, or lines of text are to be read.
+    """
+    uri = config.input.input
+    if config.input.reads_lines:
+        raise UsageError(f"--input {uri}: lines of text are read from files, not addresses")
     if patterns := set(uri) & set(",*?[]{}"):
-        raise UsageError(f"--input {uri}: to Spark, {' '.join(sorted(patterns))} would name several files")
+        raise UsageError(
+            f"--input {uri}: the characters {' '.join(sorted(patterns))} are patterns in Spark; name one file"
+        )
+    context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
+    return open_uri(context, config.input, config.workers.mappers)
 
 
 def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
@@ -49,14 +66,14 @@ def open_uri(context: "SparkContext", options: InputOptions, partitions: int) ->
     Raises
     ------
     InputError, UsageError
-        It can't be read, is of another kind, holds what it must not, or has no such columns.
+        It can't be read, is of another kind, has invalid content, or has no such columns.
     """
     uri = options.input
     size_bytes, mtime_ns = _status(context, uri)
     source = Input(uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, options.dtype)
     suffix = PurePosixPath(uri).suffix
     if suffix == ".npy":
-        raise InputError.at(uri, "Spark reads text and Parquet by address, not .npy; write it as Parquet")
+        raise InputError.at(uri, _NO_NPY)
     if suffix in (".parquet", ".pq"):
         return _open_parquet(context, source, options.columns)
     return _open_text(context, source, options.columns, partitions)
@@ -84,7 +101,7 @@ def _refused(uri: str) -> Iterator[None]:
     except RunFailedError as error:
         if not isinstance(error.__cause__, Py4JJavaError):
             raise
-        said = str(error).removeprefix("Spark gave up: ")
+        said = str(error).removeprefix(FAILED)
         reason = "No such file" if "FileNotFoundException" in said else said
         raise InputError.at(uri, f"cannot be read: {reason}") from None
 
@@ -95,14 +112,14 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
         head = lines.mapPartitionsWithIndex(first_lines).take(2)
     layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
     source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
-    store = StoreLines(source, head[0][:2] if layout.header else None)
+    store = partial(store_lines, source, head[0][:2] if layout.header else None)
     try:
-        stored = StoredRows(lines.mapPartitionsWithIndex(store))
+        stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
     except InputError:  # it is in a partition whose first line's number nobody knows yet
         with translated_errors():
             counts = lines.mapPartitionsWithIndex(count_lines).collect()
         before = tuple(accumulate(counts, initial=0))
-        stored = StoredRows(lines.mapPartitionsWithIndex(replace(store, lines_before=before)))
+        stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
     return UriFile(context, replace(source, rows=stored.rows), stored, layout.header)
 
 
@@ -125,17 +142,18 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
         kinds = dict(frame.dtypes)
     names = frame.columns
     if not names:
-        raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
+        raise InputError.at(source.path, _EMPTY)
     columns = choose_columns(source.path, wanted, names, len(names))
     for column in columns:
-        if kinds[names[column]] not in _NUMBERS:
-            kind = kinds[names[column]]
+        if (kind := kinds[names[column]]) not in NUMBERS:
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
-    stored = StoredRows(chosen.rdd.mapPartitionsWithIndex(StoreVectors(source, numbered=True)))
+    stored = SparkRows.stored(
+        chosen.rdd.mapPartitionsWithIndex(partial(store_vectors, source, numbered=True))
+    )
     if not stored.rows:
-        raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
+        raise InputError.at(source.path, _EMPTY)
     return UriFile(context, replace(source, rows=stored.rows), stored)

@@ -57,7 +57,7 @@ def test_a_held_part_whose_file_changed_is_refused(part: FilePart, tmp_path: Pat
 
 def test_a_worker_without_the_file_says_where(part: FilePart, tmp_path: Path) -> None:
     Path(part.source.path).unlink()
-    there = f"\\(on {socket.gethostname()}; every worker needs the file there\\)$"
+    there = f"\\(on host {socket.gethostname()}; every worker needs the file at this path\\)$"
     with pytest.raises(InputError, match=there):
         part.open(tmp_path)
 

@@ -1,6 +1,7 @@
 """The tasks of Spark's and Dask's workers give what a job gives at once, in whatever order pieces come."""
 
 import random
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis.strategies import DataObject, booleans, data, integers, lists
 
 from common.engines import tasks
-from common.engines.rows import FilePart, forget
-from common.engines.tasks import Order, label_opened, map_opened, map_part, reduce_pieces
+from common.engines.rows import FilePart, forget, held
+from common.engines.tasks import Order, label_part, map_part, reduce_pieces
 from common.formats.dataset import open_input, open_lines, plan_splits
 from common.jobs.base import Job
 from common.jobs.rows import Describe
@@ -39,7 +40,7 @@ def test_map_and_reduce_in_parts(
         emitted = [
             pair
             for part, (start, stop) in enumerate(pairwise(cuts))
-            for pair in map_opened(order, part, rows[start:stop], {})
+            for pair in map_part(order, part, nullcontext((rows[start:stop], {})))
         ]
     random.Random(seed).shuffle(emitted)
     assert {piece.values.dtype for _, piece in emitted} <= {np.dtype(np.float64)}
@@ -51,7 +52,7 @@ def test_labels_are_text_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tasks, "_LABELLED_ROWS", 2)
     order = order_of(WordCount(), {}, (0, 3), combine=True)
     lines = ["b a", "b", '","']
-    assert list(label_opened(order, 1, lines)) == [b"b,1\na,1\nb,1\n", b'""",""",1\n']
+    assert list(label_part(order, 1, nullcontext((lines, {})))) == [b"b,1\na,1\nb,1\n", b'""",""",1\n']
 
 
 def test_a_part_is_mapped_from_its_file(tmp_path: Path) -> None:
@@ -64,6 +65,7 @@ def test_a_part_is_mapped_from_its_file(tmp_path: Path) -> None:
         splits = plan_splits(file, 2)
         order = order_of(job, {}, tuple(split.row_start for split in splits), combine=False)
         parts = [FilePart(file.input, split) for split in splits]
-        emitted = [pair for part in parts for pair in map_part(order, part, tmp_path)]
+        opened = [held("run", part, tmp_path) for part in parts]
+        emitted = [pair for i in range(2) for pair in map_part(order, i, opened[i])]
         assert {key: values.tolist() for key, values in reduce_pieces(job, emitted)} == expected
     forget("run")

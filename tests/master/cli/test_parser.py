@@ -14,8 +14,7 @@ from common.model import FloatType
 from master.algorithms.base import Command, Prepared
 from master.algorithms.wordcount.algorithm import WordCountAlgorithm
 from master.cli.parser import command_line
-from master.engines.base import EngineRow
-from master.engines.table import ENGINES
+from master.engines.table import ENGINES, EngineRow
 from master.options.declare import EngineName, option, required
 from master.options.groups import MessageOptions
 

@@ -11,8 +11,8 @@ from common.formats.dataset import open_input
 from common.jobs.centroids import Label
 from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.engines.base import EngineRequest
-from master.engines.inline import open_array, start_engine
+from master.engines.inline import InlineEngine, start_engine
+from master.engines.table import EngineRequest
 from master.options.config import RunConfig
 from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
@@ -31,9 +31,8 @@ def test_a_file_and_rows_in_memory_give_the_same(tmp_path: Path) -> None:
     with closing(Recorder(None, Silent())) as log, ExitStack() as stack:
         request = EngineRequest(config, TaskOptions(), open_input(path), DataDir(tmp_path), log, stack)
         engine = start_engine(request)
-        found = [
-            b"".join(map(bytes, each.map_only(Label(), STATE))) for each in (engine, open_array(points, 2))
-        ]
+        in_memory = InlineEngine(points, combine=True, threads=2)
+        found = [b"".join(map(bytes, each.map_only(Label(), STATE))) for each in (engine, in_memory)]
         assert found == [b"0\n1\n0\n"] * 2
         np.save(path, points[:2])
         with pytest.raises(InputError, match="the file changed while the run was using it"):

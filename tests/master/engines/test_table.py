@@ -2,19 +2,27 @@
 
 import ast
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from common.errors import UsageError
+from common.errors import InputError, UsageError
+from common.model import FloatType
 from master import KMeans
 from master.algorithms import own_commands
 from master.cli.commands import execute
 from master.cli.parser import command_line
-from master.engines.base import EngineRow, Package, load_function
-from master.engines.table import ENGINES, check_options
+from master.engines.table import (
+    ENGINES,
+    EngineRow,
+    Package,
+    check_installed,
+    check_options,
+    load_function,
+)
 from master.options.config import RunConfig
 from master.options.declare import EngineName
 from master.options.groups import (
@@ -28,8 +36,8 @@ from master.options.groups import (
 )
 from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, options
 
-NO_FILES = "it writes no files between map and reduce"
-NOT_OURS = "its failures are its own to handle: kill a worker process instead"
+NO_FILES = "it writes no intermediate files"
+NOT_OURS = "its cluster handles failures itself; kill one of its worker processes instead"
 LISTEN = HostOptions(listen="10.0.0.1:7000", certs=Path("certs"))
 
 
@@ -48,7 +56,7 @@ def test_what_a_row_names_exists(name: str) -> None:
     row = ENGINES[name]
     if row.package is not None:
         pytest.importorskip(row.package.module)
-    for target in (row.start, row.open_input, row.open_array, row.open_data):
+    for target in (row.start, row.open_address, row.open_array, row.open_data):
         assert target is None or callable(load_function(target))
 
 
@@ -71,15 +79,15 @@ def test_what_a_row_names_exists(name: str) -> None:
         ),
         (
             config("grpc", "hdfs://host/file"),
-            "--input hdfs://host/file: only --engine spark reads addresses like this one",
+            "--input hdfs://host/file: only --engine spark reads such addresses",
         ),
         (
             config("spark", files=FileOptions(keep_iterations=True)),
-            f"--keep-iterations makes no sense with --engine spark: {NO_FILES}",
+            f"--keep-iterations does not apply to --engine spark: {NO_FILES}",
         ),
         (
             config("dask", failures=FailureOptions(fail_rate=0.5)),
-            f"--fail-rate makes no sense with --engine dask: {NOT_OURS}",
+            f"--fail-rate does not apply to --engine dask: {NOT_OURS}",
         ),
     ],
     ids=lambda value: value.split()[0] if isinstance(value, str) else "",
@@ -88,6 +96,35 @@ def test_options_that_do_not_go_with_an_engine(asked: RunConfig, message: str) -
     with pytest.raises(UsageError) as refused:
         check_options(asked)
     assert str(refused.value) == message
+
+
+def test_functions_are_imported_when_they_are_needed() -> None:
+    assert load_function("master.engines.table:load_function") is load_function
+    with pytest.raises(ModuleNotFoundError):
+        load_function("master.engines.nowhere:start")
+
+
+def test_a_file_is_opened_with_its_options(tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("a,b,c\n1,2,3\n")
+    asked = RunConfig(
+        input=InputOptions(str(path), "c,a", FloatType.FLOAT32),
+        output=OutputOptions(),
+        workers=WorkerOptions(1, 1),
+    )
+    with ExitStack() as stack:
+        file = ENGINES["grpc"].open_input(asked, stack)
+        assert (file.input.columns, file.input.dtype) == ((2, 0), FloatType.FLOAT32)
+        path.unlink()
+        with pytest.raises(InputError, match="cannot be read: No such file"):
+            ENGINES["grpc"].open_input(asked, stack)
+
+
+def test_packages_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_installed("grpc")
+    numpy = EngineRow("", start="nowhere:start", package=Package("numpy", module="numpy", pip="numpy"))
+    monkeypatch.setitem(ENGINES, "any", numpy)
+    check_installed("any")
 
 
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +176,7 @@ def test_a_new_engine_on_the_command_line(
     assert not [thread for thread in threading.enumerate() if "engine-of-a-test" in thread.name]
     with pytest.raises(SystemExit, match="2"):
         command_line(own_commands(), execute).main([*options(), "--engine", "threads", "--keep-iterations"])
-    assert "--keep-iterations makes no sense with --engine threads" in capsys.readouterr().err
+    assert "--keep-iterations does not apply to --engine threads" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("threads_row")

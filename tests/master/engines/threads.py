@@ -7,8 +7,8 @@ from common.events.catalogue.workers import Cluster
 from common.jobs.base import Job
 from common.jobs.engine import Engine
 from common.model import Buffer, FloatArray, Key, State
-from master.engines.base import EngineRequest
 from master.engines.inline import InlineEngine
+from master.engines.table import EngineRequest
 
 
 class ThreadsEngine:

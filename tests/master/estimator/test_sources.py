@@ -44,7 +44,7 @@ def test_columns_of_a_file(tmp_path: Path) -> None:
     model = KMeans(2, random_state=0, columns="x,y").fit(path)
     expected = KMeans(2, random_state=0).fit(POINTS)
     assert model.cluster_centers_.tobytes() == expected.cluster_centers_.tobytes()
-    with pytest.raises(ValueError, match="columns is for files"):
+    with pytest.raises(ValueError, match="columns applies only to files"):
         model.fit(POINTS)
 
 

@@ -17,5 +17,8 @@ def test_what_is_no_address(address: str) -> None:
 
 def test_nobody_answers() -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
-    with pytest.raises(UsageError, match=r"nobody answers there \(Connection refused\); is it up"):
+    with pytest.raises(
+        UsageError,
+        match=r"no answer \(Connection refused\)\. Is the scheduler running\? Is the port right\?$",
+    ):
         _check_scheduler(address)

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import InputError, MapReduceError, RunFailedError, UsageError
-from master.engines.dask.errors import translated_errors
+from master.engines.dask.connect import translated_errors
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,10 @@ from master.engines.dask.errors import translated_errors
         (
             ModuleNotFoundError("x", name="isal.igzip"),
             UsageError,
-            "Dask's workers have no isal: pip install isal where they run",
+            "module isal is missing on the Dask workers; run there: pip install isal",
         ),
-        (TimeoutError("one\ntwo"), RunFailedError, "Dask gave up: TimeoutError: one"),
-        (OSError(), RunFailedError, "Dask gave up: OSError: OSError()"),
+        (TimeoutError("one\ntwo"), RunFailedError, "Dask failed: TimeoutError: one"),
+        (OSError(), RunFailedError, "Dask failed: OSError: OSError()"),
     ],
 )
 def test_translated(raised: Exception, kind: type[MapReduceError], text: str) -> None:

@@ -17,10 +17,7 @@ org.apache.spark.SparkException: Exception thrown in awaitResult:
 Caused by: java.lang.RuntimeException: java.lang.IllegalStateException: Expected SaslMessage
 \tat org.apache.spark.network.sasl.SaslMessage.decode(SaslMessage.java:70)
 """
-MEND = (
-    "put the cluster's spark.authenticate and spark.authenticate.secret into spark-defaults.conf "
-    "in the folder $SPARK_CONF_DIR"
-)
+REMEDY = "Put spark.authenticate and spark.authenticate.secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
 
 def check_admitted(text: str) -> None:
@@ -34,7 +31,9 @@ def check_admitted(text: str) -> None:
 def test_a_master_that_does_not_let_us_in() -> None:
     with pytest.raises(UsageError) as refused:
         check_admitted(REFUSED * 3 + GAVE_UP)
-    expected = f"--spark-master spark://10.0.0.1:7077 does not let us in (Expected SaslMessage): {MEND}"
+    expected = (
+        f"--spark-master spark://10.0.0.1:7077 rejected the connection (Expected SaslMessage). {REMEDY}"
+    )
     assert str(refused.value) == expected
 
 

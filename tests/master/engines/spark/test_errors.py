@@ -19,10 +19,10 @@ ValueError: too large
         (
             RuntimeError("ModuleNotFoundError: No module named 'isal.igzip'"),
             UsageError,
-            "the executors' Python has no isal: pip install isal on every worker host, or let PYSPARK_PYTHON "
-            "name a Python there that has it",
+            "module isal is missing on the executors; run pip install isal on every worker host, or set "
+            "PYSPARK_PYTHON to a Python that has it",
         ),
-        (OSError("org.apache.spark.SparkException: gone"), RunFailedError, "Spark gave up: gone"),
+        (OSError("org.apache.spark.SparkException: gone"), RunFailedError, "Spark failed: gone"),
     ],
 )
 def test_translated(raised: Exception, kind: type[MapReduceError], text: str) -> None:

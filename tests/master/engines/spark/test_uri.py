@@ -1,14 +1,42 @@
-"""An address names one file; reading it is tested in tests/engines."""
+"""The input is opened here, or by Spark; an address names one file. Runs are tested in tests/engines."""
+
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
-from master.engines.spark.uri import check_address
+from master.engines.table import ENGINES
+from master.options.config import RunConfig
+from master.options.declare import EngineName
+from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+
+SEVERAL = r"^--input hdfs://host/{a,b}/\*.csv: the characters \* , { } are patterns in Spark; name one file$"
 
 
-def test_an_address_of_several_files() -> None:
-    check_address("hdfs://host/a b-c.csv")
-    with pytest.raises(UsageError) as refused:
-        check_address("hdfs://host/{a,b}/*.csv")
-    text = "--input hdfs://host/{a,b}/*.csv: to Spark, * , { } would name several files"
-    assert str(refused.value) == text
+def config(source: str) -> RunConfig:
+    workers = WorkerOptions(2, 1, EngineName("spark"))
+    return RunConfig(input=InputOptions(source), output=OutputOptions(), workers=workers)
+
+
+def test_a_file_needs_no_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    (tmp_path / "points.csv").write_text("1,2\n")
+    with ExitStack() as stack:
+        file = ENGINES["spark"].open_input(config(str(tmp_path / "points.csv")), stack)
+        assert file.input.rows == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("hdfs://host/{a,b}/*.csv", SEVERAL),
+        ("hdfs://host/a b-c.csv", "needs Java 17 or newer, and there is"),
+    ],
+)
+def test_an_address_is_checked_before_spark_starts(
+    monkeypatch: pytest.MonkeyPatch, source: str, text: str
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    with ExitStack() as stack, pytest.raises(UsageError, match=text):
+        ENGINES["spark"].open_input(config(source), stack)

@@ -1,0 +1,65 @@
+"""What the engines on Spark and Dask share: the stages of a run, and the log of their tasks."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from common.engines.tasks import Order, Report
+from common.errors import InputError
+from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
+from common.events.log import Log
+from common.jobs.base import Job
+from common.model import State, TaskOptions
+
+
+@dataclass(frozen=True)
+class ClusterStage:
+    """A stage that has begun: its number, from 1, what its tasks are told, and the log of how they go."""
+
+    number: int
+    iteration: int | None
+    order: Order
+    log: Log
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields that say which stage an event belongs to."""
+        return {"stage": self.number, "job": self.order.job.name, "iteration": self.iteration}
+
+    def finish(self, reports: Iterable[Report]) -> None:
+        """Log how the tasks went; raise InputError if one of them found that the input is invalid."""
+        ordered = sorted(reports, key=lambda report: (report.method, report.task))
+        for report in ordered:
+            done = TaskFinished(
+                **self.fields,
+                from_=report.worker,
+                method=report.method,
+                task=report.task,
+                attempt=report.attempt,
+                status=SUCCESS if report.refusal is None else FAILURE,
+                duration_ms=report.duration_ms,
+                records=report.records,
+            )
+            self.log.event(done)
+        if refusal := next((report.refusal for report in ordered if report.refusal is not None), None):
+            raise InputError(refusal)
+
+
+class Stages:
+    """Begins the stages of a run, over parts of the input that start at those rows."""
+
+    def __init__(self, options: TaskOptions, row_starts: tuple[int, ...], log: Log) -> None:
+        self.run = secrets.token_hex(8)
+        self._options = options
+        self._row_starts = row_starts
+        self._log = log
+        self._begun = 0
+
+    def begin(self, job: Job, state: State, iteration: int | None = None) -> ClusterStage:
+        """Begin a stage, and log that."""
+        self._begun += 1
+        order = Order(self.run, job, dict(state), self._options, self._row_starts)
+        stage = ClusterStage(self._begun, iteration, order, self._log)
+        self._log.event(StageStarted(**stage.fields))
+        return stage
