@@ -9,8 +9,10 @@ from typing import BinaryIO
 
 from common.errors import DataDirInUseError, UsageError
 from common.model import Role
-from common.store.cleanup import clean_after_run, remove
+from common.store.files import remove
 from common.store.names import (
+    CACHE,
+    JOB_FOLDER,
     LOCK,
     SET_ASIDE,
     TEMPORARY,
@@ -45,10 +47,10 @@ class DataDir:
         """Remove all other checkpoints and temporary files; nobody may be writing a checkpoint."""
         names = {path.name for path in kept}
         with suppress(OSError):
-            for entry in list(os.scandir(self.checkpoints)):
-                ours = is_checkpoint_name(entry.name) or entry.name.endswith(TEMPORARY)
-                if ours and entry.name not in names:
-                    os.unlink(entry)  # noqa: PTH108
+            for path in list(self.checkpoints.iterdir()):
+                ours = is_checkpoint_name(path.name) or path.name.endswith(TEMPORARY)
+                if ours and path.name not in names:
+                    path.unlink()
             if not kept:
                 self.checkpoints.rmdir()
 
@@ -117,6 +119,13 @@ def locked_worker_folder(folder: Path) -> Iterator[None]:
             yield
         finally:
             clean_after_run(folder)
+
+
+def clean_after_run(node: Path) -> None:
+    """Remove a worker's cache, temporary files and the folders of jobs outside the iterations."""
+    remove(node / CACHE)
+    for path in [*node.rglob(f".*{TEMPORARY}"), *node.glob(f"{JOB_FOLDER}*")]:
+        remove(path)
 
 
 @contextmanager

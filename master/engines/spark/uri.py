@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.engines.spark_input import count_lines, first_lines, store_lines, store_vectors
 from common.errors import InputError, RunFailedError, UsageError
+from common.formats.base import InputFile
 from common.formats.columns import choose_columns
 from common.formats.text import layout_of
 from common.model import Input, InputFormat, Split
@@ -27,14 +28,12 @@ _NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file t
 _EMPTY = "the table is empty; it needs at least one row and one column"
 
 
-@dataclass(frozen=True)
-class UriFile:
+@dataclass(frozen=True, kw_only=True)
+class UriFile(InputFile):
     """An input whose rows Spark's executors keep already."""
 
     context: "SparkContext"
-    input: Input
     stored: SparkRows
-    header: tuple[str, ...] = ()
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Refuse: the partitions are Spark's."""
@@ -120,7 +119,8 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
             counts = lines.mapPartitionsWithIndex(count_lines).collect()
         before = tuple(accumulate(counts, initial=0))
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
-    return UriFile(context, replace(source, rows=stored.rows), stored, layout.header)
+    found = replace(source, rows=stored.rows)
+    return UriFile(input=found, header=layout.header, context=context, stored=stored)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
@@ -156,4 +156,4 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     )
     if not stored.rows:
         raise InputError.at(source.path, _EMPTY)
-    return UriFile(context, replace(source, rows=stored.rows), stored)
+    return UriFile(input=replace(source, rows=stored.rows), context=context, stored=stored)
