@@ -27,18 +27,8 @@ class CheckpointWriter:
     input is read once for its checksum. The two newest are kept; those of an earlier run go when
     this one's first is there. A context manager.
 
-    Parameters
-    ----------
-    data_dir
-        Where they go.
-    subject
-        What the run is about.
-    found
-        Where the run continues, if it does.
-    log
-        Gets an event for each.
-    begun
-        Called after each: from now on the run can be resumed.
+    `found` is where the run continues, if it does; `begun` is called after each checkpoint: from then on
+    the run can be resumed.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class Header(Event):
 
 
 class Resumed(Event):
-    """The run goes on from a checkpoint."""
+    """The run continues from a checkpoint."""
 
     iteration: int
     of: int
@@ -54,14 +54,14 @@ class Checkpoint(Event):
 
 
 class CheckpointFailed(Event):
-    """A checkpoint cannot be written; the run goes on without it."""
+    """A checkpoint cannot be written; the run continues without it."""
 
     file: str
     reason: str
 
 
 class CheckpointSkipped(Event):
-    """A checkpoint cannot be used to resume; the run goes on from an older one."""
+    """A checkpoint cannot be used to resume; the run continues from an older one."""
 
     file: str
     reason: str
