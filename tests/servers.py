@@ -21,12 +21,12 @@ from mapper.servicer import add_mapper
 from master.cluster.membership import Membership
 from master.cluster.service import MasterService
 from master.run.recorder import Recorder
-from master.views.terminal import Silent
+from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server, add_WorkerServicer_to_server
 from reducer.servicer import add_reducer
 
-NO_LOG = Recorder(None, Silent())
+NO_LOG = Recorder(None, Screen())
 SERVICES = {
     "Worker": PeerRole.MAPPER,
     "Mapper": PeerRole.MAPPER,
@@ -59,7 +59,7 @@ def serving(credentials: dict[PeerRole, Credentials], folder: Path) -> Iterator[
             if role is PeerRole.MASTER:
                 dump = Dump(folder / "dump.txt")
                 stack.callback(dump.close)
-                log = Recorder(dump, Silent())
+                log = Recorder(dump, Screen())
                 stack.callback(log.close)
                 serve_master(server, own, log)
             else:

@@ -1,4 +1,4 @@
-"""Items handed over in batches, by a thread of their own: whoever puts one does not wait."""
+"""Items handed over in batches by a thread of its own: who puts an item does not wait."""
 
 import threading
 from collections import deque
@@ -9,14 +9,9 @@ _Item = TypeVar("_Item")
 
 
 class Batches(Generic[_Item]):
-    """Gives items to a function: one after a pause at once, those of a burst together.
+    """Gives items to `take`: in their order, at least one, never from two threads at a time.
 
-    Parameters
-    ----------
-    take
-        Gets them, in the order they came, at least one; never in two threads at a time.
-    pause_s
-        How long to wait after a batch before the next.
+    After each batch it waits for `pause_s`. So a single item goes at once, and those of a burst together.
     """
 
     def __init__(self, take: Callable[[list[_Item]], None], pause_s: float) -> None:

@@ -11,14 +11,8 @@ from common.errors import UsageError, printable
 class Dump:
     """The file itself; safe to write to from several threads.
 
-    If it can't be written to any more, as on a full disk, the run goes on without: `problem` says why.
-
-    Parameters
-    ----------
-    path
-        Its name.
-    append
-        Go on with what is there, instead of replacing it.
+    If it cannot be written any more, as on a full disk, the run continues without it: `problem` says why.
+    With `append` it continues the file that is there.
 
     Raises
     ------
@@ -29,13 +23,11 @@ class Dump:
     def __init__(self, path: Path, *, append: bool = False) -> None:
         try:
             torn = append and _ends_within_a_line(path)
-            self._file = path.open(
-                "a" if append else "w", encoding="utf-8", errors="backslashreplace", buffering=1
-            )
+            mode = "a" if append else "w"
+            self._file = path.open(mode, encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
             raise UsageError(f"--dump {path}: {error.strerror}") from None
-        self._path = path
-        self._lock = threading.Lock()
+        self._path, self._lock = path, threading.Lock()
         self.problem: str | None = None
         if torn:
             self.write("")

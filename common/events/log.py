@@ -27,7 +27,7 @@ class View(Protocol):
     """Where events are shown."""
 
     def show(self, entries: Sequence[Entry]) -> None:
-        """Show events, those that are of interest."""
+        """Show the events that matter to a reader."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -1,4 +1,4 @@
-"""What a worker is doing: each attempt once, however often it is ordered, and signs that it goes on."""
+"""What a worker is doing: each attempt once, however often it is ordered, and a measure of progress."""
 
 import threading
 import time
@@ -26,11 +26,9 @@ class Attempts:
         The master asks again when an answer got lost on its way. Errors count as results here.
         """
         with self._lock:
-            future = self._known.get(attempt)
-            mine = future is None
-            if future is None:
-                self._forget_before(attempt)
-                future = self._known[attempt] = Future()
+            if mine := attempt not in self._known:
+                self._forget_before(attempt.stage.sequence)
+            future = self._known.setdefault(attempt, Future())
         if mine:
             try:
                 future.set_result(work())
@@ -58,10 +56,7 @@ class Attempts:
         """Return a number that grows while work goes on: steps, and half seconds of processor time."""
         return self._steps + int(2 * time.process_time())
 
-    def _forget_before(self, attempt: Attempt) -> None:
-        newest = attempt.stage.sequence
-        self._known = {
-            known: future
-            for known, future in self._known.items()
-            if known.stage.sequence >= newest or not future.done()
-        }
+    def _forget_before(self, stage: int) -> None:
+        for attempt, future in list(self._known.items()):
+            if attempt.stage.sequence < stage and future.done():
+                del self._known[attempt]

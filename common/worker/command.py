@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,32 +25,48 @@ from common.worker.service import AddServicer
 
 _BY_A_SIGNAL = 128
 """The exit code of a program that a signal ended is that signal's number higher."""
-_FOLDER: dict[str, Any] = {"type": click.Path(path_type=Path), "metavar": "FOLDER"}
-_CERTS = "Certificates and secret of a {}, made by: python -m scripts.certs"
-_LISTEN = "Where to serve the other workers.  [default: the address that leads to the master, any port]"
-_DATA_ROOT = "Where the input is on this host; nothing outside is read.  [default: .]"
-_OWN_FOLDER = "Its own folder, for what it writes.  [default: data/{}s/joined]"
+_HELP = "Start one {}. It joins a master, on this host or another, and works until the run ends."
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+_PATH: dict[str, Any] = {"type": click.Path(path_type=Path), "metavar": "FOLDER"}
+_ADDRESS = "the address that leads to the master"
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What the command line gives; `index` is 0 if a person started the worker."""
+
+    join: str | None
+    certs: Path | None
+    data_root: Path
+    folder: Path
+    listen: str | None
+    advertise: str | None
+    index: int
+    incarnation: int
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
     """Make the command line of a worker process; `lifeline` if its master started it."""
 
-    @click.command(
-        name=role, help=f"One {role}: joins a master, on this host or another, and works until it is done."
-    )
+    @click.command(name=role, help=_HELP.format(role), context_settings=_SETTINGS)
     @click.option("--join", metavar="HOST:PORT", help="Where the master listens.")
-    @click.option("--certs", **_FOLDER, help=_CERTS.format(role))
-    @click.option("--data-root", **_FOLDER, default=".", help=_DATA_ROOT)
-    @click.option("--folder", **_FOLDER, default=f"data/{role}s/joined", help=_OWN_FOLDER.format(role))
-    @click.option("--listen", metavar="ADDRESS[:PORT]", help=_LISTEN)
-    @click.option("--advertise", metavar="HOST:PORT", help="What to tell the others, if that is different.")
-    @click.option("--index", type=click.IntRange(1), hidden=True)
+    @click.option("--certs", **_PATH, help="Certificates and secret, made by: python -m scripts.certs")
+    @click.option(
+        "--data-root", **_PATH, default=".", help="Folder of the input here; nothing outside is read."
+    )
+    @click.option("--folder", **_PATH, default=f"data/{role}s/joined", help="Folder for its files.")
+    @click.option(
+        "--listen", metavar="ADDRESS[:PORT]", show_default=_ADDRESS, help="Where to serve other workers."
+    )
+    @click.option("--advertise", metavar="HOST:PORT", help="Address to tell others, if not --listen.")
+    @click.option("--index", default=0, hidden=True)
     @click.option("--incarnation", default=0, hidden=True)
-    @click.option("--debug", is_flag=True, help="On an error, print the whole traceback.")
+    @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
     def command(debug: bool, **options: Any) -> None:
         try:
-            started = partial(_started_by_master, lifeline) if lifeline else _started_by_hand
-            _work(started(role, **options), add_servicer, lifeline)
+            given = _Options(**options)
+            settings = _from_master(role, given, lifeline) if lifeline else _by_hand(role, given)
+            _work(settings, add_servicer, lifeline)
         except MapReduceError as error:
             if debug:
                 raise
@@ -67,63 +83,46 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(number)
 
 
-def _started_by_hand(
-    role: Role,
-    join: str | None,
-    certs: Path | None,
-    data_root: Path,
-    folder: Path,
-    listen: str | None,
-    advertise: str | None,
-    **_: object,
-) -> Settings:
-    if join is None or certs is None:
-        raise UsageError("--join and --certs are needed: where the master is, and what proves who we are")
-    host, port = split_address(join, "--join")
+def _by_hand(role: Role, given: _Options) -> Settings:
+    if given.join is None or given.certs is None:
+        raise UsageError(
+            "--join HOST:PORT and --certs FOLDER are required: "
+            "the master's address, and this worker's certificates"
+        )
+    host, port = split_address(given.join, "--join")
     if not port:
-        raise UsageError(f"--join {join}: the port is missing, as in 10.0.0.1:7000")
-    credentials = Credentials.load(certs, role)
+        raise UsageError(f"--join {given.join} has no port; write it as in 10.0.0.1:7000")
+    credentials = Credentials.load(given.certs, role)
     reachable = _address_towards(host, port)
-    own, own_port = split_address(listen, "--listen") if listen else (reachable, 0)
-    if not data_root.is_dir():
-        raise UsageError(f"--data-root {data_root}: there is no such folder")
-    if advertise is not None:
-        split_address(advertise, "--advertise")
+    own, own_port = split_address(given.listen, "--listen") if given.listen else (reachable, 0)
+    if not given.data_root.is_dir():
+        raise UsageError(f"--data-root {given.data_root}: there is no such folder")
+    if given.advertise is not None:
+        split_address(given.advertise, "--advertise")
     return Settings(
         role=role,
-        master=join,
+        master=given.join,
         credentials=credentials,
         listen=f"{own}:{own_port}",
-        address=advertise or f"{reachable if own in WILDCARDS else own}:0",
-        folder=folder.absolute(),
-        data_root=data_root.resolve(),
+        address=given.advertise or f"{reachable if own in WILDCARDS else own}:0",
+        folder=given.folder.absolute(),
+        data_root=given.data_root.resolve(),
     )
 
 
-def _started_by_master(
-    lifeline: Lifeline,
-    role: Role,
-    index: int,
-    incarnation: int,
-    folder: Path,
-    listen: str | None,
-    certs: Path | None,
-    data_root: Path,
-    **_: object,
-) -> Settings:
+def _from_master(role: Role, given: _Options, lifeline: Lifeline) -> Settings:
     master, secret = lifeline.introduction()
-    listen = listen or f"{LOOPBACK}:0"
-    host, _port = split_address(listen, "--listen")
+    listen = given.listen or f"{LOOPBACK}:0"
     return Settings(
         role=role,
         master=master,
-        credentials=Credentials(secret) if certs is None else Credentials.load(certs, role),
+        credentials=Credentials.load(given.certs, role) if given.certs else Credentials(secret),
         listen=listen,
-        address=f"{host}:0",
-        folder=folder,
-        data_root=None if certs is None else data_root,
-        index=index,
-        incarnation=incarnation,
+        address=f"{split_address(listen, '--listen')[0]}:0",
+        folder=given.folder,
+        data_root=given.data_root if given.certs else None,
+        index=given.index,
+        incarnation=given.incarnation,
     )
 
 

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 import click
 import grpc
@@ -65,15 +65,6 @@ class Settings:
         return self.index == 0
 
 
-@dataclass(frozen=True)
-class _Identity:
-    """Who the master says that this worker is."""
-
-    index: int
-    incarnation: int
-    epoch: int
-
-
 class Ending(WorkerServicer):
     """The Worker service: lets the process end when the run is over."""
 
@@ -104,43 +95,38 @@ class Member:
         )
         self._channel = connect(settings.master, settings.credentials, PeerRole.MASTER)
         self.master = MasterStub(self._channel)
-        self.identity = _Identity(settings.index, settings.incarnation, 0)
+        self.identity = pb.JoinResponse(index=settings.index, incarnation=settings.incarnation)
+        """Who the master says that this worker is."""
 
     def join(self) -> None:
         """Tell the master that this worker is here; one from elsewhere waits until there is a master."""
-        said = ""
-        while True:
+        shown = ""
+        while not self._ending.over.is_set():  # as it may be: it joined, the answer got lost, the run ended
             try:
                 self.identity = self._join()
                 return
             except grpc.RpcError as failed:
                 error = error_of(failed)
+            master = self._settings.master
             if not (self._settings.from_elsewhere and may_join_later(error)):
-                raise RunFailedError(f"the master at {self._settings.master} refused: {error}") from None
-            if str(error) != said:
-                said = str(error)
-                reason = said.rsplit(": ", 1)[-1]
-                click.echo(f"waiting for the master at {self._settings.master} ({reason})", err=True)
-            if self._ending.over.wait(JOIN_PAUSE_S):
-                return  # it had joined, though the answer got lost, and by now that run is over
+                raise RunFailedError(f"the master at {master} rejected this worker: {error}") from None
+            reason = str(error).rsplit(": ", 1)[-1]
+            if reason != shown:
+                click.echo(f"waiting for the master at {master} ({reason})", err=True)
+                shown = reason
+            self._ending.over.wait(JOIN_PAUSE_S)
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""
         self._log = log
-        settings, identity = self._settings, self.identity
-        store = NodeStore(settings.folder, identity.index, identity.epoch)
-        context = WorkerContext(
-            store=store,
-            credentials=settings.credentials,
-            data_root=settings.data_root,
-            attempts=self._attempts,
-            log=log,
-        )
+        settings, index = self._settings, self.identity.index
+        store = NodeStore(settings.folder, index, self.identity.epoch)
+        context = WorkerContext(store, settings.credentials, settings.data_root, self._attempts, log)
         add_servicer(self._server.grpc, context)
         add_WorkerServicer_to_server(self._ending, self._server.grpc)
         self._server.start()
         if settings.from_elsewhere:
-            name = node_name(settings.role, identity.index)
+            name = node_name(settings.role, index)
             click.echo(f"joined {settings.master} as {name}, serving at {self._address}", err=True)
 
     def send_heartbeats(self) -> None:
@@ -157,11 +143,11 @@ class Member:
                     heard_s = time.monotonic()
                 elif self._settings.from_elsewhere and time.monotonic() - heard_s > _PATIENCE_S:
                     raise RunFailedError(
-                        f"nothing heard from the master at {self._settings.master} for {_PATIENCE_S:g} s"
+                        f"no answer from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
 
     def leave(self) -> None:
-        """Tell the master that this worker goes, if it listens: others do its work at once."""
+        """Tell the master, if it answers, that this worker goes: others do its work at once."""
         with suppress(grpc.RpcError):
             self.master.Leave(pb.LeaveRequest(**self._name()), timeout=_LEAVE_TIMEOUT_S)
 
@@ -175,7 +161,7 @@ class Member:
         host, port = split_address(self._settings.address, "--advertise")
         return f"{host}:{port or self._server.address.rpartition(':')[2]}"
 
-    def _join(self) -> _Identity:
+    def _join(self) -> pb.JoinResponse:
         settings = self._settings
         request = pb.JoinRequest(
             role=pack_role(settings.role),
@@ -185,34 +171,31 @@ class Member:
             instance=self._instance,
         )
         wait = not settings.from_elsewhere
-        response = self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
-        return _Identity(response.index, response.incarnation, response.epoch)
+        return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
 
     def _join_again(self) -> None:
-        """Come back after having been declared dead; if the master is another one by now, begin anew."""
+        """Join again after the master declared this worker dead; if it is another master now, start anew."""
         if not self._settings.from_elsewhere:
             os._exit(0)  # it has been replaced
         before = self.identity
         self.join()
         if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
-            _begin_anew(self._instance)
+            # A new process of the same command, which keeps its instance, serves the other run.
+            os.environ[_INSTANCE] = self._instance
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _beat(self) -> pb.HeartbeatResponse:
-        tasks, progress = self._attempts.in_progress(), self._attempts.progress()
-        request = pb.HeartbeatRequest(**self._name(), tasks=tasks, progress=progress)
+        attempts = self._attempts
+        request = pb.HeartbeatRequest(
+            **self._name(), tasks=attempts.in_progress(), progress=attempts.progress()
+        )
         return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
 
     def _name(self) -> dict[str, Any]:
-        """Say who this worker is, as the fields of a message."""
+        """Return who this worker is, as the fields of a message."""
         role, identity = pack_role(self._settings.role), self.identity
         return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         if self._log is not None:
             self._log.event(InternalError(id=number, error=repr(error)))
-
-
-def _begin_anew(instance: str) -> Never:
-    """Replace this process by a new one of the same command, for another run; it keeps its instance."""
-    os.environ[_INSTANCE] = instance
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606

@@ -48,12 +48,12 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
     if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
-    places[config.output.dump] = "everything that happened"
+    places[config.output.dump] = "all events"
     width = max(len(str(path)) for path in places)
     heads = [line for file in published.files for line in _head(data_dir.result(file.name), file.content)]
     return [
         f"\n{published.summary}",
-        "\nwhere to look",
+        "\noutput files",
         *(f"  {path!s:<{width}}  {what}" for path, what in places.items()),
         *heads,
     ]

@@ -15,7 +15,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,11 +45,6 @@ class InputIdentity:
     mtime_ns: int
     digest: str = ""
 
-    @classmethod
-    def of(cls, source: Input) -> Self:
-        """Take it from an opened input."""
-        return cls(source.path, source.size_bytes, source.mtime_ns)
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -61,21 +56,20 @@ class Subject:
     @classmethod
     def of(cls, source: Input, parameters: dict[str, str]) -> Self:
         """Take it from an opened input and an algorithm's parameters."""
-        of_input = {
-            "--columns": ",".join(str(column + 1) for column in source.columns),
-            "--dtype": str(source.dtype),
-        }
-        return cls(InputIdentity.of(source), parameters | of_input)
+        columns = ",".join(str(column + 1) for column in source.columns)
+        identity = InputIdentity(source.path, source.size_bytes, source.mtime_ns)
+        return cls(identity, parameters | {"--columns": columns, "--dtype": str(source.dtype)})
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One that was read: where, what about, and where each part stood."""
+    """One that was read. `skipped` has the newer files that cannot be used, and why."""
 
     path: Path
     iteration: int
     subject: Subject
     parts: tuple[Progress, ...]
+    skipped: dict[Path, str] = field(default_factory=dict)
 
 
 def encode_checkpoint(iteration: int, subject: Subject, parts: Sequence[Progress]) -> bytes:
@@ -92,21 +86,21 @@ def encode_checkpoint(iteration: int, subject: Subject, parts: Sequence[Progress
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint's file; _UnusableError if it is torn or damaged."""
+    """Read a checkpoint's file; _UnusableError if it is incomplete or damaged."""
     try:
         first, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
         raise _UnusableError(error.strerror or str(error)) from None
     if first != b'{"sha256": "%s"}' % hashlib.sha256(body).hexdigest().encode():
-        raise _UnusableError("it is torn or damaged: its checksum is wrong")
+        raise _UnusableError("incomplete or damaged: the checksum does not match")
     try:
         head, *parts = map(json.loads, body.splitlines())
         if head["format"] != _FORMAT:
-            raise _UnusableError(f"another version wrote it: its format is {head['format']}, not {_FORMAT}")
+            raise _UnusableError(f"written by another version (format {head['format']}, expected {_FORMAT})")
         subject = Subject(InputIdentity(**head["input"]), head["parameters"])
-        return Checkpoint(path, head["iteration"], subject, tuple(map(_unpack_part, parts)))
+        return Checkpoint(path, head["iteration"], subject, tuple(map(_unpack, parts)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _UnusableError(f"it was not written by this program: {error!r}") from None
+        raise _UnusableError(f"not written by this program: {error!r}") from None
 
 
 def _pack(array: npt.NDArray[Any]) -> object:
@@ -117,54 +111,44 @@ def _pack(array: npt.NDArray[Any]) -> object:
     return {"type": kind.str, "shape": array.shape, "base64": content}
 
 
-def _unpack_part(fields: dict[str, Any]) -> Progress:
-    return {name: _unpack(field) for name, field in fields.items()}
+def _unpack(part: dict[str, Any]) -> Progress:
+    return {name: _unpack_array(value) for name, value in part.items()}
 
 
-def _unpack(field: Any) -> npt.NDArray[Any]:
-    if not isinstance(field, dict):
-        return np.array(field)
-    if field["type"] not in _TYPES:
-        raise ValueError(f"unknown type {field['type']!r}")
-    numbers = np.frombuffer(base64.b64decode(field["base64"], validate=True), field["type"])
-    return numbers.reshape(field["shape"]).astype(numbers.dtype.newbyteorder("="))
+def _unpack_array(value: Any) -> npt.NDArray[Any]:
+    if not isinstance(value, dict):
+        return np.array(value)
+    if value["type"] not in _TYPES:
+        raise ValueError(f"unknown type {value['type']!r}")
+    numbers = np.frombuffer(base64.b64decode(value["base64"], validate=True), value["type"])
+    return numbers.reshape(value["shape"]).astype(numbers.dtype.newbyteorder("="))
 
 
-@dataclass(frozen=True)
-class Found:
-    """What `find_checkpoint` found: the checkpoint to go on from, and the newer ones that are no use."""
-
-    checkpoint: Checkpoint
-    unusable: dict[Path, str]
-
-
-def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Found:
-    """Find the newest usable checkpoint and see that it is this run's.
+def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Checkpoint:
+    """Find the newest usable checkpoint and check that it is this run's.
 
     Raises
     ------
     UsageError
         There is none, or it is of another input or of other options.
     """
-    unusable: dict[Path, str] = {}
+    skipped: dict[Path, str] = {}
     for path in data_dir.checkpoint_files():
         try:
             checkpoint = read_checkpoint(path)
         except _UnusableError as error:
-            unusable[path] = str(error)
+            skipped[path] = str(error)
             continue
         _check_parameters(checkpoint, subject, iterations)
         digest = _check_input(checkpoint, subject.source)
         known = replace(subject, source=replace(subject.source, digest=digest))
-        return Found(replace(checkpoint, subject=known), unusable)
-    if unusable:
-        reasons = "; ".join(f"{path.name}: {reason}" for path, reason in unusable.items())
+        return replace(checkpoint, subject=known, skipped=skipped)
+    if skipped:
+        reasons = "; ".join(f"{path.name}: {reason}" for path, reason in skipped.items())
         raise UsageError(f"--resume: no checkpoint in {data_dir.checkpoints} can be used ({reasons})")
-    result = data_dir.result("centroids.txt")
-    way_on = f"; to go on from its result: --init-centroids {result}"
     raise UsageError(
-        f"--resume: there is no checkpoint in {data_dir.checkpoints}: no run began, or the last one finished"
-        f"{way_on if result.exists() else ''}"
+        f"--resume: no checkpoint in {data_dir.checkpoints}. "
+        "Either no run was started or the last run finished"
     )
 
 
@@ -173,15 +157,17 @@ def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int)
     for option, value in subject.parameters.items():
         if was.get(option) != value:
             raise UsageError(
-                f"--resume: {option} is {value or 'not given'}, but in {checkpoint.path} "
-                f"it is {was.get(option) or 'not given'}"
+                f"--resume: {option} is {value or 'not given'}, "
+                f"but the checkpoint {checkpoint.path} has {was.get(option) or 'none'}"
             )
     if checkpoint.iteration > iterations:
-        raise UsageError(f"--resume: --iters is {iterations}, but {checkpoint.path} is beyond that")
+        raise UsageError(
+            f"--resume: --iters is {iterations}, but the checkpoint {checkpoint.path} is of a later iteration"
+        )
 
 
 def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
-    """Return the input's digest, as far as it is known; UsageError if it is another one than it was."""
+    """Return the input's digest, "" if the checkpoint has none; UsageError if the input has changed."""
     was = checkpoint.subject.source
     if replace(was, digest="") == now:
         return was.digest
@@ -189,7 +175,10 @@ def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
     if now.size_bytes != was.size_bytes:
         raise UsageError(f"{changed}: it has {now.size_bytes} bytes, and that had {was.size_bytes}")
     if not was.digest:
-        raise UsageError(f"{changed}, as its time of change tells; that run ended before it had a checksum")
+        raise UsageError(
+            f"--resume: {now.path} was modified after checkpoint {checkpoint.path} was written, "
+            "which has no checksum to compare with"
+        )
     try:
         same = content_digest(now.path) == was.digest
     except OSError as error:

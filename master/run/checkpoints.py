@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from common.events.catalogue.run import Checkpoint, CheckpointFailed
+from common.events.catalogue import run as events
 from common.events.log import Log
 from common.formats.unchanged import content_digest
 from common.store.files import write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Progress
-from master.run.checkpoint_file import Found, Subject, encode_checkpoint
+from master.run.checkpoint_file import Checkpoint, Subject, encode_checkpoint
 
 _KEPT = 2
 _CLOSE_TIMEOUT_S = 10.0
@@ -27,39 +27,29 @@ class CheckpointWriter:
     input is read once for its checksum. The two newest are kept; those of an earlier run go when
     this one's first is there. A context manager.
 
-    Parameters
-    ----------
-    data_dir
-        Where they go.
-    subject
-        What the run is about.
-    found
-        Where the run goes on, if it does.
-    log
-        Gets a line for each.
-    begun
-        Called after each: from now on the run can be resumed.
+    `found` is where the run continues, if it does; `begun` is called after each checkpoint: from then on
+    the run can be resumed.
     """
 
     def __init__(
         self,
         data_dir: DataDir,
         subject: Subject,
-        found: Found | None,
+        found: Checkpoint | None,
         log: Log,
         begun: Callable[[], None] = lambda: None,
     ) -> None:
         self._data_dir = data_dir
-        self._subject = subject if found is None else found.checkpoint.subject
-        self._resumed = None if found is None else found.checkpoint
+        self._subject = found.subject if found else subject
+        self._resumed = found.parts if found else None
+        self._kept = [found.path] if found else []
         self._log = log
         self._begun = begun
-        self._kept = [] if found is None else [found.checkpoint.path]
         self._changed = threading.Condition()
         self._newest: tuple[int, Sequence[Progress]] | None = None
         self._waiting = False
         self._closing = False
-        self._threads: list[threading.Thread] = []
+        self._writer: threading.Thread | None = None
         self._failing = False
 
     def __enter__(self) -> Self:
@@ -70,22 +60,22 @@ class CheckpointWriter:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        for thread in self._threads[:1]:  # the other one ends by itself
-            thread.join(_CLOSE_TIMEOUT_S)
+        if self._writer is not None:
+            self._writer.join(_CLOSE_TIMEOUT_S)
 
     def resumed(self) -> Sequence[Progress] | None:
         """Return the progress of each part in the run that is resumed; None if none is."""
-        return None if self._resumed is None else self._resumed.parts
+        return self._resumed
 
     def save(self, iteration: int, parts: Sequence[Progress]) -> None:
-        """Have a checkpoint written, soon."""
+        """Write a checkpoint soon."""
         with self._changed:
             self._newest, self._waiting = (iteration, list(parts)), True
             self._changed.notify()
-        if not self._threads:
-            for work in (self._write_all, self._find_digest):
-                self._threads.append(threading.Thread(target=work, name="checkpoints", daemon=True))
-                self._threads[-1].start()
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_all, name="checkpoints", daemon=True)
+            self._writer.start()
+            threading.Thread(target=self._find_digest, name="digest", daemon=True).start()
 
     def remove(self) -> None:
         """End the writing and remove the checkpoints: the run is finished."""
@@ -98,9 +88,9 @@ class CheckpointWriter:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     return
-                newest, subject, self._waiting = self._newest, self._subject, False
-            assert newest is not None
-            self._write(subject, *newest)
+                assert self._newest is not None
+                (iteration, parts), subject, self._waiting = self._newest, self._subject, False
+            self._write(subject, iteration, parts)
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, _PAUSE_S)
 
@@ -112,7 +102,7 @@ class CheckpointWriter:
                 file.write(encode_checkpoint(iteration, subject, parts))
         except OSError as error:
             if not self._failing:  # the run goes on: it is the result that counts
-                self._log.event(CheckpointFailed(file=str(path), reason=error.strerror or str(error)))
+                self._log.event(events.CheckpointFailed(file=str(path), reason=error.strerror or str(error)))
             self._failing = True
             return
         self._failing = False
@@ -120,7 +110,7 @@ class CheckpointWriter:
             return
         self._kept = [*self._kept, path][-_KEPT:]
         self._data_dir.keep_checkpoints(self._kept)
-        self._log.event(Checkpoint(file=str(path)))
+        self._log.event(events.Checkpoint(file=str(path)))
         self._begun()
 
     def _find_digest(self) -> None:

@@ -10,12 +10,14 @@ from common.store.names import set_aside_name
 
 
 class PreviousRun:
-    """Files and folders of the previous run, each renamed within its folder."""
+    """Files and folders of the previous run, each renamed within its folder.
+
+    `is_kept` tells whether they can be restored: they were neither restored nor discarded.
+    """
 
     def __init__(self) -> None:
         self._renamed: dict[Path, Path] = {}
         self.is_kept = True
-        """Whether it can be restored; otherwise it was restored or discarded before."""
 
     @classmethod
     def set_aside(cls, paths: Iterable[Path]) -> Self:
@@ -24,7 +26,7 @@ class PreviousRun:
         Raises
         ------
         UsageError
-            One can't be renamed; then all are as before.
+            One cannot be renamed; then all are as before.
         """
         previous = cls()
         for path in paths:
@@ -39,14 +41,14 @@ class PreviousRun:
         return previous
 
     def restore(self) -> None:
-        """Give all its name back, in place of what is there now."""
+        """Give all files their names back, in place of what is there now."""
         for path, aside in self._renamed.items():
             remove(path)
             aside.rename(path)
         self._end()
 
     def discard(self) -> None:
-        """Remove it: the new run has written something worth keeping, or has ended."""
+        """Remove them: the new run has written its first checkpoint, or has ended."""
         for aside in self._renamed.values():
             remove(aside)
         self._end()

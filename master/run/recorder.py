@@ -1,4 +1,4 @@
-"""Each event as a line of dump.txt, and before a person's eyes."""
+"""The log of the master: each event as a line of dump.txt and on the screen."""
 
 from common.events.batches import Batches
 from common.events.dump import Dump
@@ -6,19 +6,11 @@ from common.events.line import Entry
 from common.events.log import EventLog, View
 
 _PAUSE_S = 0.05
-"""Little to a person, and many events of a short iteration: to write them one by one would cost more."""
+"""A reader does not notice it, and a short iteration has many events: to write each alone would cost more."""
 
 
 class Recorder:
-    """The master's log: writes events and workers' lines in a thread of its own, in the order they came.
-
-    Parameters
-    ----------
-    dump
-        Its file; None: none is kept.
-    view
-        Where events are shown; left tidy when the recorder is closed.
-    """
+    """Writes events and lines of workers, in their order, in a thread of its own, and shows the events."""
 
     def __init__(self, dump: Dump | None, view: View) -> None:
         self._dump = dump
@@ -27,7 +19,7 @@ class Recorder:
         self.event = EventLog("master", self._batches.put).event
 
     def add_lines(self, *lines: str) -> None:
-        """Add lines of others to the dump; they are not shown."""
+        """Add lines of other processes to the dump; they are not shown."""
         for line in lines:
             self._batches.put(line)
 

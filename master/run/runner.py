@@ -1,7 +1,6 @@
 """One run: open the input, run the algorithm on its engine, and write what it publishes."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,9 +10,9 @@ from common.events.log import View
 from common.model import Buffer
 from common.store.files import remove_leftovers, write_whole
 from common.store.folders import DataDir
-from master.algorithms.base import Algorithm, Checkpoints, NoCheckpoints, Published
+from master.algorithms.base import Algorithm, Published
 from master.options.config import RunConfig
-from master.run.checkpoint_file import Found, Subject, find_checkpoint
+from master.run.checkpoint_file import Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
 from master.run.session import Session, open_session, open_source
 
@@ -22,31 +21,24 @@ _Result = TypeVar("_Result")
 
 def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Published:
     """Run an algorithm from the opened input to the written result."""
-    with open_source(config, algorithm.file_names) as source, ExitStack() as stack:
-        algorithm.check(source.file.input)
-        data_dir = source.data_dir
-        subject = Subject.of(source.file.input, algorithm.parameters())
-        found = find_checkpoint(data_dir, subject, algorithm.iterations) if config.files.resume else None
-        written = [data_dir.result(name) for name in algorithm.file_names]
-        parameters = algorithm.parameters() | {"--iters": str(algorithm.iterations or "")}
-        session = stack.enter_context(open_session(config, source, view, *written, parameters=parameters))
-        checkpoints: Checkpoints = NoCheckpoints()
-        if algorithm.iterations:
-            checkpoints = stack.enter_context(_checkpoints(data_dir, session, subject, found))
-        result = algorithm.run(session.engine, source.file.input, session.log, checkpoints)
-        published = algorithm.publish(result)
-        _write_published(config, data_dir, session, published)
-        if isinstance(checkpoints, CheckpointWriter):
-            checkpoints.remove()
-        return published
-
-
-def _checkpoints(
-    data_dir: DataDir, session: Session, subject: Subject, found: Found | None
-) -> CheckpointWriter:
-    for path, reason in ({} if found is None else found.unusable).items():
-        session.log.event(CheckpointSkipped(file=str(path), reason=reason))
-    return CheckpointWriter(data_dir, subject, found, session.log, session.previous.discard)
+    parameters, iterations = algorithm.parameters(), algorithm.iterations
+    with open_source(config, algorithm.file_names) as source:
+        found_input, data_dir = source.file.input, source.data_dir
+        algorithm.check(found_input)
+        subject = Subject.of(found_input, parameters)
+        found = find_checkpoint(data_dir, subject, iterations) if config.files.resume else None
+        shown = parameters | {"--iters": str(iterations or "")}
+        with open_session(config, source, view, shown) as session:
+            log, discard = session.log, session.previous.discard
+            for path, reason in found.skipped.items() if found else ():
+                log.event(CheckpointSkipped(file=str(path), reason=reason))
+            with CheckpointWriter(data_dir, subject, found, log, discard) as checkpoints:
+                result = algorithm.run(session.engine, found_input, log, checkpoints)
+                published = algorithm.publish(result)
+                _write_published(config, data_dir, session, published)
+                if iterations:
+                    checkpoints.remove()
+            return published
 
 
 def _write_published(config: RunConfig, data_dir: DataDir, session: Session, published: Published) -> None:

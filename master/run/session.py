@@ -24,11 +24,12 @@ from master.run.settings import run_started
 
 @dataclass(frozen=True)
 class Source:
-    """The data directory, locked, the opened input, and the engine to start over it."""
+    """The data directory, locked, the opened input, the engine to start, and the results to write."""
 
     data_dir: DataDir
     file: InputFile
     engine: EngineRow
+    results: list[Path]
 
 
 @dataclass(frozen=True)
@@ -40,59 +41,63 @@ class Session:
     previous: PreviousRun
 
 
-def _check_paths(config: RunConfig, file_names: Sequence[str]) -> None:
+def _check_paths(config: RunConfig, data_dir: DataDir, results: Sequence[Path]) -> None:
     """Refuse, before anything is touched, what cannot be read or written, or would be overwritten."""
-    data_dir, source = DataDir(config.output.data_dir), Path(config.input.input)
+    source = Path(config.input.input)
     if not config.input.is_address:
         check_readable(source)
     if data_dir.holds(source):
-        raise UsageError(f"--input {source} lies in a worker's folder, which the run replaces; copy it first")
-    written = {"--dump": config.output.dump} | ({} if config.labels is None else {"--labels": config.labels})
-    taken = [("the input", source), *(("the result", data_dir.result(name)) for name in file_names)]
-    if config.given_centroids is not None:
-        taken.append(("the given centroids", config.given_centroids))
-    for option, path in written.items():
+        raise UsageError(
+            f"--input {source} is in a worker's folder, which the run deletes; copy it to another place first"
+        )
+    given = [] if config.given_centroids is None else [config.given_centroids]
+    taken = {os.path.realpath(path): "the given centroids" for path in given}
+    taken |= {os.path.realpath(path): "the result" for path in results}
+    taken[os.path.realpath(source)] = "the input"
+    for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
+        if path is None:
+            continue
         if not path.parent.is_dir():
             raise UsageError(f"{option} {path}: there is no folder {path.parent}")
         if path.is_dir():
             raise UsageError(f"{option} {path}: a folder, not a file")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise UsageError(f"{option} {path}: no permission to write there")
-        for what, other in taken:
-            if os.path.realpath(path) == os.path.realpath(other):
-                raise UsageError(f"{option} {path} would overwrite {what}")
-        taken.append((f"what {option} writes", path))
+        real = os.path.realpath(path)
+        if real in taken:
+            raise UsageError(f"{option} {path} would overwrite {taken[real]}")
+        taken[real] = f"what {option} writes"
 
 
 @contextmanager
 def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
-    """Lock the data directory, if all options make sense, then open the input; end what that started.
+    """Check the options, lock the data directory and open the input.
 
-    Nothing of an earlier run is touched yet.
+    The files of an earlier run stay as they are. `file_names` are the results that this run will write.
     """
     engine = check_options(config)
-    _check_paths(config, file_names)
     data_dir = DataDir(config.output.data_dir)
+    results = [data_dir.result(name) for name in file_names]
+    _check_paths(config, data_dir, results)
     with data_dir.locked(), ExitStack() as stack:
-        yield Source(data_dir, engine.open_input(config, stack), engine)
+        yield Source(data_dir, engine.open_input(config, stack), engine, results)
 
 
 @contextmanager
 def open_session(
-    config: RunConfig, source: Source, view: View, *written: Path, parameters: Mapping[str, str] | None = None
+    config: RunConfig, source: Source, view: View, parameters: Mapping[str, str] | None = None
 ) -> Iterator[Session]:
-    """Open the dump and start the engine; end all of it in any case.
+    """Open the dump and start the engine; end both in any case.
 
-    After an error that is the user's to mend, all is as before, unless the run got so far that it can be
-    resumed. `written` is what it writes besides the dump and the workers' folders; `parameters` are the
-    algorithm's options, for the log.
+    After an error that the user can correct, all files are as before, unless the run got so far that it can
+    be resumed. `parameters` are the algorithm's options, for the log.
     """
-    data_dir, file = source.data_dir, source.file
+    data_dir, file, resume = source.data_dir, source.file, config.files.resume
     tasks = config.tasks(source.engine.threads(config.workers, config.hosts))
-    replaced = [] if config.files.resume else [config.output.dump]
-    previous = PreviousRun.set_aside([*written, *data_dir.node_folders(), *replaced])
+    replaced = [] if resume else [config.output.dump]
+    previous = PreviousRun.set_aside([*source.results, *data_dir.node_folders(), *replaced])
     try:
-        dump = Dump(config.output.dump, append=config.files.resume)
+        dump = Dump(config.output.dump, append=resume)
     except UsageError:
         previous.restore()
         raise
@@ -108,24 +113,20 @@ def open_session(
             yield Session(load_function(source.engine.start)(request), log, previous)
         log.event(RunFinished())
     except BaseException as error:
-        if isinstance(error, UserError) and previous.is_kept and not config.files.resume:
+        if isinstance(error, UserError) and previous.is_kept and not resume:
             data_dir.remove_nodes()
             log.close()
             dump.discard()
             previous.restore()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
-            log.event(RunFailed(reason=reason, checkpoint=_newest_checkpoint(data_dir)))
+            newest = next(map(str, data_dir.checkpoint_files()), None)
+            log.event(RunFailed(reason=reason, checkpoint=newest))
         raise
     finally:
         previous.discard()
         log.close()
         dump.close()
         if dump.problem is not None:
-            text = f"Warning: {config.output.dump} is not complete: {dump.problem}"
+            text = f"Warning: {config.output.dump} is incomplete: {dump.problem}"
             print(text, file=sys.stderr)  # noqa: T201
-
-
-def _newest_checkpoint(data_dir: DataDir) -> str | None:
-    """Return what `--resume` would go on from, if anything."""
-    return next(map(str, data_dir.checkpoint_files()), None)

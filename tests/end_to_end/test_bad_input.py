@@ -167,7 +167,10 @@ def test_input_in_a_workers_folder(tmp_path: Path) -> None:
     assert run_master(tmp_path, *GOOD).returncode == 0
     path = "data/mappers/M1/map_output.txt"
     line = refuse(tmp_path, *GOOD, "--input", path)
-    assert line == f"--input {path} lies in a worker's folder, which the run replaces; copy it first"
+    assert (
+        line
+        == f"--input {path} is in a worker's folder, which the run deletes; copy it to another place first"
+    )
 
 
 def test_folders_that_are_not_the_runs_stay(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_pandas_is_never_imported(tmp_path: Path, suffix: str, form: str) -> Non
 def test_a_header_is_shown(tmp_path: Path) -> None:
     (tmp_path / "named.csv").write_text("x,y\n1,2\n3,4\n")
     shown = succeed(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
-    assert "input: its first line is a header: x, y\n" in shown
+    assert "input: header found: x, y\n" in shown
     assert story_of(tmp_path).of(Header) == [Header(file=str(tmp_path / "named.csv"), names=("x", "y"))]
     assert "header" not in succeed(tmp_path, *options(k=1))
 

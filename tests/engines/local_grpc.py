@@ -14,7 +14,7 @@ from master.engines.table import EngineRequest
 from master.options.config import RunConfig
 from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
-from master.views.terminal import Silent
+from master.views.terminal import Screen
 
 
 def start(folder: Path, m: int, r: int) -> list[WorkerProcess]:
@@ -38,7 +38,7 @@ def grpc_engine(
     config = RunConfig(
         input=InputOptions(file.input.path), output=OutputOptions(data_dir.root), workers=WorkerOptions(m, r)
     )
-    with closing(Recorder(None, view or Silent())) as log, ExitStack() as stack:
+    with closing(Recorder(None, view or Screen())) as log, ExitStack() as stack:
         started = processes or start(folder, m, r)
         request = EngineRequest(config, tasks or TaskOptions(), file, data_dir, log, stack)
         yield stack.enter_context(GrpcEngine(request, started))

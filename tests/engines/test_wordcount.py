@@ -16,7 +16,7 @@ from common.model import RecordFormat, Records, TaskOptions
 from common.records import decode
 from master.cluster.processes import WorkerProcess
 from master.engines.inline import InlineEngine
-from master.views.terminal import Silent
+from master.views.terminal import Screen
 from tests.engines.local_grpc import grpc_engine, start
 from tests.engines.words import counted_by, write_words
 
@@ -64,7 +64,7 @@ def check_partitions(folder: Path, files: int, r: int, kind: RecordFormat) -> No
         assert {partition_of(key, r) for key in distinct} == {int(file.stem.split("_")[1]) - 1}
 
 
-class Killer(Silent):
+class Killer(Screen):
     """Kills a mapper once, when it was told to map."""
 
     def __init__(self, victim: WorkerProcess) -> None:

@@ -12,7 +12,7 @@ from tests.story import story_of
 def test_dump_on_a_full_disk(tmp_path: Path) -> None:
     result = run_master(tmp_path, *options(), "--dump", "/dev/full", "--quiet")
     assert result.returncode == 0
-    assert result.stderr == "Warning: /dev/full is not complete: No space left on device\n"
+    assert result.stderr == "Warning: /dev/full is incomplete: No space left on device\n"
     assert sorted(centroids_of(tmp_path).splitlines()) == SAMPLE_CENTROIDS.splitlines()
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 

@@ -44,7 +44,7 @@ from tests.story import Story, containing, matching, story_of
 POINTS = np.round(np.random.default_rng(5).normal(size=(60, 2)) + [[0, 0], [3, 1], [1, 3]] * 20, 3)
 SLOW = ("--task-delay", 0.3)
 MAP = opens("M1/.map_output")
-NOTHING = "there is no checkpoint in data/checkpoints: no run began, or the last one finished"
+NOTHING = "no checkpoint in data/checkpoints. Either no run was started or the last run finished"
 
 Undisturbed = Callable[..., tuple[str, str]]
 
@@ -289,8 +289,9 @@ def test_starts_and_empty_clusters(
 def test_other_parameters_are_refused(killed: Path) -> None:
     """Each of them is tried in the unit tests."""
     newest = newest_of(killed).relative_to(killed)
-    assert refusal(killed, *USUAL, "--k", 4) == f"--k is 4, but in {newest} it is 3"
-    assert refusal(killed, *USUAL, "--iters", 1) == f"--iters is 1, but {newest} is beyond that"
+    assert refusal(killed, *USUAL, "--k", 4) == f"--k is 4, but the checkpoint {newest} has 3"
+    line = refusal(killed, *USUAL, "--iters", 1)
+    assert line == f"--iters is 1, but the checkpoint {newest} is of a later iteration"
 
 
 def test_an_input_that_was_only_touched_or_moved(killed: Path, undisturbed: Undisturbed) -> None:
@@ -327,13 +328,13 @@ def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: st
     both = killed.with_name("both")
     shutil.copytree(killed, both)
     story = resume(killed, *USUAL, "--engine", "inline")
-    skipped = story.of(CheckpointSkipped, reason=containing("its checksum is wrong"))
+    skipped = story.of(CheckpointSkipped, reason=containing("the checksum does not match"))
     assert [Path(each.file).name for each in skipped] == [newest.name]
     assert story.of(Resumed) == [Resumed(iteration=number_of(older), of=12)]
     assert found_in(killed) == undisturbed()
     harm(both / older.relative_to(killed))
     line = refusal(both, *USUAL)
-    reason = "it is torn or damaged: its checksum is wrong"
+    reason = "incomplete or damaged: the checksum does not match"
     assert line == (
         f"no checkpoint in data/checkpoints can be used ({newest.name}: {reason}; {older.name}: {reason})"
     )
@@ -341,9 +342,7 @@ def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: st
 
 def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -> None:
     assert run_master(tmp_path, *usual(points), "--engine", "inline").returncode == 0
-    assert refusal(tmp_path, *usual(points)) == (
-        f"{NOTHING}; to go on from its result: --init-centroids data/centroids.txt"
-    )
+    assert refusal(tmp_path, *usual(points)) == NOTHING
 
 
 def test_a_new_run_replaces_the_checkpoints_of_an_earlier_one(killed: Path) -> None:

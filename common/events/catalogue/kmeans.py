@@ -1,11 +1,8 @@
 """What happens in K-Means. `start` says which of several starts it is; it is left out if there is one."""
 
-from dataclasses import dataclass
-
 from common.events.catalogue.base import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Event):
     """The ranges of the input's columns are known."""
 
@@ -15,7 +12,6 @@ class Input(Event):
     highest: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InitRound(Event):
     """A round of k-means|| has drawn candidates for the initial centroids."""
 
@@ -24,58 +20,49 @@ class InitRound(Event):
     cost: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InitialCentroids(Event):
-    """A start has its initial centroids; a `centroid` line for each follows."""
+class IterationEvent(Event, abstract=True):
+    """Something in an iteration of a start."""
 
     start: int | None = None
     iteration: int
+
+
+class InitialCentroids(IterationEvent):
+    """A start has its initial centroids; a `centroid` line for each follows."""
+
     k: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Centroid(Event):
+class Centroid(IterationEvent):
     """A centroid after an iteration; iteration 0 means the initial one."""
 
-    start: int | None = None
-    iteration: int
     key: int
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmptyCluster(Event):
+class EmptyCluster(IterationEvent):
     """A cluster has no member: it keeps its centroid, or takes the row farthest from its own."""
 
-    start: int | None = None
-    iteration: int
     key: int
     action: str
     row: int | None = None
     distance: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IterationFinished(Event):
+class IterationFinished(IterationEvent):
     """A start has finished an iteration: its clusters' sizes, and the inertia unless rounding hides it."""
 
-    start: int | None = None
-    iteration: int
     shift: float
     sizes: tuple[int, ...]
     inertia: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inertia(Event):
+class Inertia(IterationEvent):
     """The inertia after an iteration was measured; the estimator asks for this by compute_sse."""
 
-    start: int | None = None
-    iteration: int
     inertia: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped(Event):
     """A start has run its last iteration, and its result is measured."""
 
@@ -85,7 +72,6 @@ class Stopped(Event):
     inertia: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BestStart(Event):
     """Of several starts, the one with the least inertia is the result."""
 
@@ -94,7 +80,6 @@ class BestStart(Event):
     inertia: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Clusters(Event):
     """The clusters of the result."""
 

@@ -1,14 +1,11 @@
 """What happens to a run as a whole, whatever its algorithm."""
 
-from dataclasses import dataclass
-
 from common.events.catalogue.base import Event
 
 FORMAT = 2
 """The version of dump.txt's format; the first line says it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     """A run begins; this is the first line of dump.txt, and says how the run was started."""
 
@@ -29,7 +26,6 @@ class RunStarted(Event):
     settings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Header(Event):
     """The first line of the input is a header, not a row."""
 
@@ -37,15 +33,13 @@ class Header(Event):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed(Event):
-    """The run goes on from a checkpoint."""
+    """The run continues from a checkpoint."""
 
     iteration: int
     of: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IterationStarted(Event):
     """An iteration begins."""
 
@@ -53,49 +47,42 @@ class IterationStarted(Event):
     of: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint(Event):
     """A checkpoint is on disk."""
 
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFailed(Event):
-    """A checkpoint cannot be written; the run goes on without it."""
+    """A checkpoint cannot be written; the run continues without it."""
 
     file: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSkipped(Event):
-    """A checkpoint cannot be used to resume; the run goes on from an older one."""
+    """A checkpoint cannot be used to resume; the run continues from an older one."""
 
     file: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels(Event):
     """The labels are written."""
 
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Event):
     """The result is written."""
 
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The run ended well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailed(Event):
     """The run ended with an error."""
 
@@ -103,7 +90,6 @@ class RunFailed(Event):
     checkpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalError(Event):
     """A process met an error in its own code."""
 
@@ -111,7 +97,6 @@ class InternalError(Event):
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(Event):
     """A reader met a line of another version: it does not know this event, or not with these fields."""
 

@@ -1,6 +1,5 @@
 """What happens to the tasks of a stage, and the calls that carry them."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from common.events.catalogue.base import Event
@@ -21,43 +20,41 @@ def attempt_fields(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageStarted(Event):
-    """Spark or Dask begins a stage: a job over the whole input."""
+class StageEvent(Event, abstract=True):
+    """Something in a stage."""
 
     stage: int
     job: str
     iteration: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RpcCall(Event):
+class AttemptEvent(StageEvent, abstract=True):
+    """Something in an attempt of a task."""
+
+    task: int
+    attempt: int
+
+
+class StageStarted(StageEvent):
+    """Spark or Dask begins a stage: a job over the whole input."""
+
+
+class RpcCall(AttemptEvent):
     """A process calls a worker."""
 
     to: str
     method: str
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     backup: bool = False
     rows: str | None = None
     reduce_task: int | None = None
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RpcResponse(Event):
+class RpcResponse(AttemptEvent):
     """A call has ended, with an answer or without one."""
 
     from_: str
     method: str
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     reduce_task: int | None = None
     status: str
     duration_ms: float
@@ -66,7 +63,6 @@ class RpcResponse(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LateAnswerDropped(Event):
     """An attempt succeeded after nobody waited for it any more."""
 
@@ -74,64 +70,36 @@ class LateAnswerDropped(Event):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapStarted(Event):
+class MapStarted(AttemptEvent):
     """A mapper begins an attempt of a map task."""
 
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     rows: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapFinished(Event):
+class MapFinished(AttemptEvent):
     """A mapper has the output of a map task on disk."""
 
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     records: int
     partition_records: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReduceStarted(Event):
+class ReduceStarted(AttemptEvent):
     """A reducer begins an attempt of a reduce task."""
 
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     sources: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReduceFinished(Event):
+class ReduceFinished(AttemptEvent):
     """A reducer has the output of a reduce task on disk."""
 
-    stage: int
-    job: str
-    iteration: int | None = None
-    task: int
-    attempt: int
     records: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFinished(Event):
+class TaskFinished(StageEvent):
     """An attempt of a task has ended on Spark or Dask; it is logged when its stage is over."""
 
     from_: str
     method: str
-    stage: int
-    job: str
-    iteration: int | None = None
     task: int
     attempt: int | None = None
     status: str

@@ -25,9 +25,9 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ([], "--join and --certs are needed: where the master is, and what proves who we are"),
-        (["--join", "10.0.0.1:7000"], "--join and --certs are needed"),
-        (["--join", "127.0.0.1", "--certs", "{certs}"], "--join 127.0.0.1: the port is missing"),
+        ([], "--join HOST:PORT and --certs FOLDER are required: the master's address, and this"),
+        (["--join", "10.0.0.1:7000"], "--join HOST:PORT and --certs FOLDER are required"),
+        (["--join", "127.0.0.1", "--certs", "{certs}"], "--join 127.0.0.1 has no port"),
         (["--join", "127.0.0.1:x", "--certs", "{certs}"], "--join 127.0.0.1:x: not HOST:PORT"),
         (["--join", "127.0.0.1:1", "--certs", "/nowhere"], "/nowhere/ca.pem cannot be read"),
         (
@@ -47,3 +47,9 @@ def test_what_is_refused_in_one_line(certs: Path, options: list[str], reason: st
     assert result.output.startswith("Error: ")
     assert reason in result.output
     assert result.output.count("\n") == 1
+
+
+def test_both_names_of_the_help() -> None:
+    short, long = (CliRunner().invoke(COMMAND, [option]) for option in ("-h", "--help"))
+    assert (short.exit_code, short.output) == (0, long.output)
+    assert "Start one mapper." in long.output

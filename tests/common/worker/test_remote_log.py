@@ -9,7 +9,7 @@ from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.server import Server
 from common.worker.remote_log import RemoteLog
 from master.run.recorder import Recorder
-from master.views.terminal import Silent
+from master.views.terminal import Screen
 from protos.mapreduce_pb2_grpc import MasterStub
 from tests.programs import free_port
 from tests.servers import serve_master
@@ -18,7 +18,7 @@ from tests.story import story_of
 
 def test_events_arrive_in_their_order(tmp_path: Path) -> None:
     credentials, dump = Credentials.fresh(), Dump(tmp_path / "dump.txt")
-    recorder = Recorder(dump, Silent())
+    recorder = Recorder(dump, Screen())
     server = Server(credentials, lambda *_: None)
     serve_master(server, credentials, recorder)
     server.start()

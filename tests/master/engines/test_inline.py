@@ -16,7 +16,7 @@ from master.engines.table import EngineRequest
 from master.options.config import RunConfig
 from master.options.groups import InputOptions, OutputOptions, WorkerOptions
 from master.run.recorder import Recorder
-from master.views.terminal import Silent
+from master.views.terminal import Screen
 
 STATE = {"centroids": np.array([[0.0, 0.0], [9.0, 9.0]])}
 
@@ -28,7 +28,7 @@ def test_a_file_and_rows_in_memory_give_the_same(tmp_path: Path) -> None:
     config = RunConfig(
         input=InputOptions(str(path)), output=OutputOptions(tmp_path), workers=WorkerOptions(1, 1)
     )
-    with closing(Recorder(None, Silent())) as log, ExitStack() as stack:
+    with closing(Recorder(None, Screen())) as log, ExitStack() as stack:
         request = EngineRequest(config, TaskOptions(), open_input(path), DataDir(tmp_path), log, stack)
         engine = start_engine(request)
         in_memory = InlineEngine(points, combine=True, threads=2)

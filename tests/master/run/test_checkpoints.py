@@ -87,10 +87,10 @@ def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([{"format": 1}], "another version wrote it: its format is 1, not 3"),
-        ([{"form": 3}], "it was not written by this program: KeyError('format')"),
-        ([[]], "it was not written by this program: TypeError("),
-        ([{"format": 3, "input": {}, "parameters": {}}], "it was not written by this program: TypeError("),
+        ([{"format": 1}], "written by another version (format 1, expected 3)"),
+        ([{"form": 3}], "not written by this program: KeyError('format')"),
+        ([[]], "not written by this program: TypeError("),
+        ([{"format": 3, "input": {}, "parameters": {}}], "not written by this program: TypeError("),
     ],
     ids=["version", "key", "list", "input"],
 )
@@ -105,20 +105,20 @@ def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason
 @pytest.mark.parametrize(
     ("option", "fields", "text"),
     [
-        ("--k", {"k": 3}, "3, but in {} it is 2"),
-        ("--tol", {"tol": 0.5}, "0.5, but in {} it is 0.0001"),
-        ("--init", {"init": "k-means++"}, "k-means++, but in {} it is random"),
-        ("--n-init", {"n_init": 4}, "4, but in {} it is 1"),
-        ("--on-empty", {"on_empty": "keep"}, "keep, but in {} it is farthest"),
-        ("--seed", {"seed": 1}, "1, but in {} it is 0"),
+        ("--k", {"k": 3}, "3, but the checkpoint {} has 2"),
+        ("--tol", {"tol": 0.5}, "0.5, but the checkpoint {} has 0.0001"),
+        ("--init", {"init": "k-means++"}, "k-means++, but the checkpoint {} has random"),
+        ("--n-init", {"n_init": 4}, "4, but the checkpoint {} has 1"),
+        ("--on-empty", {"on_empty": "keep"}, "keep, but the checkpoint {} has farthest"),
+        ("--seed", {"seed": 1}, "1, but the checkpoint {} has 0"),
         (
             "--init-centroids",
             {"initial": np.array([[1.0, 2.0], [3.0, 4.0]])},
-            "of SHA-256 6bab56d2f81d4b5a..., but in {} it is not given",
+            "of SHA-256 6bab56d2f81d4b5a..., but the checkpoint {} has none",
         ),
-        ("--columns", {"columns": "2,1"}, "2,1, but in {} it is 1,2"),
-        ("--dtype", {"dtype": FloatType.FLOAT32}, "float32, but in {} it is float64"),
-        ("--iters", {"iterations": 2}, "2, but {} is beyond that"),
+        ("--columns", {"columns": "2,1"}, "2,1, but the checkpoint {} has 1,2"),
+        ("--dtype", {"dtype": FloatType.FLOAT32}, "float32, but the checkpoint {} has float64"),
+        ("--iters", {"iterations": 2}, "2, but the checkpoint {} is of a later iteration"),
     ],
 )
 def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[str, Any], text: str) -> None:
@@ -130,7 +130,7 @@ def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[
         return Subject.of(source, KMeansAlgorithm(config).parameters())
 
     path = keep(data_dir, 3, encode_checkpoint(3, subject(), [progress(3)]))
-    assert find_checkpoint(data_dir, subject(iterations=50), 50).checkpoint.iteration == 3
+    assert find_checkpoint(data_dir, subject(iterations=50), 50).iteration == 3
     with pytest.raises(UsageError) as refused:
         find_checkpoint(data_dir, subject(**fields), fields.get("iterations", 5))
     assert str(refused.value) == f"--resume: {option} is {text.format(path)}"
@@ -139,12 +139,12 @@ def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[
 def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataDir) -> None:
     source = InputIdentity("/points.txt", 12, 34)
     path = keep(data_dir, 1, encode_checkpoint(1, Subject(source, {}), [progress(1)]))
-    assert find_checkpoint(data_dir, Subject(source, {}), 9).checkpoint.iteration == 1
+    assert find_checkpoint(data_dir, Subject(source, {}), 9).iteration == 1
     with pytest.raises(UsageError) as refused:
         find_checkpoint(data_dir, Subject(InputIdentity("/points.txt", 12, 35), {}), 9)
     assert str(refused.value) == (
-        f"--resume: /points.txt is not the input of {path}, as its time of change tells; "
-        "that run ended before it had a checksum"
+        f"--resume: /points.txt was modified after checkpoint {path} was written, "
+        "which has no checksum to compare with"
     )
 
 
@@ -177,7 +177,7 @@ def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_pat
         "iteration_3.jsonl",
     ]
     assert [event.name for event in log.events] == ["checkpoint"] * 4
-    found = find_checkpoint(data_dir, subject, 9).checkpoint
+    found = find_checkpoint(data_dir, subject, 9)
     assert found.iteration == 3
     assert found.subject.source.digest in ("", content_digest(tmp_path / "points.txt"))
     writer.remove()

@@ -1,5 +1,7 @@
 """What a person sees of the events."""
 
+import dataclasses
+import string
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +11,21 @@ from common.events.catalogue.base import Event
 from common.events.catalogue.kmeans import (
     BestStart,
     Centroid,
+    Clusters,
     EmptyCluster,
     InitialCentroids,
     IterationFinished,
     Stopped,
 )
-from common.events.catalogue.run import Checkpoint, Header, IterationStarted, Resumed, RunFailed
+from common.events.catalogue.run import (
+    Checkpoint,
+    Header,
+    IterationStarted,
+    Result,
+    Resumed,
+    RunFailed,
+    RunFinished,
+)
 from common.events.catalogue.tasks import RpcCall, RpcResponse, StageStarted, TaskFinished
 from common.events.catalogue.workers import (
     AwaitingWorkers,
@@ -24,22 +35,26 @@ from common.events.catalogue.workers import (
     WorkerSilent,
 )
 from common.events.line import Entry
-from master.views.terminal import LiveScreen, PlainScreen, describe
+from master.views.terminal import LiveScreen, PlainScreen
+from master.views.words import TEMPLATES, describe
 
 MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration": 2, "task": 1, "attempt": 3}
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
 
 WORDS: list[tuple[Event, str | None]] = [
-    (Header(file="f", names=("x", "y z")), "input: its first line is a header: x, y z"),
+    (Header(file="f", names=("x", "y z")), "input: header found: x, y z"),
     (Resumed(iteration=3, of=9), "\nresumed after iteration 3"),
-    (RunFailed(reason="why", checkpoint="c"), "\nthe same command with --resume goes on from c"),
+    (RunFailed(reason="why", checkpoint="c"), "\nto continue from c, repeat the command with --resume"),
     (RunFailed(reason="why"), None),
     (Checkpoint(file="c"), None),
+    (Result(file="c"), None),
+    (Clusters(sizes=(2, 1), inertia=0.5), None),
+    (RunFinished(), None),
     (WorkerSaid(worker="M1", text="x"), None),
     (WorkerJoined(worker="M1", address="a:1"), "M1 joined at a:1"),
-    (WorkerSilent(worker="M1"), "  M1 is silent; it gets nothing new"),
-    (WorkerLost(worker="M1", reason="M1 ended", returns=True), "  LOST M1 ended; starting it again"),
-    (WorkerLost(worker="M1", reason="M1 ended", returns=False), "  LOST M1 ended; not starting it again"),
+    (WorkerSilent(worker="M1"), "  no heartbeat from M1; it gets no new tasks"),
+    (WorkerLost(worker="M1", reason="M1 ended", returns=True), "  LOST M1 ended; it is restarted"),
+    (WorkerLost(worker="M1", reason="M1 ended", returns=False), "  LOST M1 ended; it is not restarted"),
     (
         AwaitingWorkers(address="a:1", mappers=2, reducers=1),
         "waiting for 2 mappers and 1 reducers at a:1; "
@@ -99,6 +114,12 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     screen.show(entries(Stopped(reason="done", iterations=1, inertia=1.5)))
     screen.close()
     lines = capsys.readouterr().out.splitlines()
-    assert "input: its first line is a header: x" in lines
+    assert "input: header found: x" in lines
     assert "  <- M1 Map task 1 attempt 3 SUCCESS 1.5 ms" in lines
     assert "done; 1 iterations, inertia 1.5" in lines
+
+
+def test_every_template_has_fields_of_its_event() -> None:
+    for kind, template in TEMPLATES.items():
+        names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+        assert names <= {field.name for field in dataclasses.fields(kind)} | {"start"}, kind.name  # type: ignore[arg-type]
