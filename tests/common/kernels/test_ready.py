@@ -11,11 +11,11 @@ from common.jobs.centroids import LloydStep, Score
 from common.kernels import limbs
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, boxes, curve, members, motion, plain, products, tiles
+from common.kernels.nearest import bounds, boxes, curve, members, plain, products
 from common.kernels.ready import make_ready
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, boxes, curve, members, motion, plain, products, tiles]
+MODULES: list[ModuleType] = [limbs, bounds, boxes, curve, members, plain, products]
 
 
 def compiled() -> dict[str, list[Any]]:

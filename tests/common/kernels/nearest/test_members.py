@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 
 from common.kernels.limbs import read_only
 from common.kernels.nearest.distance import distances
-from common.kernels.nearest.members import Members, measure, move_bounds, no_members, take_over
-from common.kernels.nearest.motion import Motion, motion_between
+from common.kernels.nearest.members import (
+    Members,
+    Motion,
+    measure,
+    motion_between,
+    move_bounds,
+    no_members,
+    take_over,
+)
 from common.kernels.nearest.products import Found
 from common.model import FloatArray
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kernels.nearest.motion import motion_between
+from common.kernels.nearest.members import motion_between
 
 
 @given(k=st.integers(1, 9), d=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
@@ -25,7 +25,6 @@ def test_bounds_of_the_motion_hold(k: int, d: int, seed: int) -> None:
 def test_the_rest_moved_no_farther_than_the_speed() -> None:
     before = np.zeros((8, 1))
     after = np.array([[3.0], [0.0], [8.0], [1.0], [1.0], [0.0], [2.0], [0.0]])
-    motion = motion_between(before, after, scale=1.0, shares=(1 / 100, 1 / 8, 1 / 4, 1 / 2))
-    assert motion.order[:3].tolist() == [2, 0, 6]
-    assert motion.firsts.tolist() == [1, 2, 4]
-    assert motion.speeds.round(9).tolist() == [3.0, 2.0, 1.0]
+    motion = motion_between(before, after, scale=1.0, aside=2)
+    assert motion.fastest.tolist() == [2, 0]
+    assert round(motion.speed, 9) == 2.0
