@@ -17,15 +17,7 @@ def parameters_of(job: Job) -> dict[str, npt.NDArray[Any]]:
 
 
 def job_from(kind: type[Job], arrays: Mapping[str, npt.NDArray[Any]]) -> Job:
-    """Undo `parameters_of`.
-
-    Raises
-    ------
-    KeyError
-        A parameter is missing.
-    ValueError
-        A parameter is not of the type of its field.
-    """
+    """Undo `parameters_of`; KeyError if one is missing, ValueError if one has not its field's type."""
     return kind(**{field.name: _from_array(arrays[field.name], field.type) for field in _fields(kind)})
 
 
