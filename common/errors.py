@@ -98,21 +98,12 @@ class OutputLostError(TaskError):
 
 @dataclass(eq=False)
 class FetchFailedError(TaskError):
-    """A reducer could not fetch a map task's output.
-
-    Parameters
-    ----------
-    task, attempt
-        Whose output: the map task, from 0, and its attempt, from 1.
-    unreachable
-        The mapper did not answer at all, so it is presumably dead.
-    reason
-        For the log.
-    """
+    """A reducer could not fetch the output of a map task, from 0, that its attempt, from 1, has made."""
 
     task: int
     attempt: int
     unreachable: bool
+    """The mapper did not answer at all, so it is presumably dead."""
     reason: str
 
     def __str__(self) -> str:

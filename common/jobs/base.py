@@ -3,8 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Block, FloatArray, Key, KeyType, Records, State
 
@@ -83,8 +81,3 @@ class Job(ABC):
         time, and never changes the result.
         """
         return None
-
-
-def keyed_zero(values: FloatArray) -> Records:
-    """Return records that all have key 0."""
-    return Records(np.zeros(len(values), np.int32), values)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job, keyed_zero
+from common.jobs.base import Job
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _BESIDE = 64
@@ -59,7 +59,7 @@ class FirstDistinctRows(Job):
             if length >= len(block.points):
                 break
             length *= 8
-        return keyed_zero(np.column_stack([block.row_start + found, block.points[found]]))
+        return Records.of_key(0, np.column_stack([block.row_start + found, block.points[found]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""

@@ -32,13 +32,7 @@ class _Slot:
 
 
 class Placement:
-    """The workers' slots, and the homes of tasks; no worker at first.
-
-    Parameters
-    ----------
-    homes
-        Index of the worker that a task runs at by preference; kept up to date.
-    """
+    """The workers' slots, and the homes of tasks, which are kept up to date; no worker at first."""
 
     def __init__(self, homes: dict[TaskId, int] | None = None) -> None:
         self._slots: dict[tuple[Role, int], _Slot] = {}

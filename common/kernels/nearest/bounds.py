@@ -6,11 +6,11 @@ them. A row is settled, which means that its label stands, while its upper bound
 below half the distance between its own centroid and the nearest other one.
 
 Often only a few centroids move fast, but these lower the bound of every row. So some of the fastest are set
-aside: a matrix product bounds an unsettled row's distance to them anew, and its old bound needs to fall only
-by as much as the rest have moved (Ding et al., "Yinyang K-means", ICML 2015, do so with groups of centroids,
-each with a bound of its own). The rows that are still unsettled are assigned anew by products with all
-centroids. Only rows whose label changed are subtracted from one cluster's sum and added to another's;
-sums are exact, so a subtraction leaves nothing behind.
+aside, first few, then more: a matrix product bounds an unsettled row's distance to them anew, and its old
+bound falls only by as much as the rest have moved (Ding et al., "Yinyang K-means", ICML 2015, do so with
+groups of centroids, each with a bound of its own). The rows that are still unsettled are assigned anew by
+products with all centroids. Only rows whose label changed are subtracted from one cluster's sum and added to
+another's; sums are exact, so a subtraction leaves nothing behind.
 
 All bounds are widened by more than rounding can take away, so labels are those of the plain formula. They
 are kept in float32, in units of the data's range: 12 bytes a row with the label.
@@ -45,21 +45,15 @@ _PROBE_EVERY = 8
 """Then no time is spent on measuring rows, but in one of so many chunks."""
 _DEAR_ROW = 1 << 13
 """Below this, choosing among a row's distances costs as much as computing all of them."""
-_ASIDE = 8
-"""One of so many centroids is set aside."""
+_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Of the centroids, the fastest, that may be set aside."""
 
 
 class BoundsIndex:
     """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
-    Parameters
-    ----------
-    points
-        Shape (n, d), n at least 1, float32 or float64; kept, not copied.
-    grid
-        How exact sums are cut.
-    dear_row
-        From so many multiplications for all distances of a row on, the fastest centroids are set aside.
+    The points, shape (n, d), n at least 1, are kept, not copied. From `dear_row` multiplications for all
+    distances of a row on, the fastest centroids are set aside.
     """
 
     def __init__(self, points: PointArray, grid: SumGrid, dear_row: int = _DEAR_ROW) -> None:
@@ -85,8 +79,8 @@ class BoundsIndex:
                 self._assign(way, chunk)
             self._starts[start] = way
         else:
-            aside = k // _ASIDE if k * d >= self._dear_row else 0
-            self._follow(way, motion_between(way.centroids, centroids, way.products.scale, aside))
+            shares = _SHARES if k * d >= self._dear_row else ()
+            self._follow(way, motion_between(way.centroids, centroids, way.products.scale, shares))
         way.centroids = centroids.copy()
         return way.members.counts.copy(), way.members.sums.copy()
 
@@ -111,17 +105,18 @@ class BoundsIndex:
         rows = rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
         if measuring:
             rows = rows[: measure(self._points, rows, start.members, motion)]
-            if len(motion.fastest):
-                rows = self._settle_slower(start, motion, rows)
+            for choice in range(len(motion.firsts)):
+                rows = self._settle_slower(start, motion, choice, rows)
         return rows
 
-    def _settle_slower(self, start: "_Start", motion: Motion, rows: RowNumbers) -> RowNumbers:
-        """Look only at the fastest centroids where that may do; return the rows that are still unsettled."""
+    def _settle_slower(self, start: "_Start", motion: Motion, choice: int, rows: RowNumbers) -> RowNumbers:
+        """Look only at some of the fastest centroids where that may do; return the rows still unsettled."""
         members, products = start.members, start.products
-        left = hopeless_first(rows, members, motion)
+        aside = motion.order[: motion.firsts[choice]]
+        left = hopeless_first(rows, members, motion, choice)
         for block in _blocks(rows[left:].copy(), products.rows):
-            fast = products.bound_others(self._points, block, members.labels[block], motion.fastest)
-            left = settle(block, fast, members, motion, rows, left)
+            fast = products.bound_others(self._points, block, members.labels[block], aside)
+            left = settle(block, fast, members, motion, choice, rows, left)
         return rows[:left]
 
     def _assign(self, start: "_Start", rows: RowNumbers) -> None:

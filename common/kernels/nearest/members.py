@@ -39,14 +39,17 @@ class Motion(NamedTuple):
     drift: FloatArray  # (k,): how far each moved, at most
     drops: FloatArray  # (k,): how far any but this one moved, at most
     half_gaps: FloatArray  # (k,): half of each one's distance to the nearest other one, at least
-    fastest: LongArray  # indexes of those that are set aside
-    speed: float  # how far any of the rest moved, at most
+    order: LongArray  # (k,): their indexes, the fastest first
+    firsts: LongArray  # how many of the fastest may be set aside: several choices
+    speeds: FloatArray  # for each choice, how far any of the rest moved, at most
     tiny: float  # a limit below this settles nothing
     slack: float  # distances found in float64 are off by less than this, relatively
 
 
-def motion_between(before: FloatArray, after: FloatArray, scale: float, aside: int = 0) -> Motion:
-    """Compare two positions of centroids, shape (k, d); set so many of the fastest aside, less than k."""
+def motion_between(
+    before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...] = ()
+) -> Motion:
+    """Compare two positions of centroids, shape (k, d); `firsts` are these shares of k."""
     k, d = after.shape
     slack = (d + 8) * float(np.finfo(np.float64).eps)
     with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
@@ -56,14 +59,16 @@ def motion_between(before: FloatArray, after: FloatArray, scale: float, aside: i
     order = np.argsort(-drift, kind="stable")
     drops = np.full(k, drift[order[0]])
     drops[order[0]] = drift[order[1]] if k > 1 else 0.0
+    firsts = np.array(sorted({int(k * share) for share in shares} - {0}), np.int64)
     return Motion(
         centroids=after,
         scale=scale,
         drift=drift,
         drops=drops,
         half_gaps=half_gaps,
-        fastest=order[:aside],
-        speed=drift[order[aside]],
+        order=order,
+        firsts=firsts,
+        speeds=drift[order][firsts],
         # Below this the plain formula's squares underflow, too, and it may see no difference.
         tiny=max(1e-140 * scale, _SMALL),
         slack=slack,
@@ -138,13 +143,13 @@ def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def hopeless_first(rows, members, motion):  # type: ignore[no-untyped-def]
-    """Put those rows first that stay unsettled whatever `settle` is told of the fastest; count them.
+def hopeless_first(rows, members, motion, choice):  # type: ignore[no-untyped-def]
+    """Put those rows first, and count them, that not even a bound of the rest could settle.
 
     Rounding does not matter here: `settle` checks.
     """
     labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speed = motion.drops, motion.speed
+    drops, speed = motion.drops, motion.speeds[choice]
     found = 0
     for r in range(len(rows)):
         i = rows[r]
@@ -155,13 +160,13 @@ def hopeless_first(rows, members, motion):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def settle(rows, fast, members, motion, unsettled, left):  # type: ignore[no-untyped-def]
+def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignore[no-untyped-def]
     """Settle rows by a bound of the fastest centroids and one of the rest; list the others from `left` on.
 
-    `fast`, squared, bounds the distances to the fastest; no other moved more than `motion.speed`.
+    `fast`, squared, bounds the distances to the firsts[choice] fastest.
     """
     labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speed, tiny = motion.drops, motion.speed, motion.tiny
+    drops, speed, tiny = motion.drops, motion.speeds[choice], motion.tiny
     for r in range(len(rows)):
         i = rows[r]
         nearest = _round_down(np.sqrt(fast[r]))

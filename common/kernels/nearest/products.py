@@ -67,14 +67,8 @@ class Found(NamedTuple):
 class Products:
     """Assigns blocks of rows to k centroids.
 
-    Parameters
-    ----------
-    columns, k
-        The shape of the centroids, turned.
-    exponent
-        Every number of the data is smaller in magnitude than 2**exponent.
-    offset
-        Shape (columns,): a point amid the data.
+    Every number of the data is smaller in magnitude than 2**exponent; `offset`, shape (columns,), is a
+    point amid the data.
     """
 
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
