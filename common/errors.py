@@ -1,15 +1,15 @@
-"""Every error this project raises, by who can mend it.
+"""Every error this project raises, by who can correct it.
 
 MapReduceError                exit code 1
-├── UserError                 exit code 2: the user mends the command or the input
-│   ├── UsageError            an option's value makes no sense
-│   ├── InputError            the input file holds what it must not
+├── UserError                 exit code 2: the user can correct the command or the input
+│   ├── UsageError            an option's value is invalid
+│   ├── InputError            the input file has invalid content
 │   └── DataDirInUseError     another run holds the data directory
 ├── RunFailedError            exit code 1: the cluster could not finish; the message says why
 ├── InterruptedRunError       exit code 130 or 143: Ctrl-C or SIGTERM
 └── TaskError                 never reaches the user: the scheduler runs the task again
     ├── InjectedFailureError  --fail-rate asked for it
-    ├── BadRequestError       a message makes no sense, or asks for more than there can be
+    ├── BadRequestError       a message is invalid or exceeds a limit
     ├── StaleAttemptError     a newer attempt or stage exists
     ├── OutputLostError       a finished task's output is gone
     └── FetchFailedError      a reducer could not fetch a map task's output
@@ -37,7 +37,7 @@ def counted(number: int, noun: str) -> str:
 
 
 class UserError(MapReduceError):
-    """The user can mend it; whatever the text quotes, it stays one line."""
+    """The user can correct it; whatever the text quotes, it stays one line."""
 
     exit_code = 2
 
@@ -46,22 +46,17 @@ class UserError(MapReduceError):
 
 
 class UsageError(UserError):
-    """An option's value makes no sense."""
+    """An option's value is invalid."""
 
 
 class InputError(UserError):
-    """The input holds what it must not; the text names file, line and column where it can."""
+    """The input has invalid content; the text names file, line and column where it can."""
 
     @classmethod
     def at(cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int = 0) -> "InputError":
         """Name the place: a line of a text file or a row of a binary one, all counted from 1."""
-        place = [path]
-        if line:
-            place.append(f"line {line}")
-        if row:
-            place.append(f"row {row}")
-        if column:
-            place.append(f"column {column}")
+        numbers = {"line": line, "row": row, "column": column}
+        place = [path, *(f"{unit} {number}" for unit, number in numbers.items() if number)]
         return cls(f"{', '.join(place)}: {what}")
 
 
@@ -90,7 +85,7 @@ class InjectedFailureError(TaskError):
 
 
 class BadRequestError(TaskError):
-    """A message makes no sense, or asks for more than there can be; the text quotes at most the message."""
+    """A message is invalid or exceeds a limit; the text quotes nothing but the message."""
 
 
 class StaleAttemptError(TaskError):
@@ -103,21 +98,12 @@ class OutputLostError(TaskError):
 
 @dataclass(eq=False)
 class FetchFailedError(TaskError):
-    """A reducer could not fetch a map task's output.
-
-    Parameters
-    ----------
-    task, attempt
-        Whose output: the map task, from 0, and its attempt, from 1.
-    unreachable
-        The mapper did not answer at all, so it is presumably dead.
-    reason
-        For the log.
-    """
+    """A reducer could not fetch the output of a map task, from 0, that its attempt, from 1, has made."""
 
     task: int
     attempt: int
     unreachable: bool
+    """The mapper did not answer at all, so it is presumably dead."""
     reason: str
 
     def __str__(self) -> str:

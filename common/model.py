@@ -61,41 +61,24 @@ class RecordFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The input file as the master found it.
-
-    Parameters
-    ----------
-    path
-        Absolute, or relative to the data root of whoever reads it.
-    format
-        How it is stored.
-    delimiter
-        Text only: one character, or "" for white space.
-    fields
-        Columns in the file.
-    columns
-        Positions of the columns used, from 0, in the order used.
-    rows
-        Number of data rows; blank lines and the header do not count.
-    size_bytes, mtime_ns
-        A file that no longer has these has changed, and is refused.
-    dtype
-        What its numbers are rounded to.
-    digest
-        Of its content, in hex, so that a copy of the file elsewhere will do; "" if it must be the
-        very file.
-    """
+    """The input file as the master found it; one whose size or time has changed is refused."""
 
     path: str
+    """Absolute, or relative to the data root of whoever reads it."""
     format: InputFormat
     delimiter: str
+    """Text only: one character, or "" for white space."""
     fields: int
+    """Number of columns in the file."""
     columns: tuple[int, ...]
+    """Positions of the columns used, from 0, in the order used."""
     rows: int
+    """Number of data rows; blank lines and the header do not count."""
     size_bytes: int
     mtime_ns: int
     dtype: FloatType = FloatType.FLOAT64
     digest: str = ""
+    """Of its content, in hex, so that a copy on another host will do; "" if it must be this very file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +164,12 @@ class TaskOptions:
 
 @dataclass(frozen=True)
 class Block:
-    """Some successive rows of the input, in memory.
-
-    Parameters
-    ----------
-    rows
-        Numbers, shape (rows, columns), float64, never written to; or lines of text. `Job.summarize` gets
-        numbers as the input is kept, which may be in float32.
-    row_start
-        The input row of `rows[0]`, from 0.
-    """
+    """Some successive rows of the input, in memory; they are never written to."""
 
     rows: Rows
+    """Numbers are float64, but `Job.summarize` gets them as the input is kept, which may be in float32."""
     row_start: int
+    """The input row of `rows[0]`, from 0."""
 
     @property
     def points(self) -> FloatArray:
@@ -213,18 +189,12 @@ def as_keys(keys: Sequence[Key], key_type: KeyType) -> Keys:
 
 @dataclass(frozen=True)
 class Records:
-    """Key-value pairs.
-
-    Parameters
-    ----------
-    keys
-        Shape (n,): int32, not negative, or strings.
-    values
-        Shape (n, w), float64.
-    """
+    """Key-value pairs."""
 
     keys: Keys
+    """Shape (n,): int32, not negative, or strings."""
     values: FloatArray
+    """Shape (n, w)."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -247,7 +217,5 @@ class Records:
             return parts[0] if parts else cls.empty()
         if len(filled) == 1:
             return filled[0]
-        return cls(
-            np.concatenate([part.keys for part in filled]),
-            np.concatenate([part.values for part in filled]),
-        )
+        keys = np.concatenate([part.keys for part in filled])
+        return cls(keys, np.concatenate([part.values for part in filled]))

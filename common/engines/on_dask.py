@@ -24,7 +24,7 @@ from common.engines.tasks import (
 )
 from common.formats.columns import are_usable, problem_with
 from common.jobs.base import Job, Memory
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 from common.model import FloatType, PointArray, Rows
 
 Partition: TypeAlias = tuple[list[Report], list[Emitted]]

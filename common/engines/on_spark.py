@@ -22,7 +22,7 @@ from common.engines.tasks import (
     reduce_pieces,
 )
 from common.jobs.base import Job
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 from common.model import Key
 
 Pair: TypeAlias = tuple[Key | None, Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeVar, cast
 
 import numpy as np
@@ -17,6 +17,38 @@ _BLOCK_LINES = 1 << 14
 _THREAD_ROWS = 1 << 16
 """Fewer are not worth a thread."""
 _T = TypeVar("_T")
+
+
+def map_rows(
+    job: Job,
+    state: State,
+    rows: Rows,
+    row_start: int,
+    *,
+    combine: bool,
+    memory: Memory | None = None,
+    threads: int = 1,
+) -> Records:
+    """Map a split's rows, block by block or all at once; `row_start` is the input row of `rows[0]`.
+
+    `combine` merges the records of each key; jobs that aggregate always do. `memory` is what earlier calls
+    for these rows have left; see `Job.summarize`. Threads share the work if the rows are many.
+    """
+    combines = combine or job.aggregates
+    memory = {} if memory is None else memory
+
+    def map_part(where: slice) -> list[Records]:
+        part = Block(rows[where], row_start + where.start)
+        if combines:
+            summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
+            if summary is not None:
+                return [summary]
+        mapped = (job.map(block, state) for block in _blocks(part))
+        return [job.combine(records) if combines else records for records in mapped]
+
+    parts = _in_parallel(map_part, len(rows), threads)
+    records = Records.concatenate([*parts, Records.empty(job.key_type)])
+    return job.combine(records) if combines and len(parts) > 1 else records
 
 
 def map_split(
@@ -34,81 +66,27 @@ def map_split(
     Then the values are `rows`: they may be float32, and fewer than the keys, if the job emits each row
     several times: record i has row i % len(rows).
     """
-    if job.emits_rows and not combine:
-        return Records(map_keys(job, state, rows, row_start, threads), cast(FloatArray, rows))
-    return map_rows(job, state, rows, row_start, combine=combine, memory=memory, threads=threads)
-
-
-def map_rows(
-    job: Job,
-    state: State,
-    rows: Rows,
-    row_start: int,
-    *,
-    combine: bool,
-    memory: Memory | None = None,
-    threads: int = 1,
-) -> Records:
-    """Map a split's rows, block by block or all at once.
-
-    Parameters
-    ----------
-    job, state
-        What to run.
-    rows
-        Numbers, shape (rows, columns), which `job.map` gets as float64; or lines. They may be memory-mapped.
-    row_start
-        The input row of `rows[0]`.
-    combine
-        Merge the records of each key; jobs that aggregate always do.
-    memory
-        What earlier calls for these rows have left; see `Job.summarize`.
-    threads
-        How many share the work, if the rows are many.
-    """
-    combines = combine or job.aggregates
-    memory = {} if memory is None else memory
-
-    def map_part(where: slice) -> list[Records]:
-        part = Block(rows[where], row_start + where.start)
-        if combines:
-            summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
-            if summary is not None:
-                return [summary]
-        mapped = (job.map(block, state) for block in _blocks(part))
-        return [job.combine(records) if combines else records for records in mapped]
-
-    parts = [records for part in _in_parallel(map_part, len(rows), threads) for records in part]
-    records = Records.concatenate([*parts, Records.empty(job.key_type)])
-    return job.combine(records) if combines and len(parts) > 1 else records
-
-
-def map_keys(job: Job, state: State, rows: Rows, row_start: int, threads: int = 1) -> IntArray:
-    """Map a split's rows to keys alone, of a job that emits rows, so that no value need be copied.
-
-    Returns
-    -------
-    array
-        Shape (times * rows,): the keys of all rows in order, as many times over as the job emits them.
-    """
+    if combine or not job.emits_rows:
+        return map_rows(job, state, rows, row_start, combine=combine, memory=memory, threads=threads)
 
     def map_part(where: slice) -> list[IntArray]:
         blocks = _blocks(Block(rows[where], row_start + where.start))
         return [cast(IntArray, job.map(block, state).keys).reshape(-1, len(block.rows)) for block in blocks]
 
-    parts = [keys for part in _in_parallel(map_part, len(rows), threads) for keys in part]
-    return np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
+    parts = _in_parallel(map_part, len(rows), threads)
+    keys = np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
+    return Records(keys, cast(FloatArray, rows))
 
 
-def _in_parallel(work: Callable[[slice], _T], rows: int, threads: int) -> list[_T]:
+def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> list[_T]:
     """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
     parts = max(1, min(threads, rows // _THREAD_ROWS))
     bounds = [rows * i // parts for i in range(parts + 1)]
     slices = [slice(*pair) for pair in pairwise(bounds)]
     if parts == 1:
-        return [work(slices[0])]
+        return work(slices[0])
     with ThreadPoolExecutor(parts) as pool:
-        return list(pool.map(work, slices))
+        return list(chain.from_iterable(pool.map(work, slices)))
 
 
 def _blocks(part: Block) -> Iterator[Block]:

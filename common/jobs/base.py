@@ -3,8 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Block, FloatArray, Key, KeyType, Records, State
 
@@ -44,13 +42,7 @@ class Job(ABC):
     """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
 
     def __init_subclass__(cls) -> None:
-        """Take a job, once it has a name, into `JOBS`.
-
-        Raises
-        ------
-        TypeError
-            Another job has its name.
-        """
+        """Take a job, once it has a name, into `JOBS`; TypeError if another job has this name."""
         if "name" not in vars(cls):
             return
         known = JOBS.get(cls.name, cls)
@@ -77,32 +69,15 @@ class Job(ABC):
 
         This default serves every job whose `reduce` may be applied to its own results.
         """
-        merged = [
-            Records.of_key(key, self.reduce(key, members)) for key, members in groups(sort_by_key(records))
-        ]
+        grouped = groups(sort_by_key(records))
+        merged = [Records.of_key(key, self.reduce(key, values)) for key, values in grouped]
         return Records.concatenate(merged) if merged else records
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Map and combine a whole split at once, if there is a faster way than one after the other.
 
-        Parameters
-        ----------
-        rows
-            The split's rows.
-        state
-            As for `map`.
-        memory
-            Kept beside the split from call to call, for whatever makes the next one faster. It may be
-            lost at any time, and never changes the result.
-
-        Returns
-        -------
-        Records or None
-            What `combine` makes of what `map` returns; None to have just that done.
+        Return what `combine` makes of what `map` returns, or None to have just that done. `memory` is kept
+        beside the split from call to call, for whatever makes the next one faster. It may be lost at any
+        time, and never changes the result.
         """
         return None
-
-
-def keyed_zero(values: FloatArray) -> Records:
-    """Return records that all have key 0."""
-    return Records(np.zeros(len(values), np.int32), values)

@@ -11,13 +11,12 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from common.jobs.base import Job, Memory, keyed_zero
+from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
-from common.kernels.nearest.distance import nearest, nearest_compiled, worth_compiled_code
+from common.kernels.nearest.distance import nearest, worth_compiled_code
 from common.kernels.nearest.index import build_index
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
-_BLOCK_ROWS = 1 << 14
 _MOST_KEYS = (1 << 31) - 1
 
 
@@ -156,26 +155,20 @@ class Score(CentroidsJob):
         parts = []
         for start, centroids in _starts(state):
             labels, squared = nearest(block.points, centroids)
-            counted = np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]])
-            parts.append(_members(start, sum_by_key(labels, counted, len(centroids))))
+            add = self._add_compiled if worth_compiled_code(block.points, len(centroids)) else self._add
+            parts.append(_members(start, add(labels, squared, len(centroids))))
         return Records.concatenate(parts)
 
-    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Do so with compiled code, if the rows are many."""
-        if not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
-            return None
+    def _add(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
+        """Return each cluster's count and limbs, shape (k, 1 + limbs)."""
+        return sum_by_key(labels, np.vstack([np.ones(len(labels)), self.grid.cut(squared[:, None])[:, 0]]), k)
+
+    def _add_compiled(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
         from common.kernels.limbs import add_numbers
 
-        parts = []
-        for start, centroids in _starts(state):
-            k, constants = len(centroids), self.grid.constants
-            counts, sums = np.zeros(k), np.zeros((k, self.grid.limbs))
-            for at in range(0, len(rows.points), _BLOCK_ROWS):
-                block = rows.points[at : at + _BLOCK_ROWS].astype(np.float64, copy=False)
-                labels, squared = nearest_compiled(block, centroids)
-                add_numbers(labels, squared, constants, counts, sums)
-            parts.append(_members(start, np.column_stack([counts, sums])))
-        return Records.concatenate(parts)
+        counts, sums = np.zeros(k), np.zeros((k, self.grid.limbs))
+        add_numbers(labels, squared, self.grid.constants, counts, sums)
+        return np.column_stack([counts, sums])
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
@@ -199,7 +192,7 @@ class FarthestRows(CentroidsJob):
         _, squared = nearest(block.points, _centroids(state))
         rows = block.row_start + np.arange(len(squared))
         kept = self._farthest(squared, rows)
-        return keyed_zero(np.column_stack([squared[kept], rows[kept], block.points[kept]]))
+        return Records.of_key(0, np.column_stack([squared[kept], rows[kept], block.points[kept]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""
@@ -235,7 +228,7 @@ class SampleRows(CentroidsJob):
         _, squared = nearest(block.points, _centroids(state))
         draws = _uniforms(self.seed, self.round, block.row_start, len(squared))
         drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
-        return keyed_zero(np.column_stack([block.row_start + drawn, block.points[drawn]]))
+        return Records.of_key(0, np.column_stack([block.row_start + drawn, block.points[drawn]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Put the drawn rows in order."""

@@ -11,19 +11,9 @@ class Engine(Protocol):
     """Runs jobs over the whole input; results do not depend on which engine it is."""
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
-        """Run a job.
+        """Run a job; return, for each key that has records, what its `reduce` returned, shape (m, w).
 
-        Parameters
-        ----------
-        job, state
-            What to run, and what it needs to know.
-        iteration
-            The algorithm's iteration, from 1, for jobs that belong to one.
-
-        Returns
-        -------
-        dict
-            For each key that has records, what the job's `reduce` returned, shape (m, w).
+        `iteration` is the algorithm's, from 1, for jobs that belong to one.
         """
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:

@@ -13,24 +13,14 @@ from common.kernels.exact import SumGrid
 
 def parameters_of(job: Job) -> dict[str, npt.NDArray[Any]]:
     """Return a job's fields as arrays."""
-    return {field.name: _to_array(getattr(job, field.name)) for field in _fields(type(job))}
+    fields = dataclasses.fields(job)  # type: ignore[arg-type]  # every concrete job is a dataclass
+    return {field.name: _to_array(getattr(job, field.name)) for field in fields}
 
 
 def job_from(kind: type[Job], arrays: Mapping[str, npt.NDArray[Any]]) -> Job:
-    """Undo `parameters_of`.
-
-    Raises
-    ------
-    KeyError
-        A parameter is missing.
-    ValueError
-        A parameter is not of the type of its field.
-    """
-    return kind(**{field.name: _from_array(arrays[field.name], field.type) for field in _fields(kind)})
-
-
-def _fields(kind: type[Job]) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(kind)  # type: ignore[arg-type]  # every concrete job is a dataclass
+    """Undo `parameters_of`; KeyError if one is missing, ValueError if one has not its field's type."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{field.name: _from_array(arrays[field.name], field.type) for field in fields})
 
 
 def _to_array(value: int | float | SumGrid) -> npt.NDArray[Any]:

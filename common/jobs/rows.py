@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job, keyed_zero
+from common.jobs.base import Job
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _BESIDE = 64
@@ -52,15 +52,14 @@ class FirstDistinctRows(Job):
 
     def map(self, block: Block, state: State) -> Records:
         """Look at ever longer beginnings of the block until there is enough."""
-        n = len(block.points)
-        if not n:
+        if not len(block.points):
             return Records.empty()
         length = 4 * self.limit
-        found = self._first_distinct(block.points[:length])
-        while len(found) < self.limit and length < n:
+        while len(found := self._first_distinct(block.points[:length])) < self.limit:
+            if length >= len(block.points):
+                break
             length *= 8
-            found = self._first_distinct(block.points[:length])
-        return keyed_zero(np.column_stack([block.row_start + found, block.points[found]]))
+        return Records.of_key(0, np.column_stack([block.row_start + found, block.points[found]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""

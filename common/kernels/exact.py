@@ -41,34 +41,21 @@ def last_bit(value: float) -> int:
 
 @dataclass(frozen=True)
 class SumGrid:
-    """Where the bits of each column are cut.
-
-    Parameters
-    ----------
-    top
-        Per column, an exponent such that every number is smaller in magnitude than 2**top.
-    bits
-        Width of a limb, at most 48.
-    limbs
-        How many limbs a number has, enough to reach its last bit.
-    """
+    """Where the bits of each column are cut."""
 
     top: tuple[int, ...]
+    """Per column, an exponent such that every number is smaller in magnitude than 2**top."""
     bits: int
+    """Width of a limb, at most 48."""
     limbs: int
+    """How many limbs a number has, enough to reach its last bit."""
 
     @classmethod
     def covering(cls, largest: Sequence[float], smallest: Sequence[float], rows: int) -> "SumGrid":
-        """Choose the cuts for `rows` numbers a column.
+        """Choose the cuts for sums of at most `rows` numbers a column.
 
-        Parameters
-        ----------
-        largest
-            Per column, a bound of the magnitudes.
-        smallest
-            Per column, a bound from below of the magnitudes that are not zero; 0 where all are.
-        rows
-            How many numbers are added at most.
+        `largest` and `smallest` bound each column's magnitudes from above, and from below those that are
+        not zero; `smallest` is 0 where all are zero.
         """
         bits = min(48, 53 - max(rows, 1).bit_length())
         top = [math.frexp(value)[1] for value in largest]

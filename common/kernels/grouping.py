@@ -1,5 +1,6 @@
 """Sort, partition and group records by key."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import cast
@@ -7,7 +8,6 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from common.kernels.partitioner import partition_of
 from common.model import FloatArray, Key, Keys, LongArray, Records
 
 _FEW_KEYS = 1 << 16
@@ -28,6 +28,15 @@ def order_by_key(keys: Keys | npt.NDArray[np.integer]) -> LongArray:
     numbers = coded(keys)[1] if keys.dtype == object else keys
     few = len(keys) > 0 and int(numbers.max()) < _FEW_KEYS
     return np.argsort(numbers.astype(np.uint16, copy=False) if few else numbers, kind="stable")
+
+
+def partition_of(key: Key, partitions: int) -> int:
+    """Return the partition of a key, from 0: the same on every machine, in every process.
+
+    It is the key modulo the number of partitions; of a string, the CRC-32 of its UTF-8 bytes. Python's
+    own hash of a string differs from process to process.
+    """
+    return (key if isinstance(key, int) else zlib.crc32(key.encode())) % partitions
 
 
 def partition_positions(keys: Keys, partitions: int) -> list[LongArray]:

@@ -19,13 +19,7 @@ class Health(Enum):
 
 
 class Heartbeats:
-    """A worker's heartbeats so far.
-
-    Parameters
-    ----------
-    now_s
-        When it joined.
-    """
+    """The heartbeats so far of a worker that joined at `now_s`."""
 
     def __init__(self, now_s: float) -> None:
         self._heard_s = now_s

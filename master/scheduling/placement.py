@@ -32,13 +32,7 @@ class _Slot:
 
 
 class Placement:
-    """The workers' slots, and the homes of tasks; no worker at first.
-
-    Parameters
-    ----------
-    homes
-        Index of the worker that a task runs at by preference; kept up to date.
-    """
+    """The workers' slots, and the homes of tasks, which are kept up to date; no worker at first."""
 
     def __init__(self, homes: dict[TaskId, int] | None = None) -> None:
         self._slots: dict[tuple[Role, int], _Slot] = {}
@@ -108,50 +102,37 @@ class Placement:
     ) -> list[tuple[Task, WorkerId]]:
         """Choose a worker for each idle task that need not wait; change nothing but homes.
 
-        Parameters
-        ----------
-        role
-            Of the tasks.
-        tasks
-            All that the role has in this stage.
-        busy
-            Workers with an attempt in progress.
-        late
-            Those of them whose attempt is a straggler.
+        `tasks` are all that the role has in this stage. `busy` workers have an attempt in progress; the
+        attempt of those that are `late` is a straggler.
         """
-        idle = self.idle(role, busy)
-        if not idle:
+        free = {worker.index: worker for worker in self.idle(role, busy)}
+        if not free:
             return []
         waiting = [task for task in tasks if task.state is TaskState.IDLE]
         self._find_homes(role, waiting)
+        outcasts = [task for task in waiting if task.failures_at_home >= _FAILURES_AT_HOME]
         queues: dict[int | None, list[Task]] = {}
         for task in waiting:
             if task.failures_at_home < _FAILURES_AT_HOME:
                 queues.setdefault(task.home, []).append(task)
 
-        worker_at = {worker.index: worker for worker in idle}
-        at_home = [(queue[0], worker_at[home]) for home, queue in queues.items() if home in worker_at]
-        idle = _without(idle, at_home)
-
-        outcasts = [task for task in waiting if task.failures_at_home >= _FAILURES_AT_HOME]
-        elsewhere = self._assign_elsewhere(role, outcasts, idle)
-        idle = _without(idle, elsewhere)
-
-        rest = {home: queue[1:] if home in worker_at else queue for home, queue in queues.items()}
+        at_home = [(queue.pop(0), free.pop(home)) for home, queue in queues.items() if home in free]
+        elsewhere = self._assign_elsewhere(role, outcasts, free)
         working = {worker.index for worker in busy if worker.role is role}
         working |= {worker.index for _, worker in at_home}
-        newcomers = {worker.index for worker in idle} - {task.home for task in tasks}
-        return at_home + elsewhere + _relieve(rest, idle, newcomers, working, {w.index for w in late})
+        newcomers = free.keys() - {task.home for task in tasks}
+        relieved = _relieve(queues, free, newcomers, working, {worker.index for worker in late})
+        return at_home + elsewhere + relieved
 
     def _assign_elsewhere(
-        self, role: Role, tasks: Sequence[Task], idle: Sequence[WorkerId]
+        self, role: Role, tasks: Sequence[Task], free: dict[int, WorkerId]
     ) -> list[tuple[Task, WorkerId]]:
-        """Choose a worker other than the one where a task failed last, if there is, or will be, another."""
+        """Take free workers other than the one where a task failed last, if there is, or will be, another."""
         chosen: list[tuple[Task, WorkerId]] = []
         for task in tasks:
             avoided = task.failed_at if self._indexes(role) - {task.failed_at} else None
-            able = [worker for worker in _without(idle, chosen) if worker.index != avoided]
-            chosen += [(task, worker) for worker in able[:1]]
+            able = [index for index in free if index != avoided]
+            chosen += [(task, free.pop(index)) for index in able[:1]]
         return chosen
 
     def _find_homes(self, role: Role, tasks: Sequence[Task]) -> None:
@@ -171,7 +152,7 @@ class Placement:
 
 def _relieve(
     queues: dict[int | None, list[Task]],
-    idle: Sequence[WorkerId],
+    free: dict[int, WorkerId],
     newcomers: Collection[int],
     working: Collection[int],
     late: Collection[int],
@@ -179,22 +160,16 @@ def _relieve(
     """Let workers that have nothing to do take the last task of the longest queue.
 
     The first task in a queue is left to its home, which will soon have the time. It is taken, too, if the
-    home is late with another one, or if the home is working and the idle worker is nobody's home.
+    home is late with another one, or if the home is working and the free worker is nobody's home.
     """
     chosen = []
-    for worker in idle:
+    for index, worker in free.items():
         lengths = {
             home: len(queue)
             for home, queue in queues.items()
-            if len(queue) > (0 if home in late or (worker.index in newcomers and home in working) else 1)
+            if len(queue) > (0 if home in late or (index in newcomers and home in working) else 1)
         }
         if lengths:
             longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))
-            chosen.append((queues[longest][-1], worker))
-            queues = queues | {longest: queues[longest][:-1]}
+            chosen.append((queues[longest].pop(), worker))
     return chosen
-
-
-def _without(workers: Sequence[WorkerId], chosen: Sequence[tuple[Task, WorkerId]]) -> list[WorkerId]:
-    taken = {worker for _, worker in chosen}
-    return [worker for worker in workers if worker not in taken]

@@ -71,25 +71,13 @@ _STRAGGLER_FACTOR = 3
 class StageScheduler:
     """Decides for one stage.
 
-    Parameters
-    ----------
-    map_tasks
-        Indexes of the splits to map.
-    reduce_tasks
-        Number of partitions; 0 for a stage whose map outputs are its result.
-    placement
-        The workers and the tasks' homes; kept up to date here, and passed on to the next stage by the
-        caller.
-    patience_s
-        How long to wait for a worker to join when a role has none.
+    `map_tasks` are the indexes of the splits to map. Without a reduce task, the map outputs are the result.
+    The placement is kept up to date here, and passed on to the next stage by the caller. A role without any
+    worker waits `patience_s` for one to join.
     """
 
     def __init__(
-        self,
-        map_tasks: Sequence[int],
-        reduce_tasks: int,
-        placement: Placement,
-        patience_s: float = 0.0,
+        self, map_tasks: Sequence[int], reduce_tasks: int, placement: Placement, patience_s: float = 0.0
     ) -> None:
         self._maps = [Task(TaskId(Role.MAPPER, index)) for index in map_tasks]
         self._reduces = [Task(TaskId(Role.REDUCER, index)) for index in range(reduce_tasks)]

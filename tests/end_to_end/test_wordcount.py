@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 from tests.engines.words import write_words
 from tests.programs import run_master
 

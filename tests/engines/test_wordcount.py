@@ -11,7 +11,7 @@ from common.events.catalogue.tasks import FAILURE, RpcCall, RpcResponse
 from common.events.line import Entry
 from common.formats.dataset import open_lines
 from common.jobs.wordcount import WordCount
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 from common.model import RecordFormat, Records, TaskOptions
 from common.records import decode
 from master.cluster.processes import WorkerProcess

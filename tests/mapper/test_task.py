@@ -15,7 +15,7 @@ from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Sc
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 from common.model import Attempt, Input, InputFormat, RecordFormat, Records, Stage, State, TaskOptions
 from common.records import decode
 from common.store.names import MAP_OUTPUT, partition_name

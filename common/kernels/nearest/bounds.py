@@ -5,17 +5,15 @@ to any other (Hamerly, "Making k-means even faster", SDM 2010). When centroids m
 them. A row is settled, which means that its label stands, while its upper bound is below its lower bound, or
 below half the distance between its own centroid and the nearest other one.
 
-Often only a few centroids move fast, but these lower the bound of every row. So an unsettled row
-is asked how many of the fastest centroids must be set aside until its bounds settle it among the rest
-(Ding et al., "Yinyang K-means", ICML 2015, do so with groups of centroids, each with a bound of its own); a
-matrix product then bounds its distance to those set aside. The rows that are still unsettled are assigned
-anew by products with all centroids. Only rows whose label changed are subtracted from one cluster's sum and
-added to another's; sums are exact, so a subtraction leaves nothing behind.
+Often only a few centroids move fast, but these lower the bound of every row. So some of the fastest are set
+aside, first few, then more: a matrix product bounds an unsettled row's distance to them anew, and its old
+bound falls only by as much as the rest have moved (Ding et al., "Yinyang K-means", ICML 2015, do so with
+groups of centroids, each with a bound of its own). The rows that are still unsettled are assigned anew by
+products with all centroids. Only rows whose label changed are subtracted from one cluster's sum and added to
+another's; sums are exact, so a subtraction leaves nothing behind.
 
 All bounds are widened by more than rounding can take away, so labels are those of the plain formula. They
-are kept in float32, in units of the data's range: 12 bytes a row with the label. The rows
-are kept in float32, too, in tiles that products take as they are: where most rows are unsettled, as in the
-first iterations, assigning all rows of a tile takes less time than choosing among them.
+are kept in float32, in units of the data's range: 12 bytes a row with the label.
 """
 
 from collections.abc import Iterator
@@ -27,26 +25,24 @@ from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
 from common.kernels.nearest.members import (
     Members,
+    Motion,
     add_rows,
+    hopeless_first,
     measure,
+    motion_between,
     move_bounds,
     no_members,
     settle,
-    sort_by_need,
     take_over,
 )
-from common.kernels.nearest.motion import Motion, motion_between
 from common.kernels.nearest.products import Products, RowNumbers
-from common.kernels.nearest.tiles import TILE_ROWS, Tiles, scale_of
 from common.model import FloatArray, LongArray, PointArray
 
-_CHUNK_ROWS = 16 * TILE_ROWS
+_CHUNK_ROWS = 1 << 13
 _MANY = 0.5
-"""If this share of a chunk's rows stays unsettled, all of them are assigned, whole tiles at a time."""
+"""If this share of a chunk's rows stays unsettled, most rows of the next will, too."""
 _PROBE_EVERY = 8
-"""If it did in the last chunk, no time is spent on settling rows in the next, but in one of so many."""
-_MOST_TILE_BYTES = 96 << 20
-"""A split may be larger than memory: then there are no tiles."""
+"""Then no time is spent on measuring rows, but in one of so many chunks."""
 _DEAR_ROW = 1 << 13
 """Below this, choosing among a row's distances costs as much as computing all of them."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
@@ -56,33 +52,17 @@ _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 class BoundsIndex:
     """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
-    Parameters
-    ----------
-    points
-        Shape (n, d), n at least 1, float32 or float64; kept, not copied.
-    grid
-        How exact sums are cut.
-    dear_row
-        From so many multiplications for all distances of a row on, the fastest centroids are set aside.
-    tile_bytes
-        Tiles of more bytes are not kept.
+    The points, shape (n, d), n at least 1, are kept, not copied. From `dear_row` multiplications for all
+    distances of a row on, the fastest centroids are set aside.
     """
 
-    def __init__(
-        self,
-        points: PointArray,
-        grid: SumGrid,
-        dear_row: int = _DEAR_ROW,
-        tile_bytes: int = _MOST_TILE_BYTES,
-    ) -> None:
+    def __init__(self, points: PointArray, grid: SumGrid, dear_row: int = _DEAR_ROW) -> None:
         self.grid = grid
         self._dear_row = dear_row
         self._points = read_only(points)
         self._constants = grid.constants
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        fit = 4 * points.size <= tile_bytes
-        self._tiles = Tiles(self._points, self._offset, scale_of(max(grid.top))) if fit else None
-        self._unsettled, self._by_need = np.empty((2, _CHUNK_ROWS), np.uint32)
+        self._unsettled = np.empty(_CHUNK_ROWS, np.uint32)
         self._moves = np.empty((3, _CHUNK_ROWS), np.uint32)
         self._starts: dict[int, _Start] = {}
 
@@ -96,7 +76,7 @@ class BoundsIndex:
             products.set_centroids(centroids)
             way = _Start(no_members(len(self._points), k, self.grid.limbs * d), products, centroids)
             for chunk in self._chunks():
-                self._assign(way, chunk, self._tiles)
+                self._assign(way, chunk)
             self._starts[start] = way
         else:
             shares = _SHARES if k * d >= self._dear_row else ()
@@ -106,20 +86,13 @@ class BoundsIndex:
 
     def _follow(self, start: "_Start", motion: Motion) -> None:
         """Take members from the last centroids to new ones."""
-        products = start.products
-        products.set_centroids(motion.centroids, motion.order)
+        start.products.set_centroids(motion.centroids)
         many = False
         for number, chunk in enumerate(self._chunks()):
-            tiles = self._tiles if products.in_single else None
-            probing = not many or number % _PROBE_EVERY == 0
-            rows = chunk
-            if probing or tiles is None:
-                rows = self._settle(start, motion, chunk, probing)
-                many = len(rows) > _MANY * len(chunk)
-            if many and tiles is not None:
-                self._assign(start, chunk, tiles)
-            else:
-                self._assign(start, rows)
+            measuring = not many or number % _PROBE_EVERY == 0
+            rows = self._settle(start, motion, chunk, measuring)
+            many = len(rows) > _MANY * len(chunk)
+            self._assign(start, rows)
 
     def _chunks(self) -> Iterator[RowNumbers]:
         n = len(self._points)
@@ -128,39 +101,37 @@ class BoundsIndex:
 
     def _settle(self, start: "_Start", motion: Motion, chunk: RowNumbers, measuring: bool) -> RowNumbers:
         """Move the bounds of a chunk's rows with the centroids; return the rows that they do not settle."""
-        members = start.members
         first, rows = int(chunk[0]), self._unsettled
-        rows = rows[: move_bounds(members, motion, first, first + len(chunk), rows)]
+        rows = rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
         if measuring:
-            rows = rows[: measure(self._points, rows, members, motion)]
-            if len(motion.firsts):
-                rows = self._settle_slower(start, motion, rows)
+            rows = rows[: measure(self._points, rows, start.members, motion)]
+            for choice in range(len(motion.firsts)):
+                rows = self._settle_slower(start, motion, choice, rows)
         return rows
 
-    def _settle_slower(self, start: "_Start", motion: Motion, rows: RowNumbers) -> RowNumbers:
-        """Look only at the fastest centroids where that may do; return the rows that are still unsettled."""
+    def _settle_slower(self, start: "_Start", motion: Motion, choice: int, rows: RowNumbers) -> RowNumbers:
+        """Look only at some of the fastest centroids where that may do; return the rows still unsettled."""
         members, products = start.members, start.products
-        by_need = self._by_need[: len(rows)]
-        ends = sort_by_need(rows, members, motion, by_need)
-        left = int(ends[0])
-        for step in range(len(motion.firsts)):
-            some = by_need[ends[step] : ends[step + 1]]
-            for at in range(0, len(some), products.rows):
-                block = some[at : at + products.rows]
-                own = members.labels[block]
-                fast = products.bound_others(self._points, block, own, motion.firsts[step])
-                left = settle(block, fast, members, motion, step, by_need, left)
-        return by_need[:left]
+        aside = motion.order[: motion.firsts[choice]]
+        left = hopeless_first(rows, members, motion, choice)
+        for block in _blocks(rows[left:].copy(), products.rows):
+            fast = products.bound_others(self._points, block, members.labels[block], aside)
+            left = settle(block, fast, members, motion, choice, rows, left)
+        return rows[:left]
 
-    def _assign(self, start: "_Start", rows: RowNumbers, tiles: Tiles | None = None) -> None:
+    def _assign(self, start: "_Start", rows: RowNumbers) -> None:
         """Find the rows' labels and bounds anew; move rows with another label from sum to sum."""
         members, products = start.members, start.products
-        for at in range(0, len(rows), products.rows):
-            block = rows[at : at + products.rows]
-            products.assign(self._points, block, tiles if products.in_single else None)
+        for block in _blocks(rows, products.rows):
+            products.assign(self._points, block)
             moved, old, new = self._moves[:, : take_over(block, products.found, members, self._moves)]
             add_rows(self._points, moved, new, 1.0, self._constants, members.sums)
             add_rows(self._points, moved, old, -1.0, self._constants, members.sums)
+
+
+def _blocks(rows: RowNumbers, size: int) -> Iterator[RowNumbers]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 @dataclass

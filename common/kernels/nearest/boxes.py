@@ -35,12 +35,7 @@ _MIXED = -1
 class BoxIndex:
     """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
-    Parameters
-    ----------
-    points
-        Shape (n, d), n at least 1, float32 or float64; copied, in another order.
-    grid
-        How exact sums are cut.
+    The points, shape (n, d), n at least 1, are copied, in another order.
     """
 
     def __init__(self, points: PointArray, grid: SumGrid) -> None:

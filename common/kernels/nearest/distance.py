@@ -30,22 +30,11 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     to the lowest index. Every operation is elementwise and correctly rounded (IEEE 754), so a
     row's result depends on that row alone: not on the block, the split or the machine.
 
-    Parameters
-    ----------
-    points
-        Shape (n, d).
-    centroids
-        Shape (k, d), k at least 1.
-
-    Returns
-    -------
-    labels
-        Shape (n,): index of the nearest centroid.
-    squared_distances
-        Shape (n,): squared distance to it, in the square of the points' unit.
+    For points of shape (n, d) and centroids of shape (k, d), k at least 1, return two arrays of shape (n,):
+    the index of the nearest centroid, and the squared distance to it.
     """
     if worth_compiled_code(points, len(centroids)):
-        return nearest_compiled(points, centroids)
+        return _nearest_compiled(points, centroids)
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
@@ -65,7 +54,7 @@ def worth_compiled_code(points: FloatArray, k: int) -> bool:
     return points.size * k >= _MUCH_WORK
 
 
-def nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def _nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, by compiled code."""
     from common.kernels.nearest import plain
 

@@ -18,17 +18,10 @@ class ClusterIndex(Protocol):
     """How exact sums are cut."""
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
-        """Find the sums for centroids of shape (k, d).
+        """Return counts, shape (k,), and limbs of the exact sums, shape (k, limbs * d), for k centroids.
 
         `start` tells apart several sequences of centroids over the same points: each call compares with
         the last call of the same start, whose centroids are presumably near.
-
-        Returns
-        -------
-        counts
-            Shape (k,).
-        sums
-            Shape (k, limbs * d): the limbs of the exact sums.
         """
 
 

@@ -1,4 +1,4 @@
-"""The members of clusters, and bounds of their distances: compiled code for `bounds`, which explains it."""
+"""The members of clusters, bounds of their distances, and how centroids move these; `bounds` explains it."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from common.model import FloatArray, LongArray
 
 _STEP = np.float32(2**-22)
 _LARGEST = np.float32(3e38)
+_SMALL = 1e-30
+"""Distances below this part of the data's range settle nothing: float32 has too few bits for them."""
 
 
 class Members(NamedTuple):
@@ -27,6 +29,65 @@ def no_members(n: int, k: int, width: int) -> Members:
     """Return n rows in no cluster; `width` numbers make a sum."""
     upper, lower = np.empty((2, n), np.float32)
     return Members(np.full(n, k, np.uint32), upper, lower, np.zeros(k, np.int64), np.zeros((k, width)))
+
+
+class Motion(NamedTuple):
+    """How centroids moved; all distances are in units of the data's range."""
+
+    centroids: FloatArray  # (k, d): where they are now, in the data's own unit
+    scale: float  # from the data's unit to that of the distances
+    drift: FloatArray  # (k,): how far each moved, at most
+    drops: FloatArray  # (k,): how far any but this one moved, at most
+    half_gaps: FloatArray  # (k,): half of each one's distance to the nearest other one, at least
+    order: LongArray  # (k,): their indexes, the fastest first
+    firsts: LongArray  # how many of the fastest may be set aside: several choices
+    speeds: FloatArray  # for each choice, how far any of the rest moved, at most
+    tiny: float  # a limit below this settles nothing
+    slack: float  # distances found in float64 are off by less than this, relatively
+
+
+def motion_between(
+    before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...] = ()
+) -> Motion:
+    """Compare two positions of centroids, shape (k, d); `firsts` are these shares of k."""
+    k, d = after.shape
+    slack = (d + 8) * float(np.finfo(np.float64).eps)
+    with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
+        drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
+    half_gaps = np.empty(k)
+    _halve_gaps(after, scale * (1 - slack), half_gaps)
+    order = np.argsort(-drift, kind="stable")
+    drops = np.full(k, drift[order[0]])
+    drops[order[0]] = drift[order[1]] if k > 1 else 0.0
+    firsts = np.array(sorted({int(k * share) for share in shares} - {0}), np.int64)
+    return Motion(
+        centroids=after,
+        scale=scale,
+        drift=drift,
+        drops=drops,
+        half_gaps=half_gaps,
+        order=order,
+        firsts=firsts,
+        speeds=drift[order][firsts],
+        # Below this the plain formula's squares underflow, too, and it may see no difference.
+        tiny=max(1e-140 * scale, _SMALL),
+        slack=slack,
+    )
+
+
+@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
+    """Find half of each centroid's distance to the nearest other one."""
+    half_gaps[:] = np.inf
+    for a in range(len(centroids)):
+        for b in range(a):
+            total = 0.0
+            for c in range(centroids.shape[1]):
+                difference = centroids[a, c] - centroids[b, c]
+                total += difference * difference
+            half_gaps[a], half_gaps[b] = min(half_gaps[a], total), min(half_gaps[b], total)
+    for a in range(len(centroids)):
+        half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
 
 @njit(cache=True, nogil=True)
@@ -82,39 +143,30 @@ def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def sort_by_need(rows, members, motion, out):  # type: ignore[no-untyped-def]
-    """Sort rows by how many of the fastest centroids must be set aside for them.
+def hopeless_first(rows, members, motion, choice):  # type: ignore[no-untyped-def]
+    """Put those rows first, and count them, that not even a bound of the rest could settle.
 
-    Up to ends[0] come those that no number may settle; then, up to ends[1], those for which
-    firsts[0] centroids may do; and so on. Rounding does not matter here: `settle` checks.
+    Rounding does not matter here: `settle` checks.
     """
     labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speeds = motion.drops, motion.speeds
-    ends, needs = np.zeros(len(speeds) + 2, np.int64), np.empty(len(rows), np.uint8)
+    drops, speed = motion.drops, motion.speeds[choice]
+    found = 0
     for r in range(len(rows)):
-        i, need = rows[r], 1
-        gap = lower[i] + drops[labels[i]] - upper[i]
-        while need <= len(speeds) and not speeds[need - 1] < gap:
-            need += 1
-        needs[r] = need if need <= len(speeds) else 0
-        ends[np.uint64(needs[r]) + np.uint64(1)] += 1
-    for need in range(len(speeds)):
-        ends[need + 1] += ends[need]
-    for r in range(len(rows)):
-        place = np.uint64(needs[r])
-        out[np.uint64(ends[place])] = rows[r]
-        ends[place] += 1
-    return ends[:-1]
+        i = rows[r]
+        if not upper[i] < lower[i] + drops[labels[i]] - speed:
+            rows[r], rows[found] = rows[found], i
+            found += 1
+    return found
 
 
 @njit(cache=True, nogil=True)
-def settle(rows, fast, members, motion, step, unsettled, left):  # type: ignore[no-untyped-def]
+def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignore[no-untyped-def]
     """Settle rows by a bound of the fastest centroids and one of the rest; list the others from `left` on.
 
-    `fast`, squared, bounds the distances to the firsts[step] fastest; no other moved more than speeds[step].
+    `fast`, squared, bounds the distances to the firsts[choice] fastest.
     """
     labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speed, tiny = motion.drops, motion.speeds[step], motion.tiny
+    drops, speed, tiny = motion.drops, motion.speeds[choice], motion.tiny
     for r in range(len(rows)):
         i = rows[r]
         nearest = _round_down(np.sqrt(fast[r]))

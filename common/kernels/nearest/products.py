@@ -11,6 +11,7 @@ power of two brings all numbers near 1, so that nothing overflows. If float32 le
 doubt, float64 takes over.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,12 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.limbs import ANY_ORDER
-from common.kernels.nearest.tiles import TILE_ROWS, Tiles, scale_of
 from common.model import FloatArray, LongArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
+_LEAST_ROWS, _MOST_ROWS = 512, 2048
+"""Of a block."""
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
 
@@ -65,43 +67,41 @@ class Found(NamedTuple):
 class Products:
     """Assigns blocks of rows to k centroids.
 
-    Parameters
-    ----------
-    columns, k
-        The shape of the centroids, turned.
-    exponent
-        Every number of the data is smaller in magnitude than 2**exponent.
-    offset
-        Shape (columns,): a point amid the data.
+    Every number of the data is smaller in magnitude than 2**exponent; `offset`, shape (columns,), is a
+    point amid the data.
     """
 
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
-        self.rows = TILE_ROWS * min(4, max(1, _ELEMENTS // (k * TILE_ROWS)))
+        self.rows = min(_MOST_ROWS, max(_LEAST_ROWS, _ELEMENTS // k))
         """How many fit in a block."""
-        self.scale = scale_of(exponent)
+        self.scale = math.ldexp(1.0, -max(exponent, -1000) - 1)
+        """The power of two that brings the data to near 1."""
         nearest, second = np.empty((2, self.rows))
         self.found = Found(labels=np.empty(self.rows, np.uint32), nearest=nearest, second=second)
         """Of the last block."""
         self._offset = offset
         self._shape = (columns, k)
-        self.in_single = True
         self._make_room(np.float32)
 
-    def _make_room(self, dtype: Any) -> None:
+    @property
+    def in_single(self) -> bool:
+        """Whether float32 still does."""
+        return self._scores.squares.dtype == np.float32
+
+    def _make_room(self, dtype: npt.DTypeLike) -> None:
         columns, k = self._shape
         self._points = np.empty((self.rows, columns), dtype)
         self._products = np.empty(k * self.rows, dtype)
         least, second, squares = np.empty((3, self.rows), dtype)
         self._scores = _Scores(least=least, second=second, squares=squares)
 
-    def set_centroids(self, centroids: FloatArray, order: LongArray | None = None) -> None:
-        """Take centroids of shape (k, d); `order`, shape (k,), is theirs for `bound_others`."""
-        self._order = order
+    def set_centroids(self, centroids: FloatArray) -> None:
+        """Take centroids of shape (k, d)."""
         with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
             moved = (centroids - self._offset) * self.scale
             if self.in_single and np.abs(moved).max() > _FAR:
-                self._use_double()
-            dtype = self._points.dtype
+                self._make_room(np.float64)
+            dtype = self._scores.squares.dtype
             squares = (moved**2).sum(axis=1)
             rounding = self._rounding(float(np.sqrt(squares.max())))
             self._centroids = _Centroids(
@@ -112,57 +112,28 @@ class Products:
         # With the unit roundoff u, the factors' rounding, the product's and that of |c|² make the
         # difference of two centroids wrong by at most (d + 8) u (|x| + |c|)²; the plain formula, by
         # 2 (d + 2) u (|x| + |c|)². And products may underflow: here, or in the plain formula.
-        d, precision = self._shape[0], np.finfo(self._points.dtype)
+        d, precision = self._shape[0], np.finfo(self._scores.squares.dtype)
         relative = (3 * d + 16) * float(precision.eps) / 2
         absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
         return _Rounding(reach, relative, absolute)
 
-    def _use_double(self) -> None:
-        self.in_single = False
-        self._make_room(np.float64)
-
-    def assign(self, points: PointArray, rows: RowNumbers, tiles: Tiles | None = None) -> None:
-        """Find some rows' nearest centroids; the results are in `found`.
-
-        Parameters
-        ----------
-        points
-            Shape (all, d), float32 or float64.
-        rows
-            Which of them; at most `self.rows`.
-        tiles
-            Of all points, if `rows` are all rows of some tiles, and while `in_single`.
-        """
-        if tiles is None:
-            products = self._multiply(points, rows, self._centroids.doubled)
-        else:
-            products = self._multiply_tiles(tiles, rows)
+    def assign(self, points: PointArray, rows: RowNumbers) -> None:
+        """Find the nearest centroids of some points, at most `self.rows`; the results are in `found`."""
+        products = self._multiply(points, rows, self._centroids.doubled)
         scores = self._scores
         _least_two(products, self._centroids.squares, scores.least, scores.second, self.found.labels)
         doubtful = _settle(points, rows, self._centroids, products, scores, self.found)
-        if self.in_single and doubtful > max(len(rows), TILE_ROWS) // 8:
-            self._use_double()
-            self.set_centroids(self._centroids.exact, self._order)
+        if self.in_single and doubtful > max(len(rows), _LEAST_ROWS) // 8:
+            self._make_room(np.float64)
+            self.set_centroids(self._centroids.exact)
 
-    def bound_others(self, points: PointArray, rows: RowNumbers, own: RowNumbers, first: int) -> FloatArray:
-        """Bound the squared distance to the nearest of the first centroids, in the order given with them.
+    def bound_others(
+        self, points: PointArray, rows: RowNumbers, own: RowNumbers, others: LongArray
+    ) -> FloatArray:
+        """Return a lower bound of each row's squared distance, scaled, to the nearest of some others.
 
-        Parameters
-        ----------
-        points, rows
-            As for `assign`.
-        own
-            Each of these rows' own centroid, which is left out.
-        first
-            How many centroids.
-
-        Returns
-        -------
-        bounds
-            A lower bound for each row, in units of `scale`, squared.
+        `others` are the indexes of these centroids; each row's `own` is left out.
         """
-        assert self._order is not None
-        others = self._order[:first]
         products = self._multiply(points, rows, self._centroids.doubled[others])
         squares, rounding = self._centroids.squares[others], self._centroids.rounding
         _least_other(products, squares, others.astype(np.uint32), own, self._scores.least)
@@ -173,24 +144,10 @@ class Products:
     def _multiply(self, points: PointArray, rows: RowNumbers, doubled: _Floats) -> _Floats:
         """Gather rows, and return their products with centroids, shape (k, rows)."""
         _gather(points, rows, self._offset, self.scale, self._points, self._scores.squares)
-        products = self._room_for(doubled, len(rows))
+        products = self._products[: len(doubled) * len(rows)].reshape(-1, len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
             np.matmul(doubled, self._points[: len(rows)].T, out=products)
         return products
-
-    def _multiply_tiles(self, tiles: Tiles, rows: RowNumbers) -> _Floats:
-        """Do the same for rows that need not be gathered."""
-        tile, n = int(rows[0]) // TILE_ROWS, len(rows)
-        doubled = self._centroids.doubled
-        products = self._room_for(doubled, n)
-        for at in range(0, n, TILE_ROWS):
-            columns = tiles.points[tile + at // TILE_ROWS, :, : n - at]
-            np.matmul(doubled, columns, out=products[:, at : at + TILE_ROWS])
-        self._scores.squares[:n] = tiles.squares[rows[0] : rows[0] + n]
-        return products
-
-    def _room_for(self, doubled: _Floats, rows: int) -> _Floats:
-        return self._products[: len(doubled) * rows].reshape(-1, rows)
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)

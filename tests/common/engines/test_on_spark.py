@@ -4,7 +4,7 @@ import pickle
 from functools import partial
 
 from common.engines.on_spark import partition_of_pair
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import partition_of
 
 
 def test_keys_go_to_their_partition_and_what_has_none_to_the_first() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import booleans, integers
 
 from common.jobs import apply
-from common.jobs.apply import map_keys, map_rows, map_split
+from common.jobs.apply import map_rows, map_split
 from common.jobs.centroids import Label
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
@@ -38,7 +38,7 @@ def test_keys_come_in_input_order_start_after_start(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
         patch.setattr(apply, "_THREAD_ROWS", 1)
-        keys = map_keys(lloyd(points), state, points, 0, threads)
+        keys = map_split(lloyd(points), state, points, 0, combine=False, threads=threads).keys
     first, second = (nearest(points, each)[0].tolist() for each in state["centroids"])
     assert keys.tolist() == [*first, *(2 * len(CENTROIDS) + label for label in second)]
 

@@ -1,5 +1,8 @@
 """Sorting, partitioning and merging by key, against Python's own sort."""
 
+import subprocess
+import sys
+import zlib
 from typing import Any
 
 import numpy as np
@@ -7,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kernels.grouping import merge_groups, order_by_key, partition_positions
-from common.kernels.partitioner import partition_of
+from common.kernels.grouping import merge_groups, order_by_key, partition_of, partition_positions
 from common.model import Key, Keys, Records, as_keys
+from tests.programs import ROOT
 
 NUMBERS = st.lists(st.integers(0, 9) | st.integers(0, 70_000) | st.just(2**31 - 1))
 WORDS = st.lists(st.text(alphabet="ab\x00\U0001f600\uffff", max_size=3) | st.text())
@@ -58,3 +61,23 @@ def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[Any]]) -> N
             expected.setdefault(key, []).append(value)
     merged = [(key, values.tolist()) for key, values in merge_groups(records)]
     assert merged == sorted(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("key", "partitions", "expected"),
+    [(0, 3, 0), (7, 3, 1), (2**31 - 1, 10, 7), ("", 5, 0), ("123456789", 1 << 14, 0xCBF43926 % (1 << 14))],
+)
+def test_known_partitions(key: Key, partitions: int, expected: int) -> None:
+    assert partition_of(key, partitions) == expected
+
+
+@given(key=st.text(), partitions=st.integers(1, 1 << 14))
+def test_strings_by_the_checksum_of_their_bytes(key: str, partitions: int) -> None:
+    assert partition_of(key, partitions) == zlib.crc32(key.encode("utf-8")) % partitions
+
+
+def test_the_same_in_another_process() -> None:
+    words = ["", "a", "é", "𝄞", "\x00"]
+    program = f"from common.kernels.grouping import partition_of as p; print([p(w, 97) for w in {words!r}])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout == f"{[partition_of(word, 97) for word in words]}\n"

@@ -11,11 +11,11 @@ from common.jobs.centroids import LloydStep, Score
 from common.kernels import limbs
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, boxes, curve, members, motion, plain, products, tiles
+from common.kernels.nearest import bounds, boxes, curve, members, plain, products
 from common.kernels.ready import make_ready
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, boxes, curve, members, motion, plain, products, tiles]
+MODULES: list[ModuleType] = [limbs, bounds, boxes, curve, members, plain, products]
 
 
 def compiled() -> dict[str, list[Any]]:
@@ -43,5 +43,5 @@ def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
     for step in range(4):
         state = {"centroids": centroids + step * 1e-3}
         assert lloyd.summarize(Block(points, 0), state, memory) is not None
-        assert score.summarize(Block(points, 0), state, memory) is not None
+        assert len(score.map(Block(points.astype(np.float64), 0), state))
     assert compiled() == before

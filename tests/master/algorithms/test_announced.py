@@ -15,7 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job, keyed_zero
+from common.jobs.base import Job
+from common.model import Records
 from master.algorithms.base import Command, Prepared, Published, ResultFile
 from master.options.declare import option
 from master.options.groups import RUN_GROUPS, InputOptions
@@ -31,7 +32,7 @@ class LongestLine(Job):
 
     def map(self, block, state):
         found = [(len(line), -block.row_start - i) for i, line in enumerate(block.lines)]
-        return keyed_zero(np.array([max(found)], np.float64)) if found else keyed_zero(np.empty((0, 2)))
+        return Records.of_key(0, np.array([max(found)], np.float64) if found else np.empty((0, 2)))
 
     def reduce(self, key, values):
         return values[np.lexsort((values[:, 1], values[:, 0]))[-1:]]

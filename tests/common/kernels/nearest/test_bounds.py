@@ -1,4 +1,4 @@
-"""Where the way through bounds, tiles and single precision is hard; boxes must agree there, too."""
+"""Where the way through bounds and single precision is hard; boxes must agree there, too."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_float32_ceases_to_do_while_whole_chunks_are_assigned(build: Build) -> N
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 def test_rows_that_float32_cannot_tell_apart_come_late(build: Build) -> None:
-    """Most of a later tile is in doubt, which the first ones do not show."""
+    """Most of a later block is in doubt, which the first ones do not show."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(12_000, 6))
     points[9_000:11_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(2_000, 6))

@@ -1,13 +1,22 @@
 """Bounds of rows: they hold after each motion, and settle only rows whose label stands."""
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.kernels.limbs import read_only
 from common.kernels.nearest.distance import distances
-from common.kernels.nearest.members import Members, measure, move_bounds, no_members, take_over
-from common.kernels.nearest.motion import Motion, motion_between
+from common.kernels.nearest.members import (
+    Members,
+    Motion,
+    measure,
+    motion_between,
+    move_bounds,
+    no_members,
+    take_over,
+)
 from common.kernels.nearest.products import Found
 from common.model import FloatArray
 
@@ -57,3 +66,25 @@ def test_rows_with_another_label_are_counted_and_listed() -> None:
     assert members.labels.tolist() == [0, 0, 1, 1]
     assert members.upper[:2].round(5).tolist() == [2.0, 3.0]
     assert members.lower[:2].round(5).tolist() == [4.0, 0.0]
+
+
+@given(k=st.integers(1, 9), d=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_bounds_of_the_motion_hold(k: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before, after = rng.normal(size=(2, k, d))
+    motion = motion_between(before, after, scale=0.25)
+    moved = [0.25 * math.dist(a, b) for a, b in zip(before.tolist(), after.tolist(), strict=True)]
+    for i in range(k):
+        others = [0.25 * math.dist(after[i], after[j]) for j in range(k) if j != i]
+        assert moved[i] <= motion.drift[i] <= moved[i] * (1 + 1e-13)
+        assert motion.drops[i] == max((motion.drift[j] for j in range(k) if j != i), default=0.0)
+        assert motion.half_gaps[i] <= 0.5 * min(others, default=math.inf)
+
+
+def test_the_rest_moved_no_farther_than_the_speed() -> None:
+    before = np.zeros((8, 1))
+    after = np.array([[3.0], [0.0], [8.0], [1.0], [1.0], [0.0], [2.0], [0.0]])
+    motion = motion_between(before, after, scale=1.0, shares=(1 / 100, 1 / 8, 1 / 4, 1 / 2))
+    assert motion.order[:3].tolist() == [2, 0, 6]
+    assert motion.firsts.tolist() == [1, 2, 4]
+    assert motion.speeds.round(9).tolist() == [3.0, 2.0, 1.0]

@@ -1,6 +1,7 @@
 """Products against the plain formula: labels are its labels, bounds hold."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,9 +56,9 @@ def test_others_are_bounded_without_each_rows_own(drawn: tuple[FloatArray, int, 
     rows = np.arange(len(points), dtype=np.uint32)
     order = np.arange(len(centroids))[::-1].copy()
     first = min(first, len(order))
-    products.set_centroids(read_only(centroids), order)
+    products.set_centroids(read_only(centroids))
     own = (rows % len(centroids)).astype(np.uint32)
-    bounds = products.bound_others(read_only(points), rows, own, first)
+    bounds = products.bound_others(read_only(points), rows, own, order[:first])
     for r in rows.tolist():
         others = [scaled[k, r] for k in order[:first].tolist() if k != own[r]]
         assert bounds[r] <= min(others, default=np.inf) * (1 + 1e-12) + 1e-300
@@ -70,3 +71,10 @@ def test_centroids_too_far_for_float32_take_float64() -> None:
     assert products.in_single
     products.set_centroids(read_only(np.array([points[0], points[1] + 1e9])))
     assert not products.in_single
+
+
+@pytest.mark.parametrize("exponent", [-1074, -3, 0, 5, 480])
+def test_the_scale_brings_numbers_to_near_one(exponent: int) -> None:
+    scale = Products(1, 1, exponent, np.zeros(1)).scale
+    assert 2.0**exponent * scale <= 1.0
+    assert np.isfinite(scale)

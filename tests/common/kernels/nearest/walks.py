@@ -18,7 +18,6 @@ BUILDS: dict[str, Build] = {
     "boxes": BoxIndex,
     "bounds": BoundsIndex,
     "bounds with the fastest set aside": partial(BoundsIndex, dear_row=0),
-    "bounds without tiles": partial(BoundsIndex, dear_row=0, tile_bytes=0),
 }
 
 
