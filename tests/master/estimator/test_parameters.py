@@ -42,7 +42,7 @@ def test_random_state() -> None:
         ({"init": len}, "init must be 'k-means++', 'random' or an array of numbers"),
         ({"init": POINTS[:3]}, "init has shape (3, 2), expected (2, 2)"),
         ({"init": [[0, 1], [2, np.nan]]}, "init holds nan, infinity or a number that is too large"),
-        ({"init": POINTS[:2], "n_init": 2}, "n_init needs starts to choose from, but init gives the one"),
+        ({"init": POINTS[:2], "n_init": 2}, "n_init and init exclude each other: init is the only start"),
         ({"on_empty": "ignore"}, "on_empty is 'ignore', but must be one of 'farthest', 'keep'"),
         ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline'"),
         ({"engine": "grpc", "mappers": 0}, "mappers is 0, but must be 1 or more"),
