@@ -22,6 +22,7 @@ from common.engines.tasks import (
     map_part,
     reduce_pieces,
 )
+from common.errors import InputError
 from common.formats.columns import are_usable, problem_with
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_of
@@ -38,7 +39,7 @@ _lock = threading.Lock()
 def map_task(order: Order, index: int, rows: Part | PointArray, partitions: int) -> list[Partition]:
     """Map rows that a worker reads and keeps, or that Dask keeps in its memory.
 
-    Dask keeps the partitions where they are.
+    Dask keeps the partitions, one for each reduce task, where they are.
     """
     task = MeteredTask("Map", index)
     emitted: list[list[Emitted]] = [[] for _ in range(partitions)]
@@ -46,11 +47,6 @@ def map_task(order: Order, index: int, rows: Part | PointArray, partitions: int)
         emitted[partition_of(key, partitions)].append((key, piece))
     report = task.report(_worker().address)
     return [([] if partition else [report], pairs) for partition, pairs in enumerate(emitted)]
-
-
-def take_partition(mapped: list[Partition], partition: int) -> Partition:
-    """Take out what is for one reduce task."""
-    return mapped[partition]
 
 
 def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[list[Report], list[Reduced]]:
@@ -77,23 +73,19 @@ def forget_run(run: str) -> None:
             del _memories[key]
 
 
-def rows_or_problem(data: Any) -> PointArray | str:
-    """Return rows of an array or a data frame as jobs want them, or what is wrong with them."""
+def rows_of(data: Any) -> PointArray:
+    """Return rows of an array or a data frame as jobs want them; raise InputError if they are invalid."""
     try:
         points = np.asarray(data)
         single = points.dtype == np.float32
         points = np.ascontiguousarray(points, np.float32 if single else np.float64)
     except (TypeError, ValueError) as error:
-        return f"not all of it is numbers: {error}"
+        raise InputError(f"not all of it is numbers: {error}") from None
     kind = FloatType(points.dtype.name)
-    if are_usable(points, kind):
-        return points
-    return next(problem for value in points.flat if (problem := problem_with(value, kind)))
-
-
-def size_or_problem(block: PointArray | str) -> int | str:
-    """Return how many rows a block has, or what is wrong with it."""
-    return block if isinstance(block, str) else len(block)
+    if not are_usable(points, kind):
+        problems = (problem_with(value, kind) for value in points.flat)
+        raise InputError(next(problem for problem in problems if problem))
+    return points
 
 
 @contextmanager

@@ -11,7 +11,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent.parent
+CODE_ROOT = Path(__file__).resolve().parents[2]
+"""The folder from which our packages are imported."""
+
+_PACKAGE = CODE_ROOT / "common"
 _WIRE = ("rpc", "worker")
 _UNPACK = """
 from common.engines.shipping import unpack
@@ -19,11 +22,6 @@ from common.engines.shipping import unpack
 __path__[:] = [unpack(__file__)]
 """
 _ANY_DATE = (2000, 1, 1, 0, 0, 0)
-
-
-def code_root() -> Path:
-    """Return the folder from which our packages are imported."""
-    return _PACKAGE.parent
 
 
 def write_archive(folder: Path) -> Path:

@@ -59,10 +59,6 @@ def _one_core(workers: WorkerOptions, _hosts: HostOptions) -> int:
     return workers.threads or 1
 
 
-def _all_cores(workers: WorkerOptions, _hosts: HostOptions) -> int:
-    return workers.threads or cores()
-
-
 def _shared_cores(workers: WorkerOptions, hosts: HostOptions) -> int:
     """Share this machine's cores among its mappers."""
     if hosts.workers == "remote":
@@ -129,7 +125,7 @@ ENGINES = {
     "inline": EngineRow(
         help="this process alone, for comparison",
         start="master.engines.inline:start_engine",
-        threads=_all_cores,
+        threads=lambda workers, _hosts: workers.threads or cores(),
         open_array="master.engines.inline:InlineEngine",
     ),
     "spark": EngineRow(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from common.engines.on_dask import rows_or_problem, size_or_problem
-from common.errors import InputError, UsageError
+from common.engines.on_dask import rows_of
+from common.errors import UsageError
 from master.engines.dask.connect import connect, translated_errors
 from master.engines.dask.engine import DaskEngine, Parts
 from master.estimator.sources import Data, RunSettings, open_on_cluster
@@ -37,14 +37,8 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     with connect(None, settings.workers.mappers) as client:
         with translated_errors():
             parts = data.to_delayed()
-            blocks = client.compute([delayed(rows_or_problem)(part) for part in np.ravel(parts).tolist()])
-            found: list[str | int] = client.gather(client.map(size_or_problem, blocks, pure=False))
-        for each in found:
-            if isinstance(each, str):
-                raise InputError(each)
-        sizes = [each for each in found if isinstance(each, int)]
-        rows = Parts(blocks, tuple(accumulate(sizes, initial=0))[:-1])
-        with open_on_cluster(
-            partial(DaskEngine, client, rows), sum(sizes), columns, settings, names
-        ) as opened:
+            blocks = client.compute([delayed(rows_of)(part) for part in np.ravel(parts).tolist()])
+            *starts, total = accumulate(client.gather(client.map(len, blocks, pure=False)), initial=0)
+        rows = Parts(blocks, tuple(starts))
+        with open_on_cluster(partial(DaskEngine, client, rows), total, columns, settings, names) as opened:
             yield opened

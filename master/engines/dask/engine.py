@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from operator import getitem
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, take_partition
+from common.engines.on_dask import forget_run, label_task, map_task, reduce_task
 from common.engines.rows import FilePart
 from common.engines.tasks import Reduced, Report
 from common.errors import InputError
@@ -93,7 +94,7 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
             reduced = [
                 self._submit(
                     reduce_task,
-                    *(job, partition, [self._submit(take_partition, task, partition) for task in mapped]),
+                    *(job, partition, [self._submit(getitem, task, partition) for task in mapped]),
                 )
                 for partition in range(self._reducers)
             ]

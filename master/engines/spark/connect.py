@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from weakref import WeakSet
 
-from common.engines.shipping import code_root, write_archive
+from common.engines.shipping import CODE_ROOT, write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
 from common.rpc.address import LOOPBACK
 from master.engines.spark.errors import CLASS, raise_translated, reason_of
@@ -80,7 +80,7 @@ def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkC
 def ship_code(context: "SparkContext") -> None:
     """Make our code importable on the executors, once; on this machine alone it is already."""
     on_path = context.getConf().get(_PYTHON_PATH, "").split(os.pathsep)[0]
-    if context in _have_our_code or on_path == str(code_root()):
+    if context in _have_our_code or on_path == str(CODE_ROOT):
         return
     from pyspark import SparkFiles
 
@@ -156,7 +156,7 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
     for name, value in _SETTINGS.items():
         conf.setIfMissing(name, value)
     if conf.get("spark.master").startswith("local"):
-        path = [str(code_root()), *filter(None, [conf.get(_PYTHON_PATH, None)])]
+        path = [str(CODE_ROOT), *filter(None, [conf.get(_PYTHON_PATH, None)])]
         conf.set(_PYTHON_PATH, os.pathsep.join(path))  # else executors could not load compiled kernels
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else it is whatever python3 is on the path
     return conf
