@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.errors import BadRequestError
+from common.formats.opening import OpenSplit, open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_split
 from common.jobs.base import Job, Memory
@@ -23,7 +24,6 @@ from common.model import (
 )
 from common.records import encode
 from common.records.text import SHORT_LINES, LongLines, write_values
-from common.splits.opening import OpenSplit, open_split
 from common.store.files import write_whole
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore

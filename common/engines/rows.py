@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from common.errors import InputError, TaskError
+from common.formats.opening import map_rows_file, open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.base import Memory
 from common.model import FloatType, Input, PointArray, Rows, Split
-from common.splits.opening import open_split
-from common.splits.rows_file import map_rows_file
 
 _MOST_ROWS = 1 << 25
 """Of all parts together whose memories a process keeps: some 16 bytes a row."""

@@ -12,9 +12,9 @@ from common.engines.on_spark import own_folder
 from common.engines.rows import StoredPart
 from common.errors import InputError, UserError
 from common.formats.columns import usable
+from common.formats.opening import write_rows
 from common.formats.parsing import parse
 from common.model import Input, PointArray
-from common.splits.rows_file import write_rows
 
 _PIECE_BYTES = 2 << 20
 _BLOCK_ROWS = 4096

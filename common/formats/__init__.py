@@ -1,6 +1,5 @@
-"""How input files are stored: one module a format.
+"""How input files are stored and read: one module a format, named as in `InputFormat`.
 
-Each has a class whose objects stand for one opened file, with the file's `input` (what the workers
-need to know) and `split(bounds)` (its rows in parts), and a function `read_blocks(input, split)` that
-reads one part's rows, checked.
+Such a module has the functions of `dataset.Format`. If its files can hold rows as they are wanted, it also
+has `view(source, split)`, which maps a split's rows without checking them, or returns None.
 """

@@ -42,7 +42,7 @@ def choose_columns(path: str, wanted: str | None, names: list[str], fields: int)
     for token in (part.strip() for part in wanted.split(",")):
         chosen += [names.index(token)] if token in names else _positions(path, token, names, fields)
     if len(set(chosen)) < len(chosen):
-        raise UsageError(f"--columns {wanted}: a column is named twice")
+        raise UsageError(f"--columns {wanted} names a column twice")
     return tuple(chosen)
 
 
@@ -54,7 +54,7 @@ def _positions(path: str, token: str, names: list[str], fields: int) -> list[int
         known = f"its columns are {', '.join(names)}" if names else "it has no header line"
         raise UsageError(f"--columns: {path} has no column '{token}'; {known}") from None
     if not 1 <= low <= high <= fields:
-        raise UsageError(f"--columns {token}: {path} has columns 1 to {fields}")
+        raise UsageError(f"--columns {token}: {path} has only columns 1 to {fields}")
     return list(range(low - 1, high))
 
 
@@ -62,23 +62,21 @@ def problem_with(value: float, dtype: FloatType) -> str | None:
     """Say what makes a number unusable, or None."""
     value = float(value)  # a NumPy number would show its type
     if np.isnan(value):
-        return "nan is not a number that can be clustered"
+        return "nan is not a number"
     if np.isinf(value):
-        return "infinity cannot be clustered"
+        return "infinity is not allowed"
     if abs(value) <= _LARGEST[dtype]:
         return None
     if dtype is FloatType.FLOAT32:
         return f"{value!r} does not fit a float32"
-    return f"{value!r} is beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
+    return f"{value!r} is larger than ±{LARGEST_MAGNITUDE:.3g}; squared distances would overflow"
 
 
 def are_usable(points: PointArray, dtype: FloatType) -> bool:
     """Tell whether all numbers can be clustered."""
-    if not points.size:
-        return True
-    # Written so that nan fails the comparisons too.
     largest = _LARGEST[dtype]
-    return float(points.max()) <= largest and float(points.min()) >= -largest
+    # Written so that nan fails the comparisons too.
+    return not points.size or (float(points.max()) <= largest and float(points.min()) >= -largest)
 
 
 def usable(points: PointArray, source: Input, row_start: int) -> PointArray:

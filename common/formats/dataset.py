@@ -1,32 +1,35 @@
-"""The input as a whole: what the master finds out about it, and where a worker may look for it."""
+"""The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from common.errors import InputError
-from common.formats import lines, npy, text
-from common.formats.reading import read_blocks
-from common.model import FloatArray, FloatType, Input, Split
+from common.formats.base import InputFile
+from common.formats.unchanged import CHANGED, readable, refusing_changes
+from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Rows, Split
+
+_SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
+"""Any other file is text."""
 
 
-class InputFile(Protocol):
-    """One opened input file of any format."""
+class Format(Protocol):
+    """The module of a format."""
 
-    @property
-    def input(self) -> Input:
-        """What was found out about it."""
+    def open_file(self, path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+        """Find out the columns and the number of rows, without parsing numbers; see `open_input`."""
 
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The columns' names in the file's first line; none if that holds numbers, or there are no lines."""
+    def read_blocks(self, source: Input, split: Split) -> Iterator[Any]:
+        """Read and check a split's rows, block by block; raise InputError that names the first wrong one."""
 
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
+
+def _format(kind: InputFormat) -> Format:
+    """Import the module only when it is needed: that of Parquet imports pyarrow."""
+    return cast(Format, import_module(f"common.formats.{kind}"))
 
 
 def open_input(
@@ -49,14 +52,7 @@ def open_input(
         It can't be read or holds no rows, or has no such columns.
     """
     path = Path(path)
-    with _opening(path):
-        if path.suffix == ".npy":
-            return npy.NpyFile(path, columns, dtype)
-        if path.suffix in (".parquet", ".pq"):
-            from common.formats import parquet
-
-            return parquet.ParquetFile(path, columns, dtype)
-        return text.TextFile(path, columns, dtype)
+    return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype)
 
 
 def open_lines(path: str | Path) -> InputFile:
@@ -67,35 +63,23 @@ def open_lines(path: str | Path) -> InputFile:
     InputError
         It can't be read or holds no line.
     """
-    with _opening(Path(path)):
-        return lines.LinesFile(Path(path))
+    return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64)
 
 
-@contextmanager
-def _opening(path: Path) -> Iterator[None]:
+def _open(path: Path, kind: InputFormat, columns: str | None, dtype: FloatType) -> InputFile:
     check_readable(path)
-    try:
-        yield
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    with readable(path):
+        return _format(kind).open_file(path, columns, dtype)
 
 
 def check_readable(path: Path) -> None:
     """Raise InputError if this is not a file, or not one that we may read."""
-    try:
+    with readable(path):
         if path.is_dir():
             raise InputError.at(str(path), "a folder, not a file")
         if not path.is_file() and path.exists():
-            raise InputError.at(
-                str(path), "a pipe or a device; the mappers need a file that they can read at any place"
-            )
+            raise InputError.at(str(path), "a pipe or a device; the input must be a regular file")
         path.open("rb").close()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: str | Path, error: OSError) -> InputError:
-    return InputError.at(str(path), f"cannot be read: {error.strerror or error}")
 
 
 def resolve_input(path: str, data_root: Path | None) -> str:
@@ -104,15 +88,15 @@ def resolve_input(path: str, data_root: Path | None) -> str:
     Parameters
     ----------
     path
-        As the master names it; a relative one is one below the data root.
+        As the master names it; a relative one is below the data root.
     data_root
         The only folder whose files may be read; None for any.
 
     Raises
     ------
     InputError
-        It lies elsewhere, symbolic links followed, or is no file. The text names nothing but `path`, and
-        says the same of what is elsewhere whether it exists or not.
+        It is not below the data root, symbolic links followed, or is not a file. The text shows only `path`,
+        and does not tell whether a file outside the data root exists.
     """
     if data_root is None:
         return path
@@ -129,6 +113,40 @@ def plan_splits(file: InputFile, n: int) -> list[Split]:
     """Cut the rows into n splits whose sizes differ by one row at most."""
     rows = file.input.rows
     return file.split([rows * i // n for i in range(n + 1)])
+
+
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+    """Read a split's rows, in blocks of shape (rows, columns), every number checked.
+
+    Raises
+    ------
+    InputError
+        The file has changed since the master saw it, can't be read, or has invalid content.
+    """
+    rows = 0
+    with refusing_changes(source):
+        for block in _format(source.format).read_blocks(source, split):
+            rows += len(block)
+            if rows > split.rows:
+                break
+            yield block
+        if rows != split.rows:
+            raise InputError.at(source.path, CHANGED)
+
+
+def stored_rows(source: Input, split: Split) -> Rows | None:
+    """Map a split's rows, not yet checked, if the file holds them as they are wanted.
+
+    Raises
+    ------
+    InputError
+        The file has changed since the master saw it, or can't be read.
+    """
+    view: Callable[[Input, Split], Rows | None] | None = getattr(_format(source.format), "view", None)
+    if view is None:
+        return None
+    with refusing_changes(source):
+        return view(source, split)
 
 
 def read_all(path: str | Path, columns: str | None = None) -> FloatArray:

@@ -1,10 +1,9 @@
 """Where the lines of a text file stand, and its bytes in pieces of whole lines."""
 
-import io
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -12,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.model import LongArray, Split
+from common.formats.base import InputFile
+from common.model import Input, LongArray, Split
 
 _PIECE_BYTES = 2 << 20
 """What is made of a piece stays in the core's cache, and its memory serves the next piece again."""
@@ -47,19 +47,14 @@ class _Piece:
 
 
 class LineIndex:
-    """The rows of a text file, counted: a look at its line ends alone.
+    """Counts and finds the rows of a text file by its line ends alone.
 
-    Parameters
-    ----------
-    path
-        The file.
-    blank_rows
-        Whether a line of nothing but white space is a row, too.
+    With `blank_rows`, a line of nothing but white space is a row, too.
 
     Raises
     ------
     InputError
-        It is no text, or a line is too long.
+        The file is not text, or a line is too long.
     """
 
     def __init__(self, path: Path, *, blank_rows: bool) -> None:
@@ -68,16 +63,37 @@ class LineIndex:
         self._pieces: list[_Piece] = []
         self.rows = 0
         with path.open("rb") as file:
-            _refuse_other_than_text(file, str(path))
             self._count(file)
+
+    def _count(self, file: BinaryIO) -> None:
+        """Count the lines and rows before each piece, and all rows."""
+        beginning = file.read(max(map(len, _NOT_TEXT)))
+        for magic, what in _NOT_TEXT.items():
+            if beginning.startswith(magic):
+                raise InputError.at(str(self._path), what)
+        start, lines = len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0, 0
+        for text in whole_lines(file, start, None, str(self._path)):
+            self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
+            start += len(text)
+            more_lines, with_text = _count_lines(codes_of(text))
+            lines += more_lines
+            self.rows += more_lines if self._blank_rows else with_text
+
+    def head(self) -> list[tuple[int, bytes]]:
+        """Return the first two lines that are not blank, each with its number."""
+        if not self._pieces:
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._pieces[0].byte_start)
+            return list(islice(((i, line) for i, line in enumerate(file, 1) if line.strip()), 2))
 
     def split(self, bounds: list[int], header_rows: int = 0) -> list[Split]:
         """Make splits between successive row numbers of `bounds`, which do not count the header's rows."""
         with self._path.open("rb") as file:
-            places = [self._locate(file, row + header_rows) for row in bounds]
+            places = [(row, *self._locate(file, row + header_rows)) for row in bounds]
         return [
-            Split(i, bounds[i], bounds[i + 1], places[i][0], places[i + 1][0], places[i][1])
-            for i in range(len(bounds) - 1)
+            Split(i, row, next_row, byte, next_byte, line)
+            for i, ((row, byte, line), (next_row, next_byte, _)) in enumerate(pairwise(places))
         ]
 
     def _locate(self, file: BinaryIO, row: int) -> tuple[int, int]:
@@ -90,37 +106,25 @@ class LineIndex:
         line = int(np.flatnonzero(is_row | self._blank_rows)[row - piece.rows_before])
         return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
 
-    def head(self) -> list[tuple[int, bytes]]:
-        """Return the first two lines that are not blank, each with its number."""
-        return list(islice(self._lines_with_text(), 2))
 
-    def _lines_with_text(self) -> Iterator[tuple[int, bytes]]:
-        with self._path.open("rb") as file:
-            for piece in self._pieces:
-                file.seek(piece.byte_start)
-                lines = io.BytesIO(file.read(piece.byte_stop - piece.byte_start))
-                for number, line in enumerate(lines, piece.lines_before + 1):
-                    if line.strip():
-                        yield number, line
+@dataclass(frozen=True, kw_only=True)
+class IndexedFile(InputFile):
+    """An opened file whose rows are lines."""
 
-    def _count(self, file: BinaryIO) -> None:
-        """Count lines and rows up to each piece, and rows in all."""
-        start = len(BYTE_ORDER_MARK) if file.read(3) == BYTE_ORDER_MARK else 0
-        lines = 0
-        for text in whole_lines(file, start, None, str(self._path)):
-            self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
-            start += len(text)
-            more_lines, with_text = _count_lines(codes_of(text))
-            lines += more_lines
-            self.rows += more_lines if self._blank_rows else with_text
+    index: LineIndex
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
+        return self.index.split(bounds, int(bool(self.header)))
 
 
-def _refuse_other_than_text(file: BinaryIO, path: str) -> None:
-    beginning = file.read(max(map(len, _NOT_TEXT)))
-    file.seek(0)
-    for magic, what in _NOT_TEXT.items():
-        if beginning.startswith(magic):
-            raise InputError.at(path, what)
+def split_pieces(source: Input, split: Split) -> Iterator[tuple[int, memoryview]]:
+    """Yield a split's bytes as `whole_lines` does, each piece with the number of its first line."""
+    line = split.line_start
+    with Path(source.path).open("rb") as file:
+        for piece in whole_lines(file, split.byte_start, split.byte_stop, source.path):
+            yield line, piece
+            line += count_line_ends(piece)
 
 
 def whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iterator[memoryview]:
@@ -143,9 +147,8 @@ def whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iter
         elif len(buffer) < _LONGEST_LINE_BYTES:
             buffer = bytearray(2 * len(buffer))
         else:
-            raise InputError.at(
-                path, f"a line at byte {start} is longer than {_LONGEST_LINE_BYTES >> 20} MiB"
-            )
+            what = f"a line at byte {start} is longer than {_LONGEST_LINE_BYTES >> 20} MiB"
+            raise InputError.at(path, what)
 
 
 def codes_of(text: bytes | memoryview) -> CodeArray:

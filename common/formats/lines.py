@@ -7,39 +7,33 @@ from typing import overload
 import numpy as np
 
 from common.errors import InputError
-from common.formats.base import describe
-from common.formats.line_index import NEWLINE, CodeArray, LineIndex, count_line_ends, whole_lines
+from common.formats.base import InputFile, describe
+from common.formats.line_index import (
+    NEWLINE,
+    CodeArray,
+    IndexedFile,
+    LineIndex,
+    count_line_ends,
+    split_pieces,
+)
 from common.model import FloatType, Input, InputFormat, LongArray, Split
 
 _SCAN_BYTES = 1 << 20
 
 
-class LinesFile:
-    """An opened file of lines, counted."""
-
-    def __init__(self, path: Path) -> None:
-        self._index = LineIndex(path, blank_rows=True)
-        if not self._index.rows:
-            raise InputError.at(str(path), "the file is empty; it needs at least one line")
-        self.header: tuple[str, ...] = ()
-        self.input = describe(
-            path, InputFormat.LINES, 1, (0,), rows=self._index.rows, dtype=FloatType.FLOAT64
-        )
-
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
-        return self._index.split(bounds)
+def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
+    """Open a file of lines; see `Format`."""
+    index = LineIndex(path, blank_rows=True)
+    if not index.rows:
+        raise InputError.at(str(path), "the file is empty; it needs at least one line")
+    found = describe(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)
+    return IndexedFile(input=found, index=index)
 
 
 class Lines(Sequence[str]):
     """Lines in memory or mapped from a file; they become strings when they are iterated over.
 
-    Parameters
-    ----------
-    text
-        UTF-8.
-    starts
-        Where each line starts, and where the last one ends, its line end included.
+    `text` is UTF-8. `starts` holds where each line starts, and where the last one ends with its line end.
     """
 
     def __init__(self, text: CodeArray, starts: LongArray) -> None:
@@ -75,22 +69,12 @@ def view(source: Input, split: Split) -> Lines:
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[Sequence[None]]:
-    """Read a split's lines to see that they are UTF-8; yield something of the length of each piece.
-
-    Raises
-    ------
-    InputError
-        A line is not; the text names it.
-    """
-    line = split.line_start
-    with Path(source.path).open("rb") as file:
-        for piece in whole_lines(file, split.byte_start, split.byte_stop, source.path):
-            try:
-                str(piece, "utf-8")
-            except UnicodeDecodeError as error:
-                what = f"byte 0x{piece[error.start]:02x} is not UTF-8; save the file as UTF-8"
-                line += count_line_ends(piece[: error.start])
-                raise InputError.at(source.path, what, line=line) from None
-            lines = count_line_ends(piece) + (piece[-1] != NEWLINE)
-            line += lines
-            yield [None] * lines
+    """Read a split's lines to see that they are UTF-8; yield something of the length of each piece."""
+    for line, piece in split_pieces(source, split):
+        try:
+            str(piece, "utf-8")
+        except UnicodeDecodeError as error:
+            what = f"byte 0x{piece[error.start]:02x} is not UTF-8; save the file as UTF-8"
+            line += count_line_ends(piece[: error.start])
+            raise InputError.at(source.path, what, line=line) from None
+        yield [None] * (count_line_ends(piece) + (piece[-1] != NEWLINE))

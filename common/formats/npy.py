@@ -8,31 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.base import RowFile, describe
+from common.formats.base import InputFile, describe
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
-class NpyFile(RowFile):
-    """An opened .npy file."""
-
-    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
-        matrix = _open(str(path))
-        rows, fields = matrix.shape
-        if not rows or not fields:
-            raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
-        columns = choose_columns(str(path), wanted_columns, [], fields)
-        super().__init__(describe(path, InputFormat.NPY, fields, columns, rows=rows, dtype=dtype))
+def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+    """Open an array; see `Format`."""
+    rows, fields = _open(str(path)).shape
+    if not rows or not fields:
+        raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
+    chosen = choose_columns(str(path), columns, [], fields)
+    return InputFile(input=describe(path, InputFormat.NPY, fields, chosen, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
-    """Read a split's rows, as blocks of shape (rows, columns).
-
-    Raises
-    ------
-    InputError
-        A number cannot be used; the text names row and column.
-    """
+    """Read a split's rows; see `Format`."""
     whole = view(source, split)
     matrix = _open(source.path)[split.row_start : split.row_stop] if whole is None else whole
     rows = block_rows(source)
@@ -44,7 +35,7 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
 
 
 def view(source: Input, split: Split) -> PointArray | None:
-    """Return a split's rows as they lie in the file, memory-mapped, unchecked; None if not so wanted."""
+    """Map a split's rows, unchecked; None if other columns or another type are wanted."""
     matrix = _open(source.path)
     every_column = source.columns == tuple(range(source.fields))
     if not every_column or not matrix.flags.c_contiguous or matrix.dtype != source.dtype:

@@ -9,40 +9,30 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
-from common.formats.base import RowFile, describe
+from common.formats.base import InputFile, describe
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_numpy
 
 
-class ParquetFile(RowFile):
-    """An opened Parquet file."""
-
-    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
-        with _opened(str(path)) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-        if not rows or not schema.names:
-            raise InputError.at(str(path), "the table is empty; it needs at least one row and one column")
-        columns = choose_columns(str(path), wanted_columns, schema.names, len(schema.names))
-        for column in columns:
-            kind = schema.field(column).type
-            if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
-                what = (
-                    f"column '{schema.names[column]}' holds {kind}, not numbers; choose others with --columns"
-                )
-                raise InputError.at(str(path), what, column=column + 1)
-        fields = len(schema.names)
-        super().__init__(describe(path, InputFormat.PARQUET, fields, columns, rows=rows, dtype=dtype))
+def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+    """Open a table; see `Format`."""
+    with _opened(str(path)) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    names = schema.names
+    if not rows or not names:
+        raise InputError.at(str(path), "the table is empty; it needs at least one row and one column")
+    chosen = choose_columns(str(path), columns, names, len(names))
+    for column in chosen:
+        kind = schema.field(column).type
+        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+            what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
+            raise InputError.at(str(path), what, column=column + 1)
+    return InputFile(input=describe(path, InputFormat.PARQUET, len(names), chosen, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
-    """Read a split's rows, as blocks of shape (rows, columns); only the row groups that hold them.
-
-    Raises
-    ------
-    InputError
-        A number is missing or cannot be used; the text names row and column.
-    """
+    """Read a split's rows from the row groups that hold them; see `Format`."""
     with _opened(source.path) as file:
         group_start = 0
         for group in range(file.num_row_groups):

@@ -1,7 +1,6 @@
 """Text files: one row a line, fields separated by a comma, tab, semicolon or white space.
 
-The master only looks for line ends: where rows start and how many there are. A mapper parses the bytes of its
-own split.
+The master looks only for line ends. A mapper parses the bytes of its own split.
 """
 
 import re
@@ -10,36 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError, counted
-from common.formats.base import describe
+from common.formats.base import InputFile, describe
 from common.formats.columns import choose_columns
-from common.formats.line_index import LineIndex, count_line_ends, whole_lines
+from common.formats.line_index import IndexedFile, LineIndex, split_pieces
 from common.formats.parsing import parse, split_fields
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 _BEGINS_AS_NUMBER = re.compile(r"[\"']?[+-]?\.?\d")
 
 
-class TextFile:
-    """An opened text file, its rows counted."""
+def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+    """Open a text file and count its rows; see `Format`."""
+    index = LineIndex(path, blank_rows=False)
+    layout = layout_of(str(path), index.head(), columns)
+    found = describe(
+        path,
+        InputFormat.TEXT,
+        layout.fields,
+        layout.columns,
+        rows=index.rows - bool(layout.header),
+        dtype=dtype,
+        delimiter=layout.delimiter,
+    )
+    return IndexedFile(input=found, header=layout.header, index=index)
 
-    def __init__(self, path: Path, wanted_columns: str | None, dtype: FloatType) -> None:
-        self._index = LineIndex(path, blank_rows=False)
-        layout = layout_of(str(path), self._index.head(), wanted_columns)
-        self._header_rows = int(bool(layout.header))
-        self.header = layout.header
-        self.input = describe(
-            path,
-            InputFormat.TEXT,
-            layout.fields,
-            layout.columns,
-            rows=self._index.rows - self._header_rows,
-            dtype=dtype,
-            delimiter=layout.delimiter,
-        )
 
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
-        return self._index.split(bounds, self._header_rows)
+def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+    """Parse a split's lines; see `Format`."""
+    for line, piece in split_pieces(source, split):
+        yield parse(piece, source, line).astype(source.dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -61,35 +59,18 @@ def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | No
         There is no row, or no such column.
     """
     if not head:
-        raise InputError.at(path, "the file is empty; it needs one row of numbers a line")
+        raise InputError.at(path, "the file is empty; expected one row of numbers on each line")
     delimiter = _sniff_delimiter([line for _, line in head])
-    first_line, first = head[0]
-    texts = [field.decode("utf-8", "replace") for field in split_fields(first, delimiter)]
+    texts = [field.decode("utf-8", "replace") for field in split_fields(head[0][1], delimiter)]
     names = [text.strip("\"'") for text in texts] if _are_names(texts) else []
     if names and len(head) == 1:
-        raise InputError.at(path, "a header and no row of numbers", line=first_line)
-    fields = len(split_fields(head[int(bool(names))][1], delimiter))
+        raise InputError.at(path, "the file has a header but no row of numbers", line=head[0][0])
+    line, row = head[bool(names)]
+    fields = len(split_fields(row, delimiter))
     if names and len(names) != fields:
-        line = head[1][0]
-        raise InputError.at(
-            path, f"{counted(fields, 'column')}, but the header has {len(names)} names", line=line
-        )
+        what = f"{counted(fields, 'column')}, but the header has {len(names)} names"
+        raise InputError.at(path, what, line=line)
     return Layout(delimiter, tuple(names), fields, choose_columns(path, wanted_columns, names, fields))
-
-
-def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
-    """Read a split's rows, as blocks of shape (rows, columns).
-
-    Raises
-    ------
-    InputError
-        A line does not hold what it must; the text names it.
-    """
-    line = split.line_start
-    with Path(source.path).open("rb") as file:
-        for piece in whole_lines(file, split.byte_start, split.byte_stop, source.path):
-            yield parse(piece, source, line).astype(source.dtype, copy=False)
-            line += count_line_ends(piece)
 
 
 def _sniff_delimiter(lines: list[bytes]) -> str:

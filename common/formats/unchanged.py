@@ -13,7 +13,6 @@ from common.model import Input
 from common.records import checksum
 
 CHANGED = "the file changed while the run was using it"
-_OTHER = "on {}, this is not the file that the master has; give every host the same"
 _PIECE_BYTES = 1 << 20
 
 
@@ -33,35 +32,36 @@ def content_digest(path: str | Path, stopped: Callable[[], bool] = lambda: False
     return digest.hexdigest()
 
 
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn an error of the system in reading a file into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError.at(str(path), f"cannot be read: {error.strerror or error}") from None
+
+
 def check_unchanged(source: Input) -> None:
     """Raise InputError if the file has changed since the master saw it, or can't be read."""
-    with _readable(source):
+    with readable(source.path):
         _refuse_changed(source)
 
 
 @contextmanager
 def refusing_changes(source: Input) -> Iterator[None]:
-    """Refuse a file that has changed, or does meanwhile; what the system has against it is an InputError."""
-    with _readable(source):
+    """Raise InputError if the file has changed, changes meanwhile or can't be read."""
+    with readable(source.path):
         _refuse_changed(source)
         try:
             yield
         except Exception:
-            _refuse_changed(source)  # then whatever was found in it is of no interest
+            _refuse_changed(source)  # says more than whatever was found in such a file
             raise
         _refuse_changed(source)
 
 
-@contextmanager
-def _readable(source: Input) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError.at(source.path, f"cannot be read: {error.strerror or error}") from None
-
-
 def _refuse_changed(source: Input) -> None:
-    """Let pass the file that the master saw, and a copy of it where that will do."""
+    """Accept the file that the master saw, and a copy of it if the master gives the digest."""
     status = os.stat(source.path)  # noqa: PTH116
     if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
         return
@@ -69,7 +69,10 @@ def _refuse_changed(source: Input) -> None:
         raise InputError.at(source.path, CHANGED)
     same_size = status.st_size == source.size_bytes
     if not same_size or _digest_of(source.path, status.st_mtime_ns) != source.digest:
-        raise InputError.at(source.path, _OTHER.format(socket.gethostname()))
+        what = (
+            f"the file on {socket.gethostname()} differs from the master's; copy the same file to every host"
+        )
+        raise InputError.at(source.path, what)
 
 
 @lru_cache(maxsize=4)

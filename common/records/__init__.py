@@ -23,7 +23,7 @@ def encode(records: Records, kind: RecordFormat) -> Encoder:
 def decode(data: Buffer, kind: RecordFormat, key_type: KeyType = int) -> list[Records]:
     """Read a file that an encoder has written, as blocks of records that follow each other.
 
-    `key_type` is that of its keys: text tells it not.
+    `key_type` is that of its keys; text does not tell it.
 
     Raises
     ------

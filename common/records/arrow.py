@@ -1,16 +1,16 @@
 """Records as Arrow IPC files (also called Feather, version 2), which pandas, Polars and DuckDB open.
 
 The columns are `key`, int32 or string, and the values `x0`, `x1`, ..., float64. What is read may have come
-over the wire, so nothing is taken for granted that Arrow does not check by itself.
+over the wire, so whatever Arrow does not check by itself is checked here.
 """
 
 import numpy as np
 import pyarrow
 import pyarrow.ipc
 
-from common.model import Buffer, FloatArray, Keys, KeyType, LongArray, Records, as_keys
+from common.model import Buffer, FloatArray, Keys, KeyType, LongArray, Records
 from common.records.base import Sink, blocks
-from common.records.conversion import to_arrow, to_arrow_bytes, to_numpy
+from common.records.conversion import to_arrow, to_arrow_bytes, to_records
 
 _KEY_TYPES = {int: pyarrow.int32(), str: pyarrow.large_string()}
 
@@ -27,7 +27,7 @@ class ArrowBatches:
         return len(self._records.keys)
 
     def write(self, sink: Sink, positions: LongArray | None = None) -> None:
-        """Write the records at these positions, in this order, as a whole file; None: all of them."""
+        """See `Encoder`."""
         keys, values = self._records.keys, self._records.values
         with pyarrow.ipc.new_file(sink, self._schema) as writer:
             for which, rows in blocks(self._records, positions):
@@ -57,7 +57,11 @@ def decode_batches(data: Buffer, key_type: KeyType) -> list[Records]:
         raise ValueError(str(error)) from error
     if sum(batch.nbytes for batch in batches) > len(data):
         raise ValueError("it is compressed")
-    return [_records(batch, key_type) for batch in batches]
+    for batch in batches:
+        batch.validate(full=True)
+        if any(column.null_count for column in batch.columns):
+            raise ValueError("a value is missing")
+    return [to_records(batch.columns, key_type) for batch in batches]
 
 
 def _key_column(keys: Keys) -> pyarrow.Array:
@@ -69,15 +73,3 @@ def _key_column(keys: Keys) -> pyarrow.Array:
 def _schema(width: int, key_type: KeyType) -> pyarrow.Schema:
     fields = [("key", _KEY_TYPES[key_type]), *((f"x{i}", pyarrow.float64()) for i in range(width))]
     return pyarrow.schema([pyarrow.field(*field, nullable=False) for field in fields])
-
-
-def _records(batch: pyarrow.RecordBatch, key_type: KeyType) -> Records:
-    batch.validate(full=True)
-    if any(column.null_count for column in batch.columns):
-        raise ValueError("a value is missing")
-    # Copies, so that the file's bytes need not stay in memory; column after column, as they came.
-    keys = as_keys(batch.column(0).to_pylist(), str) if key_type is str else to_numpy(batch.column(0)).copy()
-    if key_type is int and keys.min(initial=0) < 0:
-        raise ValueError("a key is negative")
-    columns = [to_numpy(column) for column in batch.columns[1:]]
-    return Records(keys, np.reshape(columns, (len(columns), len(keys))).T)

@@ -38,8 +38,9 @@ def blocks(records: Records, positions: LongArray | None) -> Iterator[tuple[Sele
     If there are fewer rows of values than keys, they count as repeated: record i has row i % rows.
     """
     n, rows = len(records.keys), len(records.values)
-    for start in range(0, n if positions is None else len(positions), _BLOCK_RECORDS):
-        stop = min(start + _BLOCK_RECORDS, n if positions is None else len(positions))
+    count = n if positions is None else len(positions)
+    for start in range(0, count, _BLOCK_RECORDS):
+        stop = min(start + _BLOCK_RECORDS, count)
         if positions is None and rows == n:
             yield slice(start, stop), slice(start, stop)
             continue

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow
 
-from common.model import LongArray
+from common.model import KeyType, LongArray, Records, as_keys
 
 
 def to_arrow(numbers: npt.NDArray[Any]) -> pyarrow.Array:
@@ -40,3 +40,20 @@ def to_numpy(column: pyarrow.Array | pyarrow.ChunkedArray) -> npt.NDArray[Any]:
         column = column.combine_chunks()
     numbers: npt.NDArray[Any] = np.from_dlpack(column)
     return numbers
+
+
+def to_records(columns: Sequence[pyarrow.Array | pyarrow.ChunkedArray], key_type: KeyType) -> Records:
+    """Copy a column of keys and columns of values into records.
+
+    Raises
+    ------
+    ValueError
+        A key is negative.
+    """
+    keys = as_keys(columns[0].to_pylist(), str) if key_type is str else to_numpy(columns[0]).copy()
+    if key_type is int and keys.min(initial=0) < 0:
+        raise ValueError("a key is negative")
+    values = np.empty((len(columns) - 1, len(keys)))
+    for row, column in zip(values, columns[1:], strict=True):
+        row[:] = to_numpy(column)
+    return Records(keys, values.T)

@@ -9,16 +9,12 @@ than a short file.
 import io
 import re
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.kernels.grouping import coded
-from common.model import Buffer, FloatArray, IntArray, Key, KeyType, LongArray, Records, as_keys
+from common.model import Buffer, FloatArray, Key, KeyType, LongArray, Records, as_keys
 from common.records.base import Encoder, Sink, blocks
-
-if TYPE_CHECKING:
-    import pyarrow
 
 SHORT_LINES = 20_000
 _SHORT_NUMBERS = 5_000
@@ -28,7 +24,7 @@ _BLOCK_NUMBERS = 1 << 20
 _LARGEST_INTEGER = 2.0**53
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|\A\ufeff|\A\Z')
 """A byte order mark, too: pyarrow skips one at the beginning of a file."""
-_WORD_LINE = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]++))((?:,[^",\r\n_]*+)*+)\n')
+_LINE = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]++))((?:,[^",\r\n_]*+)*+)\n')
 
 
 class ShortLines:
@@ -42,7 +38,7 @@ class ShortLines:
         return len(self._lines)
 
     def write(self, sink: Sink, positions: LongArray | None = None) -> None:
-        """Write the records at these positions, in this order, as a whole file; None: all of them."""
+        """See `Encoder`."""
         lines = self._lines if positions is None else [self._lines[i] for i in positions.tolist()]
         sink.write(b"".join(lines))
 
@@ -50,14 +46,8 @@ class ShortLines:
 class LongLines:
     """Many lines, each made of a key and of values that are text already.
 
-    Parameters
-    ----------
-    records
-        What to write; the values are not looked at.
-    values
-        The rows of values, as `write_values` writes them; may be memory-mapped.
-    starts
-        Where each row starts, and where the last one ends, shape (rows + 1,), int64.
+    `values` and `starts` are what `write_values` wrote for the records' values: where each row starts, and
+    where the last one ends, shape (rows + 1,). Both may be memory-mapped.
     """
 
     def __init__(self, records: Records, values: Buffer, starts: LongArray) -> None:
@@ -77,7 +67,7 @@ class LongLines:
         return len(self._keys)
 
     def write(self, sink: Sink, positions: LongArray | None = None) -> None:
-        """Write the records at these positions, in this order, as a whole file; None: all of them."""
+        """See `Encoder`."""
         import pyarrow
         import pyarrow.compute
 
@@ -100,7 +90,7 @@ def encode(records: Records) -> Encoder:
 
 
 def write_values(values: FloatArray, lines: Sink, starts: Sink) -> None:
-    """Write values, shape (n, w), as lines without keys, and what `LongLines` takes for `starts`."""
+    """Write values, shape (n, w), as lines without keys, and where they start, as int64."""
     end = 0
     starts.write(np.int64(0).tobytes())
     rows = max(1, _BLOCK_NUMBERS // max(1, values.shape[1]))
@@ -123,33 +113,54 @@ def decode(text: Buffer, key_type: KeyType = int) -> Records:
         return Records.empty(key_type)
     if text[-1:] != b"\n":
         raise ValueError("the last line does not end")
-    if len(text) >= _SHORT_BYTES:
-        return _read_words(text) if key_type is str else _read_numbers(text)
-    return _parse_words(bytes(text)) if key_type is str else _parse_numbers(bytes(text))
+    return _decode_long(text, key_type) if len(text) >= _SHORT_BYTES else _decode_short(bytes(text), key_type)
 
 
-def _parse_numbers(data: bytes) -> Records:
-    rows = [line.split(b",") for line in data.splitlines()]
-    # What int() and float() take is more than what we write.
-    if b"_" in data or not all(row[0].isdigit() for row in rows):
-        raise ValueError("a key or a value is not a number")
-    keys = _int32([int(row[0]) for row in rows])
-    values = np.array([[float(field) for field in row[1:]] for row in rows], np.float64)
-    return Records(keys, values.reshape(len(rows), -1))
-
-
-def _parse_words(data: bytes) -> Records:
-    keys, rows, end = [], [], 0
-    for line in _WORD_LINE.finditer(data):
-        quoted, plain, fields = line.groups()
-        if line.start() != end:
-            break
-        keys.append((plain or quoted.replace(b'""', b'"')).decode())
-        rows.append([float(field) for field in fields.split(b",")[1:]])
-        end = line.end()
-    if end != len(data):
+def _decode_short(text: bytes, key_type: KeyType) -> Records:
+    if _LINE.sub(b"", text):
         raise ValueError("a line is not a key and numbers")
-    return Records(as_keys(keys, str), np.array(rows, np.float64).reshape(len(rows), -1))
+    lines = _LINE.findall(text)
+    keys = [_decode_key(quoted, plain, key_type) for quoted, plain, _ in lines]
+    rows = [[float(field) for field in fields.split(b",")[1:]] for _, _, fields in lines]
+    try:
+        return Records(as_keys(keys, key_type), np.array(rows, np.float64).reshape(len(rows), -1))
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def _decode_key(quoted: bytes, plain: bytes, key_type: KeyType) -> Key:
+    if key_type is str:
+        return (plain or quoted.replace(b'""', b'"')).decode()
+    if not plain.isdigit():  # int() takes more than what we write
+        raise ValueError("a key is not a number")
+    return int(plain)
+
+
+def _decode_long(text: Buffer, key_type: KeyType) -> Records:
+    import pyarrow
+    import pyarrow.csv
+
+    from common.records.conversion import to_records
+
+    first_line = _LINE.match(text)
+    # pyarrow would skip a byte order mark.
+    if first_line is None or (key_type is int and not (first_line[2] or b"").isdigit()):
+        raise ValueError("the text does not begin with a key and numbers")
+    words = key_type is str
+    types = {"key": "large_string" if words else "int32"}
+    types |= {f"x{i}": "float64" for i in range(first_line[3].count(b","))}
+    try:
+        table = pyarrow.csv.read_csv(
+            pyarrow.BufferReader(text),
+            pyarrow.csv.ReadOptions(column_names=list(types), use_threads=False, block_size=len(text) + 1),
+            pyarrow.csv.ParseOptions(
+                quote_char='"' if words else False, newlines_in_values=words, ignore_empty_lines=False
+            ),
+            pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
+        )
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(str(error)) from error
+    return to_records(table.columns, key_type)
 
 
 def rows_to_print(values: FloatArray) -> list[str]:
@@ -191,59 +202,3 @@ def _lines_of(values: FloatArray) -> tuple[Buffer, LongArray]:
     comma, nothing, line_end = to_arrow_bytes([b",", b"", b"\n"], pyarrow.large_string())
     rows = pyarrow.compute.binary_join(fields, comma)
     return bytes_of(pyarrow.compute.binary_join_element_wise(rows, nothing, line_end))
-
-
-def _read_numbers(text: Buffer) -> Records:
-    from common.records.conversion import to_numpy
-
-    first_line = next(iter(io.BytesIO(text)))
-    if not first_line[:1].isdigit():
-        raise ValueError("the text does not begin with a key")  # pyarrow would skip a byte order mark
-    table = _read_csv(text, "int32", first_line.count(b","))
-    keys: IntArray = to_numpy(table.column(0))
-    if keys.min(initial=0) < 0:
-        raise ValueError("a key is negative")
-    return Records(keys, _values_of(table))
-
-
-def _read_words(text: Buffer) -> Records:
-    first_line = _WORD_LINE.match(text)
-    if first_line is None:
-        raise ValueError("the text does not begin with a key and numbers")
-    table = _read_csv(text, "large_string", first_line[3].count(b","))
-    return Records(as_keys(table.column(0).to_pylist(), str), _values_of(table))
-
-
-def _values_of(table: "pyarrow.Table") -> FloatArray:
-    from common.records.conversion import to_numpy
-
-    values = np.empty((table.num_columns - 1, table.num_rows))
-    for i, column in enumerate(table.columns[1:]):
-        values[i] = to_numpy(column)
-    return values.T
-
-
-def _read_csv(text: Buffer, key_type: str, width: int) -> "pyarrow.Table":
-    import pyarrow
-    import pyarrow.csv
-
-    types = {"key": key_type} | {f"x{i}": "float64" for i in range(width)}
-    quoted = key_type == "large_string"
-    try:
-        return pyarrow.csv.read_csv(
-            pyarrow.BufferReader(text),
-            pyarrow.csv.ReadOptions(column_names=list(types), use_threads=False, block_size=len(text) + 1),
-            pyarrow.csv.ParseOptions(
-                quote_char='"' if quoted else False, newlines_in_values=quoted, ignore_empty_lines=False
-            ),
-            pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
-        )
-    except pyarrow.ArrowInvalid as error:
-        raise ValueError(str(error)) from error
-
-
-def _int32(keys: list[int]) -> IntArray:
-    try:
-        return np.array(keys, np.int32)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error

@@ -1,9 +1,7 @@
 """The files of one attempt; they appear together."""
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,25 +30,21 @@ class _ChecksummedFile:
         self.crc32 = checksum(data, self.crc32)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A committed file: its path, and its size, records and checksum when it was written."""
-
-    path: str
-    content: CommittedFile
-
-
 class AttemptFiles:
-    """The files that one attempt has written so far, under temporary names."""
+    """The files that one attempt writes: under temporary names until the commit."""
 
     def __init__(self, folder: Path, attempt: Attempt, tag: int, kind: RecordFormat) -> None:
         # Plain strings: a small iteration would spend much of its time on Path objects.
         self._folder = str(folder)
-        self._attempt = attempt
         self._end = f".{attempt.stage.sequence}-{attempt.number}-{tag}{TEMPORARY}"
         self._suffix = SUFFIXES[kind]
         self._temporary: dict[str, str] = {}
-        self._written: dict[str, CommittedFile] = {}
+        self.attempt = attempt
+        self.written: dict[str, CommittedFile] = {}
+
+    def path(self, name: str) -> str:
+        """Return the path of a file after the commit."""
+        return f"{self._folder}/{name}{self._suffix}"
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
@@ -59,24 +53,33 @@ class AttemptFiles:
             checked = _ChecksummedFile(file)
             records.write(checked, positions)
         count = len(records) if positions is None else len(positions)
-        self._written[name] = CommittedFile(checked.size_bytes, count, checked.crc32)
-        return self._written[name]
+        self.written[name] = CommittedFile(checked.size_bytes, count, checked.crc32)
+        return self.written[name]
 
-    def commit(self) -> dict[str, StoredFile]:
-        """Give the files their names, and the manifest its own last; return where each one is."""
+    def commit(self) -> None:
+        """Give the files their names, and the manifest its own last."""
         manifest = f"{self._folder}/{MANIFEST}"
         with suppress(FileNotFoundError):
             os.unlink(manifest)  # noqa: PTH108
-        committed = {}
-        for name, content in self._written.items():
-            committed[name] = StoredFile(f"{self._folder}/{name}{self._suffix}", content)
-            os.replace(self._temporary[name], committed[name].path)  # noqa: PTH105
+        for name in list(self._temporary):
+            os.replace(self._temporary[name], self.path(name))  # noqa: PTH105
             del self._temporary[name]
         temporary = f"{self._folder}/.{MANIFEST}{self._end}"
         with open(temporary, "wb") as out:  # noqa: PTH123
-            out.write(_manifest(self._attempt, committed, self._suffix))
+            out.write(self._manifest())
         os.replace(temporary, manifest)  # noqa: PTH105
-        return committed
+
+    def _manifest(self) -> bytes:
+        """Return a line about the attempt, then a line for each file that begins with its name."""
+        stage = self.attempt.stage
+        of_iteration = "" if stage.iteration is None else f" iteration={stage.iteration}"
+        lines = [
+            f"attempt={self.attempt.number} task={self.attempt.task + 1} job={stage.job}{of_iteration}\n"
+        ]
+        for name, file in self.written.items():
+            content = f"size_bytes={file.size_bytes} records={file.records} crc32={file.crc32:08x}"
+            lines.append(f"{name}{self._suffix} {content}\n")
+        return "".join(lines).encode()
 
     def remove(self) -> None:
         """Remove the files that were not committed."""
@@ -84,22 +87,11 @@ class AttemptFiles:
             Path(path).unlink(missing_ok=True)
 
 
-def _manifest(attempt: Attempt, files: Mapping[str, StoredFile], suffix: str) -> bytes:
-    """Write a line about the attempt, then a line for each file that begins with its name."""
-    stage = attempt.stage
-    of_iteration = "" if stage.iteration is None else f" iteration={stage.iteration}"
-    lines = [f"attempt={attempt.number} task={attempt.task + 1} job={stage.job}{of_iteration}\n"]
-    for name, file in files.items():
-        size, records, crc32 = file.content.size_bytes, file.content.records, file.content.crc32
-        lines.append(f"{name}{suffix} size_bytes={size} records={records} crc32={crc32:08x}\n")
-    return "".join(lines).encode()
-
-
-def check_undamaged(file: BinaryIO, stored: StoredFile) -> None:
+def check_undamaged(file: BinaryIO, name: str, content: CommittedFile) -> None:
     """Raise OutputLostError if a file no longer has the size and checksum that it was written with."""
     size_bytes, crc32 = 0, 0
     while chunk := file.read(CHUNK_BYTES):
         size_bytes += len(chunk)
         crc32 = checksum(chunk, crc32)
-    if (size_bytes, crc32) != (stored.content.size_bytes, stored.content.crc32):
-        raise OutputLostError(f"{Path(stored.path).name} is damaged on the disk")
+    if (size_bytes, crc32) != (content.size_bytes, content.crc32):
+        raise OutputLostError(f"{name} is damaged on the disk")

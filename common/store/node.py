@@ -6,11 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from common.errors import OutputLostError, StaleAttemptError
 from common.model import Attempt, RecordFormat, Stage
-from common.store.attempt import CHUNK_BYTES, AttemptFiles, StoredFile, check_undamaged
+from common.store.attempt import CHUNK_BYTES, AttemptFiles, check_undamaged
 from common.store.cleanup import clean_before_run, remove
 from common.store.names import CACHE, ITERATION_FOLDER, JOB_FOLDER, LOCK, TASK_FOLDER
 
@@ -27,7 +26,7 @@ class NodeStore:
         self._epoch = epoch
         self._stage = Stage(0, "")
         self._newest: dict[int, int] = {}
-        self._committed: dict[int, tuple[int, dict[str, StoredFile]]] = {}
+        self._committed: dict[int, AttemptFiles] = {}
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
@@ -53,7 +52,8 @@ class NodeStore:
             yield files
             with self._lock:
                 self._refuse_stale(attempt)
-                self._committed[attempt.task] = (attempt.number, files.commit())
+                files.commit()
+                self._committed[attempt.task] = files
         except OSError:
             with self._lock:
                 self._refuse_stale(attempt)  # a newer stage has removed the folder
@@ -62,49 +62,32 @@ class NodeStore:
             files.remove()
 
     def read(self, attempt: Attempt, name: str, offset: int = 0, *, verify: bool = False) -> Iterator[bytes]:
-        """Read a committed file in chunks.
-
-        Parameters
-        ----------
-        attempt, name
-            Which attempt's, and which of its files.
-        offset
-            Skip this many bytes.
-        verify
-            Check the whole file's checksum first.
+        """Read a file that an attempt committed, in chunks from an offset; `verify` its checksum first.
 
         Raises
         ------
         OutputLostError
             It belongs to another attempt, or is missing or damaged.
         """
-        stored, file = self._open_committed(attempt, name)
-        try:
-            with file:
-                if verify:
-                    check_undamaged(file, stored)
-                file.seek(offset)
-                while chunk := file.read(CHUNK_BYTES):
-                    yield chunk
-        except OSError as error:
-            raise _lost(stored, error) from error
+        with self._lock:
+            files = self._committed.get(attempt.task)
+            if files is None or files.attempt != attempt or name not in files.written:
+                raise OutputLostError(
+                    f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
+                )
+            path = Path(files.path(name))
+            with _lost(path):
+                file = path.open("rb", buffering=0)
+        with file, _lost(path):
+            if verify:
+                check_undamaged(file, path.name, files.written[name])
+            file.seek(offset)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
 
     def cached(self, split: int, what: str) -> Path:
         """Return the path of a file computed from a split, kept for later stages and processes."""
         return self._folder / CACHE / f"split_{split + 1}_{what}"
-
-    def _open_committed(self, attempt: Attempt, name: str) -> tuple[StoredFile, BinaryIO]:
-        with self._lock:
-            number, files = self._committed.get(attempt.task, (0, {}))
-            newest = (attempt.stage.epoch, attempt.stage.sequence) == (self._epoch, self._stage.sequence)
-            if not newest or number != attempt.number or name not in files:
-                raise OutputLostError(
-                    f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
-                )
-            try:
-                return files[name], open(files[name].path, "rb", buffering=0)  # noqa: PTH123
-            except OSError as error:
-                raise _lost(files[name], error) from error
 
     def _begin(self, attempt: Attempt, keep_iterations: bool) -> None:
         if attempt.stage.epoch != self._epoch:
@@ -138,5 +121,10 @@ class NodeStore:
         return folder if attempt.task == self._home_task else folder / f"{TASK_FOLDER}{attempt.task + 1}"
 
 
-def _lost(stored: StoredFile, error: OSError) -> OutputLostError:
-    return OutputLostError(f"{Path(stored.path).name}: {error.strerror}")
+@contextmanager
+def _lost(path: Path) -> Iterator[None]:
+    """Turn an error of the system in reading a file into an OutputLostError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputLostError(f"{path.name}: {error.strerror}") from error

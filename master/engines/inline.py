@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.formats.dataset import InputFile, plan_splits
+from common.formats.base import InputFile
+from common.formats.dataset import plan_splits
+from common.formats.opening import open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job, Memory
@@ -13,7 +15,6 @@ from common.jobs.engine import Engine
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Rows, State
 from common.records import encode
-from common.splits.opening import open_split
 from master.engines.base import EngineRequest
 
 

@@ -42,10 +42,10 @@ import numpy as np
 from common.errors import UsageError
 from common.formats.columns import are_usable
 from common.formats.dataset import open_input, plan_splits
+from common.formats.opening import open_split
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, FloatType, IntArray, PointArray
-from common.splits.opening import open_split
 from master.algorithms.kmeans.loop import fit
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names

@@ -11,7 +11,8 @@ from common.errors import MapReduceError, UsageError, UserError
 from common.events.catalogue.run import Header, RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, View
-from common.formats.dataset import InputFile, check_readable
+from common.formats.base import InputFile
+from common.formats.dataset import check_readable
 from common.jobs.engine import Engine
 from common.store.folders import DataDir
 from master.engines.base import EngineRequest, EngineRow, load_function

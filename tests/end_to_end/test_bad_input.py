@@ -43,7 +43,7 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--fail-rate", 1], "--fail-rate is 1, but must be from 0 to below 1"),
         (["--task-delay", -1], "--task-delay is -1.0, but must be 0 or more"),
         (["--k", 32], "--k 32 is more than the input's 31 rows"),
-        (["--columns", "3"], f"--columns 3: {SAMPLE} has columns 1 to 2"),
+        (["--columns", "3"], f"--columns 3: {SAMPLE} has only columns 1 to 2"),
         (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
         (["--input", "nowhere.txt"], "nowhere.txt: cannot be read: No such file or directory"),
         (["--input", "/"], "/: a folder, not a file"),
@@ -82,8 +82,8 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the file is empty; it needs one row of numbers a line"),
-        ("x,y\n", "line 1: a header and no row of numbers"),
+        ("", "the file is empty; expected one row of numbers on each line"),
+        ("x,y\n", "line 1: the file has a header but no row of numbers"),
         ("1,2\n3,nan\n", "line 2, column 2: 'nan' is not a number"),
         ("1,2\n3,4\ninf,6\n", "line 3, column 1: 'inf' is not a number"),
         ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
@@ -121,7 +121,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     line = refuse(tmp_path, *GOOD, "--input", "pipe")
-    assert line == "pipe: a pipe or a device; the mappers need a file that they can read at any place"
+    assert line == "pipe: a pipe or a device; the input must be a regular file"
 
 
 def test_earlier_results_survive_a_refused_run(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(tmp_path: 
     [
         ("1,2,3\n", "--centroids has 3 columns, but the input has 2"),
         ("1,x\n", "{path}, line 1, column 2: 'x' is not a number"),
-        ("", "{path}: the file is empty; it needs one row of numbers a line"),
+        ("", "{path}: the file is empty; expected one row of numbers on each line"),
     ],
     ids=["columns", "text", "empty"],
 )

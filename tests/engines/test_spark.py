@@ -129,7 +129,7 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
         ("a.csv", b"1,2\n" * 100 + b"3,x\n", None, "{}, line 101, column 2: 'x' is not a number"),
         ("a.csv", b"1,2\n3,nan\n", None, "{}, line 2, column 2: 'nan' is not a number"),
         ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
-        ("a.csv", b"\n\n", None, "{}: the file is empty; it needs one row of numbers a line"),
+        ("a.csv", b"\n\n", None, "{}: the file is empty; expected one row of numbers on each line"),
         ("a.npy", b"", None, "{}: Spark reads text and Parquet by address, not .npy; write it as Parquet"),
         ("a.csv", None, None, "{}: cannot be read: No such file"),
     ],
@@ -150,7 +150,7 @@ def test_what_spark_reads_is_refused_by_place(
     [
         ({"a": [1.0, None]}, "{}, row 2, column 1: the field is empty; every field needs a number"),
         ({"a": ["x", "y"]}, "{}, column 1: column 'a' holds string, not numbers" + CHOOSE),
-        ({"a": [1.0, float("nan")]}, "{}, row 2, column 1: nan is not a number that can be clustered"),
+        ({"a": [1.0, float("nan")]}, "{}, row 2, column 1: nan is not a number"),
     ],
 )  # fmt: skip
 def test_parquet_is_refused_by_place(

@@ -20,7 +20,8 @@ from common.errors import InputError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.catalogue.workers import WorkerCame, WorkerLeft
 from common.events.log import Log
-from common.formats.dataset import InputFile, plan_splits
+from common.formats.base import InputFile
+from common.formats.dataset import plan_splits
 from common.jobs.base import Job
 from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.dask.errors import translated_errors

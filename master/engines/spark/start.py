@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from common.errors import UsageError
 from common.events.catalogue.workers import Cluster
-from common.formats.dataset import InputFile
+from common.formats.base import InputFile
 from common.jobs.engine import Engine
 from master.engines.base import EngineRequest, open_file
 from master.engines.spark.connect import connect

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.engines.spark_input import StoreLines, StoreVectors, count_lines, first_lines
 from common.errors import InputError, RunFailedError, UsageError
+from common.formats.base import InputFile
 from common.formats.columns import choose_columns
 from common.formats.text import layout_of
 from common.model import Input, InputFormat, Split
@@ -23,14 +24,12 @@ _DELIMITER = "textinputformat.record.delimiter"
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 
 
-@dataclass(frozen=True)
-class UriFile:
+@dataclass(frozen=True, kw_only=True)
+class UriFile(InputFile):
     """An input whose rows Spark's executors keep already."""
 
     context: "SparkContext"
-    input: Input
     stored: StoredRows
-    header: tuple[str, ...] = ()
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Refuse: the partitions are Spark's."""
@@ -103,7 +102,8 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
             counts = lines.mapPartitionsWithIndex(count_lines).collect()
         before = tuple(accumulate(counts, initial=0))
         stored = StoredRows(lines.mapPartitionsWithIndex(replace(store, lines_before=before)))
-    return UriFile(context, replace(source, rows=stored.rows), stored, layout.header)
+    found = replace(source, rows=stored.rows)
+    return UriFile(input=found, header=layout.header, context=context, stored=stored)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
@@ -138,4 +138,4 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     stored = StoredRows(chosen.rdd.mapPartitionsWithIndex(StoreVectors(source, numbered=True)))
     if not stored.rows:
         raise InputError.at(source.path, "the table is empty; it needs at least one row and one column")
-    return UriFile(context, replace(source, rows=stored.rows), stored)
+    return UriFile(input=replace(source, rows=stored.rows), context=context, stored=stored)

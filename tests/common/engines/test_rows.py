@@ -10,8 +10,8 @@ from common.engines import rows
 from common.engines.rows import FilePart, RowsLostError, StoredPart, forget, held
 from common.errors import InputError
 from common.formats.dataset import open_input, plan_splits
+from common.formats.opening import write_rows
 from common.model import FloatType
-from common.splits.rows_file import write_rows
 
 
 @pytest.fixture

@@ -10,15 +10,14 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import open_input, plan_splits, read_all
-from common.formats.reading import read_blocks
+from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
 from common.model import FloatArray
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]
 Save: TypeAlias = Callable[[Path, FloatArray], object]
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0], [9.0, 10.0]]
 MATRIX = np.array(ROWS)
-NAN, INFINITY = "nan is not a number that can be clustered", "infinity cannot be clustered"
+NAN, INFINITY = "nan is not a number", "infinity is not allowed"
 EMPTY_FIELD = "the field is empty; every field needs a number"
 
 

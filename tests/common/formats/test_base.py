@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from common.formats.base import RowFile, describe
+from common.formats.base import InputFile, describe
 from common.model import FloatType, InputFormat, Split
 
 
@@ -14,4 +14,4 @@ def test_description_and_splits(tmp_path: Path) -> None:
     assert (found.path, found.size_bytes) == (str(tmp_path / "file.npy"), 4)
     assert found.mtime_ns == path.stat().st_mtime_ns
     assert (found.fields, found.columns, found.rows, found.dtype) == (3, (2, 0), 5, FloatType.FLOAT32)
-    assert RowFile(found).split([0, 2, 2, 5]) == [Split(0, 0, 2), Split(1, 2, 2), Split(2, 2, 5)]
+    assert InputFile(input=found).split([0, 2, 2, 5]) == [Split(0, 0, 2), Split(1, 2, 2), Split(2, 2, 5)]

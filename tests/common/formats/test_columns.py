@@ -31,9 +31,9 @@ def test_names_positions_and_ranges(wanted: str | None, expected: tuple[int, ...
     ("wanted", "text"),
     [
         ("a", "--columns: file has no column 'a'; its columns are x, y, 7, z"),
-        ("0", "--columns 0: file has columns 1 to 4"),
-        ("3-2", "--columns 3-2: file has columns 1 to 4"),
-        ("x,1", "--columns x,1: a column is named twice"),
+        ("0", "--columns 0: file has only columns 1 to 4"),
+        ("3-2", "--columns 3-2: file has only columns 1 to 4"),
+        ("x,1", "--columns x,1 names a column twice"),
     ],
 )
 def test_columns_that_are_refused(wanted: str, text: str) -> None:
@@ -58,5 +58,5 @@ def test_the_first_bad_number_is_named_by_row_and_column_of_the_file() -> None:
     points = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
     with pytest.raises(InputError) as caught:
         usable(points, source, 10)
-    assert str(caught.value) == "file, row 12, column 2: nan is not a number that can be clustered"
+    assert str(caught.value) == "file, row 12, column 2: nan is not a number"
     assert usable(points[:1], source, 0).base is points

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import open_input, plan_splits, resolve_input
-from common.formats.reading import read_blocks
+from common.formats.dataset import open_input, plan_splits, read_blocks, resolve_input
 from common.model import Input, InputFormat
 from tests.common.formats.samples import MATRIX, SAVE, refusal
 
-TOO_LARGE = "1e+200 is beyond ±3.12e+144, where squared distances overflow"
+TOO_LARGE = "1e+200 is larger than ±3.12e+144; squared distances would overflow"
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from hypothesis.strategies import DrawFn, binary, composite, integers, lists, sa
 
 from common.errors import InputError, UsageError
 from common.formats.dataset import open_input, plan_splits
+from common.formats.opening import open_split
 from common.model import RecordFormat, Records
 from common.records import decode, encode
-from common.splits.opening import open_split
 
 FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MATRIX = np.arange(12.0).reshape(6, 2)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.errors import UserError
-from common.formats.dataset import open_input, plan_splits
-from common.formats.reading import read_blocks
+from common.formats.dataset import open_input, plan_splits, read_blocks
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatArray
 

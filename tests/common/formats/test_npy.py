@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import open_input, plan_splits
-from common.formats.reading import read_blocks
+from common.formats.dataset import open_input, plan_splits, read_blocks
 from tests.common.formats.samples import INFINITY, MATRIX, NAN, ROWS, read_splits, refusal
 
 NOT_REAL = "not a vector or matrix of real numbers"

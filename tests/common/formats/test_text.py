@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from common.errors import InputError, UsageError
-from common.formats.dataset import open_input, plan_splits, read_all
+from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
 from common.formats.parsing import _parse_fast
-from common.formats.reading import read_blocks
 from common.model import FloatArray, Input, InputFormat, Split
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 SHORT_BYTES = {"python": 1 << 18, "pyarrow": 0}
 PIECE_BYTES = {"one_piece": 8 << 20, "many_pieces": 16}
 EMPTY_FIELD = "the field is empty; every field needs a number"
-TOO_LARGE = "is beyond ±3.12e+144, where squared distances overflow"
+TOO_LARGE = "is larger than ±3.12e+144; squared distances would overflow"
 
 GOOD = {
     "comma": b"1,2\n3,4\n5,6\n",
@@ -78,13 +77,13 @@ BAD_LINES = {
     "nul_alone": (b"\x00", 2, "1 column where 2 are expected"),
 }
 
-NO_ROWS = ": the file is empty; it needs one row of numbers a line"
+NO_ROWS = ": the file is empty; expected one row of numbers on each line"
 BAD_FILES = {
     "empty": (b"", NO_ROWS),
     "byte_order_mark_only": (b"\xef\xbb\xbf", NO_ROWS),
     "blank_lines_only": (b"\n  \n\r\n\t\n", NO_ROWS),
-    "header_only": (b"x,y\n", ", line 1: a header and no row of numbers"),
-    "header_only_late": (b"\n\nx,y\n \n", ", line 3: a header and no row of numbers"),
+    "header_only": (b"x,y\n", ", line 1: the file has a header but no row of numbers"),
+    "header_only_late": (b"\n\nx,y\n \n", ", line 3: the file has a header but no row of numbers"),
     "header_too_short": (b"x,y\n\n1,2,3\n", ", line 3: 3 columns, but the header has 2 names"),
     "header_too_long": (b"x y z\n1 2\n", ", line 2: 2 columns, but the header has 3 names"),
     "quoted_numbers": (b'"1","2"\n3,4\n', ", line 1, column 1: '\"1\"' is not a number"),
@@ -113,11 +112,11 @@ COLUMNS = {
 BAD_COLUMNS = {
     "unknown": (TABLE, "w", "--columns: {} has no column 'w'; its columns are id, x, y, z"),
     "empty": (TABLE, "", "--columns: {} has no column ''; its columns are id, x, y, z"),
-    "zero": (TABLE, "0", "--columns 0: {} has columns 1 to 4"),
-    "beyond": (TABLE, "5", "--columns 5: {} has columns 1 to 4"),
-    "range_beyond": (TABLE, "2-5", "--columns 2-5: {} has columns 1 to 4"),
-    "range_backwards": (TABLE, "3-2", "--columns 3-2: {} has columns 1 to 4"),
-    "twice": (TABLE, "x,2-3", "--columns x,2-3: a column is named twice"),
+    "zero": (TABLE, "0", "--columns 0: {} has only columns 1 to 4"),
+    "beyond": (TABLE, "5", "--columns 5: {} has only columns 1 to 4"),
+    "range_beyond": (TABLE, "2-5", "--columns 2-5: {} has only columns 1 to 4"),
+    "range_backwards": (TABLE, "3-2", "--columns 3-2: {} has only columns 1 to 4"),
+    "twice": (TABLE, "x,2-3", "--columns x,2-3 names a column twice"),
     "no_header": (b"1,2\n", "x", "--columns: {} has no column 'x'; it has no header line"),
 }
 

@@ -21,7 +21,7 @@ def test_a_copy_of_the_input_will_do_and_nothing_else(tmp_path: Path) -> None:
     for other in ("1,2\n3,5\n", "1,2\n"):
         copy.write_text(other)
         os.utime(copy, (2, len(other)))
-        with pytest.raises(InputError, match="this is not the file that the master has"):
+        with pytest.raises(InputError, match="differs from the master's; copy the same file"):
             check_unchanged(source)
 
 

@@ -8,7 +8,7 @@ import pytest
 from common.errors import OutputLostError
 from common.model import CommittedFile, RecordFormat
 from common.records import checksum
-from common.store.attempt import AttemptFiles, StoredFile, check_undamaged
+from common.store.attempt import AttemptFiles, check_undamaged
 from common.store.node import NodeStore
 from tests.common.store.attempts import Content, attempt, commit, tree
 
@@ -37,7 +37,7 @@ def test_only_committed_files_outlive_the_attempt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"dat", b"dbta", b"data and more"])
 def test_a_changed_file_is_damaged(content: bytes) -> None:
-    stored = StoredFile("folder/out.txt", CommittedFile(4, 1, checksum(b"data")))
-    check_undamaged(io.BytesIO(b"data"), stored)
+    written = CommittedFile(4, 1, checksum(b"data"))
+    check_undamaged(io.BytesIO(b"data"), "out.txt", written)
     with pytest.raises(OutputLostError, match=r"^out\.txt is damaged on the disk$"):
-        check_undamaged(io.BytesIO(content), stored)
+        check_undamaged(io.BytesIO(content), "out.txt", written)

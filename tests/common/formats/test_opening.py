@@ -1,5 +1,7 @@
 """A split is opened without doing anything twice, and never from a file that has changed."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,11 +9,12 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import InputFile, open_input, open_lines, plan_splits
-from common.formats.reading import read_blocks
-from common.model import Input, Split
-from common.splits.opening import open_split
+from common.formats.base import InputFile
+from common.formats.dataset import open_input, open_lines, plan_splits, read_blocks
+from common.formats.opening import map_rows_file, open_split, write_rows
+from common.model import FloatType, Input, Split
 from tests.inputs import save
+from tests.programs import ROOT, environment
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 OPEN: dict[str, Callable[[Path], InputFile]] = {
@@ -37,7 +40,7 @@ def count_readings(monkeypatch: pytest.MonkeyPatch) -> list[Split]:
         read.append(split)
         return read_blocks(source, split)
 
-    monkeypatch.setattr("common.splits.opening.read_blocks", counted)
+    monkeypatch.setattr("common.formats.opening.read_blocks", counted)
     return read
 
 
@@ -89,3 +92,28 @@ def test_what_is_refused_leaves_no_cache(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(InputError, match="row 2, column 1: nan"):
             open_split(file.input, whole, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("dtype", FloatType)
+def test_rows_are_mapped_as_they_were_written(tmp_path: Path, dtype: FloatType) -> None:
+    blocks = [MATRIX.astype(dtype)[:2], MATRIX.astype(dtype)[2:]]
+    assert write_rows(tmp_path / "rows", blocks) == 3
+    assert map_rows_file(tmp_path / "rows", 2, dtype).tolist() == MATRIX.tolist()
+    assert write_rows(tmp_path / "none", []) == 0
+    assert map_rows_file(tmp_path / "none", 2, dtype).shape == (0, 2)
+
+
+READ = """
+import sys
+from common.formats.opening import kernels_loading
+from common.model import FloatType
+with kernels_loading(int(sys.argv[1]), FloatType.FLOAT64):
+    pass
+print("common.kernels.ready" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("numbers", "expected"), [(1_000, "False\n"), (1_000_000, "True\n")])
+def test_kernels_are_loaded_for_many_numbers(numbers: int, expected: str) -> None:
+    command = [sys.executable, "-c", READ, str(numbers)]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment(), text=True, timeout=60) == expected

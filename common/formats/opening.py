@@ -1,0 +1,100 @@
+"""Open a split: map its rows from the input if that holds them as they are wanted, else parse them once."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from common.formats.dataset import read_blocks, stored_rows
+from common.model import FloatType, Input, InputFormat, PointArray, Rows, Split
+from common.store.files import write_whole
+
+_MANY_NUMBERS = 500_000
+"""From here on a split will most likely need the compiled kernels."""
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """A split's rows, checked, in memory or mapped from a file.
+
+    With `in_place` they are mapped from the input itself: call `check_unchanged` before they are used again.
+    """
+
+    rows: Rows
+    in_place: bool
+
+
+def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
+    """Open a split's rows.
+
+    `cache` is the file that spares doing it twice. It holds parsed rows, or is empty if rows in place were
+    checked. None: parse to memory.
+
+    Raises
+    ------
+    InputError
+        As `read_blocks`.
+    """
+    numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
+    with kernels_loading(numbers, source.dtype):
+        stored = stored_rows(source, split)
+        if stored is None:
+            return OpenSplit(_parsed_rows(source, split, cache), in_place=False)
+        if cache is None or not cache.exists():
+            for _ in read_blocks(source, split):
+                pass
+            if cache is not None:
+                cache.touch()
+        return OpenSplit(stored, in_place=True)
+
+
+@contextmanager
+def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
+    """Load the compiled kernels, which takes up to a second, while so many numbers are being read."""
+    if numbers < _MANY_NUMBERS:
+        yield
+        return
+    loading = threading.Thread(target=_load_kernels, args=(dtype,), daemon=True)
+    loading.start()
+    yield
+    loading.join()
+
+
+def _load_kernels(dtype: FloatType) -> None:
+    from common.kernels.ready import make_ready
+
+    make_ready(dtype)
+
+
+def _parsed_rows(source: Input, split: Split, cache: Path | None) -> PointArray:
+    if cache is not None and split.rows:
+        if not cache.exists():
+            write_rows(cache, read_blocks(source, split))
+        return map_rows_file(cache, len(source.columns), source.dtype)
+    points: PointArray = np.empty((split.rows, len(source.columns)), source.dtype)
+    rows = 0
+    for block in read_blocks(source, split) if split.rows else ():
+        points[rows : rows + len(block)] = block
+        rows += len(block)
+    return points
+
+
+def write_rows(path: Path, blocks: Iterable[PointArray]) -> int:
+    """Write blocks of rows to a file that appears whole or not at all; return the number of rows."""
+    rows = 0
+    with write_whole(path) as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block).data)
+            rows += len(block)
+    return rows
+
+
+def map_rows_file(path: Path, columns: int, dtype: FloatType) -> PointArray:
+    """Map a file made by `write_rows`, shape (rows, columns)."""
+    if not path.stat().st_size:
+        return cast(PointArray, np.empty((0, columns), dtype))
+    return cast(PointArray, np.memmap(path, dtype, "r").reshape(-1, columns))

@@ -1,1 +1,0 @@
-"""The rows of a split, read and checked once and kept by whoever maps them."""
