@@ -20,21 +20,9 @@ _LARGEST = {
 def choose_columns(path: str, wanted: str | None, names: list[str], fields: int) -> tuple[int, ...]:
     """Turn `--columns` into positions.
 
-    Parameters
-    ----------
-    path
-        The file, for messages.
-    wanted
-        Names, or positions and ranges of positions counted from 1 ("1,3-5"); None for all columns.
-    names
-        The columns' names; empty if the file has none.
-    fields
-        How many columns the file has.
-
-    Returns
-    -------
-    tuple of int
-        Positions counted from 0, in the order wanted.
+    `wanted` has names, or positions and ranges of positions counted from 1 ("1,3-5"); None for all columns.
+    `names` are those of the file's `fields` columns, if it has names. The result counts from 0, in the order
+    wanted.
     """
     if wanted is None:
         return tuple(range(fields))
@@ -82,14 +70,7 @@ def are_usable(points: PointArray, dtype: FloatType) -> bool:
 def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     """Return rows of the used columns rounded to the input's dtype, a view if they are so already.
 
-    Parameters
-    ----------
-    points
-        Shape (rows, columns).
-    source
-        The file they come from.
-    row_start
-        The row of `points[0]` in the file, from 0.
+    `row_start` is the row of `points[0]` in the file, from 0.
 
     Raises
     ------

@@ -37,14 +37,8 @@ def open_input(
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
-    Parameters
-    ----------
-    path
-        The suffix tells the format: .npy, .parquet or .pq; anything else is text.
-    columns
-        Names or positions (from 1) of the columns to use; None for all.
-    dtype
-        What the numbers are rounded to when they are read.
+    The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
+    to when they are read.
 
     Raises
     ------
@@ -85,12 +79,7 @@ def check_readable(path: Path) -> None:
 def resolve_input(path: str, data_root: Path | None) -> str:
     """Return where an input really is, if a worker may read it.
 
-    Parameters
-    ----------
-    path
-        As the master names it; a relative one is below the data root.
-    data_root
-        The only folder whose files may be read; None for any.
+    `data_root` is the only folder whose files may be read (None: any), and where relative paths begin.
 
     Raises
     ------

@@ -55,14 +55,12 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
             pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
             pyarrow.csv.ParseOptions(delimiter=source.delimiter or " ", quote_char=False),
             pyarrow.csv.ConvertOptions(
-                column_types={name: pyarrow.float64() for name in used}, include_columns=used, null_values=[]
+                column_types=dict.fromkeys(used, pyarrow.float64()), include_columns=used, null_values=[]
             ),
         )
     except pyarrow.ArrowInvalid:
         return None
-    points = np.empty((table.num_rows, len(used)))
-    for i in range(len(used)):
-        points[:, i] = to_numpy(table.column(i))
+    points: FloatArray = np.stack([to_numpy(column) for column in table.columns], axis=1)
     return points if are_usable(points, source.dtype) else None
 
 

@@ -53,7 +53,5 @@ def to_records(columns: Sequence[pyarrow.Array | pyarrow.ChunkedArray], key_type
     keys = as_keys(columns[0].to_pylist(), str) if key_type is str else to_numpy(columns[0]).copy()
     if key_type is int and keys.min(initial=0) < 0:
         raise ValueError("a key is negative")
-    values = np.empty((len(columns) - 1, len(keys)))
-    for row, column in zip(values, columns[1:], strict=True):
-        row[:] = to_numpy(column)
-    return Records(keys, values.T)
+    values = [to_numpy(column) for column in columns[1:]]
+    return Records(keys, np.reshape(values, (len(values), len(keys))).T)

@@ -117,21 +117,22 @@ def decode(text: Buffer, key_type: KeyType = int) -> Records:
 
 
 def _decode_short(text: bytes, key_type: KeyType) -> Records:
-    if _LINE.sub(b"", text):
+    parts = _LINE.split(text)  # what is between two lines, then the line's three groups, and so on
+    if any(parts[::4]):
         raise ValueError("a line is not a key and numbers")
-    lines = _LINE.findall(text)
-    keys = [_decode_key(quoted, plain, key_type) for quoted, plain, _ in lines]
-    rows = [[float(field) for field in fields.split(b",")[1:]] for _, _, fields in lines]
+    words = zip(parts[1::4], parts[2::4], strict=True)
+    keys = [_decode_key(quoted, plain, key_type) for quoted, plain in words]
+    rows = [[float(field) for field in fields.split(b",")[1:]] for fields in parts[3::4]]
     try:
         return Records(as_keys(keys, key_type), np.array(rows, np.float64).reshape(len(rows), -1))
     except OverflowError as error:
         raise ValueError(str(error)) from error
 
 
-def _decode_key(quoted: bytes, plain: bytes, key_type: KeyType) -> Key:
+def _decode_key(quoted: bytes | None, plain: bytes | None, key_type: KeyType) -> Key:
     if key_type is str:
-        return (plain or quoted.replace(b'""', b'"')).decode()
-    if not plain.isdigit():  # int() takes more than what we write
+        return (plain or (quoted or b"").replace(b'""', b'"')).decode()
+    if not (plain and plain.isdigit()):  # int() takes more than what we write
         raise ValueError("a key is not a number")
     return int(plain)
 

@@ -9,8 +9,10 @@ from typing import BinaryIO
 
 from common.errors import DataDirInUseError, UsageError
 from common.model import Role
-from common.store.cleanup import clean_after_run, remove
+from common.store.files import remove
 from common.store.names import (
+    CACHE,
+    JOB_FOLDER,
     LOCK,
     SET_ASIDE,
     TEMPORARY,
@@ -117,6 +119,13 @@ def locked_worker_folder(folder: Path) -> Iterator[None]:
             yield
         finally:
             clean_after_run(folder)
+
+
+def clean_after_run(node: Path) -> None:
+    """Remove a worker's cache, temporary files and the folders of jobs outside the iterations."""
+    remove(node / CACHE)
+    for path in [*node.rglob(f".*{TEMPORARY}"), *node.glob(f"{JOB_FOLDER}*")]:
+        remove(path)
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import OutputLostError, StaleAttemptError
 from common.model import Attempt, RecordFormat, Stage
 from common.store.attempt import CHUNK_BYTES, AttemptFiles, check_undamaged
-from common.store.cleanup import clean_before_run, remove
-from common.store.names import CACHE, ITERATION_FOLDER, JOB_FOLDER, LOCK, TASK_FOLDER
+from common.store.files import remove
+from common.store.names import CACHE, ITERATION_FOLDER, JOB_FOLDER, LOCK, MANIFEST, TASK_FOLDER, TEMPORARY
 
 
 class NodeStore:
@@ -119,6 +119,25 @@ class NodeStore:
         elif keep_iterations:
             folder /= f"{ITERATION_FOLDER}{iteration}"
         return folder if attempt.task == self._home_task else folder / f"{TASK_FOLDER}{attempt.task + 1}"
+
+
+def clean_before_run(node: Path) -> None:
+    """Remove what a killed worker left in its folder: temporary files, and files that no manifest lists."""
+    for temporary in (node / CACHE).glob(f".*{TEMPORARY}"):
+        remove(temporary)
+    for folder in (node, *(path for path in node.rglob("*") if path.is_dir())):
+        if folder.name != CACHE:
+            _remove_unlisted(folder)
+
+
+def _remove_unlisted(folder: Path) -> None:
+    listed = {LOCK, MANIFEST}
+    with suppress(FileNotFoundError):
+        lines = (folder / MANIFEST).read_text("utf-8", "replace").splitlines()
+        listed |= {line.split(" ")[0] for line in lines[1:]}
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in listed:
+            remove(path)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from common.errors import UsageError
-from common.store.cleanup import remove
+from common.store.files import remove
 from common.store.names import set_aside_name
 
 

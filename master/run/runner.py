@@ -9,8 +9,7 @@ from common.errors import RunFailedError
 from common.events.catalogue.run import CheckpointSkipped, Labels, Result
 from common.events.log import View
 from common.model import Buffer
-from common.store.cleanup import remove_leftovers
-from common.store.files import write_whole
+from common.store.files import remove_leftovers, write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Algorithm, Checkpoints, NoCheckpoints, Published
 from master.options.config import RunConfig

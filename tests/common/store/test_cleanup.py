@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from common.store.cleanup import clean_after_run, clean_before_run, remove, remove_leftovers
+from common.store.files import remove, remove_leftovers
+from common.store.folders import clean_after_run
+from common.store.node import clean_before_run
 from tests.common.store.attempts import tree
 
 
