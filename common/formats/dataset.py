@@ -1,7 +1,7 @@
 """The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -11,7 +11,7 @@ import numpy as np
 from common.errors import InputError
 from common.formats.base import InputFile
 from common.formats.unchanged import CHANGED, readable, refusing_changes
-from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Rows, Split
+from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
 _SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
 """Any other file is text."""
@@ -27,7 +27,7 @@ class Format(Protocol):
         """Read and check a split's rows, block by block; raise InputError that names the first wrong one."""
 
 
-def _format(kind: InputFormat) -> Format:
+def format_of(kind: InputFormat) -> Format:
     """Import the module only when it is needed: that of Parquet imports pyarrow."""
     return cast(Format, import_module(f"common.formats.{kind}"))
 
@@ -63,7 +63,7 @@ def open_lines(path: str | Path) -> InputFile:
 def _open(path: Path, kind: InputFormat, columns: str | None, dtype: FloatType) -> InputFile:
     check_readable(path)
     with readable(path):
-        return _format(kind).open_file(path, columns, dtype)
+        return format_of(kind).open_file(path, columns, dtype)
 
 
 def check_readable(path: Path) -> None:
@@ -114,28 +114,13 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """
     rows = 0
     with refusing_changes(source):
-        for block in _format(source.format).read_blocks(source, split):
+        for block in format_of(source.format).read_blocks(source, split):
             rows += len(block)
             if rows > split.rows:
                 break
             yield block
         if rows != split.rows:
             raise InputError.at(source.path, CHANGED)
-
-
-def stored_rows(source: Input, split: Split) -> Rows | None:
-    """Map a split's rows, not yet checked, if the file holds them as they are wanted.
-
-    Raises
-    ------
-    InputError
-        The file has changed since the master saw it, or can't be read.
-    """
-    view: Callable[[Input, Split], Rows | None] | None = getattr(_format(source.format), "view", None)
-    if view is None:
-        return None
-    with refusing_changes(source):
-        return view(source, split)
 
 
 def read_all(path: str | Path, columns: str | None = None) -> FloatArray:

@@ -1,7 +1,7 @@
 """Open a split: map its rows from the input if that holds them as they are wanted, else parse them once."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import cast
 
 import numpy as np
 
-from common.formats.dataset import read_blocks, stored_rows
+from common.formats.dataset import format_of, read_blocks
+from common.formats.unchanged import refusing_changes
 from common.model import FloatType, Input, InputFormat, PointArray, Rows, Split
 from common.store.files import write_whole
 
@@ -41,7 +42,7 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     """
     numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
     with kernels_loading(numbers, source.dtype):
-        stored = stored_rows(source, split)
+        stored = _stored_rows(source, split)
         if stored is None:
             return OpenSplit(_parsed_rows(source, split, cache), in_place=False)
         if cache is None or not cache.exists():
@@ -58,16 +59,25 @@ def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
     if numbers < _MANY_NUMBERS:
         yield
         return
-    loading = threading.Thread(target=_load_kernels, args=(dtype,), daemon=True)
+
+    def load() -> None:
+        from common.kernels.ready import make_ready
+
+        make_ready(dtype)
+
+    loading = threading.Thread(target=load, daemon=True)
     loading.start()
     yield
     loading.join()
 
 
-def _load_kernels(dtype: FloatType) -> None:
-    from common.kernels.ready import make_ready
-
-    make_ready(dtype)
+def _stored_rows(source: Input, split: Split) -> Rows | None:
+    """Map a split's rows, not yet checked, if the file holds them as they are wanted."""
+    view: Callable[[Input, Split], Rows | None] | None = getattr(format_of(source.format), "view", None)
+    if view is None:
+        return None
+    with refusing_changes(source):
+        return view(source, split)
 
 
 def _parsed_rows(source: Input, split: Split, cache: Path | None) -> PointArray:

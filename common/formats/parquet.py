@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,10 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows from the row groups that hold them; see `Format`."""
     with _opened(source.path) as file:
-        group_start = 0
-        for group in range(file.num_row_groups):
-            group_stop = group_start + file.metadata.row_group(group).num_rows
-            if group_start < split.row_stop and split.row_start < group_stop:
-                yield from _read_group(file, group, group_start, source, split)
-            group_start = group_stop
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        for group, (start, stop) in enumerate(pairwise(accumulate(sizes, initial=0))):
+            if start < split.row_stop and split.row_start < stop:
+                yield from _read_group(file, group, start, source, split)
 
 
 def _read_group(

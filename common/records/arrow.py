@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 import pyarrow.ipc
 
-from common.model import Buffer, FloatArray, Keys, KeyType, LongArray, Records
+from common.model import Buffer, Keys, KeyType, LongArray, Records
 from common.records.base import Sink, blocks
 from common.records.conversion import to_arrow, to_arrow_bytes, to_records
 
@@ -33,11 +33,8 @@ class ArrowBatches:
             for which, rows in blocks(self._records, positions):
                 # `take` copies whole rows; an index array costs several times as much.
                 chosen = values[rows] if isinstance(rows, slice) else values.take(rows, axis=0)
-                writer.write_batch(self._batch(keys[which], chosen))
-
-    def _batch(self, keys: Keys, values: FloatArray) -> pyarrow.RecordBatch:
-        columns = [to_arrow(column) for column in np.ascontiguousarray(values.T, np.float64)]
-        return pyarrow.record_batch([_key_column(keys), *columns], schema=self._schema)
+                columns = [to_arrow(column) for column in np.ascontiguousarray(chosen.T, np.float64)]
+                writer.write_batch(pyarrow.record_batch([_key_column(keys[which]), *columns], self._schema))
 
 
 def decode_batches(data: Buffer, key_type: KeyType) -> list[Records]:

@@ -16,14 +16,9 @@ _NUMBERS = itertools.count(1)
 
 @contextmanager
 def write_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-    """Open a file that takes its name only when the block ends without an error.
+    """Open a file that gets its name, and replaces another one, only when the block ends without an error.
 
-    Parameters
-    ----------
-    path
-        Its name; a file of that name is replaced.
-    durable
-        Also wait until it is on the disk: for results, not for what can be computed again.
+    `durable` also waits until it is on the disk: for results, not for what can be computed again.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced

@@ -47,10 +47,10 @@ class DataDir:
         """Remove all other checkpoints and temporary files; nobody may be writing a checkpoint."""
         names = {path.name for path in kept}
         with suppress(OSError):
-            for entry in list(os.scandir(self.checkpoints)):
-                ours = is_checkpoint_name(entry.name) or entry.name.endswith(TEMPORARY)
-                if ours and entry.name not in names:
-                    os.unlink(entry)  # noqa: PTH108
+            for path in list(self.checkpoints.iterdir()):
+                ours = is_checkpoint_name(path.name) or path.name.endswith(TEMPORARY)
+                if ours and path.name not in names:
+                    path.unlink()
             if not kept:
                 self.checkpoints.rmdir()
 
