@@ -12,13 +12,13 @@ from common.engines.on_spark import own_folder
 from common.engines.rows import StoredPart
 from common.errors import InputError, UserError
 from common.formats.columns import usable
+from common.formats.line_index import BYTE_ORDER_MARK
 from common.formats.opening import write_rows
 from common.formats.parsing import parse
 from common.model import Input, PointArray
 
 _PIECE_BYTES = 2 << 20
 _BLOCK_ROWS = 4096
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Head: TypeAlias = tuple[int, int, bytes]
 """A line: its partition, from 0, its number there, from 1, and what it holds."""
@@ -132,4 +132,4 @@ def _stored(
 
 def _without_mark(index: int, number: int, line: bytes) -> bytes:
     """Drop a byte order mark at the beginning of the file."""
-    return line.removeprefix(_BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
+    return line.removeprefix(BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
