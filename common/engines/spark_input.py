@@ -11,12 +11,12 @@ from common.engines.on_spark import own_folder
 from common.engines.rows import StoredPart
 from common.errors import InputError, UserError
 from common.formats.columns import usable
+from common.formats.line_index import BYTE_ORDER_MARK
 from common.formats.opening import write_rows
 from common.formats.parsing import parse
 from common.model import Input, PointArray
 
 _BLOCK_ROWS = 4096
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Head: TypeAlias = tuple[int, int, bytes]
 """A line: its partition, from 0, its number there, from 1, and what it holds."""
@@ -98,4 +98,4 @@ def _stored(index: int, source: Input, blocks: Iterator[PointArray], first: int 
 def _numbered(index: int, lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield a partition's lines, numbered from 1, without a byte order mark at the beginning of the file."""
     for number, line in enumerate(lines, 1):
-        yield number, line.removeprefix(_BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
+        yield number, line.removeprefix(BYTE_ORDER_MARK) if (index, number) == (0, 1) else line
