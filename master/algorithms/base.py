@@ -4,10 +4,11 @@ An algorithm is a package with its configuration, its loop and what it publishes
 `common.jobs`. Nothing in `master.run` or `master.views` knows more of it than what stands here.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy.typing as npt
 
@@ -22,8 +23,8 @@ Progress: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """How far one part of a run has come, as arrays by name; they are never written to."""
 
 
-class Checkpoints(Protocol):
-    """Where the progress of a run is kept, so that another run can resume from there.
+class Checkpoints:
+    """Where the progress of a run is kept, so that another run can resume from there; this one keeps nothing.
 
     The progress, the parameters and the input decide the rest of the run: everything that is drawn at random
     is drawn before the first progress is saved.
@@ -31,19 +32,10 @@ class Checkpoints(Protocol):
 
     def resumed(self) -> Sequence[Progress] | None:
         """Return the progress to resume from, one for each part; None to begin anew."""
+        return None
 
     def save(self, iteration: int, parts: Sequence[Progress]) -> None:
         """Keep this; called before the first iteration and after each one."""
-
-
-class NoCheckpoints:
-    """Keeps nothing."""
-
-    def resumed(self) -> None:
-        """Begin anew."""
-
-    def save(self, iteration: int, parts: Sequence[Progress]) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,26 +64,29 @@ class Published:
     labels: Labelling | None = None
 
 
-class Algorithm(Protocol[_Result]):
+class Algorithm(ABC, Generic[_Result]):
     """One algorithm with its configuration, ready to run on any engine."""
+
+    file_names: ClassVar[tuple[str, ...]] = ()
+    """The names of the files that it will publish."""
 
     @property
     def iterations(self) -> int:
         """How many iterations it runs at most; 0 if it keeps no checkpoints."""
-
-    @property
-    def file_names(self) -> tuple[str, ...]:
-        """The names of the files that it will publish."""
+        return 0
 
     def check(self, source: Input) -> None:
         """Raise UserError if it cannot run on this input, before anything is started or replaced."""
 
     def parameters(self) -> dict[str, str]:
         """Return the options that decide the result, as text by name: `--resume` compares them."""
+        return {}
 
+    @abstractmethod
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> _Result:
         """Run the loop."""
 
+    @abstractmethod
     def publish(self, result: _Result) -> Published:
         """Return what people get of the result."""
 

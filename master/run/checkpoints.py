@@ -11,7 +11,7 @@ from common.events.log import Log
 from common.formats.unchanged import content_digest
 from common.store.files import write_whole
 from common.store.folders import DataDir
-from master.algorithms.base import Progress
+from master.algorithms.base import Checkpoints, Progress
 from master.run.checkpoint_file import Checkpoint, Subject, encode_checkpoint
 
 _KEPT = 2
@@ -20,7 +20,7 @@ _PAUSE_S = 0.1
 """Between two checkpoints: what is lost with a run must be little, but a short iteration costs less."""
 
 
-class CheckpointWriter:
+class CheckpointWriter(Checkpoints):
     """Writes a run's checkpoints in the background, so that no iteration waits for the disk.
 
     At most one is being written; of those that wait, only the newest counts. After the first, the

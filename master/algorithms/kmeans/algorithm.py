@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 from common.errors import InputError, UsageError, counted
 from common.events.catalogue.kmeans import Clusters
@@ -10,7 +11,7 @@ from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
-from master.algorithms.base import Checkpoints, Labelling, Published, ResultFile
+from master.algorithms.base import Algorithm, Checkpoints, Labelling, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
@@ -20,11 +21,12 @@ _SHOWN_SIZES = 20
 
 
 @dataclass(frozen=True)
-class KMeansAlgorithm:
+class KMeansAlgorithm(Algorithm[KMeansResult]):
     """Find centroids; the result is centroids.txt."""
 
     config: KMeansConfig
-    file_names = (_CENTROIDS_FILE,)
+
+    file_names: ClassVar = (_CENTROIDS_FILE,)
 
     @property
     def iterations(self) -> int:
@@ -69,20 +71,14 @@ class KMeansAlgorithm:
 
 
 @dataclass(frozen=True)
-class KMeansPrediction:
+class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
     """Label the rows by given centroids; the result is the labels, and how good they are."""
 
     centroids: FloatArray
-    iterations = 0
-    file_names = ()
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
         _check_columns(self.centroids, source, "--centroids")
-
-    def parameters(self) -> dict[str, str]:
-        """Return nothing: there is nothing to resume."""
-        return {}
 
     def run(
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints

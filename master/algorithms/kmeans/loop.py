@@ -13,10 +13,12 @@ from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
-from master.algorithms.base import Checkpoints, NoCheckpoints, Progress
+from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
 from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
+
+_NONE_KEPT = Checkpoints()
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,12 @@ class _Start:
 
 
 def fit(
-    engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints | None = None
+    engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints = _NONE_KEPT
 ) -> KMeansResult:
     """Cluster an input of that many rows; of several starts, return the one of least inertia.
 
     The starts go side by side, each iteration one job for all of them.
     """
-    checkpoints = checkpoints or NoCheckpoints()
     ranges = describe(engine, rows)
     log.event(
         events.Input(rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)

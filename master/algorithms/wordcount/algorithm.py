@@ -3,29 +3,22 @@
 import csv
 import io
 from dataclasses import dataclass
+from typing import ClassVar
 
 from common.events.log import Log
 from common.jobs.engine import Engine
 from common.jobs.wordcount import WordCount
 from common.model import Input
-from master.algorithms.base import Checkpoints, Published, ResultFile
+from master.algorithms.base import Algorithm, Checkpoints, Published, ResultFile
 
 _COUNTS_FILE = "counts.csv"
 
 
 @dataclass(frozen=True)
-class WordCountAlgorithm:
+class WordCountAlgorithm(Algorithm[dict[str, int]]):
     """Count how often each word occurs; the result is counts.csv."""
 
-    iterations = 0
-    file_names = (_COUNTS_FILE,)
-
-    def check(self, source: Input) -> None:
-        """Accept any text."""
-
-    def parameters(self) -> dict[str, str]:
-        """Return nothing: there is nothing to resume."""
-        return {}
+    file_names: ClassVar = (_COUNTS_FILE,)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> dict[str, int]:
         """Count; return each word's number of occurrences.

@@ -17,7 +17,7 @@ import numpy as np
 
 from common.jobs.base import Job
 from common.model import Records
-from master.algorithms.base import Command, Prepared, Published, ResultFile
+from master.algorithms.base import Algorithm, Command, Prepared, Published, ResultFile
 from master.options.declare import option
 from master.options.groups import RUN_GROUPS, InputOptions
 
@@ -54,18 +54,12 @@ class Lines(InputOptions):
 
 
 @dataclass(frozen=True)
-class Longest:
+class Longest(Algorithm):
     """The algorithm."""
 
     more: int
-    iterations = 0
-    file_names = ("longest.txt",)
 
-    def check(self, source):
-        pass
-
-    def parameters(self):
-        return {}
+    file_names: ClassVar = ("longest.txt",)
 
     def run(self, engine, source, log, checkpoints):
         return engine.map_reduce(LongestLine(), {})[0][0]
