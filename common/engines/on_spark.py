@@ -67,6 +67,11 @@ def label_partition(order: Order, index: int, parts: Iterable[Part]) -> Iterator
     yield None, _report(task)
 
 
+def is_report(pair: Pair) -> bool:
+    """Tell a report from what the job emits."""
+    return pair[0] is None
+
+
 def own_folder() -> Path:
     """Return a folder that Spark removes with the executor."""
     return Path(os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0])

@@ -5,7 +5,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.engines.on_spark import label_partition, map_partition, partition_of_pair, reduce_partition
+from common.engines.on_spark import (
+    is_report,
+    label_partition,
+    map_partition,
+    partition_of_pair,
+    reduce_partition,
+)
 from common.errors import RunFailedError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
@@ -88,7 +94,7 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
                 labelled = self._rows.parts.mapPartitionsWithIndex(partial(label_partition, stage.order))
                 labelled.persist(StorageLevel.MEMORY_AND_DISK)
                 stack.callback(_forget, labelled)
-                reports = labelled.filter(_is_report).values().collect()  # texts are only fetched after it
+                reports = labelled.filter(is_report).values().collect()  # texts are only fetched after it
             stage.finish(reports)
             pairs = labelled.toLocalIterator()
             while True:
@@ -96,7 +102,7 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
                     pair = next(pairs, None)
                 if pair is None:
                     return
-                if not _is_report(pair):
+                if not is_report(pair):
                     yield pair[1]
 
     @contextmanager
@@ -115,10 +121,6 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
                     self._log.event(TaskFinished(**stage.fields, **failure))
                 for name in ("spark.jobGroup.id", "spark.job.description"):
                     self._context.setLocalProperty(name, None)
-
-
-def _is_report(pair: tuple[Key | None, Any]) -> bool:
-    return pair[0] is None
 
 
 def _forget(rdd: "RDD[Any]") -> None:
