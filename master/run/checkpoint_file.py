@@ -153,12 +153,13 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Che
 
 
 def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int) -> None:
-    was = checkpoint.subject.parameters
-    for option, value in subject.parameters.items():
-        if was.get(option) != value:
+    was, now = checkpoint.subject.parameters, subject.parameters
+    for option in now | was:  # another algorithm has other options
+        before, value = was.get(option, ""), now.get(option, "")
+        if before != value:
             raise UsageError(
                 f"--resume: {option} is {value or 'not given'}, "
-                f"but the checkpoint {checkpoint.path} has {was.get(option) or 'none'}"
+                f"but the checkpoint {checkpoint.path} has {before or 'none'}"
             )
     if checkpoint.iteration > iterations:
         raise UsageError(

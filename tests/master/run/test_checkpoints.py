@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,16 @@ def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[
     with pytest.raises(UsageError) as refused:
         find_checkpoint(data_dir, subject(**fields), fields.get("iterations", 5))
     assert str(refused.value) == f"--resume: {option} is {text.format(path)}"
+
+
+def test_a_checkpoint_of_another_algorithm_is_refused(data_dir: DataDir) -> None:
+    known = replace(NOW, digest="")
+    subject = Subject(known, {"--k": "2", "--init-centroids": ""})
+    path = keep(data_dir, 1, encode_checkpoint(1, subject, [progress(1)]))
+    assert find_checkpoint(data_dir, Subject(known, {"--k": "2"}), 9).iteration == 1
+    with pytest.raises(UsageError) as refused:
+        find_checkpoint(data_dir, Subject(known, {}), 9)
+    assert str(refused.value) == f"--resume: --k is not given, but the checkpoint {path} has 2"
 
 
 def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataDir) -> None:
