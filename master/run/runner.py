@@ -28,7 +28,7 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
         subject = Subject.of(found_input, parameters)
         found = find_checkpoint(data_dir, subject, iterations) if config.files.resume else None
         shown = parameters | {"--iters": str(iterations or "")}
-        with open_session(config, source, view, shown) as session:
+        with open_session(config, source, view, shown, resumable=iterations > 0) as session:
             log, discard = session.log, session.previous.discard
             for path, reason in found.skipped.items() if found else ():
                 log.event(CheckpointSkipped(file=str(path), reason=reason))

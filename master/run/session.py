@@ -85,12 +85,18 @@ def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[S
 
 @contextmanager
 def open_session(
-    config: RunConfig, source: Source, view: View, parameters: Mapping[str, str] | None = None
+    config: RunConfig,
+    source: Source,
+    view: View,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    resumable: bool = False,
 ) -> Iterator[Session]:
     """Open the dump and start the engine; end both in any case.
 
     After an error that the user can correct, all files are as before, unless the run got so far that it can
-    be resumed. `parameters` are the algorithm's options, for the log.
+    be resumed. `parameters` are the algorithm's options, for the log. `resumable` tells whether the run
+    writes checkpoints: those that another run has left are not its own.
     """
     data_dir, file, resume = source.data_dir, source.file, config.files.resume
     tasks = config.tasks(source.engine.threads(config.workers, config.hosts))
@@ -120,8 +126,8 @@ def open_session(
             previous.restore()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
-            newest = next(map(str, data_dir.checkpoint_files()), None)
-            log.event(RunFailed(reason=reason, checkpoint=newest))
+            checkpoints = data_dir.checkpoint_files() if resumable else []
+            log.event(RunFailed(reason=reason, checkpoint=next(map(str, checkpoints), None)))
         raise
     finally:
         previous.discard()
