@@ -4,6 +4,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def _settings(group: Any) -> Iterator[tuple[str, str]]:
 def _versions() -> dict[str, str]:
     """Return the versions of what decides how a run goes; `importlib.metadata` would take 50 ms to import."""
     found = {"kmeans-mapreduce": __version__, "python": platform.python_version()}
-    for folder in filter(Path.is_dir, map(Path, sys.path)):
-        for match in filter(None, (_DIST_INFO.fullmatch(path.name) for path in folder.iterdir())):
-            found.setdefault(match[1], match[2])
+    for folder in map(Path, sys.path):
+        with suppress(OSError):  # no folder, or one that we may not list
+            for match in filter(None, (_DIST_INFO.fullmatch(path.name) for path in folder.iterdir())):
+                found.setdefault(match[1], match[2])
     return found

@@ -2,8 +2,10 @@
 
 import platform
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from common import __version__
 from common.events.catalogue.run import FORMAT, RunStarted
@@ -50,7 +52,8 @@ def test_secrets_are_no_settings() -> None:
     assert "hush" not in "".join(settings)
 
 
-def test_versions() -> None:
+def test_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "missing")
     versions = started(CONFIG).versions
     python, ours = f"python={platform.python_version()}", f"kmeans-mapreduce={__version__}"
     assert {ours, python, f"numpy={np.__version__}"} <= set(versions)
