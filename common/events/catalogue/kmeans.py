@@ -50,7 +50,11 @@ class EmptyCluster(IterationEvent):
 
 
 class IterationFinished(IterationEvent):
-    """A start has finished an iteration: its clusters' sizes, and the inertia unless rounding hides it."""
+    """A start has finished an iteration.
+
+    Sizes and inertia are those of the clusters whose means are the new centroids. The inertia is left out
+    where rounding would hide it.
+    """
 
     shift: float
     sizes: tuple[int, ...]
@@ -58,7 +62,7 @@ class IterationFinished(IterationEvent):
 
 
 class Inertia(IterationEvent):
-    """The inertia after an iteration was measured; the estimator asks for this by compute_sse."""
+    """The inertia of the new centroids, each row in its nearest cluster; compute_sse asks for it."""
 
     inertia: float
 
