@@ -11,7 +11,7 @@ from common.events.catalogue.tasks import FAILURE, SUCCESS, RpcCall, RpcResponse
 from common.model import Attempt, MapOutput
 from common.rpc.channels import STREAM_TIMEOUT_S, connect, read_stream
 from common.rpc.credentials import PeerRole
-from common.rpc.messages import pack_attempt
+from common.rpc.messages import pack
 from common.rpc.retries import FETCH_PAUSES_S, may_fetch_again
 from common.rpc.statuses import UnreachableError, error_of
 from common.worker.service import WorkerContext
@@ -68,7 +68,7 @@ class Fetcher:
         return data
 
     def _read(self, made: Attempt, partition: int, source: MapOutput, *, verify: bool) -> bytes:
-        request = pb.FetchPartitionRequest(attempt=pack_attempt(made), partition=partition, verify=verify)
+        request = pb.FetchPartitionRequest(attempt=pack(made), partition=partition, verify=verify)
         chunks = self._mapper(source.address).FetchPartition(request, timeout=STREAM_TIMEOUT_S)
         return read_stream(self._worker.attempts.counted(chunks), source.partition)
 

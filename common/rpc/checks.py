@@ -9,13 +9,17 @@ MOST_ROWS = 1 << 53
 """Row numbers beyond this are not exact in float64."""
 MOST_BYTES = (1 << 63) - 1
 MOST_TASKS = 1 << 20
+MOST_COLUMNS = 1 << 20
+MOST_PARTITIONS = 1 << 14
+"""Each is a file, and an entry in every answer of a mapper."""
 
 _Wire = TypeVar("_Wire")
 _Ours = TypeVar("_Ours")
+_Number = TypeVar("_Number", int, float)
 
 
-def within(number: int, low: int, high: int, what: str) -> int:
-    """Return the number if it is from low to high, both included; else raise BadRequestError."""
+def within(number: _Number, low: float, high: float, what: str) -> _Number:
+    """Return the number if it is from low to high, both included; else, as for nan, raise BadRequestError."""
     if not low <= number <= high:
         raise BadRequestError(f"{what} is {number}, not from {low} to {high}")
     return number

@@ -20,7 +20,7 @@ from common.model import Role
 from common.rpc.address import split_address
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
 from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.messages import pack_role
+from common.rpc.messages import pack
 from common.rpc.retries import JOIN_PAUSE_S, may_join_later
 from common.rpc.server import Server
 from common.rpc.statuses import error_of
@@ -164,7 +164,7 @@ class Member:
     def _join(self) -> pb.JoinResponse:
         settings = self._settings
         request = pb.JoinRequest(
-            role=pack_role(settings.role),
+            role=pack(settings.role),
             index=settings.index,
             incarnation=settings.incarnation,
             address=self._address,
@@ -193,7 +193,7 @@ class Member:
 
     def _name(self) -> dict[str, Any]:
         """Return who this worker is, as the fields of a message."""
-        role, identity = pack_role(self._settings.role), self.identity
+        role, identity = pack(self._settings.role), self.identity
         return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:

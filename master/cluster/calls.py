@@ -18,14 +18,7 @@ from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Split, Stage, State, TaskOptions
 from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, read_stream
 from common.rpc.job_messages import pack_job
-from common.rpc.messages import (
-    pack_attempt,
-    pack_input,
-    pack_map_output,
-    pack_options,
-    pack_split,
-    unpack_file,
-)
+from common.rpc.messages import pack, unpack
 from common.rpc.statuses import UnreachableError, error_of
 from master.cluster.membership import Membership
 from master.cluster.registry import slot_of
@@ -81,15 +74,18 @@ class WorkerCalls:
         request = pb.MapRequest(
             attempt=_attempt(command, order.stage),
             job=pack_job(order.job, order.state),
-            input=pack_input(order.source),
-            split=pack_split(split),
+            input=pack(order.source),
+            split=pack(split),
             partitions=order.partitions,
-            options=pack_options(self._options),
+            options=pack(self._options),
         )
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
             response = mapper.Map(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.map_output.records, "bytes": response.ByteSize()}
-        return MapFiles(unpack_file(response.map_output), [unpack_file(file) for file in response.partitions])
+        return MapFiles(
+            unpack(CommittedFile, response.map_output),
+            [unpack(CommittedFile, file) for file in response.partitions],
+        )
 
     def reduce(self, command: RunTask, order: StageOrder) -> ReduceOutput:
         """Run a reduce attempt and read its output; MapReduceError if that fails."""
@@ -99,7 +95,7 @@ class WorkerCalls:
             attempt=attempt,
             job=pack_job(order.job, {}),
             sources=[self._source(output, command.task.index) for output in command.sources],
-            options=pack_options(self._options),
+            options=pack(self._options),
         )
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
@@ -107,7 +103,7 @@ class WorkerCalls:
         with self._logged("ReadReduceOutput", command, order.stage) as answer:
             read = pb.ReadReduceOutputRequest(attempt=attempt)
             chunks = reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S)
-            data = read_stream(chunks, unpack_file(response.output))
+            data = read_stream(chunks, unpack(CommittedFile, response.output))
             answer["bytes"] = len(data)
         return ReduceOutput(data, response.counts)
 
@@ -139,7 +135,7 @@ class WorkerCalls:
             raise FetchFailedError(output.task.index, output.attempt, True, str(error)) from error
         file = output.content.partitions[partition]
         name = slot_of(output.worker)
-        return pack_map_output(MapOutput(output.task.index, output.attempt, name, address, file))
+        return pack(MapOutput(output.task.index, output.attempt, name, address, file))
 
     @contextmanager
     def _logged(
@@ -166,4 +162,4 @@ class WorkerCalls:
 
 
 def _attempt(command: RunTask, stage: Stage) -> pb.Attempt:
-    return pack_attempt(Attempt(stage, command.task.index, command.attempt))
+    return pack(Attempt(stage, command.task.index, command.attempt))

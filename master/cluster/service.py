@@ -3,7 +3,9 @@
 import grpc
 
 from common.events.log import RunLog
-from common.rpc.messages import unpack_address, unpack_index, unpack_lines, unpack_role
+from common.model import Role
+from common.rpc.checks import MOST_TASKS, within
+from common.rpc.messages import unpack, unpack_address, unpack_lines
 from master.cluster.membership import Membership
 from master.scheduling.messages import WorkerId
 from protos import mapreduce_pb2 as pb
@@ -20,10 +22,10 @@ class MasterService(MasterServicer):
 
     def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
         """Take a worker in."""
-        role, address = unpack_role(request.role), unpack_address(request.address)
+        role, address = unpack(Role, request.role), unpack_address(request.address)
         if request.index:
-            index = unpack_index(request.index, "the index")
-            worker = WorkerId(role, index, unpack_index(request.incarnation, "the incarnation"))
+            index = within(request.index, 1, MOST_TASKS, "the index")
+            worker = WorkerId(role, index, within(request.incarnation, 1, MOST_TASKS, "the incarnation"))
             self._membership.join(worker, address)
         else:
             worker = self._membership.join_from_elsewhere(role, request.instance, address)
@@ -48,4 +50,4 @@ class MasterService(MasterServicer):
 
 
 def _caller(request: pb.HeartbeatRequest | pb.LeaveRequest) -> WorkerId:
-    return WorkerId(unpack_role(request.role), request.index, request.incarnation)
+    return WorkerId(unpack(Role, request.role), request.index, request.incarnation)
