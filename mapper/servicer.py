@@ -29,6 +29,7 @@ class Mapper(MapperServicer):
 
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
+        options = unpack(TaskOptions, request.options)
         job, state = unpack_job(request.job)
         source = unpack(Input, request.input)
         check_job(job, state, source)
@@ -39,7 +40,7 @@ class Mapper(MapperServicer):
             source=replace(source, path=resolve_input(source.path, self._worker.data_root)),
             split=unpack(Split, request.split),
             partitions=within(request.partitions, 0, MOST_PARTITIONS, "the number of partitions"),
-            options=_with_threads(unpack(TaskOptions, request.options)),
+            options=replace(options, threads=options.threads or cores()),
         )
         return self._worker.attempts.run(task.attempt, lambda: self._map(task))
 
@@ -58,18 +59,15 @@ class Mapper(MapperServicer):
             )
         )
         return pb.MapResponse(
-            map_output=pack(result.map_output),
-            partitions=[pack(file) for file in result.partitions],
+            map_output=pack(result.map_output), partitions=[pack(file) for file in result.partitions]
         )
 
     def FetchPartition(  # noqa: N802
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.FetchPartitionResponse]:
         """Stream a partition to a reducer."""
-        attempt, name = (
-            unpack(Attempt, request.attempt),
-            partition_name(within(request.partition, 0, MOST_PARTITIONS - 1, "the partition")),
-        )
+        attempt = unpack(Attempt, request.attempt)
+        name = partition_name(within(request.partition, 0, MOST_PARTITIONS - 1, "the partition"))
         for chunk in self._worker.store.read(attempt, name, verify=request.verify):
             yield pb.FetchPartitionResponse(data=chunk)
 
@@ -77,17 +75,11 @@ class Mapper(MapperServicer):
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ReadMapOutputResponse]:
         """Stream a map output to the master."""
-        attempt, offset = (
-            unpack(Attempt, request.attempt),
-            within(request.offset, 0, MOST_BYTES, "the offset"),
-        )
+        attempt = unpack(Attempt, request.attempt)
+        offset = within(request.offset, 0, MOST_BYTES, "the offset")
         # The master passes bytes on as they come and cannot take them back: check the whole file first.
         for chunk in self._worker.store.read(attempt, MAP_OUTPUT, offset, verify=True):
             yield pb.ReadMapOutputResponse(data=chunk)
-
-
-def _with_threads(options: TaskOptions) -> TaskOptions:
-    return options if options.threads else replace(options, threads=cores())
 
 
 def add_mapper(server: grpc.Server, worker: WorkerContext) -> None:

@@ -29,10 +29,11 @@ class Reducer(ReducerServicer):
 
     def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
         """Run a reduce task."""
-        job, _ = unpack_job(request.job)
-        sources = [unpack(MapOutput, source) for source in request.sources]
         task = ReduceTask(
-            unpack(Attempt, request.attempt), job, sources, unpack(TaskOptions, request.options)
+            attempt=unpack(Attempt, request.attempt),
+            job=unpack_job(request.job)[0],
+            sources=[unpack(MapOutput, source) for source in request.sources],
+            options=unpack(TaskOptions, request.options),
         )
         return self._worker.attempts.run(task.attempt, lambda: self._reduce(task))
 

@@ -1,7 +1,6 @@
 """Who belongs to the cluster: changes one at a time, told in the order in which they happen.
 
-Workers are declared dead here alone. `registry` has the rules, `service` takes in what workers say, and
-`watcher` is the thread that looks at their heartbeats.
+Workers are declared dead here alone. `registry` has the rules, and `service` takes in what workers say.
 """
 
 import threading
@@ -31,7 +30,7 @@ from master.scheduling.messages import (
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub, WorkerStub
 
-_CHECK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.5
 
 
 class Link:
@@ -147,8 +146,16 @@ class Membership:
         with self._lock, suppress(StaleAttemptError):
             self._registry.get(worker).awaited = True
 
-    def look(self, now_s: float, unheard_s: float) -> None:
-        """Look at everyone's heartbeats; for so long nobody listened, which does not count against them."""
+    def watch(self, stop: threading.Event) -> None:
+        """Look at everyone's heartbeats twice a second, until it is to stop."""
+        looked_s = time.monotonic()
+        while not stop.wait(LOOK_EVERY_S):
+            now_s = time.monotonic()
+            self._look(now_s, unheard_s(now_s - looked_s))
+            looked_s = now_s
+
+    def _look(self, now_s: float, unheard_s: float) -> None:
+        """Look once; for so long nobody listened, which does not count against the workers."""
         with self._lock:
             for worker in self._registry.overdue(now_s):
                 self._kill(worker)
@@ -181,7 +188,7 @@ class Membership:
         for other, link in others:
             threading.Thread(target=_tell_the_end, args=(other, link), daemon=True).start()
         for other, _ in others:
-            while not other.told.wait(_CHECK_EVERY_S):
+            while not other.told.wait(LOOK_EVERY_S):
                 if other.heartbeats.health(time.monotonic()) is Health.DEAD:
                     break
 
@@ -190,6 +197,12 @@ class Membership:
         with self._lock:
             for link in self._links.values():
                 link.close()
+
+
+def unheard_s(since_last_look_s: float) -> float:
+    """Return for how long this process itself was stopped, or had no time, since it looked last."""
+    late_s = since_last_look_s - LOOK_EVERY_S
+    return late_s if late_s > LOOK_EVERY_S else 0.0
 
 
 def _tell_the_end(registered: Registered, link: Link) -> None:

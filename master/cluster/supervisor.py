@@ -14,7 +14,6 @@ from master.cluster.membership import Membership
 from master.cluster.processes import WorkerProcess
 from master.cluster.registry import slot_of
 from master.cluster.service import MasterService
-from master.cluster.watcher import watch
 from master.scheduling.messages import WorkerId, WorkerNotice
 from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server
 
@@ -75,7 +74,7 @@ class Cluster:
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
         self._server.start()
-        threading.Thread(target=watch, args=(self.membership, self._closing), daemon=True).start()
+        threading.Thread(target=self.membership.watch, args=(self._closing,), daemon=True).start()
         for slot in self._slots.values():
             self._introduce(slot)
 

@@ -6,8 +6,7 @@ import pytest
 
 from common.model import Role
 from common.rpc.credentials import Credentials
-from master.cluster.membership import Membership
-from master.cluster.watcher import unheard_s, watch
+from master.cluster.membership import Membership, unheard_s
 from master.scheduling.messages import WorkerId
 from tests.servers import NO_LOG
 
@@ -22,5 +21,5 @@ def test_it_looks_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     killed = threading.Event()
     membership = Membership(Credentials.fresh(), NO_LOG, lambda news: None, lambda worker: killed.set())
     membership.expect(WorkerId(Role.MAPPER, 1, 1))
-    watch(membership, stop=killed)
+    membership.watch(stop=killed)
     assert killed.is_set()
