@@ -10,9 +10,8 @@ from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
 from common.model import Attempt, Input, Role, Split, TaskOptions
-from common.rpc.checks import MOST_BYTES, MOST_PARTITIONS, within
 from common.rpc.job_messages import unpack_job
-from common.rpc.messages import pack, unpack
+from common.rpc.messages import MOST_BYTES, MOST_PARTITIONS, pack, unpack, within
 from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
 from mapper.task import MapTask, check_job, run_map_task

@@ -10,11 +10,13 @@ from common.rpc.call_log import CallLog
 from common.rpc.channels import STREAM_TIMEOUT_S, connect, read_stream
 from common.rpc.credentials import PeerRole
 from common.rpc.messages import pack
-from common.rpc.retries import FETCH_PAUSES_S, may_fetch_again
-from common.rpc.statuses import UnreachableError
+from common.rpc.statuses import UnreachableError, may_fetch_again
 from common.worker.service import WorkerContext
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub
+
+_PAUSES_S = (0.05, 0.2)
+"""Before the second and the third try; soon over, for the mapper may be dead."""
 
 
 class Fetcher:
@@ -35,9 +37,9 @@ class Fetcher:
         Raises
         ------
         FetchFailedError
-            The partition can't be had; the map task must run again.
+            The partition cannot be fetched; the map task must run again.
         """
-        pauses_s, verify = iter(FETCH_PAUSES_S), False
+        pauses_s, verify = iter(_PAUSES_S), False
         while True:
             try:
                 return self._fetch_once(attempt, source, verify=verify)

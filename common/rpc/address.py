@@ -13,12 +13,12 @@ def split_address(text: str, option: str) -> tuple[str, int]:
     Raises
     ------
     UsageError
-        It is neither; the text names the option.
+        It is neither.
     """
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, "0"
     bracketed = host.startswith("[") and host.endswith("]")
     if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{option} {text}: not HOST:PORT, as in 10.0.0.1:7000 or [::1]:7000")
+        raise UsageError(f"{option} {text}: write HOST:PORT, as in 10.0.0.1:7000 or [::1]:7000")
     return host, int(port)

@@ -1,4 +1,4 @@
-"""What a process of a run proves itself with: the run's secret and, between machines, a certificate.
+"""How a process of a run proves who it is: by the run's secret and, between machines, by a certificate.
 
 A folder made by `python -m scripts.certs` holds what one host needs:
 
@@ -70,8 +70,7 @@ class Credentials:
         Raises
         ------
         UsageError
-            A file is missing or may be read by others, or the certificate won't do; the text says
-            what to do.
+            A file is missing, other users can read it, or the certificate is not valid for the role.
         """
         if (folder / role).is_dir():
             folder /= role
@@ -83,8 +82,9 @@ class Credentials:
         path = folder / SECRET_FILE
         secret = _read(path, private=True).decode("ascii", "replace").strip()
         if not _SECRET.fullmatch(secret):
-            raise UsageError(f"{path} is not a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
-        _check(certificates, folder, PeerRole(role))
+            raise UsageError(f"{path} does not hold a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
+        if problem := _problem(certificates, folder, PeerRole(role)):
+            raise UsageError(f"{problem}; {HOW_TO_MAKE}")
         return cls(secret, certificates)
 
     def admits(self, secret: str) -> bool:
@@ -101,14 +101,14 @@ def _read(path: Path, *, private: bool = False) -> bytes:
     try:
         with path.open("rb") as file:
             if private and stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise UsageError(f"others may read {path}; forbid it with: chmod 600 {path}")
+                raise UsageError(f"other users can read {path}; run: chmod 600 {path}")
             return file.read(_MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; {HOW_TO_MAKE}") from None
 
 
-def _check(certificates: Certificates, folder: Path, role: PeerRole) -> None:
-    """Refuse, with one line, certificates with which every connection would fail without a reason."""
+def _problem(certificates: Certificates, folder: Path, role: PeerRole) -> str:
+    """Return what would make every connection fail, without telling why; empty if nothing would."""
     from cryptography import x509  # only where there are certificates
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -120,18 +120,17 @@ def _check(certificates: Certificates, folder: Path, role: PeerRole) -> None:
         key = load_pem_private_key(certificates.key, None)
         names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, x509.ExtensionNotFound):
-        raise UsageError(f"{folder} holds a file that is no certificate or no key; {HOW_TO_MAKE}") from None
+        return f"a file in {folder} is not a valid certificate or key"
     if key.public_key() != own.public_key():
-        raise UsageError(f"{folder / f'{role}.key'} is not the key of {path}; {HOW_TO_MAKE}")
+        return f"{folder / f'{role}.key'} is not the key of {path}"
     try:
         own.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        raise UsageError(f"{path} was not issued by {folder / CA_FILE}; {HOW_TO_MAKE}") from None
+        return f"{path} was not issued by {folder / CA_FILE}"
     if role.dns_name not in names.get_values_for_type(x509.DNSName):
-        raise UsageError(f"{path} is not the certificate of a {role}; {HOW_TO_MAKE}")
+        return f"{path} is not the certificate of a {role}"
     for what, certificate in ((path, own), (folder / CA_FILE, authority)):
-        if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
-            raise UsageError(
-                f"{what} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
-                f"{certificate.not_valid_after_utc:%Y-%m-%d} only; {HOW_TO_MAKE}"
-            )
+        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not first <= datetime.now(UTC) <= last:
+            return f"{what} is valid only from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return ""

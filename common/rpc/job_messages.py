@@ -15,7 +15,7 @@ from common.jobs import find_job
 from common.jobs.base import Job
 from common.jobs.parameters import job_from, parameters_of
 from common.model import State
-from common.rpc.checks import Table
+from common.rpc.messages import Table
 from protos import mapreduce_pb2 as pb
 
 _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -28,10 +28,45 @@ from common.model import (
     Stage,
     TaskOptions,
 )
-from common.rpc.checks import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, MOST_TASKS, Table, within
 from protos import mapreduce_pb2 as pb
 
+MOST_ROWS = 1 << 53
+"""Row numbers beyond this are not exact in float64."""
+MOST_BYTES = (1 << 63) - 1
+MOST_TASKS = 1 << 20
+MOST_PARTITIONS = 1 << 14
+"""Each is a file, and an entry in every answer of a mapper."""
+
 _T = TypeVar("_T")
+_Wire = TypeVar("_Wire")
+_Number = TypeVar("_Number", int, float)
+
+
+def within(number: _Number, low: float, high: float, what: str) -> _Number:
+    """Return the number if low <= number <= high; else, also for nan, raise BadRequestError."""
+    if not low <= number <= high:
+        raise BadRequestError(f"{what} is {number}, not from {low} to {high}")
+    return number
+
+
+class Table(Generic[_Wire, _T]):
+    """Our word for each value that the wire has for something; errors call it `what`."""
+
+    def __init__(self, what: str, words: Mapping[_Wire, _T]) -> None:
+        self._what = what
+        self._words = words
+        self._values = {word: value for value, word in words.items()}
+
+    def pack(self, word: _T) -> _Wire:
+        """Return the wire's value for our word."""
+        return self._values[word]
+
+    def unpack(self, value: _Wire) -> _T:
+        """Return our word for the wire's value; BadRequestError if there is none."""
+        if value not in self._words:
+            raise BadRequestError(f"unknown {self._what} {value!r}")
+        return self._words[value]
+
 
 _MESSAGES: Mapping[Any, type[Message]] = {
     Attempt: pb.Attempt,
@@ -57,10 +92,10 @@ _WORDS: Mapping[Any, Table[int, StrEnum]] = {
 
 _BOUNDS: Mapping[Any, Mapping[str, tuple[float, float]]] = {
     CommittedFile: {"size_bytes": (0, MOST_BYTES), "records": (0, MOST_ROWS)},
-    Input: {"fields": (1, MOST_COLUMNS), "rows": (1, MOST_ROWS), "size_bytes": (1, MOST_BYTES)},
+    Input: {"fields": (1, 1 << 20), "rows": (1, MOST_ROWS), "size_bytes": (1, MOST_BYTES)},
     MapOutput: {"task": (0, MOST_TASKS - 1), "attempt": (1, MOST_TASKS)},
     Split: {"index": (0, MOST_TASKS - 1), "row_stop": (0, MOST_ROWS), "line_start": (0, MOST_BYTES)},
-    TaskOptions: {"delay_s": (0, 3600), "fail_rate": (0, 1), "threads": (0, 1 << 10)},
+    TaskOptions: {"delay_s": (0, 3600.0), "fail_rate": (0, 1), "threads": (0, 1 << 10)},
 }
 """The least and the greatest value of each number; what else must hold is in `_CHECKS`."""
 _PLAIN: Mapping[Any, Callable[[Any], Any]] = {

@@ -21,9 +21,8 @@ from common.rpc.address import split_address
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
 from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.messages import pack
-from common.rpc.retries import JOIN_PAUSE_S, may_join_later
 from common.rpc.server import Server
-from common.rpc.statuses import error_of
+from common.rpc.statuses import error_of, may_join_later
 from common.store.names import node_name
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
@@ -34,6 +33,8 @@ from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServ
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
+_JOIN_PAUSE_S = 1.0
+"""Before a worker from elsewhere asks the master again; it does so as long as it takes."""
 _INSTANCE = "MAPREDUCE_INSTANCE"
 """How a process that replaces another one knows who it is to their master."""
 _PATIENCE_S = 300.0
@@ -114,7 +115,7 @@ class Member:
             if reason != shown:
                 click.echo(f"waiting for the master at {master} ({reason})", err=True)
                 shown = reason
-            self._ending.over.wait(JOIN_PAUSE_S)
+            self._ending.over.wait(_JOIN_PAUSE_S)
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""

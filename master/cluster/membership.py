@@ -47,14 +47,8 @@ class Link:
 class Membership:
     """The workers of a run, for all threads of the master.
 
-    Parameters
-    ----------
-    credentials
-        For calls to the workers.
-    log, notify
-        Told what happens to them. The lock is held meanwhile, so that news come in their order.
-    kill
-        Makes sure that a process which this master started is dead.
+    `log` and `notify` learn what happens to the workers, while the lock is held, so that news come in their
+    order. `kill` ends a process that this master started.
     """
 
     def __init__(
@@ -79,13 +73,13 @@ class Membership:
             self._registry.expect(worker, time.monotonic())
 
     def join(self, worker: WorkerId, address: str) -> None:
-        """Take in a process that this master started; StaleAttemptError if it is not expected."""
+        """Add a process that this master started; StaleAttemptError if it is not expected."""
         with self._lock:
             self._registry.join(worker, time.monotonic())
             self._welcome(worker, address)
 
     def join_from_elsewhere(self, role: Role, instance: str, address: str) -> WorkerId:
-        """Take in a worker from elsewhere, perhaps again; return who it is now."""
+        """Add a worker from elsewhere, perhaps again; return who it is now."""
         with self._lock:
             before = self._registry.joined_as(role, instance)
             if before is not None:
@@ -100,7 +94,7 @@ class Membership:
         self._notify(WorkerReady(worker))
 
     def beat(self, worker: WorkerId, tasks: int, progress: int) -> bool:
-        """Take in a heartbeat, StaleAttemptError if it is nobody's of this run; tell whether that is over."""
+        """Handle a heartbeat; tell whether the run is over; StaleAttemptError if the worker is not in it."""
         with self._lock:
             registered = self._registry.get(worker)
             if self._over:
@@ -114,7 +108,7 @@ class Membership:
         return False
 
     def leave(self, worker: WorkerId) -> None:
-        """Do without a worker from now on; StaleAttemptError if it is nobody of this run."""
+        """Remove a worker that leaves; StaleAttemptError if it is not in this run."""
         with self._lock:
             registered = self._registry.get(worker)
             self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
@@ -200,7 +194,7 @@ class Membership:
 
 
 def unheard_s(since_last_look_s: float) -> float:
-    """Return for how long this process itself was stopped, or had no time, since it looked last."""
+    """Return for how long this process itself did not run since its last look."""
     late_s = since_last_look_s - LOOK_EVERY_S
     return late_s if late_s > LOOK_EVERY_S else 0.0
 

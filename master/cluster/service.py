@@ -4,8 +4,7 @@ import grpc
 
 from common.events.log import RunLog
 from common.model import Role
-from common.rpc.checks import MOST_TASKS, within
-from common.rpc.messages import unpack, unpack_address, unpack_lines
+from common.rpc.messages import MOST_TASKS, unpack, unpack_address, unpack_lines, within
 from master.cluster.membership import Membership
 from master.scheduling.messages import WorkerId
 from protos import mapreduce_pb2 as pb
@@ -21,7 +20,7 @@ class MasterService(MasterServicer):
         self._log = log
 
     def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
-        """Take a worker in."""
+        """Add a worker."""
         role, address = unpack(Role, request.role), unpack_address(request.address)
         if request.index:
             index = within(request.index, 1, MOST_TASKS, "the index")
@@ -34,12 +33,12 @@ class MasterService(MasterServicer):
     def Heartbeat(  # noqa: N802
         self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
     ) -> pb.HeartbeatResponse:
-        """Take in that a worker is alive."""
+        """Note that a worker is alive."""
         over = self._membership.beat(_caller(request), request.tasks, request.progress)
         return pb.HeartbeatResponse(over=over)
 
     def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
-        """Do without a worker from now on."""
+        """Remove a worker that leaves."""
         self._membership.leave(_caller(request))
         return pb.LeaveResponse()
 

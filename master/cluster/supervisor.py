@@ -41,16 +41,10 @@ class _Supervised:
 
 
 class Cluster:
-    """M mappers and R reducers: processes of this machine, or such as join from elsewhere, or both.
+    """Mappers and reducers: processes of this machine, workers that join from elsewhere, or both.
 
-    Parameters
-    ----------
-    processes
-        Those of this machine, started but not introduced.
-    server
-        Where workers join.
-    credentials, log, notify
-        As for `Membership`; the log gets the workers' own lines as well.
+    `processes` are started but do not know the master yet. Workers join at `server`. For the rest see
+    `Membership`; the log gets the workers' own lines as well.
     """
 
     def __init__(
