@@ -39,18 +39,17 @@ class Fetcher:
         FetchFailedError
             The partition cannot be fetched; the map task must run again.
         """
-        pauses_s, verify = iter(_PAUSES_S), False
-        while True:
-            try:
-                return self._fetch_once(attempt, source, verify=verify)
-            except MapReduceError as error:
-                pause_s = next(pauses_s, None)
-                if pause_s is None or not may_fetch_again(error):
-                    unreachable = isinstance(error, UnreachableError)
-                    reason = f"{source.worker}: {error}"
-                    raise FetchFailedError(source.task, source.attempt, unreachable, reason) from error
+        for pause_s in (0.0, *_PAUSES_S):
             time.sleep(pause_s)
-            verify = True
+            try:
+                return self._fetch_once(attempt, source, verify=pause_s > 0)
+            except MapReduceError as error:
+                failed = error
+                if not may_fetch_again(error):
+                    break
+        unreachable = isinstance(failed, UnreachableError)
+        reason = f"{source.worker}: {failed}"
+        raise FetchFailedError(source.task, source.attempt, unreachable, reason) from failed
 
     def _fetch_once(self, attempt: Attempt, source: MapOutput, *, verify: bool) -> bytes:
         """Make one call; MapReduceError if it fails."""

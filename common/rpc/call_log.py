@@ -36,14 +36,16 @@ class CallLog:
             The call failed.
         """
         self._log.event(RpcCall(to=worker, **call, **details))
-        began_s, answer = time.monotonic(), dict[str, Any](status=SUCCESS)
+        began_s, answer = time.monotonic(), dict[str, Any]()
         try:
             yield answer
         except (grpc.RpcError, TaskError) as failed:
             error = error_of(failed)
-            answer = {"status": FAILURE, "reason": str(error)}
+            self._answered(worker, call, began_s, status=FAILURE, reason=str(error))
             raise error from failed
-        finally:
-            if not self._closing:
-                duration_ms = round((time.monotonic() - began_s) * 1000, 3)
-                self._log.event(RpcResponse(from_=worker, **call, **answer, duration_ms=duration_ms))
+        self._answered(worker, call, began_s, status=SUCCESS, **answer)
+
+    def _answered(self, worker: str, call: Mapping[str, Any], began_s: float, **outcome: Any) -> None:
+        if not self._closing:
+            duration_ms = round((time.monotonic() - began_s) * 1000, 3)
+            self._log.event(RpcResponse(from_=worker, **call, **outcome, duration_ms=duration_ms))

@@ -13,16 +13,16 @@ from common.rpc.guard import SECRET_METADATA
 from common.rpc.statuses import DamagedFileError
 
 CONTROL_TIMEOUT_S = 10.0
-"""For calls that only tell something."""
+"""For short calls: join, heartbeat, log."""
 STREAM_TIMEOUT_S = 600.0
 """For reading one file."""
 TASK_TIMEOUT_S = 3600.0
 """For one map or reduce call, the work included."""
 
 LARGEST_ORDER_BYTES = 1 << 30
-"""What a worker takes in one message: all centroids of all starts, in float64, are part of an order."""
+"""Largest message to a worker: an order has all centroids of all starts, in float64."""
 LARGEST_REPORT_BYTES = 16 << 20
-"""What else is received: chunks of a stream, lines of a log, one committed file for each partition."""
+"""Largest other message: chunks of a stream, lines of a log, one committed file for each partition."""
 
 COMMON_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the receiver decides

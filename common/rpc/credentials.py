@@ -2,9 +2,9 @@
 
 A folder made by `python -m scripts.certs` holds what one host needs:
 
-    ca.pem        whom to trust: the authority's certificate
+    ca.pem        the authority's certificate
     ROLE.pem      this process's own certificate; ROLE is master, mapper or reducer
-    ROLE.key      its private key, for its owner's eyes only
+    ROLE.key      its private key, which only its owner may read
     secret        the run's secret, likewise
 
 A certificate names a role, not a host, so that hosts may change their addresses.
@@ -30,7 +30,7 @@ _MOST_BYTES = 1 << 20
 
 
 class PeerRole(StrEnum):
-    """Who takes part in a run."""
+    """The role of a process in a run."""
 
     MASTER = "master"
     MAPPER = "mapper"
@@ -38,7 +38,7 @@ class PeerRole(StrEnum):
 
     @property
     def dns_name(self) -> str:
-        """What its certificate calls it; no resolver knows that name."""
+        """The name in its certificate; no resolver knows it."""
         return f"{self}.{_DOMAIN}"
 
 
@@ -53,7 +53,7 @@ class Certificates:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The secret of a run, and certificates if its processes don't all live on one machine."""
+    """The secret of a run, and certificates if its processes run on several machines."""
 
     secret: str = field(repr=False)
     certificates: Certificates | None = None
@@ -88,7 +88,7 @@ class Credentials:
         return cls(secret, certificates)
 
     def admits(self, secret: str) -> bool:
-        """Tell whether a caller's secret is right, in a time that doesn't tell how much of it is."""
+        """Tell whether a caller's secret is right; the time it takes does not tell how much of it is."""
         return hmac.compare_digest(secret.encode("utf-8", "replace"), self.secret.encode())
 
 

@@ -68,14 +68,10 @@ class Table(Generic[_Wire, _T]):
         return self._words[value]
 
 
+_SAME_NAME = (Attempt, Input, MapOutput, Split, Stage, TaskOptions)
 _MESSAGES: Mapping[Any, type[Message]] = {
-    Attempt: pb.Attempt,
     CommittedFile: pb.File,
-    Input: pb.Input,
-    MapOutput: pb.MapOutput,
-    Split: pb.Split,
-    Stage: pb.Stage,
-    TaskOptions: pb.TaskOptions,
+    **{kind: getattr(pb, kind.__name__) for kind in _SAME_NAME},
 }
 
 

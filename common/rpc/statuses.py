@@ -4,6 +4,7 @@ from typing import cast
 
 import grpc
 from google.protobuf.message import DecodeError
+from grpc import StatusCode
 
 from common.errors import (
     BadRequestError,
@@ -23,20 +24,16 @@ _MOST_CHARACTERS = 400
 """Of a text. Each may take twelve bytes; a status and its metadata of more than 8 KiB would not arrive."""
 
 
-_FAULTS: dict[type[MapReduceError], tuple[grpc.StatusCode, pb.ErrorDetail.Kind.ValueType]] = {
-    BadRequestError: (grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
-    InputError: (grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
-    InjectedFailureError: (grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
-    StaleAttemptError: (grpc.StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
-    OutputLostError: (grpc.StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
-    FetchFailedError: (grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
+_FAULTS: dict[type[MapReduceError], tuple[StatusCode, pb.ErrorDetail.Kind.ValueType]] = {
+    BadRequestError: (StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
+    InputError: (StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
+    InjectedFailureError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
+    StaleAttemptError: (StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
+    OutputLostError: (StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
+    FetchFailedError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
 }
 _KINDS = {kind: error for error, (_, kind) in _FAULTS.items() if kind}
-_REFUSALS = (
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.UNIMPLEMENTED,
-)
+_REFUSALS = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED)
 
 
 class UnreachableError(TaskError):
@@ -48,13 +45,10 @@ class TimedOutError(TaskError):
 
 
 class DamagedFileError(TaskError):
-    """A file did not arrive as its writer vouches for it."""
+    """A file did not arrive as its writer committed it."""
 
 
-_UNANSWERED = {
-    grpc.StatusCode.UNAVAILABLE: UnreachableError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOutError,
-}
+_UNANSWERED = {StatusCode.UNAVAILABLE: UnreachableError, StatusCode.DEADLINE_EXCEEDED: TimedOutError}
 
 
 def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
@@ -72,13 +66,10 @@ def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
 
 
 def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
-    """Turn a failed call back into the error that its server raised; what is ours already stays as it is.
+    """Turn a failed call back into the error that its server raised; an error of ours stays as it is.
 
-    Returns
-    -------
-    MapReduceError
-        UnreachableError or TimedOutError if the peer did not answer; RunFailedError if it refused us; a
-        plain TaskError if it failed in another way. See `may_fetch_again`, `may_join_later`.
+    If the server raised none: UnreachableError or TimedOutError if the peer did not answer, RunFailedError if
+    it rejected this process, else a plain TaskError.
     """
     if isinstance(failed, MapReduceError):
         return failed
@@ -88,7 +79,7 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
         return ours
     if code in _REFUSALS:
         return RunFailedError(f"{code.name} (another secret, role or version)")
-    if code is grpc.StatusCode.CANCELLED:
+    if code is StatusCode.CANCELLED:
         text = "the connection was closed"  # gRPC's own words are about its streams
     return _UNANSWERED.get(code, TaskError)(f"{code.name}: {text}")
 

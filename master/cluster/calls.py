@@ -1,4 +1,4 @@
-"""The calls that make up an attempt of a task, each logged before and after.
+"""The calls that make up an attempt of a task.
 
 Protobuf stops here: the dispatcher and the engine see our own types.
 """
@@ -46,7 +46,7 @@ class MapFiles:
 
 @dataclass(frozen=True)
 class ReduceOutput:
-    """The content of a reduce task's Output: its file, and what the file leaves out."""
+    """The content of a reduce task's Output: its file, and the counts that the file leaves out."""
 
     data: bytes
     counts: Sequence[float]

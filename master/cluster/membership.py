@@ -1,4 +1,4 @@
-"""Who belongs to the cluster: changes one at a time, told in the order in which they happen.
+"""Who belongs to the cluster: changes happen one at a time and are reported in that order.
 
 Workers are declared dead here alone. `registry` has the rules, and `service` takes in what workers say.
 """

@@ -1,4 +1,4 @@
-"""The workers of a run: those that this master starts, watches and starts again, and those that join."""
+"""The workers of a run: those that this master starts and restarts, and those that join from elsewhere."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ class _Supervised:
     ends_s: deque[float] = field(default_factory=deque)
 
     def may_restart(self, now_s: float) -> bool:
-        """Count an end; tell whether there were few of late."""
+        """Count an end; tell whether there were few in the last minute."""
         self.ends_s.append(now_s)
         while now_s - self.ends_s[0] > _RESTART_WINDOW_S:
             self.ends_s.popleft()
