@@ -32,12 +32,8 @@ class Fetcher:
         """Fetch the partition of a map output that a reduce attempt needs.
 
         From the second try on the mapper checks its file first. So damage on its disk makes it say that the
-        output is lost, and after damage on the way the next try gets the file.
-
-        Raises
-        ------
-        FetchFailedError
-            The partition cannot be fetched; the map task must run again.
+        output is lost, and after damage on the way the next try gets the file. FetchFailedError if the map
+        task must run again.
         """
         for pause_s in (0.0, *_PAUSES_S):
             time.sleep(pause_s)

@@ -28,12 +28,8 @@ class CallLog:
     def call(self, worker: str, call: Mapping[str, Any], **details: Any) -> Iterator[dict[str, Any]]:
         """Log a call, which the block makes, and its answer, which the block describes.
 
-        The fields in `call` are part of both events, the details of the first one only.
-
-        Raises
-        ------
-        MapReduceError
-            The call failed.
+        The fields in `call` are part of both events, the details only of the first one. MapReduceError if the
+        call fails.
         """
         self._log.event(RpcCall(to=worker, **call, **details))
         began_s, answer = time.monotonic(), dict[str, Any]()

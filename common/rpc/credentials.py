@@ -67,10 +67,7 @@ class Credentials:
     def load(cls, folder: Path, role: str) -> "Credentials":
         """Read the folder that `scripts.certs` made for a role, or the one in which it made all of them.
 
-        Raises
-        ------
-        UsageError
-            A file is missing, other users can read it, or the certificate is not valid for the role.
+        UsageError if a file is missing, other users can read it, or the certificate does not fit the role.
         """
         if (folder / role).is_dir():
             folder /= role

@@ -114,10 +114,7 @@ def pack(value: Any) -> Any:
 def unpack(kind: type[_T], message: Any) -> _T:
     """Return the value of that type for a message, or the word for an enumeration's number.
 
-    Raises
-    ------
-    BadRequestError
-        A word is unknown, a number is not within its bounds, or fields contradict each other.
+    BadRequestError if a word is unknown, a number is out of its bounds, or fields contradict each other.
     """
     return cast(_T, _unpacked(kind, message))
 

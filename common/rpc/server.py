@@ -30,11 +30,7 @@ class Server:
 
     `on_error` gets every error that is not ours, with the id that the peer got instead of its text. `listen`
     is ADDRESS:PORT, with port 0 for any free one; without certificates the address must be a loopback one.
-
-    Raises
-    ------
-    UsageError
-        It must not, or cannot, listen there.
+    UsageError if the server must not, or cannot, listen there.
     """
 
     def __init__(

@@ -103,13 +103,7 @@ class WorkerCalls:
         return ReduceOutput(data, response.counts)
 
     def read_map_output(self, output: Output, stage: Stage, offset: int) -> Iterator[bytes]:
-        """Stream a map output's bytes from `offset` on, as they come.
-
-        Raises
-        ------
-        TaskError
-            The stream broke, or the output is gone: its map task must run again.
-        """
+        """Stream a map output's bytes from `offset` on; TaskError if its map task must run again."""
         mapper = self._membership.link(output.worker).mapper
         command = RunTask(output.task, output.attempt, output.worker)
         request = pb.ReadMapOutputRequest(attempt=pack(_attempt(command, stage)), offset=offset)

@@ -65,13 +65,7 @@ class Dispatcher:
         self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
 
     def await_workers(self, mappers: int, reducers: int) -> None:
-        """Wait until that many workers have joined.
-
-        Raises
-        ------
-        RunFailedError
-            One of them cannot be started.
-        """
+        """Wait until that many workers have joined; RunFailedError if one cannot be started."""
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
         while any(self._placement.joined(role) < count for role, count in wanted.items()):
             notice = self._inbox.get().notice
@@ -82,12 +76,8 @@ class Dispatcher:
     def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
-        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles.
-
-        Raises
-        ------
-        MapReduceError
-            The stage failed; the workers live on.
+        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles. MapReduceError if
+        the stage fails; the workers live on.
         """
         scheduler = StageScheduler(
             [split.index for split in order.splits], order.partitions, self._placement, self._patience_s

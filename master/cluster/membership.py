@@ -1,6 +1,6 @@
 """Who belongs to the cluster: changes happen one at a time and are reported in that order.
 
-Workers are declared dead here alone. `registry` has the rules, and `service` takes in what workers say.
+Workers are declared dead here alone. `registry` has the rules.
 """
 
 import threading
@@ -172,7 +172,7 @@ class Membership:
     def end(self) -> None:
         """Tell workers from elsewhere that the run is over, and wait until each knows it, or is dead.
 
-        They are called, and their heartbeats are answered so: one of both ways may be broken.
+        Each is called, and the answer to its heartbeat says so, too: one of both ways may be broken.
         """
         with self._lock:
             self._over = True
