@@ -9,18 +9,9 @@ from common.events.catalogue.tasks import MapFinished, MapStarted, attempt_field
 from common.formats.dataset import resolve_input
 from common.jobs.base import Memory
 from common.machine import cores
-from common.model import Role, TaskOptions
+from common.model import Attempt, Input, Role, Split, TaskOptions
 from common.rpc.job_messages import unpack_job
-from common.rpc.messages import (
-    pack_file,
-    unpack_attempt,
-    unpack_input,
-    unpack_offset,
-    unpack_options,
-    unpack_partition,
-    unpack_partitions,
-    unpack_split,
-)
+from common.rpc.messages import MOST_BYTES, MOST_PARTITIONS, pack, unpack, within
 from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
 from mapper.task import MapTask, check_job, run_map_task
@@ -37,17 +28,18 @@ class Mapper(MapperServicer):
 
     def Map(self, request: pb.MapRequest, context: grpc.ServicerContext) -> pb.MapResponse:  # noqa: N802
         """Run a map task."""
+        options = unpack(TaskOptions, request.options)
         job, state = unpack_job(request.job)
-        source = unpack_input(request.input)
+        source = unpack(Input, request.input)
         check_job(job, state, source)
         task = MapTask(
-            attempt=unpack_attempt(request.attempt),
+            attempt=unpack(Attempt, request.attempt),
             job=job,
             state=state,
             source=replace(source, path=resolve_input(source.path, self._worker.data_root)),
-            split=unpack_split(request.split),
-            partitions=unpack_partitions(request.partitions),
-            options=_with_threads(unpack_options(request.options)),
+            split=unpack(Split, request.split),
+            partitions=within(request.partitions, 0, MOST_PARTITIONS, "the number of partitions"),
+            options=replace(options, threads=options.threads or cores()),
         )
         return self._worker.attempts.run(task.attempt, lambda: self._map(task))
 
@@ -66,15 +58,15 @@ class Mapper(MapperServicer):
             )
         )
         return pb.MapResponse(
-            map_output=pack_file(result.map_output),
-            partitions=[pack_file(file) for file in result.partitions],
+            map_output=pack(result.map_output), partitions=[pack(file) for file in result.partitions]
         )
 
     def FetchPartition(  # noqa: N802
         self, request: pb.FetchPartitionRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.FetchPartitionResponse]:
         """Stream a partition to a reducer."""
-        attempt, name = unpack_attempt(request.attempt), partition_name(unpack_partition(request.partition))
+        attempt = unpack(Attempt, request.attempt)
+        name = partition_name(within(request.partition, 0, MOST_PARTITIONS - 1, "the partition"))
         for chunk in self._worker.store.read(attempt, name, verify=request.verify):
             yield pb.FetchPartitionResponse(data=chunk)
 
@@ -82,14 +74,11 @@ class Mapper(MapperServicer):
         self, request: pb.ReadMapOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ReadMapOutputResponse]:
         """Stream a map output to the master."""
-        attempt, offset = unpack_attempt(request.attempt), unpack_offset(request.offset)
+        attempt = unpack(Attempt, request.attempt)
+        offset = within(request.offset, 0, MOST_BYTES, "the offset")
         # The master passes bytes on as they come and cannot take them back: check the whole file first.
         for chunk in self._worker.store.read(attempt, MAP_OUTPUT, offset, verify=True):
             yield pb.ReadMapOutputResponse(data=chunk)
-
-
-def _with_threads(options: TaskOptions) -> TaskOptions:
-    return options if options.threads else replace(options, threads=cores())
 
 
 def add_mapper(server: grpc.Server, worker: WorkerContext) -> None:

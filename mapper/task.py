@@ -56,7 +56,7 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
     Raises
     ------
     InputError
-        The split holds what it must not.
+        The split has invalid content.
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from common.events.catalogue.tasks import ReduceFinished, ReduceStarted, attempt_fields
-from common.model import Role
+from common.model import Attempt, MapOutput, Role, TaskOptions
 from common.rpc.job_messages import unpack_job
-from common.rpc.messages import pack_file, unpack_attempt, unpack_map_output, unpack_options
+from common.rpc.messages import pack, unpack
 from common.store.names import REDUCE_OUTPUT
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
 from protos import mapreduce_pb2 as pb
@@ -29,9 +29,12 @@ class Reducer(ReducerServicer):
 
     def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
         """Run a reduce task."""
-        job, _ = unpack_job(request.job)
-        sources = [unpack_map_output(source) for source in request.sources]
-        task = ReduceTask(unpack_attempt(request.attempt), job, sources, unpack_options(request.options))
+        task = ReduceTask(
+            attempt=unpack(Attempt, request.attempt),
+            job=unpack_job(request.job)[0],
+            sources=[unpack(MapOutput, source) for source in request.sources],
+            options=unpack(TaskOptions, request.options),
+        )
         return self._worker.attempts.run(task.attempt, lambda: self._reduce(task))
 
     def _reduce(self, task: ReduceTask) -> pb.ReduceResponse:
@@ -41,13 +44,13 @@ class Reducer(ReducerServicer):
         result = run_reduce_task(task, self._fetcher.fetch, self._worker.store, self._pool)
         inject_failure(Role.REDUCER, task.attempt, task.options)
         self._worker.log.event(ReduceFinished(**identity, records=result.output.records))
-        return pb.ReduceResponse(output=pack_file(result.output), counts=result.counts)
+        return pb.ReduceResponse(output=pack(result.output), counts=result.counts)
 
     def ReadReduceOutput(  # noqa: N802
         self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ReadReduceOutputResponse]:
         """Stream a reduce output to the master."""
-        for chunk in self._worker.store.read(unpack_attempt(request.attempt), REDUCE_OUTPUT):
+        for chunk in self._worker.store.read(unpack(Attempt, request.attempt), REDUCE_OUTPUT):
             yield pb.ReadReduceOutputResponse(data=chunk)
 
 

@@ -41,7 +41,7 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Exec
     Raises
     ------
     FetchFailedError
-        A map output can't be had; the text says whose.
+        A map output cannot be fetched; the text says whose.
     StaleAttemptError
         A newer attempt or stage has begun; nothing was committed.
     """

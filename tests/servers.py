@@ -19,7 +19,7 @@ from common.worker.member import Ending
 from common.worker.service import WorkerContext
 from mapper.servicer import add_mapper
 from master.cluster.membership import Membership
-from master.cluster.service import MasterService
+from master.cluster.supervisor import MasterService
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb

@@ -1,6 +1,6 @@
 """gRPC channels as every process of a run opens them, and the time limits of the calls on them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -13,16 +13,16 @@ from common.rpc.guard import SECRET_METADATA
 from common.rpc.statuses import DamagedFileError
 
 CONTROL_TIMEOUT_S = 10.0
-"""For calls that only tell something."""
+"""For short calls: join, heartbeat, log."""
 STREAM_TIMEOUT_S = 600.0
 """For reading one file."""
 TASK_TIMEOUT_S = 3600.0
 """For one map or reduce call, the work included."""
 
 LARGEST_ORDER_BYTES = 1 << 30
-"""What a worker takes in one message: all centroids of all starts, in float64, are part of an order."""
+"""Largest message to a worker: an order has all centroids of all starts, in float64."""
 LARGEST_REPORT_BYTES = 16 << 20
-"""What else is received: chunks of a stream, lines of a log, one committed file for each partition."""
+"""Largest other message: chunks of a stream, lines of a log, one committed file for each partition."""
 
 COMMON_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the receiver decides
@@ -38,7 +38,7 @@ CHANNEL_OPTIONS = (
     *COMMON_OPTIONS,
     ("grpc.max_receive_message_length", LARGEST_REPORT_BYTES),
     ("grpc.enable_http_proxy", 0),  # http_proxy in the environment would hijack loopback
-    ("grpc.enable_retries", 0),  # our own code decides: see `retries`
+    ("grpc.enable_retries", 0),  # our own code decides: see `statuses`
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),  # a host that was cut off is back soon after the network is
     ("grpc.use_local_subchannel_pool", 1),
@@ -53,15 +53,13 @@ class _SecretChannel:
     """
 
     def __init__(self, channel: grpc.Channel, secret: str) -> None:
-        self._channel = channel
-        self._metadata = ((SECRET_METADATA, secret),)
+        def with_secret(make: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda *args, **kwargs: partial(make(*args, **kwargs), metadata=metadata)
+
+        metadata = ((SECRET_METADATA, secret),)
+        self.unary_unary = with_secret(channel.unary_unary)
+        self.unary_stream = with_secret(channel.unary_stream)
         self.close = channel.close
-
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return partial(cast("Any", self._channel.unary_unary(*args, **kwargs)), metadata=self._metadata)
-
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return partial(cast("Any", self._channel.unary_stream(*args, **kwargs)), metadata=self._metadata)
 
 
 def connect(address: str, credentials: Credentials, role: str) -> grpc.Channel:
@@ -78,13 +76,7 @@ def connect(address: str, credentials: Credentials, role: str) -> grpc.Channel:
 
 
 def read_stream(chunks: Iterable[Any], expected: CommittedFile) -> bytes:
-    """Gather a streamed file and compare it with the size and checksum that its writer vouches for.
-
-    Raises
-    ------
-    DamagedFileError
-        It is not the same file.
-    """
+    """Read a streamed file; DamagedFileError if its size or checksum differs from the writer's."""
     parts, size_bytes = [], 0
     for chunk in chunks:
         parts.append(chunk.data)

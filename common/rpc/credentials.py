@@ -1,10 +1,10 @@
-"""What a process of a run proves itself with: the run's secret and, between machines, a certificate.
+"""How a process of a run proves who it is: by the run's secret and, between machines, by a certificate.
 
 A folder made by `python -m scripts.certs` holds what one host needs:
 
-    ca.pem        whom to trust: the authority's certificate
+    ca.pem        the authority's certificate
     ROLE.pem      this process's own certificate; ROLE is master, mapper or reducer
-    ROLE.key      its private key, for its owner's eyes only
+    ROLE.key      its private key, which only its owner may read
     secret        the run's secret, likewise
 
 A certificate names a role, not a host, so that hosts may change their addresses.
@@ -30,7 +30,7 @@ _MOST_BYTES = 1 << 20
 
 
 class PeerRole(StrEnum):
-    """Who takes part in a run."""
+    """The role of a process in a run."""
 
     MASTER = "master"
     MAPPER = "mapper"
@@ -38,7 +38,7 @@ class PeerRole(StrEnum):
 
     @property
     def dns_name(self) -> str:
-        """What its certificate calls it; no resolver knows that name."""
+        """The name in its certificate; no resolver knows it."""
         return f"{self}.{_DOMAIN}"
 
 
@@ -53,7 +53,7 @@ class Certificates:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The secret of a run, and certificates if its processes don't all live on one machine."""
+    """The secret of a run, and certificates if its processes run on several machines."""
 
     secret: str = field(repr=False)
     certificates: Certificates | None = None
@@ -67,11 +67,7 @@ class Credentials:
     def load(cls, folder: Path, role: str) -> "Credentials":
         """Read the folder that `scripts.certs` made for a role, or the one in which it made all of them.
 
-        Raises
-        ------
-        UsageError
-            A file is missing or may be read by others, or the certificate won't do; the text says
-            what to do.
+        UsageError if a file is missing, other users can read it, or the certificate does not fit the role.
         """
         if (folder / role).is_dir():
             folder /= role
@@ -83,12 +79,13 @@ class Credentials:
         path = folder / SECRET_FILE
         secret = _read(path, private=True).decode("ascii", "replace").strip()
         if not _SECRET.fullmatch(secret):
-            raise UsageError(f"{path} is not a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
-        _check(certificates, folder, PeerRole(role))
+            raise UsageError(f"{path} does not hold a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
+        if problem := _problem(certificates, folder, PeerRole(role)):
+            raise UsageError(f"{problem}; {HOW_TO_MAKE}")
         return cls(secret, certificates)
 
     def admits(self, secret: str) -> bool:
-        """Tell whether a caller's secret is right, in a time that doesn't tell how much of it is."""
+        """Tell whether a caller's secret is right; the time it takes does not tell how much of it is."""
         return hmac.compare_digest(secret.encode("utf-8", "replace"), self.secret.encode())
 
 
@@ -101,14 +98,14 @@ def _read(path: Path, *, private: bool = False) -> bytes:
     try:
         with path.open("rb") as file:
             if private and stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise UsageError(f"others may read {path}; forbid it with: chmod 600 {path}")
+                raise UsageError(f"other users can read {path}; run: chmod 600 {path}")
             return file.read(_MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; {HOW_TO_MAKE}") from None
 
 
-def _check(certificates: Certificates, folder: Path, role: PeerRole) -> None:
-    """Refuse, with one line, certificates with which every connection would fail without a reason."""
+def _problem(certificates: Certificates, folder: Path, role: PeerRole) -> str:
+    """Return what would make every connection fail, without telling why; empty if nothing would."""
     from cryptography import x509  # only where there are certificates
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -120,18 +117,17 @@ def _check(certificates: Certificates, folder: Path, role: PeerRole) -> None:
         key = load_pem_private_key(certificates.key, None)
         names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, x509.ExtensionNotFound):
-        raise UsageError(f"{folder} holds a file that is no certificate or no key; {HOW_TO_MAKE}") from None
+        return f"a file in {folder} is not a valid certificate or key"
     if key.public_key() != own.public_key():
-        raise UsageError(f"{folder / f'{role}.key'} is not the key of {path}; {HOW_TO_MAKE}")
+        return f"{folder / f'{role}.key'} is not the key of {path}"
     try:
         own.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        raise UsageError(f"{path} was not issued by {folder / CA_FILE}; {HOW_TO_MAKE}") from None
+        return f"{path} was not issued by {folder / CA_FILE}"
     if role.dns_name not in names.get_values_for_type(x509.DNSName):
-        raise UsageError(f"{path} is not the certificate of a {role}; {HOW_TO_MAKE}")
+        return f"{path} is not the certificate of a {role}"
     for what, certificate in ((path, own), (folder / CA_FILE, authority)):
-        if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
-            raise UsageError(
-                f"{what} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
-                f"{certificate.not_valid_after_utc:%Y-%m-%d} only; {HOW_TO_MAKE}"
-            )
+        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not first <= datetime.now(UTC) <= last:
+            return f"{what} is valid only from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return ""

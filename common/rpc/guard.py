@@ -1,9 +1,10 @@
-"""What stands between a server's callers and its methods: who may call what, and what they get to know."""
+"""Who may call which method of a server, and what callers learn of an error."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -33,7 +34,7 @@ CALLERS: Mapping[str, set[PeerRole]] = {
 
 
 class ServerGuard(grpc.ServerInterceptor):
-    """Refuses callers without the right, and turns exceptions into statuses.
+    """Refuses callers without permission, and turns exceptions into statuses.
 
     gRPC hands over bytes: a message is not parsed before its caller is known.
     """
@@ -53,50 +54,40 @@ class ServerGuard(grpc.ServerInterceptor):
         handler = continuation(details)
         if handler is None:
             return None
-        callers, serialize = CALLERS[details.method], handler.response_serializer
+        parse, serialize = handler.request_deserializer, handler.response_serializer
+
+        def answer(data: bytes, context: grpc.ServicerContext) -> Any:
+            with self._guarded(CALLERS[details.method], context):
+                return handler.unary_unary(_parsed(data, parse), context)
+
+        def stream(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            with self._guarded(CALLERS[details.method], context):
+                yield from handler.unary_stream(_parsed(data, parse), context)
+
         if handler.response_streaming:
-            guarded = self._guard_stream(handler, callers)
-            guarded.experimental_thread_pool = self._streams
-            return grpc.unary_stream_rpc_method_handler(guarded, None, serialize)
-        return grpc.unary_unary_rpc_method_handler(self._guard(handler, callers), None, serialize)
+            stream.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
+            return grpc.unary_stream_rpc_method_handler(stream, None, serialize)
+        return grpc.unary_unary_rpc_method_handler(answer, None, serialize)
 
-    def _guard(self, handler: Any, callers: set[PeerRole]) -> Any:
-        def guarded(data: bytes, context: grpc.ServicerContext) -> Any:
-            self._check_role(callers, context)
-            try:
-                return handler.unary_unary(_parsed(data, handler), context)
-            except Exception as error:
-                self._abort(context, error)
-
-        return guarded
-
-    def _guard_stream(self, handler: Any, callers: set[PeerRole]) -> Any:
-        def guarded(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-            self._check_role(callers, context)
-            try:
-                yield from handler.unary_stream(_parsed(data, handler), context)
-            except Exception as error:
-                self._abort(context, error)
-
-        return guarded
-
-    def _check_role(self, callers: set[PeerRole], context: grpc.ServicerContext) -> None:
-        """Refuse a peer whose certificate, which TLS has checked, is of another role."""
+    @contextmanager
+    def _guarded(self, callers: set[PeerRole], context: grpc.ServicerContext) -> Iterator[None]:
+        """Refuse a peer whose certificate, which TLS has checked, is of another role; end failed calls."""
         if self._credentials.certificates is not None:
             names = context.auth_context().get("x509_subject_alternative_name", ())
             if not any(role.dns_name.encode() in names for role in callers):
                 context.abort(grpc.StatusCode.PERMISSION_DENIED, "")
+        try:
+            yield
+        except Exception as error:
+            answer_with(error, context)
+            number = secrets.token_hex(4)
+            self._on_error(number, error)
+            context.abort(grpc.StatusCode.INTERNAL, f"internal error {number}; dump.txt has the details")
 
-    def _abort(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
-        answer_with(error, context)
-        number = secrets.token_hex(4)
-        self._on_error(number, error)
-        context.abort(grpc.StatusCode.INTERNAL, f"internal error {number}; dump.txt has the details")
 
-
-def _parsed(data: bytes, handler: Any) -> Any:
+def _parsed(data: bytes, parse: Callable[[bytes], Any]) -> Any:
     try:
-        return handler.request_deserializer(data)
+        return parse(data)
     except DecodeError:
         raise BadRequestError("the request is not a message of its method") from None
 

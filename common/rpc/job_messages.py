@@ -1,6 +1,6 @@
 """Between a job with its state and the `Job` message; see `messages` for the rest.
 
-A job arrives as a name and arrays. Nothing of it is trusted: sizes are checked before memory is taken.
+A job arrives as a name and arrays. Nothing in it is trusted: sizes are checked before memory is allocated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from common.jobs import find_job
 from common.jobs.base import Job
 from common.jobs.parameters import job_from, parameters_of
 from common.model import State
-from common.rpc.checks import Table
+from common.rpc.messages import Table
 from protos import mapreduce_pb2 as pb
 
 _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(
@@ -28,7 +28,7 @@ _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(
 )
 _MOST_DIMENSIONS = 3
 _MOST_NUMBERS = 1 << 28
-"""What the largest message has room for."""
+"""More do not fit into the largest message."""
 
 
 def pack_job(job: Job, state: State) -> pb.Job:

@@ -1,13 +1,17 @@
 """Between our own types and the messages of `protos/mapreduce.proto`; nothing else knows both.
 
-`pack_x` makes a message, `unpack_x` undoes it. A message that makes no sense, or asks for more than
-there can be, raises BadRequestError before anything of the size it names is allocated. Jobs and their
-state are in `job_messages`.
+A type of ours and its message have fields of the same names, so one `pack` and one `unpack` do for all.
+An invalid message, or one that exceeds a limit, raises BadRequestError before anything of the size that it
+names is allocated. Jobs and their state are in `job_messages`.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, cast
+
+from google.protobuf.message import Message
 
 from common.errors import BadRequestError, printable
 from common.jobs import find_job
@@ -24,203 +28,155 @@ from common.model import (
     Stage,
     TaskOptions,
 )
-from common.rpc.checks import MOST_BYTES, MOST_ROWS, MOST_TASKS, Table, within
 from protos import mapreduce_pb2 as pb
 
-_ROLES = Table("role", {pb.ROLE_MAPPER: Role.MAPPER, pb.ROLE_REDUCER: Role.REDUCER})
-_FORMATS = Table(
-    "input format",
-    {
-        pb.INPUT_FORMAT_TEXT: InputFormat.TEXT,
-        pb.INPUT_FORMAT_NPY: InputFormat.NPY,
-        pb.INPUT_FORMAT_PARQUET: InputFormat.PARQUET,
-        pb.INPUT_FORMAT_LINES: InputFormat.LINES,
-    },
-)
-_FLOAT_TYPES = Table(
-    "float type",
-    {pb.ELEMENT_TYPE_FLOAT32: FloatType.FLOAT32, pb.ELEMENT_TYPE_FLOAT64: FloatType.FLOAT64},
-)
-_RECORD_FORMATS = Table(
-    "record format",
-    {pb.RECORD_FORMAT_TEXT: RecordFormat.TEXT, pb.RECORD_FORMAT_ARROW: RecordFormat.ARROW},
-)
-
-_MOST_PARTITIONS = 1 << 14
+MOST_ROWS = 1 << 53
+"""Row numbers beyond this are not exact in float64."""
+MOST_BYTES = (1 << 63) - 1
+MOST_TASKS = 1 << 20
+MOST_PARTITIONS = 1 << 14
 """Each is a file, and an entry in every answer of a mapper."""
-_MOST_COLUMNS = 1 << 20
-_MOST_THREADS = 1 << 10
+
+_T = TypeVar("_T")
+_Wire = TypeVar("_Wire")
+_Number = TypeVar("_Number", int, float)
+
+
+def within(number: _Number, low: float, high: float, what: str) -> _Number:
+    """Return the number if low <= number <= high; else, also for nan, raise BadRequestError."""
+    if not low <= number <= high:
+        raise BadRequestError(f"{what} is {number}, not from {low} to {high}")
+    return number
+
+
+class Table(Generic[_Wire, _T]):
+    """Our word for each value that the wire has for something; errors call it `what`."""
+
+    def __init__(self, what: str, words: Mapping[_Wire, _T]) -> None:
+        self._what = what
+        self._words = words
+        self._values = {word: value for value, word in words.items()}
+
+    def pack(self, word: _T) -> _Wire:
+        """Return the wire's value for our word."""
+        return self._values[word]
+
+    def unpack(self, value: _Wire) -> _T:
+        """Return our word for the wire's value; BadRequestError if there is none."""
+        if value not in self._words:
+            raise BadRequestError(f"unknown {self._what} {value!r}")
+        return self._words[value]
+
+
+_SAME_NAME = (Attempt, Input, MapOutput, Split, Stage, TaskOptions)
+_MESSAGES: Mapping[Any, type[Message]] = {
+    CommittedFile: pb.File,
+    **{kind: getattr(pb, kind.__name__) for kind in _SAME_NAME},
+}
+
+
+def _table(what: str, words: type[StrEnum], values: Any, prefix: str) -> Table[int, StrEnum]:
+    return Table(what, {values.Value(prefix + word.name): word for word in words})
+
+
+_WORDS: Mapping[Any, Table[int, StrEnum]] = {
+    Role: _table("role", Role, pb.Role, "ROLE_"),
+    InputFormat: _table("input format", InputFormat, pb.InputFormat, "INPUT_FORMAT_"),
+    FloatType: _table("float type", FloatType, pb.ElementType, "ELEMENT_TYPE_"),
+    RecordFormat: _table("record format", RecordFormat, pb.RecordFormat, "RECORD_FORMAT_"),
+}
+
+_BOUNDS: Mapping[Any, Mapping[str, tuple[float, float]]] = {
+    CommittedFile: {"size_bytes": (0, MOST_BYTES), "records": (0, MOST_ROWS)},
+    Input: {"fields": (1, 1 << 20), "rows": (1, MOST_ROWS), "size_bytes": (1, MOST_BYTES)},
+    MapOutput: {"task": (0, MOST_TASKS - 1), "attempt": (1, MOST_TASKS)},
+    Split: {"index": (0, MOST_TASKS - 1), "row_stop": (0, MOST_ROWS), "line_start": (0, MOST_BYTES)},
+    TaskOptions: {"delay_s": (0, 3600.0), "fail_rate": (0, 1), "threads": (0, 1 << 10)},
+}
+"""The least and the greatest value of each number; what else must hold is in `_CHECKS`."""
+_PLAIN: Mapping[Any, Callable[[Any], Any]] = {
+    int | None: lambda number: number or None,  # 0 on the wire, as the iteration outside the iterations
+    tuple[int, ...]: tuple,
+}
 _MOST_PATH_CHARACTERS = 1 << 12
-_LONGEST_DELAY_S = 3600.0
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 
 
-def _by_name(value: Any) -> dict[str, Any]:
-    """Return the fields of a value that a message has under the same names; `asdict` would copy each."""
-    return {name: getattr(value, name) for name in value.__slots__}
+def pack(value: Any) -> Any:
+    """Return the message for a value of ours, or the enumeration's number for a word."""
+    if type(value) in _WORDS:
+        return _WORDS[type(value)].pack(value)
+    if type(value) not in _MESSAGES:
+        return value  # None leaves a field out
+    return _MESSAGES[type(value)](**{name: pack(getattr(value, name)) for name in value.__slots__})
 
 
-def pack_role(role: Role) -> pb.Role.ValueType:
-    """Pack a role."""
-    return _ROLES.pack(role)
+def unpack(kind: type[_T], message: Any) -> _T:
+    """Return the value of that type for a message, or the word for an enumeration's number.
+
+    BadRequestError if a word is unknown, a number is out of its bounds, or fields contradict each other.
+    """
+    return cast(_T, _unpacked(kind, message))
 
 
-def unpack_role(message: pb.Role.ValueType) -> Role:
-    """Unpack a role."""
-    return _ROLES.unpack(message)
+def _unpacked(kind: Any, message: Any) -> Any:
+    if kind in _WORDS:
+        return _WORDS[kind].unpack(message)
+    if kind not in _MESSAGES:
+        return _PLAIN.get(kind, lambda value: value)(message)
+    values = {field.name: _unpacked(field.type, getattr(message, field.name)) for field in fields(kind)}
+    for name, (low, high) in _BOUNDS.get(kind, {}).items():
+        within(values[name], low, high, name)
+    value = kind(**values)
+    if kind in _CHECKS:
+        _CHECKS[kind](value)
+    return value
 
 
-def pack_attempt(attempt: Attempt) -> pb.Attempt:
-    """Pack an attempt."""
-    stage = pb.Stage(
-        sequence=attempt.stage.sequence,
-        job=attempt.stage.job,
-        iteration=attempt.stage.iteration or 0,
-        epoch=attempt.stage.epoch,
-    )
-    return pb.Attempt(stage=stage, task=attempt.task, number=attempt.number)
-
-
-def unpack_attempt(message: pb.Attempt) -> Attempt:
-    """Unpack an attempt."""
-    stage = message.stage
-    counted = stage.sequence >= 1 and stage.iteration >= 0 and message.number >= 1
-    if find_job(stage.job) is None or not counted or not 0 <= message.task < MOST_TASKS:
-        raise BadRequestError("the attempt is not one that a master makes")
-    made_in = Stage(stage.sequence, stage.job, stage.iteration or None, stage.epoch)
-    return Attempt(made_in, message.task, message.number)
-
-
-def pack_input(source: Input) -> pb.Input:
-    """Pack what is known of the input."""
-    words = {"format": _FORMATS.pack(source.format), "dtype": _FLOAT_TYPES.pack(source.dtype)}
-    return pb.Input(**_by_name(source) | words)
-
-
-def unpack_input(message: pb.Input) -> Input:
-    """Unpack what is known of the input."""
-    kind = _FORMATS.unpack(message.format)
-    dtype = _FLOAT_TYPES.unpack(message.dtype)
-    if not 0 < len(message.path) <= _MOST_PATH_CHARACTERS or "\0" in message.path:
-        raise BadRequestError("the input's path is none")
-    if len(message.delimiter) > 1:
-        raise BadRequestError("a delimiter is one character")
-    fields = within(message.fields, 1, _MOST_COLUMNS, "fields")
-    within(len(message.columns), 1, fields, "the number of columns")
-    return Input(
-        path=message.path,
-        format=kind,
-        delimiter=message.delimiter,
-        fields=fields,
-        columns=tuple(within(column, 0, fields - 1, "a column") for column in message.columns),
-        rows=within(message.rows, 1, MOST_ROWS, "rows"),
-        size_bytes=within(message.size_bytes, 1, MOST_BYTES, "size_bytes"),
-        mtime_ns=message.mtime_ns,
-        dtype=dtype,
-        digest=message.digest,
-    )
-
-
-def pack_split(split: Split) -> pb.Split:
-    """Pack a split."""
-    return pb.Split(**_by_name(split))
-
-
-def unpack_split(message: pb.Split) -> Split:
-    """Unpack a split."""
-    if not 0 <= message.row_start <= message.row_stop or not 0 <= message.byte_start <= message.byte_stop:
-        raise BadRequestError("the split ends before it starts")
-    within(message.row_stop, 0, MOST_ROWS, "the split's end")
-    within(message.line_start, 0, MOST_BYTES, "the split's first line")
-    return Split(
-        index=within(message.index, 0, MOST_TASKS - 1, "the split"),
-        row_start=message.row_start,
-        row_stop=message.row_stop,
-        byte_start=message.byte_start,
-        byte_stop=message.byte_stop,
-        line_start=message.line_start,
-    )
-
-
-def pack_options(options: TaskOptions) -> pb.TaskOptions:
-    """Pack a task's options."""
-    return pb.TaskOptions(**_by_name(options) | {"intermediate": _RECORD_FORMATS.pack(options.intermediate)})
-
-
-def unpack_options(message: pb.TaskOptions) -> TaskOptions:
-    """Unpack a task's options."""
-    # What is not a number is not within anything.
-    if not 0 <= message.delay_s <= _LONGEST_DELAY_S or not 0 <= message.fail_rate <= 1:
-        raise BadRequestError("no such delay or fail rate")
-    return TaskOptions(
-        combine=message.combine,
-        keep_iterations=message.keep_iterations,
-        delay_s=message.delay_s,
-        fail_rate=message.fail_rate,
-        seed=message.seed,
-        intermediate=_RECORD_FORMATS.unpack(message.intermediate),
-        threads=within(message.threads, 0, _MOST_THREADS, "threads"),
-    )
-
-
-def pack_file(file: CommittedFile) -> pb.File:
-    """Pack what a writer vouches for."""
-    return pb.File(**_by_name(file))
-
-
-def unpack_file(message: pb.File) -> CommittedFile:
-    """Unpack what a writer vouches for."""
-    return CommittedFile(
-        size_bytes=within(message.size_bytes, 0, MOST_BYTES, "a file's size"),
-        records=within(message.records, 0, MOST_ROWS, "a file's number of records"),
-        crc32=message.crc32,
-    )
-
-
-def pack_map_output(output: MapOutput) -> pb.MapOutput:
-    """Pack where a partition is."""
-    return pb.MapOutput(**_by_name(output) | {"partition": pack_file(output.partition)})
-
-
-def unpack_map_output(message: pb.MapOutput) -> MapOutput:
-    """Unpack where a partition is."""
-    return MapOutput(
-        task=within(message.task, 0, MOST_TASKS - 1, "a map task"),
-        attempt=within(message.attempt, 1, MOST_TASKS, "an attempt"),
-        worker=printable(message.worker),
-        address=unpack_address(message.address),
-        partition=unpack_file(message.partition),
-    )
+def unpack_lines(lines: Iterable[str]) -> list[str]:
+    """Return lines for dump.txt, each one line whatever it holds."""
+    return [printable(line) for line in lines]
 
 
 def unpack_address(text: str) -> str:
-    """Return the text if it is HOST:PORT; gRPC would take much else for an address, files among it."""
+    """Return the text if it is HOST:PORT; gRPC accepts much else as an address, files among it."""
     match = _ADDRESS.fullmatch(text)
     if match is None or not 0 < int(match[1]) < 1 << 16:
         raise BadRequestError("an address is not HOST:PORT")
     return text
 
 
-def unpack_partitions(count: int) -> int:
-    """Return how many partitions a map task is to write."""
-    return within(count, 0, _MOST_PARTITIONS, "the number of partitions")
+def _check_attempt(attempt: Attempt) -> None:
+    stage = attempt.stage
+    counted = stage.sequence >= 1 and (stage.iteration or 0) >= 0 and attempt.number >= 1
+    if find_job(stage.job) is None or not counted or not 0 <= attempt.task < MOST_TASKS:
+        raise BadRequestError("the attempt is not one that a master makes")
 
 
-def unpack_partition(partition: int) -> int:
-    """Return which partition is asked for, from 0."""
-    return within(partition, 0, _MOST_PARTITIONS - 1, "the partition")
+def _check_input(source: Input) -> None:
+    if not 0 < len(source.path) <= _MOST_PATH_CHARACTERS or "\0" in source.path:
+        raise BadRequestError("the input's path is empty, too long or has a null character")
+    if len(source.delimiter) > 1:
+        raise BadRequestError("a delimiter is one character")
+    within(len(source.columns), 1, source.fields, "the number of columns")
+    for column in source.columns:
+        within(column, 0, source.fields - 1, "a column")
 
 
-def unpack_offset(offset: int) -> int:
-    """Return how many bytes are to be skipped."""
-    return within(offset, 0, MOST_BYTES, "the offset")
+def _check_map_output(output: MapOutput) -> None:
+    unpack_address(output.address)
+    if not output.worker.isprintable():
+        raise BadRequestError("a worker's name is not printable")
 
 
-def unpack_index(index: int, what: str) -> int:
-    """Return a worker's index or incarnation, from 1."""
-    return within(index, 1, MOST_TASKS, what)
+def _check_split(split: Split) -> None:
+    if not 0 <= split.row_start <= split.row_stop or not 0 <= split.byte_start <= split.byte_stop:
+        raise BadRequestError("the split ends before it starts")
 
 
-def unpack_lines(lines: Iterable[str]) -> list[str]:
-    """Return lines for dump.txt, each one line whatever it holds."""
-    return [printable(line) for line in lines]
+_CHECKS: Mapping[Any, Callable[[Any], None]] = {
+    Attempt: _check_attempt,
+    Input: _check_input,
+    MapOutput: _check_map_output,
+    Split: _check_split,
+}

@@ -28,21 +28,9 @@ SERVER_OPTIONS = (
 class Server:
     """A gRPC server that answers only calls with the secret and, with certificates, from the right role.
 
-    Parameters
-    ----------
-    credentials
-        What calls must carry.
-    on_error
-        Told of every error that is not ours, with the id the peer got instead of its text.
-    listen
-        ADDRESS:PORT; port 0 for any that is free. Without certificates the address must be a loopback one.
-    largest_request_bytes
-        Larger messages are refused.
-
-    Raises
-    ------
-    UsageError
-        It must not, or can't, listen there.
+    `on_error` gets every error that is not ours, with the id that the peer got instead of its text. `listen`
+    is ADDRESS:PORT, with port 0 for any free one; without certificates the address must be a loopback one.
+    UsageError if the server must not, or cannot, listen there.
     """
 
     def __init__(
@@ -55,7 +43,7 @@ class Server:
     ) -> None:
         host, _, port = listen.rpartition(":")
         if not host or not port.isdecimal():
-            raise UsageError(f"{listen} is not ADDRESS:PORT")
+            raise UsageError(f"--listen {listen}: write ADDRESS:PORT, as in 10.0.0.1:7000")
         if credentials.certificates is None and not _is_loopback(host):
             raise UsageError(
                 f"{listen} can be reached from other machines, so it needs --certs; {HOW_TO_MAKE}"
@@ -77,7 +65,7 @@ class Server:
             return self.grpc.add_secure_port(listen, ours)
         except RuntimeError:
             raise UsageError(
-                f"cannot listen on {listen}: it is in use, or no address of this machine"
+                f"cannot listen on {listen}: the port is in use, or the address is not one of this machine"
             ) from None
 
     def start(self) -> None:

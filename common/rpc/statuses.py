@@ -1,9 +1,10 @@
-"""How an error of ours crosses the wire, and becomes the same error again."""
+"""How an error of ours crosses the wire and becomes the same error again, and which calls are made again."""
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import grpc
 from google.protobuf.message import DecodeError
+from grpc import StatusCode
 
 from common.errors import (
     BadRequestError,
@@ -23,26 +24,16 @@ _MOST_CHARACTERS = 400
 """Of a text. Each may take twelve bytes; a status and its metadata of more than 8 KiB would not arrive."""
 
 
-class _Fault(NamedTuple):
-    """How an error of ours crosses the wire."""
-
-    code: grpc.StatusCode
-    kind: pb.ErrorDetail.Kind.ValueType
-
-
-_FAULTS: dict[type[MapReduceError], _Fault] = {
-    BadRequestError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
-    InputError: _Fault(grpc.StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
-    InjectedFailureError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
-    StaleAttemptError: _Fault(grpc.StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
-    OutputLostError: _Fault(grpc.StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
-    FetchFailedError: _Fault(grpc.StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
+_FAULTS: dict[type[MapReduceError], tuple[StatusCode, pb.ErrorDetail.Kind.ValueType]] = {
+    BadRequestError: (StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_UNSPECIFIED),
+    InputError: (StatusCode.INVALID_ARGUMENT, pb.ErrorDetail.KIND_INPUT),
+    InjectedFailureError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
+    StaleAttemptError: (StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
+    OutputLostError: (StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
+    FetchFailedError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
 }
-_REFUSALS = (
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.UNIMPLEMENTED,
-)
+_KINDS = {kind: error for error, (_, kind) in _FAULTS.items() if kind}
+_REFUSALS = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED)
 
 
 class UnreachableError(TaskError):
@@ -54,37 +45,31 @@ class TimedOutError(TaskError):
 
 
 class DamagedFileError(TaskError):
-    """A file did not arrive as its writer vouches for it."""
+    """A file did not arrive as its writer committed it."""
 
 
-_UNANSWERED = {
-    grpc.StatusCode.UNAVAILABLE: UnreachableError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOutError,
-}
+_UNANSWERED = {StatusCode.UNAVAILABLE: UnreachableError, StatusCode.DEADLINE_EXCEEDED: TimedOutError}
 
 
 def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
     """End a call with an error of ours; return if it is not one of them."""
-    fault = _FAULTS.get(type(error))  # type: ignore[arg-type]
-    if fault is None:
+    if not isinstance(error, MapReduceError) or type(error) not in _FAULTS:
         return
-    detail = pb.ErrorDetail(kind=fault.kind)
+    code, kind = _FAULTS[type(error)]
+    detail = pb.ErrorDetail(kind=kind)
     if isinstance(error, FetchFailedError):
         detail.lost.task, detail.lost.attempt = error.task, error.attempt
         detail.lost.unreachable, detail.lost.reason = error.unreachable, error.reason[:_MOST_CHARACTERS]
-    if fault.kind:
+    if kind:
         context.set_trailing_metadata(((_METADATA, detail.SerializeToString()),))
-    context.abort(fault.code, str(error)[:_MOST_CHARACTERS])
+    context.abort(code, str(error)[:_MOST_CHARACTERS])
 
 
 def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
-    """Turn a failed call back into the error that its server raised; what is ours already stays as it is.
+    """Turn a failed call back into the error that its server raised; an error of ours stays as it is.
 
-    Returns
-    -------
-    MapReduceError
-        UnreachableError or TimedOutError if the peer did not answer; RunFailedError if it refused us; a
-        plain TaskError if it failed in another way. `retries` says which of them are worth another try.
+    If the server raised none: UnreachableError or TimedOutError if the peer did not answer, RunFailedError if
+    it rejected this process, else a plain TaskError.
     """
     if isinstance(failed, MapReduceError):
         return failed
@@ -93,8 +78,8 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
     if (ours := _our_error(failed, text)) is not None:
         return ours
     if code in _REFUSALS:
-        return RunFailedError(f"the peer refused the call: {code.name}")
-    if code is grpc.StatusCode.CANCELLED:
+        return RunFailedError(f"{code.name} (another secret, role or version)")
+    if code is StatusCode.CANCELLED:
         text = "the connection was closed"  # gRPC's own words are about its streams
     return _UNANSWERED.get(code, TaskError)(f"{code.name}: {text}")
 
@@ -109,5 +94,18 @@ def _our_error(failed: grpc.Call, text: str) -> MapReduceError | None:
     if detail.kind == pb.ErrorDetail.KIND_FETCH_FAILED:
         lost = detail.lost
         return FetchFailedError(lost.task, lost.attempt, lost.unreachable, lost.reason)
-    kinds = {fault.kind: kind for kind, fault in _FAULTS.items() if fault.kind}
-    return kinds[detail.kind](text) if detail.kind in kinds else None
+    return _KINDS[detail.kind](text) if detail.kind in _KINDS else None
+
+
+_PASSING = {UnreachableError, TaskError}
+"""The connection broke, or the server failed in a way that says nothing about the request."""
+
+
+def may_fetch_again(error: MapReduceError) -> bool:
+    """Tell whether to fetch a partition again; not if the mapper says that it has lost it."""
+    return type(error) in {*_PASSING, DamagedFileError}
+
+
+def may_join_later(error: MapReduceError) -> bool:
+    """Tell whether to ask the master again; not if it rejects this worker."""
+    return type(error) in {*_PASSING, TimedOutError}

@@ -20,10 +20,9 @@ from common.model import Role
 from common.rpc.address import split_address
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
 from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.messages import pack_role
-from common.rpc.retries import JOIN_PAUSE_S, may_join_later
+from common.rpc.messages import pack
 from common.rpc.server import Server
-from common.rpc.statuses import error_of
+from common.rpc.statuses import error_of, may_join_later
 from common.store.names import node_name
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
@@ -34,6 +33,8 @@ from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServ
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
+_JOIN_PAUSE_S = 1.0
+"""Before a worker from elsewhere asks the master again; it does so as long as it takes."""
 _INSTANCE = "MAPREDUCE_INSTANCE"
 """How a process that replaces another one knows who it is to their master."""
 _PATIENCE_S = 300.0
@@ -114,7 +115,7 @@ class Member:
             if reason != shown:
                 click.echo(f"waiting for the master at {master} ({reason})", err=True)
                 shown = reason
-            self._ending.over.wait(JOIN_PAUSE_S)
+            self._ending.over.wait(_JOIN_PAUSE_S)
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""
@@ -164,7 +165,7 @@ class Member:
     def _join(self) -> pb.JoinResponse:
         settings = self._settings
         request = pb.JoinRequest(
-            role=pack_role(settings.role),
+            role=pack(settings.role),
             index=settings.index,
             incarnation=settings.incarnation,
             address=self._address,
@@ -193,7 +194,7 @@ class Member:
 
     def _name(self) -> dict[str, Any]:
         """Return who this worker is, as the fields of a message."""
-        role, identity = pack_role(self._settings.role), self.identity
+        role, identity = pack(self._settings.role), self.identity
         return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:

@@ -50,16 +50,7 @@ Inbox: TypeAlias = "queue.SimpleQueue[Arrival]"
 class Dispatcher:
     """Runs stages on a cluster, one after another.
 
-    Parameters
-    ----------
-    inbox
-        Where news of the workers come in.
-    membership, calls
-        The workers, and the calls to them.
-    patience_s
-        How long to wait for a worker to join when a role has none.
-    log
-        Gets answers that nobody waits for, and internal errors.
+    `inbox` brings news of the workers; a role without a worker waits `patience_s` for one to join.
     """
 
     def __init__(
@@ -74,29 +65,19 @@ class Dispatcher:
         self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="call")
 
     def await_workers(self, mappers: int, reducers: int) -> None:
-        """Wait until that many workers have joined.
-
-        Raises
-        ------
-        RunFailedError
-            One of them can't be started.
-        """
+        """Wait until that many workers have joined; RunFailedError if one cannot be started."""
         wanted = {Role.MAPPER: mappers, Role.REDUCER: reducers}
         while any(self._placement.joined(role) < count for role, count in wanted.items()):
             notice = self._inbox.get().notice
             self._placement.take_in(notice)
             if isinstance(notice, WorkerGone) and not notice.returns and not self._patience_s:
-                raise RunFailedError(f"a worker does not start: {notice.reason}")
+                raise RunFailedError(f"a worker did not start: {notice.reason}")
 
     def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
-        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles.
-
-        Raises
-        ------
-        MapReduceError
-            The stage can't be done; the workers live on.
+        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles. MapReduceError if
+        the stage fails; the workers live on.
         """
         scheduler = StageScheduler(
             [split.index for split in order.splits], order.partitions, self._placement, self._patience_s
@@ -131,15 +112,11 @@ class Dispatcher:
         match notice:
             case TaskSucceeded(Output(task, attempt)) | TaskFailed(task, attempt):
                 if of_sequence != sequence or not scheduler.is_running(task, attempt):
-                    self._drop(notice, task, attempt)
+                    if isinstance(notice, TaskSucceeded):  # a failure that comes too late does not matter
+                        name = f"{task.role}/{task.index + 1}"
+                        self._log.event(LateAnswerDropped(worker_task=name, attempt=attempt))
                     return []
         return scheduler.handle(notice, time.monotonic())
-
-    def _drop(self, notice: Notice, task: TaskId, attempt: int) -> None:
-        """Note a success that came too late; a failure that did is of no interest."""
-        if isinstance(notice, TaskSucceeded):
-            name = f"{task.role}/{task.index + 1}"
-            self._log.event(LateAnswerDropped(worker_task=name, attempt=attempt))
 
     def _run_task(self, command: RunTask, order: StageOrder) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
@@ -162,4 +139,4 @@ def _final(task: TaskId, error: MapReduceError) -> MapReduceError:
     if not isinstance(error, TaskError):
         return error
     phase = "map" if task.role is Role.MAPPER else "reduce"
-    return RunFailedError(f"{phase} task {task.index + 1} cannot be done: {error}")
+    return RunFailedError(f"{phase} task {task.index + 1} failed: {error}")

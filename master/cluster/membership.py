@@ -1,7 +1,6 @@
-"""Who belongs to the cluster: changes one at a time, told in the order in which they happen.
+"""Who belongs to the cluster: changes happen one at a time and are reported in that order.
 
-Workers are declared dead here alone. `registry` has the rules, `service` takes in what workers say, and
-`watcher` is the thread that looks at their heartbeats.
+Workers are declared dead here alone. `registry` has the rules.
 """
 
 import threading
@@ -31,7 +30,7 @@ from master.scheduling.messages import (
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub, WorkerStub
 
-_CHECK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.5
 
 
 class Link:
@@ -48,14 +47,8 @@ class Link:
 class Membership:
     """The workers of a run, for all threads of the master.
 
-    Parameters
-    ----------
-    credentials
-        For calls to the workers.
-    log, notify
-        Told what happens to them. The lock is held meanwhile, so that news come in their order.
-    kill
-        Makes sure that a process which this master started is dead.
+    `log` and `notify` learn what happens to the workers, while the lock is held, so that news come in their
+    order. `kill` ends a process that this master started.
     """
 
     def __init__(
@@ -80,13 +73,13 @@ class Membership:
             self._registry.expect(worker, time.monotonic())
 
     def join(self, worker: WorkerId, address: str) -> None:
-        """Take in a process that this master started; StaleAttemptError if it is not expected."""
+        """Add a process that this master started; StaleAttemptError if it is not expected."""
         with self._lock:
             self._registry.join(worker, time.monotonic())
             self._welcome(worker, address)
 
     def join_from_elsewhere(self, role: Role, instance: str, address: str) -> WorkerId:
-        """Take in a worker from elsewhere, perhaps again; return who it is now."""
+        """Add a worker from elsewhere, perhaps again; return who it is now."""
         with self._lock:
             before = self._registry.joined_as(role, instance)
             if before is not None:
@@ -101,7 +94,7 @@ class Membership:
         self._notify(WorkerReady(worker))
 
     def beat(self, worker: WorkerId, tasks: int, progress: int) -> bool:
-        """Take in a heartbeat, StaleAttemptError if it is nobody's of this run; tell whether that is over."""
+        """Handle a heartbeat; tell whether the run is over; StaleAttemptError if the worker is not in it."""
         with self._lock:
             registered = self._registry.get(worker)
             if self._over:
@@ -115,7 +108,7 @@ class Membership:
         return False
 
     def leave(self, worker: WorkerId) -> None:
-        """Do without a worker from now on; StaleAttemptError if it is nobody of this run."""
+        """Remove a worker that leaves; StaleAttemptError if it is not in this run."""
         with self._lock:
             registered = self._registry.get(worker)
             self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
@@ -147,8 +140,16 @@ class Membership:
         with self._lock, suppress(StaleAttemptError):
             self._registry.get(worker).awaited = True
 
-    def look(self, now_s: float, unheard_s: float) -> None:
-        """Look at everyone's heartbeats; for so long nobody listened, which does not count against them."""
+    def watch(self, stop: threading.Event) -> None:
+        """Look at everyone's heartbeats twice a second, until it is to stop."""
+        looked_s = time.monotonic()
+        while not stop.wait(LOOK_EVERY_S):
+            now_s = time.monotonic()
+            self._look(now_s, unheard_s(now_s - looked_s))
+            looked_s = now_s
+
+    def _look(self, now_s: float, unheard_s: float) -> None:
+        """Look once; for so long nobody listened, which does not count against the workers."""
         with self._lock:
             for worker in self._registry.overdue(now_s):
                 self._kill(worker)
@@ -171,7 +172,7 @@ class Membership:
     def end(self) -> None:
         """Tell workers from elsewhere that the run is over, and wait until each knows it, or is dead.
 
-        They are called, and their heartbeats are answered so: one of both ways may be broken.
+        Each is called, and the answer to its heartbeat says so, too: one of both ways may be broken.
         """
         with self._lock:
             self._over = True
@@ -181,7 +182,7 @@ class Membership:
         for other, link in others:
             threading.Thread(target=_tell_the_end, args=(other, link), daemon=True).start()
         for other, _ in others:
-            while not other.told.wait(_CHECK_EVERY_S):
+            while not other.told.wait(LOOK_EVERY_S):
                 if other.heartbeats.health(time.monotonic()) is Health.DEAD:
                     break
 
@@ -190,6 +191,12 @@ class Membership:
         with self._lock:
             for link in self._links.values():
                 link.close()
+
+
+def unheard_s(since_last_look_s: float) -> float:
+    """Return for how long this process itself did not run since its last look."""
+    late_s = since_last_look_s - LOOK_EVERY_S
+    return late_s if late_s > LOOK_EVERY_S else 0.0
 
 
 def _tell_the_end(registered: Registered, link: Link) -> None:

@@ -43,28 +43,22 @@ class WorkerProcess:
     """One worker process, started at once.
 
     It lives as long as its standard input is open: the first line says where the master is and gives the
-    secret, and when the pipe closes, whoever closes it, the worker ends.
-
-    Parameters
-    ----------
-    worker
-        Which worker it is.
-    folder
-        Its own folder.
-    options
-        More of its command line.
+    secret, and when the pipe closes, whoever closes it, the worker ends. `folder` is its own; `options` are
+    more arguments of its command line.
     """
 
     def __init__(self, worker: WorkerId, folder: Path, options: Sequence[str] = ()) -> None:
         self.worker = worker
         self._folder, self._options = folder, options
+        # It finds our packages wherever the master was started.
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         arguments = ["--index", str(worker.index), "--incarnation", str(worker.incarnation)]
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", worker.role, *arguments, "--folder", str(folder), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(paths)},
             process_group=0,  # Ctrl-C is for the master, which then ends its workers
         )
         self.pid = self._process.pid
@@ -114,16 +108,9 @@ class WorkerProcess:
 def start_workers(
     mappers: int, reducers: int, data_dir: DataDir, options: Sequence[str] = ()
 ) -> list[WorkerProcess]:
-    """Start that many of each, at once, each with these options more on its command line."""
-    counts = {Role.MAPPER: mappers, Role.REDUCER: reducers}
+    """Start that many of each, with these options more on their command lines."""
     return [
         WorkerProcess(WorkerId(role, index, 1), data_dir.node(role, index), options)
-        for role, count in counts.items()
+        for role, count in ((Role.MAPPER, mappers), (Role.REDUCER, reducers))
         for index in range(1, count + 1)
     ]
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a worker, which finds our packages wherever the master was started."""
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(paths)}

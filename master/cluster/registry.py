@@ -67,13 +67,13 @@ class Registry:
         self._expected[worker] = now_s
 
     def join(self, worker: WorkerId, now_s: float) -> None:
-        """Take in a process that this master started; StaleAttemptError if it is not expected."""
+        """Add a process that this master started; StaleAttemptError if it is not expected."""
         if worker not in self._expected:
             raise StaleAttemptError("this master did not start that worker, or has replaced it")
         self._joined[worker] = Registered(worker, Heartbeats(now_s))
 
     def join_from_elsewhere(self, role: Role, instance: str, now_s: float) -> WorkerId:
-        """Take in a worker from elsewhere and return who it is; who it was before has been removed."""
+        """Add a worker from elsewhere and return who it is; who it was before has been removed."""
         if not instance:
             raise StaleAttemptError("a worker from elsewhere names its instance")
         before = self._instances.get((role, instance)) or self._free_slot(role)
@@ -83,7 +83,7 @@ class Registry:
         return worker
 
     def joined_as(self, role: Role, instance: str) -> Registered | None:
-        """Return a worker from elsewhere, if it is in."""
+        """Return a worker from elsewhere, if it has joined."""
         worker = self._instances.get((role, instance))
         return None if worker is None else self._joined.get(worker)
 

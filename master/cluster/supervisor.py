@@ -1,4 +1,4 @@
-"""The workers of a run: those that this master starts, watches and starts again, and those that join."""
+"""The workers of a run: those that this master starts and restarts, and those that join from elsewhere."""
 
 import threading
 import time
@@ -6,17 +6,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import grpc
+
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
+from common.model import Role
 from common.rpc.credentials import Credentials
+from common.rpc.messages import MOST_TASKS, unpack, unpack_address, unpack_lines, within
 from common.rpc.server import Server
 from master.cluster.membership import Membership
 from master.cluster.processes import WorkerProcess
 from master.cluster.registry import slot_of
-from master.cluster.service import MasterService
-from master.cluster.watcher import watch
 from master.scheduling.messages import WorkerId, WorkerNotice
-from protos.mapreduce_pb2_grpc import add_MasterServicer_to_server
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import MasterServicer, add_MasterServicer_to_server
 
 _RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
@@ -34,7 +37,7 @@ class _Supervised:
     ends_s: deque[float] = field(default_factory=deque)
 
     def may_restart(self, now_s: float) -> bool:
-        """Count an end; tell whether there were few of late."""
+        """Count an end; tell whether there were few in the last minute."""
         self.ends_s.append(now_s)
         while now_s - self.ends_s[0] > _RESTART_WINDOW_S:
             self.ends_s.popleft()
@@ -42,16 +45,10 @@ class _Supervised:
 
 
 class Cluster:
-    """M mappers and R reducers: processes of this machine, or such as join from elsewhere, or both.
+    """Mappers and reducers: processes of this machine, workers that join from elsewhere, or both.
 
-    Parameters
-    ----------
-    processes
-        Those of this machine, started but not introduced.
-    server
-        Where workers join.
-    credentials, log, notify
-        As for `Membership`; the log gets the workers' own lines as well.
+    `processes` are started but do not know the master yet. Workers join at `server`. For the rest see
+    `Membership`; the log gets the workers' own lines as well.
     """
 
     def __init__(
@@ -75,7 +72,7 @@ class Cluster:
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
         self._server.start()
-        threading.Thread(target=watch, args=(self.membership, self._closing), daemon=True).start()
+        threading.Thread(target=self.membership.watch, args=(self._closing,), daemon=True).start()
         for slot in self._slots.values():
             self._introduce(slot)
 
@@ -132,3 +129,44 @@ class Cluster:
             self.membership.lose(worker, reason, returns=False)
             return
         self._introduce(slot)
+
+
+class MasterService(MasterServicer):
+    """Serves the workers of one run; `epoch` names this master's life."""
+
+    def __init__(self, membership: Membership, epoch: int, log: RunLog) -> None:
+        self._membership = membership
+        self._epoch = epoch
+        self._log = log
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        """Add a worker."""
+        role, address = unpack(Role, request.role), unpack_address(request.address)
+        if request.index:
+            index = within(request.index, 1, MOST_TASKS, "the index")
+            worker = WorkerId(role, index, within(request.incarnation, 1, MOST_TASKS, "the incarnation"))
+            self._membership.join(worker, address)
+        else:
+            worker = self._membership.join_from_elsewhere(role, request.instance, address)
+        return pb.JoinResponse(index=worker.index, incarnation=worker.incarnation, epoch=self._epoch)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        """Note that a worker is alive."""
+        over = self._membership.beat(_caller(request), request.tasks, request.progress)
+        return pb.HeartbeatResponse(over=over)
+
+    def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
+        """Remove a worker that leaves."""
+        self._membership.leave(_caller(request))
+        return pb.LeaveResponse()
+
+    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
+        """Put workers' own lines into the dump."""
+        self._log.add_lines(*unpack_lines(request.lines))
+        return pb.LogResponse()
+
+
+def _caller(request: pb.HeartbeatRequest | pb.LeaveRequest) -> WorkerId:
+    return WorkerId(unpack(Role, request.role), request.index, request.incarnation)

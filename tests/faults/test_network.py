@@ -33,7 +33,7 @@ from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc.channels import connect
 from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.messages import pack_attempt
+from common.rpc.messages import pack
 from common.rpc.server import Server
 from common.rpc.statuses import UnreachableError, error_of
 from common.store.names import partition_name
@@ -352,7 +352,7 @@ def serving_mapper(tmp_path: Path) -> Iterator[tuple[Proxy, MapperStub]]:
 
 
 ATTEMPT = Attempt(Stage(1, "label"), 0, 1)
-FETCH = pb.FetchPartitionRequest(attempt=pack_attempt(ATTEMPT))
+FETCH = pb.FetchPartitionRequest(attempt=pack(ATTEMPT))
 
 
 def fetch(stub: MapperStub) -> int:

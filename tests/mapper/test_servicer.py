@@ -12,7 +12,7 @@ from common.jobs.centroids import Label
 from common.model import Attempt, Stage, TaskOptions
 from common.rpc.credentials import Credentials
 from common.rpc.job_messages import pack_job
-from common.rpc.messages import pack_attempt, pack_input, pack_options, pack_split
+from common.rpc.messages import pack
 from mapper.servicer import Mapper
 from protos import mapreduce_pb2 as pb
 from tests.programs import SAMPLE
@@ -20,7 +20,7 @@ from tests.servers import worker_context
 from tests.story import ListLog
 
 NO_CONTEXT: Any = None
-ATTEMPT = pack_attempt(Attempt(Stage(1, "label"), 0, 1))
+ATTEMPT = pack(Attempt(Stage(1, "label"), 0, 1))
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def order(columns: int = 2, path: str = "", **options: Any) -> pb.MapRequest:
     request = pb.MapRequest(
         attempt=ATTEMPT,
         job=pack_job(Label(), {"centroids": np.zeros((2, columns))}),
-        input=pack_input(file.input),
-        split=pack_split(plan_splits(file, 1)[0]),
+        input=pack(file.input),
+        split=pack(plan_splits(file, 1)[0]),
         partitions=2,
-        options=pack_options(TaskOptions(**options)),
+        options=pack(TaskOptions(**options)),
     )
     request.input.path = path or request.input.path
     return request

@@ -10,7 +10,7 @@ from common.jobs.centroids import Label
 from common.model import Attempt, CommittedFile, MapOutput, Stage, TaskOptions
 from common.rpc.credentials import Credentials
 from common.rpc.job_messages import pack_job
-from common.rpc.messages import pack_attempt, pack_map_output, pack_options
+from common.rpc.messages import pack
 from protos import mapreduce_pb2 as pb
 from reducer.servicer import Reducer
 from tests.programs import free_port
@@ -18,7 +18,7 @@ from tests.servers import worker_context
 from tests.story import ListLog
 
 NO_CONTEXT: Any = None
-ATTEMPT = pack_attempt(Attempt(Stage(1, "label"), 0, 1))
+ATTEMPT = pack(Attempt(Stage(1, "label"), 0, 1))
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def order(*sources: MapOutput, **options: Any) -> pb.ReduceRequest:
     return pb.ReduceRequest(
         attempt=ATTEMPT,
         job=pack_job(Label(), {}),
-        sources=[pack_map_output(source) for source in sources],
-        options=pack_options(TaskOptions(**options)),
+        sources=[pack(source) for source in sources],
+        options=pack(TaskOptions(**options)),
     )
 
 

@@ -21,5 +21,5 @@ def test_addresses(text: str, parts: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize("text", ["", ":1", "host:", "host:x", "host:65536", "::1:80", "[::1"])
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--join .*: not HOST:PORT, as in "):
+    with pytest.raises(UsageError, match=r"^--join .*: write HOST:PORT, as in "):
         split_address(text, "--join")

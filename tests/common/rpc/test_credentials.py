@@ -69,19 +69,22 @@ def other_role(folder: Path) -> None:
         ),
         (lambda folder: (folder / "mapper.key").unlink(), "mapper.key cannot be read: No such file"),
         (lambda folder: (folder / "secret").unlink(), "secret cannot be read: No such file"),
-        (lambda folder: (folder / "secret").write_text("123"), "secret is not a secret of 64 hexadecimal"),
+        (
+            lambda folder: (folder / "secret").write_text("123"),
+            "secret does not hold a secret of 64 hexadecimal",
+        ),
         (
             lambda folder: (folder / "secret").chmod(0o640),
-            "others may read .*/secret; forbid it with: chmod 600 ",
+            "other users can read .*/secret; run: chmod 600 ",
         ),
-        (lambda folder: (folder / "mapper.key").chmod(0o604), "others may read .*/mapper.key; forbid"),
+        (lambda folder: (folder / "mapper.key").chmod(0o604), "other users can read .*/mapper.key; run"),
         (
             lambda folder: (folder / "mapper.pem").write_text("x"),
-            "no certificate or no key; make certificates",
+            "a file in .*/mapper is not a valid certificate or key; make certificates",
         ),
         (
             lambda folder: (folder / "mapper.key").write_text("x"),
-            "no certificate or no key; make certificates",
+            "a file in .*/mapper is not a valid certificate or key; make certificates",
         ),
         (
             lambda folder: shutil.copy(folder.parent / "reducer" / "reducer.key", folder / "mapper.key"),
@@ -92,7 +95,7 @@ def other_role(folder: Path) -> None:
             "mapper.pem was not issued by .*/ca.pem; make",
         ),
         (other_role, "mapper.pem is not the certificate of a mapper; make"),
-        (expired, r"mapper.pem is valid from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d only; make"),
+        (expired, r"mapper.pem is valid only from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d; make"),
     ],
 )
 def test_what_will_not_do_is_refused(certs: Path, damage: Callable[[Path], object], reason: str) -> None:

@@ -13,7 +13,7 @@ from common.records import encode
 from common.rpc.channels import connect
 from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.guard import CALLERS, SECRET_METADATA
-from common.rpc.messages import pack_attempt
+from common.rpc.messages import pack
 from common.rpc.server import Server
 from common.store.names import partition_name
 from mapper.servicer import add_mapper
@@ -57,7 +57,7 @@ def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None
     server.start()
     channel = connect(server.address, credentials, PeerRole.MAPPER)
     stub = MapperStub(channel)
-    request = pb.FetchPartitionRequest(attempt=pack_attempt(attempt))
+    request = pb.FetchPartitionRequest(attempt=pack(attempt))
     unread = [stub.FetchPartition(request, timeout=200.0) for _ in range(100)]
     wait_until(lambda: threads("stream") >= 32 or threads("rpc") >= 64, "threads of the streams")
     with pytest.raises(grpc.RpcError) as caught:

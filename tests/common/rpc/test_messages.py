@@ -1,6 +1,5 @@
 """Messages: every pack is undone by its unpack, over the wire, and nonsense is refused."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,26 +24,14 @@ from protos import mapreduce_pb2 as pb
 from tests.common.rpc.wire import sent
 
 FILE = CommittedFile(size_bytes=2**40, records=2**35, crc32=2**32 - 1)
-VALUES: dict[str, tuple[Callable[[Any], Message], Callable[[Any], object], object]] = {
-    "attempt": (wire.pack_attempt, wire.unpack_attempt, Attempt(Stage(2**40, "score"), 3, 4)),
-    "attempt_in_iteration": (
-        wire.pack_attempt,
-        wire.unpack_attempt,
-        Attempt(Stage(5, "lloyd", 6), 7, 8),
-    ),
-    "split": (wire.pack_split, wire.unpack_split, Split(1, 2**33, 2**34, 2**35, 2**36, 2**37)),
-    "empty_split": (wire.pack_split, wire.unpack_split, Split(6, 5, 5, 9, 9, 0)),
-    "options": (
-        wire.pack_options,
-        wire.unpack_options,
-        TaskOptions(True, True, 0.25, 0.1, 2**62, RecordFormat.ARROW, 3),
-    ),
-    "file": (wire.pack_file, wire.unpack_file, FILE),
-    "map_output": (
-        wire.pack_map_output,
-        wire.unpack_map_output,
-        MapOutput(3, 2, "M4", "127.0.0.1:5000", FILE),
-    ),
+VALUES = {
+    "attempt": Attempt(Stage(2**40, "score"), 3, 4),
+    "attempt_in_iteration": Attempt(Stage(5, "lloyd", 6), 7, 8),
+    "split": Split(1, 2**33, 2**34, 2**35, 2**36, 2**37),
+    "empty_split": Split(6, 5, 5, 9, 9, 0),
+    "options": TaskOptions(True, True, 0.25, 0.1, 2**62, RecordFormat.ARROW, 3),
+    "file": FILE,
+    "map_output": MapOutput(3, 2, "M4", "127.0.0.1:5000", FILE),
 }
 
 
@@ -52,42 +39,40 @@ def attempt(sequence: int = 1, job: str = "lloyd", task: int = 0, number: int = 
     return pb.Attempt(stage=pb.Stage(sequence=sequence, job=job), task=task, number=number)
 
 
-@pytest.mark.parametrize(("pack", "unpack", "value"), VALUES.values(), ids=VALUES)
-def test_unpack_undoes_pack(
-    pack: Callable[[Any], Message], unpack: Callable[[Any], object], value: object
-) -> None:
-    assert unpack(sent(pack(value))) == value
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_unpack_undoes_pack(value: object) -> None:
+    assert wire.unpack(type(value), sent(wire.pack(value))) == value
 
 
 @pytest.mark.parametrize("role", Role)
 def test_unpack_undoes_pack_of_roles(role: Role) -> None:
-    message = sent(pb.JoinRequest(role=wire.pack_role(role)))
-    assert wire.unpack_role(message.role) is role
+    message = sent(pb.JoinRequest(role=wire.pack(role)))
+    assert wire.unpack(Role, message.role) is role
 
 
 @pytest.mark.parametrize("dtype", FloatType)
 @pytest.mark.parametrize("kind", InputFormat)
 def test_unpack_undoes_pack_of_inputs(kind: InputFormat, dtype: FloatType) -> None:
     source = Input("/data/ä b.csv", kind, "\t", 9, (8, 0, 3), 2**40, 2**50, 2**60, dtype)
-    assert wire.unpack_input(sent(wire.pack_input(source))) == source
+    assert wire.unpack(Input, sent(wire.pack(source))) == source
 
 
 @pytest.mark.parametrize("role", [pb.ROLE_UNSPECIFIED, 99])
 def test_refuses_unknown_roles(role: Any) -> None:
     with pytest.raises(BadRequestError, match=f"^unknown role {role}$"):
-        wire.unpack_role(role)
+        wire.unpack(Role, role)
 
 
 @pytest.mark.parametrize("kind", [pb.INPUT_FORMAT_UNSPECIFIED, 99])
 def test_refuses_unknown_formats(kind: Any) -> None:
     with pytest.raises(BadRequestError, match=f"^unknown input format {kind}$"):
-        wire.unpack_input(pb.Input(format=kind))
+        wire.unpack(Input, pb.Input(format=kind))
 
 
 @pytest.mark.parametrize("dtype", [pb.ELEMENT_TYPE_UNSPECIFIED, pb.ELEMENT_TYPE_INT64, 99])
 def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
     with pytest.raises(BadRequestError, match=f"^unknown float type {dtype}$"):
-        wire.unpack_input(pb.Input(format=pb.INPUT_FORMAT_TEXT, dtype=dtype))
+        wire.unpack(Input, pb.Input(format=pb.INPUT_FORMAT_TEXT, dtype=dtype))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +82,7 @@ def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
 )
 def test_refuses_attempts_no_master_makes(message: pb.Attempt) -> None:
     with pytest.raises(BadRequestError, match=r"^the attempt is not one that a master makes$"):
-        wire.unpack_attempt(sent(message))
+        wire.unpack(Attempt, sent(message))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +97,7 @@ def test_refuses_attempts_no_master_makes(message: pb.Attempt) -> None:
 )
 def test_refuses_splits_that_end_before_they_start(message: pb.Split) -> None:
     with pytest.raises(BadRequestError, match=r"^the split ends before it starts$"):
-        wire.unpack_split(sent(message))
+        wire.unpack(Split, sent(message))
 
 
 SOURCE = pb.Input(
@@ -137,17 +122,17 @@ def changed(message: Message, field: str, value: Any) -> Message:
     return result
 
 
-Case = tuple[Callable[[Any], object], Message, str, Any]
+Case = tuple[type, Message, str, Any]
 
 
-def cases(unpack: Callable[[Any], object], message: Message, **values: list[Any]) -> list[Case]:
+def cases(kind: type, message: Message, **values: list[Any]) -> list[Case]:
     """Return the message with one field changed at a time."""
-    return [(unpack, message, field, value) for field, wrong in values.items() for value in wrong]
+    return [(kind, message, field, value) for field, wrong in values.items() for value in wrong]
 
 
 OUT_OF_BOUNDS = [
     *cases(
-        wire.unpack_input,
+        Input,
         SOURCE,
         path=["", "a\0b", "x" * 5000],
         delimiter=["ab"],
@@ -157,7 +142,7 @@ OUT_OF_BOUNDS = [
         size_bytes=[0, -1],
     ),
     *cases(
-        wire.unpack_options,
+        TaskOptions,
         OPTIONS,
         delay_s=[-1.0, 1e9, float("nan"), float("inf")],
         fail_rate=[-0.1, 1.1, float("nan")],
@@ -165,18 +150,19 @@ OUT_OF_BOUNDS = [
         intermediate=[0],
     ),
     *cases(
-        wire.unpack_map_output,
+        MapOutput,
         OUTPUT,
         task=[-1, 2**31 - 1],
         attempt=[0, -1, 2**31 - 1],
+        worker=["M\n1"],
         partition=[
             *(pb.File(size_bytes=size) for size in (-1, -(2**63))),
             *(pb.File(records=count) for count in (-1, 2**63 - 1)),
         ],
     ),
-    *cases(wire.unpack_split, pb.Split(), index=[-1, 2**31 - 1], row_stop=[2**63 - 1, -1], line_start=[-1]),
+    *cases(Split, pb.Split(), index=[-1, 2**31 - 1], row_stop=[2**63 - 1, -1], line_start=[-1]),
     *cases(
-        wire.unpack_attempt,
+        Attempt,
         attempt(),
         task=[2**31 - 1],
         stage=[pb.Stage(sequence=1, job="lloyd", iteration=-1)],
@@ -184,18 +170,16 @@ OUT_OF_BOUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("unpack", "message", "field", "value"), OUT_OF_BOUNDS)
-def test_refuses_what_is_out_of_bounds(
-    unpack: Callable[[Any], object], message: Message, field: str, value: Any
-) -> None:
+@pytest.mark.parametrize(("kind", "message", "field", "value"), OUT_OF_BOUNDS)
+def test_refuses_what_is_out_of_bounds(kind: type, message: Message, field: str, value: Any) -> None:
     with pytest.raises(BadRequestError):
-        unpack(sent(changed(message, field, value)))
+        wire.unpack(kind, sent(changed(message, field, value)))
 
 
 def test_the_same_within_bounds_is_fine() -> None:
-    assert wire.unpack_input(sent(SOURCE)).columns == (0, 2)
-    assert wire.unpack_options(sent(OPTIONS)).threads == 1
-    assert wire.unpack_map_output(sent(OUTPUT)).address == "[::1]:5000"
+    assert wire.unpack(Input, sent(SOURCE)).columns == (0, 2)
+    assert wire.unpack(TaskOptions, sent(OPTIONS)).threads == 1
+    assert wire.unpack(MapOutput, sent(OUTPUT)).address == "[::1]:5000"
 
 
 @pytest.mark.parametrize(
@@ -209,3 +193,26 @@ def test_refuses_addresses_that_grpc_would_take(address: str) -> None:
 
 def test_a_line_for_the_log_stays_one_line() -> None:
     assert wire.unpack_lines(["a\nb\x1b[2J"]) == ["a\\nb\\x1b[2J"]
+
+
+TABLE = wire.Table("colour", {1: "red", 2: "green"})
+
+
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_a_number_within_its_bounds(number: int) -> None:
+    assert wire.within(number, 3, 5, "rows") == number
+
+
+@pytest.mark.parametrize("number", [2, 6])
+def test_a_number_out_of_bounds(number: int) -> None:
+    with pytest.raises(BadRequestError, match=f"^rows is {number}, not from 3 to 5$"):
+        wire.within(number, 3, 5, "rows")
+
+
+def test_a_table_goes_both_ways() -> None:
+    assert [TABLE.unpack(TABLE.pack(word)) for word in ("red", "green")] == ["red", "green"]
+
+
+def test_a_word_that_the_table_does_not_have() -> None:
+    with pytest.raises(BadRequestError, match=r"^unknown colour 3$"):
+        TABLE.unpack(3)

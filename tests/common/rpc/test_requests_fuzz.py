@@ -24,7 +24,7 @@ from common.kernels.exact import SumGrid
 from common.model import TaskOptions
 from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.job_messages import pack_job
-from common.rpc.messages import pack_options
+from common.rpc.messages import pack
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub
 from tests.programs import SAMPLE
@@ -64,7 +64,7 @@ def works_on(servers: Serving) -> None:
         input=an_input(),
         split=pb.Split(row_stop=31, byte_stop=status.st_size, line_start=1),
         partitions=1,
-        options=pack_options(TaskOptions()),
+        options=pack(TaskOptions()),
     )
     channel = servers.channel(PeerRole.MAPPER, servers.credentials[PeerRole.MASTER])
     assert MapperStub(channel).Map(order, timeout=TIMEOUT_S).map_output.records == 31
@@ -161,7 +161,7 @@ def nearly_right(draw: st.DrawFn) -> pb.MapRequest:
         input=an_input(),
         split=pb.Split(row_stop=31, byte_stop=SAMPLE.stat().st_size, line_start=1),
         partitions=2,
-        options=pack_options(TaskOptions(combine=draw(st.booleans()))),
+        options=pack(TaskOptions(combine=draw(st.booleans()))),
     )
     for _ in range(draw(st.integers(0, 3))):
         spoil(draw, message)

@@ -11,8 +11,13 @@ from common.errors import (
     StaleAttemptError,
     TaskError,
 )
-from common.rpc.retries import may_fetch_again, may_join_later
-from common.rpc.statuses import DamagedFileError, TimedOutError, UnreachableError
+from common.rpc.statuses import (
+    DamagedFileError,
+    TimedOutError,
+    UnreachableError,
+    may_fetch_again,
+    may_join_later,
+)
 
 
 @pytest.mark.parametrize(

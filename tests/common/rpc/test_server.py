@@ -22,14 +22,14 @@ def test_other_machines_need_certificates(listen: str) -> None:
 
 @pytest.mark.parametrize("listen", ["", "0", ":0", "127.0.0.1", "127.0.0.1:x", "unix:/tmp/x", "127.0.0.1:-1"])
 def test_addresses_that_are_none(listen: str) -> None:
-    with pytest.raises(UsageError, match=r"is not ADDRESS:PORT$"):
+    with pytest.raises(UsageError, match=r"^--listen .*: write ADDRESS:PORT, as in 10\.0\.0\.1:7000$"):
         Server(Credentials.fresh(), lambda *_: None, listen)
 
 
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UsageError, match=f"^cannot listen on {listen}: it is in use"):
+        with pytest.raises(UsageError, match=f"^cannot listen on {listen}: the port is in use"):
             Server(Credentials.fresh(), lambda *_: None, listen)
 
 

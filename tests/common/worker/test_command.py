@@ -28,16 +28,16 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([], "--join HOST:PORT and --certs FOLDER are required: the master's address, and this"),
         (["--join", "10.0.0.1:7000"], "--join HOST:PORT and --certs FOLDER are required"),
         (["--join", "127.0.0.1", "--certs", "{certs}"], "--join 127.0.0.1 has no port"),
-        (["--join", "127.0.0.1:x", "--certs", "{certs}"], "--join 127.0.0.1:x: not HOST:PORT"),
+        (["--join", "127.0.0.1:x", "--certs", "{certs}"], "--join 127.0.0.1:x: write HOST:PORT"),
         (["--join", "127.0.0.1:1", "--certs", "/nowhere"], "/nowhere/ca.pem cannot be read"),
         (
             ["--join", "127.0.0.1:1", "--certs", "{certs}", "--data-root", "/nowhere"],
             "there is no such folder",
         ),
-        (["--join", "127.0.0.1:1", "--certs", "{certs}", "--listen", "a:b"], "--listen a:b: not HOST:PORT"),
+        (["--join", "127.0.0.1:1", "--certs", "{certs}", "--listen", "a:b"], "--listen a:b: write HOST:PORT"),
         (
             ["--join", "127.0.0.1:1", "--certs", "{certs}", "--advertise", ":1"],
-            "--advertise :1: not HOST:PORT",
+            "--advertise :1: write HOST:PORT",
         ),
     ],
 )

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from common.errors import FetchFailedError, OutputLostError
+from common.errors import FetchFailedError, OutputLostError, TaskError
 from common.events.catalogue.tasks import RpcResponse
 from common.model import CommittedFile, Role
 from common.rpc.statuses import UnreachableError
 from master.cluster.calls import MapFiles
 from master.scheduling.messages import Output, RunTask, TaskId
+from protos import mapreduce_pb2 as pb
+from reducer.servicer import Reducer
 from tests.master.cluster.pool import Pool, joined_pool, label_order
 
 MAP, REDUCE = TaskId(Role.MAPPER, 0), TaskId(Role.REDUCER, 0)
@@ -75,3 +78,21 @@ def test_as_the_master_ends_no_answer_is_logged(pool: Pool) -> None:
     pool.calls.close()
     mapped(pool, partitions=1)
     assert pool.statuses("Map") == []
+
+
+def test_counts_that_do_not_fit_the_records_are_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Reducer.Reduce
+
+    def miscounting(*order: Any) -> pb.ReduceResponse:
+        answer = honest(*order)
+        answer.counts.append(1.0)
+        return answer
+
+    monkeypatch.setattr(Reducer, "Reduce", miscounting)
+    with joined_pool(tmp_path) as pool:
+        command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (mapped(pool, partitions=1),))
+        with pytest.raises(TaskError, match=r"^the reducer answered 1 counts instead of 0$"):
+            pool.calls.reduce(command, label_order(partitions=1, splits=1))
+        assert pool.statuses("Reduce") == ["FAILURE"]

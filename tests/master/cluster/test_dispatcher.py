@@ -49,11 +49,11 @@ def test_an_error_of_the_user_ends_the_stage(pool: Pool) -> None:
 
 def test_a_stage_without_workers_fails(pool: Pool) -> None:
     pool.membership.lose(pool.workers[Role.MAPPER], "it died", returns=False)
-    with pytest.raises(RunFailedError, match=r"^map task 1 cannot be done: no mapper is left; .*it died$"):
+    with pytest.raises(RunFailedError, match=r"^map task 1 failed: no mapper is left; .*it died$"):
         pool.dispatcher.run(label_order())
 
 
 def test_a_worker_that_does_not_start(pool: Pool) -> None:
     pool.inbox.put(Arrival(WorkerGone(WorkerId(Role.MAPPER, 2, 1), False, "no luck")))
-    with pytest.raises(RunFailedError, match=r"^a worker does not start: no luck$"):
+    with pytest.raises(RunFailedError, match=r"^a worker did not start: no luck$"):
         pool.dispatcher.await_workers(2, 1)

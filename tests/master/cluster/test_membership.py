@@ -3,13 +3,18 @@
 import socket
 import threading
 
+import pytest
+
+from common.model import Role
 from common.rpc.channels import connect
 from common.rpc.credentials import Credentials, PeerRole
 from common.rpc.server import Server
 from common.worker.member import Ending
+from master.cluster.membership import Membership, unheard_s
+from master.scheduling.messages import WorkerId
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, add_WorkerServicer_to_server
-from tests.servers import serve_master
+from tests.servers import NO_LOG, serve_master
 
 
 def serve(credentials: Credentials, address: str = "127.0.0.1:0") -> Server:
@@ -40,3 +45,17 @@ def test_one_that_joins_as_the_run_ends_is_told_so_once_it_serves() -> None:
     master.stop()
     worker.stop()
     assert told
+
+
+@pytest.mark.parametrize(("since_s", "expected"), [(0.5, 0.0), (1.0, 0.0), (1.5, 1.0), (300.0, 299.5)])
+def test_time_in_which_nobody_listened(since_s: float, expected: float) -> None:
+    assert unheard_s(since_s) == expected
+
+
+def test_it_looks_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("master.cluster.registry.JOIN_TIMEOUT_S", 0.0)
+    killed = threading.Event()
+    membership = Membership(Credentials.fresh(), NO_LOG, lambda news: None, lambda worker: killed.set())
+    membership.expect(WorkerId(Role.MAPPER, 1, 1))
+    membership.watch(stop=killed)
+    assert killed.is_set()
