@@ -176,6 +176,13 @@ class Score(CentroidsJob):
 
 
 @dataclass(frozen=True)
+class Spread(Score):
+    """Measure how far all rows are from one point, under a name of its own in the log and the folders."""
+
+    name: ClassVar[str] = "spread"
+
+
+@dataclass(frozen=True)
 class FarthestRows(CentroidsJob):
     """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
 

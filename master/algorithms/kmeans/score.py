@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.jobs.centroids import Score, cluster_keys
+from common.jobs.centroids import Score, Spread, cluster_keys
 from common.jobs.engine import Engine
 from common.jobs.rows import Describe
 from common.kernels.exact import SumGrid, last_bit
@@ -52,7 +52,7 @@ class Ranges:
 
 
 @dataclass(frozen=True)
-class Spread:
+class SpreadAround:
     """The sum of all rows' squared distances to one point, exact but for its rounding.
 
     When each centroid is the mean of its members, the inertia follows without another look at the rows: it is
@@ -75,11 +75,11 @@ class Spread:
         return inertia if error < 1e-3 * inertia else None
 
 
-def measure_spread(engine: Engine, ranges: Ranges) -> Spread:
+def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, middle[None, None])
-    return Spread(middle, total)
+    ((_, total),) = score(engine, ranges, middle[None, None], Spread)
+    return SpreadAround(middle, total)
 
 
 def describe(engine: Engine, rows: int) -> Ranges:
@@ -89,7 +89,9 @@ def describe(engine: Engine, rows: int) -> Ranges:
     return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
 
 
-def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> list[tuple[LongArray, float]]:
+def score(
+    engine: Engine, ranges: Ranges, centroids: FloatArray, kind: type[Score] = Score
+) -> list[tuple[LongArray, float]]:
     """Measure centroids of several starts, shape (starts, k, d).
 
     Returns
@@ -99,7 +101,7 @@ def score(engine: Engine, ranges: Ranges, centroids: FloatArray) -> list[tuple[L
         centroids, rounded once.
     """
     starts, k, d = centroids.shape
-    job = Score(ranges.distance_grid(centroids.reshape(-1, d)))
+    job = kind(ranges.distance_grid(centroids.reshape(-1, d)))
     found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
     scores = []
     for start in range(starts):

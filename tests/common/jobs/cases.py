@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy, builds, floats, integers, list
 from common.jobs import apply
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score, Spread
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.grouping import groups, sort_by_key
@@ -106,6 +106,10 @@ def score(points: FloatArray) -> Job:
     return Score(ranges_of(points).distance_grid(CENTROIDS))
 
 
+def spread(points: FloatArray) -> Job:
+    return Spread(ranges_of(points).distance_grid(CENTROIDS))
+
+
 def labels_and_squared(points: FloatArray) -> tuple[list[int], list[float]]:
     labels, squared = nearest(points, CENTROIDS)
     return labels.tolist(), squared.tolist()
@@ -193,5 +197,5 @@ CASES: dict[str, Case] = {
     "label": Case(lambda _: Label(), with_centroids, find_labels),
     "wordcount": Case(lambda _: WordCount(), find=find_counts, rows=LINES, few=["a b", "b a, a"]),
 }
-SCORE = Case(score, with_centroids)
-every_job = pytest.mark.parametrize("case", [*CASES.values(), SCORE], ids=[*CASES, "score"])
+SCORES = {"score": Case(score, with_centroids), "spread": Case(spread, with_centroids)}
+every_job = pytest.mark.parametrize("case", [*CASES.values(), *SCORES.values()], ids=[*CASES, *SCORES])

@@ -12,7 +12,7 @@ from common.jobs.apply import map_rows
 from common.jobs.base import Job
 from common.jobs.rows import TakeRows
 from common.model import Block, Records
-from tests.common.jobs.cases import CASES, CENTROIDS, SCORE, Case, at_once, every_job, grouped, in_pieces
+from tests.common.jobs.cases import CASES, CENTROIDS, SCORES, Case, at_once, every_job, grouped, in_pieces
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -68,8 +68,8 @@ def test_keys_are_of_the_type_that_the_job_declares(case: Case) -> None:
 
 
 def test_every_job_has_its_own_name_and_is_tested_here() -> None:
-    assert {case.make(CENTROIDS).name for case in (*CASES.values(), SCORE)} == set(JOBS)
-    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 9
+    assert {case.make(CENTROIDS).name for case in (*CASES.values(), *SCORES.values())} == set(JOBS)
+    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 10
 
 
 def define(name: str) -> None:

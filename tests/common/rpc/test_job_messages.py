@@ -9,7 +9,7 @@ import pytest
 from common.errors import BadRequestError
 from common.jobs import JOBS
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score, Spread
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
@@ -23,6 +23,7 @@ INSTANCES: list[Job] = [
     TakeRows(),
     LloydStep(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
     Score(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
+    Spread(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     FarthestRows(limit=2**40),
     SampleRows(seed=2**63 - 1, round=4, oversampling=0.1),
     Label(),

@@ -13,12 +13,12 @@ DUMP = """\
 2026-01-31T12:00:00.200000Z master event=centroid start=2 iteration=0 key=1 value=0.3,0.4
 2026-01-31T12:00:01.000000Z master event=iteration_started iteration=1 of=5
 2026-01-31T12:00:01.100000Z M1 event=map_started stage=1 job=lloyd iteration=1 task=1 attempt=1 rows=1..16
-2026-01-31T12:00:01.400000Z master event=iteration_finished start=1 iteration=1 shift=1.0
-2026-01-31T12:00:01.500000Z master event=iteration_finished start=2 iteration=1 shift=0.0
+2026-01-31T12:00:01.400000Z master event=iteration_finished start=1 iteration=1 shift=1.0 sizes=2,1
+2026-01-31T12:00:01.500000Z master event=iteration_finished start=2 iteration=1 shift=0.0 sizes=2,1
 2026-01-31T12:00:01.500000Z master event=iteration_started iteration=2 of=5
-2026-01-31T12:00:01.600000Z master event=iteration_finished start=1 iteration=2 shift=0.5
+2026-01-31T12:00:01.600000Z master event=iteration_finished start=1 iteration=2 shift=0.5 sizes=2,1
 2026-01-31T12:00:01.600000Z master event=iteration_started iteration=3 of=5
-2026-01-31T12:00:01.900000Z master event=iteration_finished start=1 iteration=3 shift=0.0
+2026-01-31T12:00:01.900000Z master event=iteration_finished start=1 iteration=3 shift=0.0 sizes=2,1
 2026-01-31T12:00:02.000000Z master event=stopped start=1 reason="all done" iterations=3 inertia=12.5
 2026-01-31T12:00:02.100000Z master event=stopped start=2 reason="all done" iterations=1 inertia=11
 """
