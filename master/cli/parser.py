@@ -33,7 +33,7 @@ class _DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         completing_first_word = ctx.resilient_parsing and not args
-        if not completing_first_word and args[:1] not in [[name] for name in self.commands]:
+        if not completing_first_word and (not args or args[0].startswith("-")):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 

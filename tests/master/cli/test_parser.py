@@ -77,6 +77,7 @@ def test_an_instance_gives_the_defaults() -> None:
     ("arguments", "message"),
     [
         ([], "Missing option '--sides'."),
+        (["paint", "--sides", "3"], "No such command 'paint'."),
         (["--sides", "many"], "Invalid value for '--sides': 'many' is not a valid integer."),
         (["--sides", "3", "--kind", "x"], "Invalid value for '--kind': 'x' is not one of 'open', 'closed'."),
         (["--sides", "3", "--engine", "threads"], "Invalid value for '--engine': 'threads' is not one of "),
