@@ -21,7 +21,7 @@ def make_ready(*dtypes: str) -> None:
         labels, squared = plain.nearest(points.astype(np.float64), centroids)
         nearest_by_products(points.astype(np.float64), centroids)
         add_numbers(labels, squared, grid.constants[:, :1], np.zeros(8), np.zeros((8, grid.limbs)))
-        for index in (BoxIndex(points, grid), BoundsIndex(points, grid, dear_row=0)):
+        for index in (BoxIndex(points, grid), BoundsIndex(points, grid, costly_row=0)):
             walk = centroids.copy()
             for far in (0.0, 0.5, 1e9, 0.5):  # One is fast, so that it alone is looked at; then it goes far.
                 walk[0] += far

@@ -43,7 +43,7 @@ _MANY = 0.5
 """If this share of a chunk's rows stays unsettled, most rows of the next will, too."""
 _PROBE_EVERY = 8
 """Then no time is spent on measuring rows, but in one of so many chunks."""
-_DEAR_ROW = 1 << 13
+_COSTLY_ROW = 1 << 13
 """Below this, choosing among a row's distances costs as much as computing all of them."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the centroids, the fastest, that may be set aside."""
@@ -52,13 +52,13 @@ _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 class BoundsIndex:
     """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
-    The points, shape (n, d), n at least 1, are kept, not copied. From `dear_row` multiplications for all
+    The points, shape (n, d), n at least 1, are kept, not copied. From `costly_row` multiplications for all
     distances of a row on, the fastest centroids are set aside.
     """
 
-    def __init__(self, points: PointArray, grid: SumGrid, dear_row: int = _DEAR_ROW) -> None:
+    def __init__(self, points: PointArray, grid: SumGrid, costly_row: int = _COSTLY_ROW) -> None:
         self.grid = grid
-        self._dear_row = dear_row
+        self._costly_row = costly_row
         self._points = read_only(points)
         self._constants = grid.constants
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
@@ -79,7 +79,7 @@ class BoundsIndex:
                 self._assign(way, chunk)
             self._starts[start] = way
         else:
-            shares = _SHARES if k * d >= self._dear_row else ()
+            shares = _SHARES if k * d >= self._costly_row else ()
             self._follow(way, motion_between(way.centroids, centroids, way.products.scale, shares))
         way.centroids = centroids.copy()
         return way.members.counts.copy(), way.members.sums.copy()

@@ -17,7 +17,7 @@ Build = Callable[[FloatArray, SumGrid], ClusterIndex]
 BUILDS: dict[str, Build] = {
     "boxes": BoxIndex,
     "bounds": BoundsIndex,
-    "bounds with the fastest set aside": partial(BoundsIndex, dear_row=0),
+    "bounds with the fastest set aside": partial(BoundsIndex, costly_row=0),
 }
 
 
