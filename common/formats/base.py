@@ -27,7 +27,7 @@ class InputFile:
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
 
 
-def describe(
+def input_of(
     path: Path,
     kind: InputFormat,
     fields: int,

@@ -7,7 +7,7 @@ from typing import overload
 import numpy as np
 
 from common.errors import InputError
-from common.formats.base import InputFile, describe
+from common.formats.base import InputFile, input_of
 from common.formats.line_index import (
     NEWLINE,
     CodeArray,
@@ -26,7 +26,7 @@ def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
     index = LineIndex(path, blank_rows=True)
     if not index.rows:
         raise InputError.at(str(path), "the file is empty; it needs at least one line")
-    found = describe(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)
+    found = input_of(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)
     return IndexedFile(input=found, index=index)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.base import InputFile, describe
+from common.formats.base import InputFile, input_of
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
@@ -19,7 +19,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
     if not rows or not fields:
         raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
     chosen = choose_columns(str(path), columns, [], fields)
-    return InputFile(input=describe(path, InputFormat.NPY, fields, chosen, rows=rows, dtype=dtype))
+    return InputFile(input=input_of(path, InputFormat.NPY, fields, chosen, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:

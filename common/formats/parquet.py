@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
-from common.formats.base import InputFile, describe
+from common.formats.base import InputFile, input_of
 from common.formats.columns import block_rows, choose_columns, usable
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_numpy
@@ -29,7 +29,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
         if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(str(path), what, column=column + 1)
-    return InputFile(input=describe(path, InputFormat.PARQUET, len(names), chosen, rows=rows, dtype=dtype))
+    return InputFile(input=input_of(path, InputFormat.PARQUET, len(names), chosen, rows=rows, dtype=dtype))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError, counted
-from common.formats.base import InputFile, describe
+from common.formats.base import InputFile, input_of
 from common.formats.columns import choose_columns
 from common.formats.line_index import IndexedFile, LineIndex, split_pieces
 from common.formats.parsing import parse, split_fields
@@ -22,7 +22,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
     """Open a text file and count its rows; see `Format`."""
     index = LineIndex(path, blank_rows=False)
     layout = layout_of(str(path), index.head(), columns)
-    found = describe(
+    found = input_of(
         path,
         InputFormat.TEXT,
         layout.fields,

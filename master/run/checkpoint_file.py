@@ -62,7 +62,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class SavedCheckpoint:
     """One that was read. `skipped` has the newer files that cannot be used, and why."""
 
     path: Path
@@ -85,7 +85,7 @@ def encode_checkpoint(iteration: int, subject: Subject, parts: Sequence[Progress
     return b'{"sha256": "%s"}\n%s' % (hashlib.sha256(body).hexdigest().encode(), body)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> SavedCheckpoint:
     """Read a checkpoint's file; _UnusableError if it is incomplete or damaged."""
     try:
         first, _, body = path.read_bytes().partition(b"\n")
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if head["format"] != _FORMAT:
             raise _UnusableError(f"written by another version (format {head['format']}, expected {_FORMAT})")
         subject = Subject(InputIdentity(**head["input"]), head["parameters"])
-        return Checkpoint(path, head["iteration"], subject, tuple(map(_unpack, parts)))
+        return SavedCheckpoint(path, head["iteration"], subject, tuple(map(_unpack, parts)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _UnusableError(f"not written by this program: {error!r}") from None
 
@@ -124,7 +124,7 @@ def _unpack_array(value: Any) -> npt.NDArray[Any]:
     return numbers.reshape(value["shape"]).astype(numbers.dtype.newbyteorder("="))
 
 
-def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Checkpoint:
+def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> SavedCheckpoint:
     """Find the newest usable checkpoint and check that it is this run's.
 
     Raises
@@ -152,7 +152,7 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Che
     )
 
 
-def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int) -> None:
+def _check_parameters(checkpoint: SavedCheckpoint, subject: Subject, iterations: int) -> None:
     was, now = checkpoint.subject.parameters, subject.parameters
     for option in now | was:  # another algorithm has other options
         before, value = was.get(option, ""), now.get(option, "")
@@ -167,7 +167,7 @@ def _check_parameters(checkpoint: Checkpoint, subject: Subject, iterations: int)
         )
 
 
-def _check_input(checkpoint: Checkpoint, now: InputIdentity) -> str:
+def _check_input(checkpoint: SavedCheckpoint, now: InputIdentity) -> str:
     """Return the input's digest, "" if the checkpoint has none; UsageError if the input has changed."""
     was = checkpoint.subject.source
     if replace(was, digest="") == now:

@@ -12,7 +12,7 @@ from common.formats.unchanged import content_digest
 from common.store.files import write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Checkpoints, Progress
-from master.run.checkpoint_file import Checkpoint, Subject, encode_checkpoint
+from master.run.checkpoint_file import SavedCheckpoint, Subject, encode_checkpoint
 
 _KEPT = 2
 _CLOSE_TIMEOUT_S = 10.0
@@ -35,7 +35,7 @@ class CheckpointWriter(Checkpoints):
         self,
         data_dir: DataDir,
         subject: Subject,
-        found: Checkpoint | None,
+        found: SavedCheckpoint | None,
         log: Log,
         begun: Callable[[], None] = lambda: None,
     ) -> None:

@@ -9,7 +9,7 @@ from common.events.catalogue import run, tasks
 from common.events.catalogue.base import Event
 from common.events.catalogue.kmeans import IterationFinished, Stopped
 from common.events.line import Entry
-from master.views.words import describe
+from master.views.words import in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -40,7 +40,7 @@ class PlainScreen(Screen):
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Print the events."""
-        self.say([text for entry in entries if (text := describe(entry.event)) is not None])
+        self.say([text for entry in entries if (text := in_words(entry.event)) is not None])
 
     def say(self, lines: Sequence[str]) -> None:
         """Print lines; if nobody reads any more, as behind `| head`, the run goes on without output."""

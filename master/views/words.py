@@ -47,7 +47,7 @@ TEMPLATES: dict[type[Event], str] = {
 """What the screen shows: an event's fields in words; `start` names one of several starts, if there are."""
 
 
-def describe(event: Event) -> str | None:
+def in_words(event: Event) -> str | None:
     """Put an event into words; None for one that is not shown."""
     match event:
         case run.RunFailed(checkpoint=path):

@@ -36,7 +36,7 @@ from common.events.catalogue.workers import (
 )
 from common.events.line import Entry
 from master.views.terminal import LiveScreen, PlainScreen
-from master.views.words import TEMPLATES, describe
+from master.views.words import TEMPLATES, in_words
 
 MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration": 2, "task": 1, "attempt": 3}
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
@@ -92,7 +92,7 @@ WORDS: list[tuple[Event, str | None]] = [
 
 @pytest.mark.parametrize(("event", "words"), WORDS, ids=lambda value: getattr(value, "name", ""))
 def test_events_in_words(event: Event, words: str | None) -> None:
-    assert describe(event) == words
+    assert in_words(event) == words
 
 
 def entries(*events: Event) -> list[Entry]:
