@@ -45,7 +45,7 @@ $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
 	@touch $(ENGINES)
 
-UNIT_TESTS := tests/common tests/master tests/reducer tests/scripts tests/docs
+UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts tests/docs tests/test_sizes.py
 
 unit: $(READY) $(STUBS) ## run the fast tests, in under a minute: no whole runs, no Spark, no Dask
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
@@ -113,6 +113,6 @@ sample: $(READY) $(STUBS) ## generate the larger sample again
 
 clean: $(if $(wildcard .clusters),down) ## remove the environment, generated code, caches and what runs wrote
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/.lock
+	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/counts.csv data/.lock
 	rm -rf data/mappers data/reducers data/checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
