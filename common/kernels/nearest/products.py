@@ -154,7 +154,7 @@ class Products:
 def _gather(points, rows, offset, scale, out, squares):  # type: ignore[no-untyped-def]
     """Copy rows, less the offset and scaled, and find their squares."""
     for r in range(len(rows)):
-        i, total = rows[r], out[0, 0] * 0
+        i, total = rows[r], 0.0
         for c in range(points.shape[1]):
             out[r, c] = (points[i, c] - offset[c]) * scale
         for c in range(points.shape[1]):

@@ -1,6 +1,9 @@
 """Products against the plain formula: labels are its labels, bounds hold."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +51,30 @@ def test_bounds_hold_for_the_nearest_and_the_second(drawn: tuple[FloatArray, int
         assert found.nearest[r] >= scaled[label, r] * (1 - 1e-12)
         others = np.delete(scaled[:, r], label)
         assert found.second[r] <= others.min(initial=np.inf) * (1 + 1e-12) + 1e-300
+
+
+def filled(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """Stand for np.empty where the memory holds the worst that it can."""
+    return np.full(shape, np.nan if np.issubdtype(dtype, np.floating) else 77, dtype)
+
+
+@pytest.mark.parametrize("columns", [2, 6])
+def test_bounds_do_not_depend_on_what_the_memory_held(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = np.random.default_rng(0).normal(size=(40, columns)), 4, 1
+
+    def bounds() -> tuple[bytes, ...]:
+        products, points, centroids, _ = prepared(drawn)
+        rows = np.arange(len(points), dtype=np.uint32)
+        products.set_centroids(read_only(centroids))
+        others = products.bound_others(read_only(points), rows, rows % 4, np.arange(4)).tobytes()
+        products.set_centroids(read_only(centroids))
+        products.assign(read_only(points), rows)
+        return others, *(array[: len(rows)].tobytes() for array in products.found)
+
+    expected = bounds()
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", filled)
+        assert bounds() == expected
 
 
 @given(drawn=data(), first=st.integers(1, 12))
