@@ -47,7 +47,7 @@ $(ENGINES): pyproject.toml | $(READY)
 
 UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts tests/docs tests/test_sizes.py
 
-unit: $(READY) $(STUBS) ## run the fast tests, in under a minute: no whole runs, no Spark, no Dask
+unit: $(READY) $(STUBS) ## run the fast tests, in about a minute: no whole runs, no Spark, no Dask
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
 # Most tests wait for other processes: a few at a time take less of it. A file's tests stay together.
@@ -111,8 +111,8 @@ certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv
 
-clean: $(if $(wildcard .clusters),down) ## remove the environment, generated code, caches and what runs wrote
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: $(if $(and $(wildcard .clusters),$(wildcard $(READY))),down) ## remove the environment, generated code, caches and what runs wrote
+	rm -rf $(VENV) .clusters build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f protos/*_pb2*.py protos/*_pb2*.pyi dump.txt data/centroids.txt data/counts.csv data/.lock
 	rm -rf data/mappers data/reducers data/checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

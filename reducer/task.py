@@ -5,6 +5,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
 
+import numpy as np
+
 from common.errors import FetchFailedError
 from common.jobs.apply import reduce_runs
 from common.jobs.base import Job
@@ -46,12 +48,12 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Exec
         A newer attempt or stage has begun; nothing was committed.
     """
     output = reduce_runs(task.job, shuffle(task, fetch, pool))
-    shown = output.values.shape[1] - (task.job.counts and len(output) > 0)
-    written = Records(output.keys, output.values[:, :shown])
+    left_out = 1 if task.job.counts and len(output) else 0
+    values, counts = np.split(output.values, [output.values.shape[1] - left_out], axis=1)
     kind = task.options.intermediate
     with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
-        file = files.write(REDUCE_OUTPUT, encode(written, kind))
-    return ReduceResult(file, output.values[:, shown:].ravel().tolist())
+        file = files.write(REDUCE_OUTPUT, encode(Records(output.keys, values), kind))
+    return ReduceResult(file, counts.ravel().tolist())
 
 
 def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:

@@ -84,7 +84,7 @@ _MEANINGS = {
     "value": "coordinates, as in centroids.txt",
     "versions": "of this program, Python and the packages it may use, as `name=version`",
     "worker": "name of the worker: M1, R2, ...; on Dask its address",
-    "worker_task": "`mapper/` or `reducer/` and the number of the task",
+    "role": "`mapper` or `reducer`: whose task it is",
 }
 _SPECIAL_MEANINGS = {
     ("Cluster", "engine"): "the cluster's software and its version",

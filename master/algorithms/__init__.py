@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
 
+from common.errors import UsageError
 from master.algorithms.base import Command
 
 
@@ -22,8 +23,13 @@ def own_commands() -> list[Command]:
 
 
 def announced_commands() -> Iterator[Command]:
-    """Yield the commands of installed packages that announce theirs."""
+    """Yield the commands of installed packages that announce theirs; UsageError if one does not load."""
     from importlib.metadata import entry_points  # takes a while
 
     for announced in entry_points(group="mapreduce.algorithms"):
-        yield from announced.load()
+        try:
+            yield from announced.load()
+        except Exception as error:
+            raise UsageError(
+                f"command {announced.name} ({announced.value}) cannot be loaded: {error!r}"
+            ) from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from common.errors import UsageError
 from common.model import Role
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
@@ -80,6 +81,9 @@ def main() -> None:
         command_line(commands_for(sys.argv[1:]), execute).main(standalone_mode=False)
     except click.Abort:
         sys.exit(130)
+    except UsageError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()} (--help lists the options)", err=True)
         sys.exit(error.exit_code)

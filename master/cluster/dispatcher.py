@@ -7,10 +7,10 @@ from typing import NamedTuple, TypeAlias
 
 from common.errors import MapReduceError, RunFailedError, TaskError
 from common.events.catalogue.run import InternalError
-from common.events.catalogue.tasks import LateAnswerDropped
+from common.events.catalogue.tasks import LateAnswerDropped, attempt_fields
 from common.events.catalogue.workers import WorkerSuspected
 from common.events.log import Log
-from common.model import Role
+from common.model import Attempt, Role, Stage
 from common.rpc.statuses import UnreachableError
 from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.membership import Membership
@@ -37,10 +37,10 @@ _MOST_CALLS = 1024
 
 
 class Arrival(NamedTuple):
-    """A notice on its way to the scheduler, and the stage it belongs to; 0 for news of workers."""
+    """A notice on its way to the scheduler, and the stage that a task's belongs to."""
 
     notice: Notice
-    sequence: int = 0
+    stage: Stage | None = None
 
 
 Inbox: TypeAlias = "queue.SimpleQueue[Arrival]"
@@ -106,15 +106,15 @@ class Dispatcher:
         """Wait for the next notice; return what the scheduler makes of it."""
         try:
             wait_s = None if scheduler.wake_s is None else max(0.0, scheduler.wake_s - time.monotonic())
-            notice, of_sequence = self._inbox.get(timeout=wait_s)
+            notice, stage = self._inbox.get(timeout=wait_s)
         except queue.Empty:
             return scheduler.handle(TimePassed(), time.monotonic())
         match notice:
-            case TaskSucceeded(Output(task, attempt)) | TaskFailed(task, attempt):
-                if of_sequence != sequence or not scheduler.is_running(task, attempt):
+            case TaskSucceeded(Output(task, number)) | TaskFailed(task, number) if stage is not None:
+                if stage.sequence != sequence or not scheduler.is_running(task, number):
                     if isinstance(notice, TaskSucceeded):  # a failure that comes too late does not matter
-                        name = f"{task.role}/{task.index + 1}"
-                        self._log.event(LateAnswerDropped(worker_task=name, attempt=attempt))
+                        late = attempt_fields(Attempt(stage, task.index, number))
+                        self._log.event(LateAnswerDropped(**late, role=task.role))
                     return []
         return scheduler.handle(notice, time.monotonic())
 
@@ -131,7 +131,7 @@ class Dispatcher:
         except Exception as error:
             self._log.event(InternalError(error=repr(error)))
             notice = TaskFailed(task, attempt, RunFailedError(f"internal error: {error!r}"))
-        self._inbox.put(Arrival(notice, order.stage.sequence))
+        self._inbox.put(Arrival(notice, order.stage))
 
 
 def _final(task: TaskId, error: MapReduceError) -> MapReduceError:

@@ -12,6 +12,8 @@ from common.rpc.credentials import HOW_TO_MAKE
 from master.options.declare import EngineName, at_least, at_most, option, required
 
 _LONGEST_DELAY_S = 600
+_MOST_WORKERS = 1 << 14
+"""Each reducer is a partition file of each mapper, and each worker a process or a task."""
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -108,7 +110,9 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         at_least("--mappers", self.mappers, 1)
+        at_most("--mappers", self.mappers, _MOST_WORKERS)
         at_least("--reducers", self.reducers, 1)
+        at_most("--reducers", self.reducers, _MOST_WORKERS)
         at_least("--threads", self.threads, 0)
         at_least("--splits", self.splits, 0)
 

@@ -147,8 +147,8 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Sav
         reasons = "; ".join(f"{path.name}: {reason}" for path, reason in skipped.items())
         raise UsageError(f"--resume: no checkpoint in {data_dir.checkpoints} can be used ({reasons})")
     raise UsageError(
-        f"--resume: no checkpoint in {data_dir.checkpoints}. "
-        "Either no run was started or the last run finished"
+        f"--resume: no checkpoint in {data_dir.checkpoints}: the last run ended well, or before its first "
+        "checkpoint, or there was none. Run the command without --resume"
     )
 
 

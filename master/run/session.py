@@ -70,15 +70,18 @@ def _check_paths(config: RunConfig, data_dir: DataDir, results: Sequence[Path]) 
 
 
 @contextmanager
-def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
+def open_source(
+    config: RunConfig, file_names: Sequence[str] = (), reserved_names: Sequence[str] = ()
+) -> Iterator[Source]:
     """Check the options, lock the data directory and open the input.
 
-    The files of an earlier run stay as they are. `file_names` are the results that this run will write.
+    The files of an earlier run stay as they are. `file_names` are the results that this run will write,
+    `reserved_names` those of others that it must not replace.
     """
     engine = check_options(config)
     data_dir = DataDir(config.output.data_dir)
     results = [data_dir.result(name) for name in file_names]
-    _check_paths(config, data_dir, results)
+    _check_paths(config, data_dir, [*results, *map(data_dir.result, reserved_names)])
     with data_dir.locked(), ExitStack() as stack:
         yield Source(data_dir, engine.open_input(config, stack), engine, results)
 

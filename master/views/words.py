@@ -28,7 +28,7 @@ TEMPLATES: dict[type[Event], str] = {
     run.IterationStarted: "\niteration {iteration} of {of}",
     workers.AwaitingWorkers: (
         "waiting for {mappers} mappers and {reducers} reducers at {address}; "
-        "on their hosts: python -m mapper --join {address} --certs FOLDER"
+        "on their hosts: python -m mapper (or reducer) --join {address} --certs FOLDER"
     ),
     workers.Listening: "more workers may join at {address}",
     workers.WorkerJoined: "{worker} joined at {address}",
@@ -42,6 +42,7 @@ TEMPLATES: dict[type[Event], str] = {
     kmeans.InitialCentroids: "\n{start}initial centroids",
     kmeans.EmptyCluster: "  cluster {key} is empty; its centroid stays",
     kmeans.IterationFinished: "  {start}largest shift {shift:g}",
+    kmeans.BestStart: "\nbest: {start}of {of} starts; inertia {inertia}",
     kmeans.Stopped: "\n{start}{reason}; {iterations} iterations, inertia {inertia}",
 }
 """What the screen shows: an event's fields in words; `start` names one of several starts, if there are."""

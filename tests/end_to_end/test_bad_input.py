@@ -163,6 +163,16 @@ def test_predict(tmp_path: Path, centroids: str, message: str) -> None:
     assert line == message.format(path=path)
 
 
+@pytest.mark.parametrize("option", ["--labels", "--dump"])
+def test_predict_does_not_replace_the_centroids(tmp_path: Path, option: str) -> None:
+    assert run_master(tmp_path, *GOOD).returncode == 0
+    before = contents_of(tmp_path)
+    predict = ["predict", "--centroids", "data/centroids.txt", "--input", SAMPLE, "--labels", "labels.txt"]
+    line = refuse(tmp_path, *predict, option, "data/centroids.txt")
+    assert line == f"{option} data/centroids.txt would overwrite the result"
+    assert contents_of(tmp_path) == before
+
+
 def test_input_in_a_workers_folder(tmp_path: Path) -> None:
     assert run_master(tmp_path, *GOOD).returncode == 0
     path = "data/mappers/M1/map_output.txt"

@@ -44,7 +44,10 @@ from tests.story import Story, containing, matching, story_of
 POINTS = np.round(np.random.default_rng(5).normal(size=(60, 2)) + [[0, 0], [3, 1], [1, 3]] * 20, 3)
 SLOW = ("--task-delay", 0.3)
 MAP = opens("M1/.map_output")
-NOTHING = "no checkpoint in data/checkpoints. Either no run was started or the last run finished"
+NOTHING = (
+    "no checkpoint in data/checkpoints: the last run ended well, or before its first checkpoint, "
+    "or there was none. Run the command without --resume"
+)
 
 Undisturbed = Callable[..., tuple[str, str]]
 

@@ -57,7 +57,7 @@ class IterationFinished(IterationEvent):
     """
 
     shift: float
-    sizes: tuple[int, ...]
+    sizes: tuple[int, ...] = ()
     inertia: float | None = None
 
 

@@ -63,11 +63,10 @@ class RpcResponse(AttemptEvent):
     reason: str | None = None
 
 
-class LateAnswerDropped(Event):
+class LateAnswerDropped(AttemptEvent):
     """An attempt succeeded after nobody waited for it any more."""
 
-    worker_task: str
-    attempt: int
+    role: str
 
 
 class MapStarted(AttemptEvent):

@@ -76,6 +76,8 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
 
     centroids: FloatArray
 
+    reserved_names: ClassVar = (_CENTROIDS_FILE,)
+
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
         _check_columns(self.centroids, source, "--centroids")

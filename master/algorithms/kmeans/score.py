@@ -72,7 +72,8 @@ class SpreadAround:
         # A centroid's own rounding, relative to its size, counts twice its distance to the point.
         uncertain = squared + np.sqrt(squared) * np.sqrt((centroids**2).sum(axis=1))
         error = 2.0**-50 * math.fsum([self.total, *(sizes * uncertain).tolist()])
-        return inertia if error < 1e-3 * inertia else None
+        # Twelve digits are shown: the last ones differ from those of the sum over all rows.
+        return float(f"{inertia:.12g}") if error < 1e-3 * inertia else None
 
 
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:

@@ -25,19 +25,19 @@ def test_events_arrive_in_their_order(tmp_path: Path) -> None:
     channel = connect(server.address, credentials, PeerRole.MASTER)
     log = RemoteLog("M1", MasterStub(channel))
     for task in range(1, 100):
-        log.event(LateAnswerDropped(worker_task="mapper/1", attempt=task))
+        log.event(LateAnswerDropped(stage=1, job="label", task=1, attempt=task, role="mapper"))
     log.flush()
     channel.close()
     server.stop()
     recorder.close()
     dump.close()
-    arrived = story_of(tmp_path).of(LateAnswerDropped, process="M1", worker_task="mapper/1")
+    arrived = story_of(tmp_path).of(LateAnswerDropped, process="M1", task=1)
     assert [event.attempt for event in arrived] == list(range(1, 100))
 
 
 def test_without_a_master_lines_are_lost_and_nobody_waits() -> None:
     channel = connect(f"127.0.0.1:{free_port()}", Credentials.fresh(), PeerRole.MASTER)
     log = RemoteLog("M1", MasterStub(channel))
-    log.event(LateAnswerDropped(worker_task="mapper/1", attempt=1))
+    log.event(LateAnswerDropped(stage=1, job="label", task=1, attempt=1, role="mapper"))
     log.flush()
     channel.close()

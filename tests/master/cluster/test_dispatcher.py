@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import InputError, RunFailedError
 from common.events.catalogue.tasks import LateAnswerDropped
-from common.model import Role
+from common.model import Role, Stage
 from master.cluster.calls import MapFiles, ReduceOutput
 from master.cluster.dispatcher import Arrival
 from master.scheduling.messages import Output, TaskId, TaskSucceeded, WorkerGone, WorkerId
@@ -35,10 +35,12 @@ def test_a_stage_with_reduce_tasks_has_their_outputs_bytes(pool: Pool) -> None:
 
 def test_an_answer_of_an_earlier_stage_is_dropped(pool: Pool) -> None:
     late = Output(TaskId(Role.MAPPER, 0), 1, pool.workers[Role.MAPPER], None)
-    pool.inbox.put(Arrival(TaskSucceeded(late), sequence=1))
+    pool.inbox.put(Arrival(TaskSucceeded(late), stage=Stage(1, "label")))
     outputs = pool.dispatcher.run(label_order(sequence=2))
     assert all(isinstance(output.content, MapFiles) for output in outputs)
-    assert pool.log.of(LateAnswerDropped) == [LateAnswerDropped(worker_task="mapper/1", attempt=1)]
+    assert pool.log.of(LateAnswerDropped) == [
+        LateAnswerDropped(stage=1, job="label", task=1, attempt=1, role="mapper")
+    ]
 
 
 def test_an_error_of_the_user_ends_the_stage(pool: Pool) -> None:

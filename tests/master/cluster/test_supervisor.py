@@ -23,6 +23,7 @@ def cluster_of(process: WorkerProcess, inbox: Inbox) -> Cluster:
 
 
 def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_path: Path) -> None:
+    before = psutil.Process().children()
     inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
     cluster = cluster_of(process, inbox)
     cluster.start()
@@ -34,4 +35,4 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert lost.reason == f"M1 (process {process.pid}) was ended by signal 9 (SIGKILL)"
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(before)

@@ -58,7 +58,7 @@ WORDS: list[tuple[Event, str | None]] = [
     (
         AwaitingWorkers(address="a:1", mappers=2, reducers=1),
         "waiting for 2 mappers and 1 reducers at a:1; "
-        "on their hosts: python -m mapper --join a:1 --certs FOLDER",
+        "on their hosts: python -m mapper (or reducer) --join a:1 --certs FOLDER",
     ),
     (StageStarted(stage=1, job="lloyd"), None),
     (RpcCall(to="M1", **MAP), "  -> M1 Map task 1 attempt 3"),
@@ -86,7 +86,7 @@ WORDS: list[tuple[Event, str | None]] = [
     ),
     (IterationFinished(iteration=1, shift=0.25, sizes=(1, 2)), "  largest shift 0.25"),
     (Stopped(reason="done", iterations=2, inertia=1.5), "\ndone; 2 iterations, inertia 1.5"),
-    (BestStart(start=1, of=3, inertia=2.5), "  best_start start=1 of=3 inertia=2.5"),
+    (BestStart(start=1, of=3, inertia=2.5), "\nbest: start 1, of 3 starts; inertia 2.5"),
 ]
 
 
