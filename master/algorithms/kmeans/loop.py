@@ -255,7 +255,7 @@ def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: 
 def _why(result: KMeansResult, config: KMeansConfig) -> str:
     if result.converged:
         return f"converged: no centroid moved more than {config.tol:g}"
-    return f"all {config.iterations} iterations done"
+    return f"not converged: a centroid still moved more than {config.tol:g}"
 
 
 def _log_centroids(log: Log, start: _Start) -> None:

@@ -161,7 +161,9 @@ def test_it_stops_at_the_iteration_limit(run: Run) -> None:
     assert (result.n_iter, result.converged) == (3, False)
     assert [event.iteration for event in log.of(IterationFinished)] == [1, 2, 3]
     (stopped,) = log.of(Stopped)
-    assert stopped == Stopped(reason="all 3 iterations done", iterations=3, inertia=result.inertia)
+    assert stopped == Stopped(
+        reason="not converged: a centroid still moved more than 0", iterations=3, inertia=result.inertia
+    )
 
 
 def test_it_stops_when_no_centroid_moves_more_than_tol(run: Run) -> None:
