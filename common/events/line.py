@@ -109,9 +109,9 @@ def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
 
 def _form(value: Any, special: str = ' "\\') -> str:
     """Write a value; a text is quoted if it holds one of the special characters."""
-    if isinstance(value, tuple):
-        return ",".join([_form(item, ' "\\,') for item in value])
     if not isinstance(value, str):
+        if isinstance(value, tuple):
+            return ",".join([_form(item, ' "\\,') for item in value])
         return repr(float(value)) if isinstance(value, float) else str(value)
     if value.isalnum():  # most are
         return value

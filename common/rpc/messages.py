@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
@@ -116,20 +117,36 @@ def unpack(kind: type[_T], message: Any) -> _T:
 
     BadRequestError if a word is unknown, a number is out of its bounds, or fields contradict each other.
     """
-    return cast(_T, _unpacked(kind, message))
+    return cast(_T, _unpacker(cast(Any, kind))(message))
 
 
-def _unpacked(kind: Any, message: Any) -> Any:
+@cache
+def _unpacker(kind: Any) -> Callable[[Any], Any]:
+    """Return what unpacks values of a type; found once, for a message has up to fifteen fields."""
     if kind in _WORDS:
-        return _WORDS[kind].unpack(message)
+        return _WORDS[kind].unpack
     if kind not in _MESSAGES:
-        return _PLAIN.get(kind, lambda value: value)(message)
-    values = {field.name: _unpacked(field.type, getattr(message, field.name)) for field in fields(kind)}
-    for name, (low, high) in _BOUNDS.get(kind, {}).items():
-        within(values[name], low, high, name)
-    value = kind(**values)
-    if kind in _CHECKS:
-        _CHECKS[kind](value)
+        return _PLAIN.get(kind, _as_it_is)
+    kinds: dict[str, Any] = {field.name: field.type for field in fields(kind)}
+    unpackers = [(name, _unpacker(its_kind)) for name, its_kind in kinds.items()]
+    bounds = _BOUNDS.get(kind, {}).items()
+    check: Callable[[Any], None] = _CHECKS.get(kind, _as_it_is)
+
+    def unpacked(message: Any) -> Any:
+        values = {
+            name: getattr(message, name) if unpacker is _as_it_is else unpacker(getattr(message, name))
+            for name, unpacker in unpackers
+        }
+        for name, (low, high) in bounds:
+            within(values[name], low, high, name)
+        value = kind(**values)
+        check(value)
+        return value
+
+    return unpacked
+
+
+def _as_it_is(value: Any) -> Any:
     return value
 
 
