@@ -57,7 +57,7 @@ class WorkerCalls:
 
     def __init__(self, membership: Membership, options: TaskOptions, log: Log) -> None:
         self._membership = membership
-        self._options = options
+        self._options = pack(options)
         self._call_log = CallLog(log)
         self.close = self._call_log.close
 
@@ -71,7 +71,7 @@ class WorkerCalls:
             input=pack(order.source),
             split=pack(split),
             partitions=order.partitions,
-            options=pack(self._options),
+            options=self._options,
         )
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
             response = mapper.Map(request, timeout=TASK_TIMEOUT_S)
@@ -89,7 +89,7 @@ class WorkerCalls:
             attempt=attempt,
             job=pack_job(order.job, {}),
             sources=[pack(self._source(output, command.task.index)) for output in command.sources],
-            options=pack(self._options),
+            options=self._options,
         )
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
