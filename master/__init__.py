@@ -3,15 +3,16 @@
 `from master import KMeans` gives the estimator; the command line never loads it.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # for type checkers; nothing is imported here, for `__main__` first says from where
 if TYPE_CHECKING:
+    from typing import Any
+
     from master.estimator import KMeans as KMeans
 
 __all__ = ["KMeans"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "KMeans":
         from master.estimator import KMeans
 

@@ -1,8 +1,14 @@
 """Start a reducer: `python -m reducer`. The master does it, or a person with `--join`, on any host."""
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Python searches the working directory first, whatever lies there: search the program's own folder.
+    _root = __file__.rsplit("/", 2)[0]
+    sys.path[:1] = [] if _root in sys.path[1:] else [_root]
+
 import os
 import signal
-import sys
 
 from common.worker.lifeline import Lifeline
 
@@ -10,7 +16,7 @@ from common.worker.lifeline import Lifeline
 def main() -> None:
     """Watch the master from the first moment on, if it started us; import what takes a while; serve."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
-    lifeline = Lifeline() if "--index" in sys.argv else None
+    lifeline = Lifeline() if "--from-master" in sys.argv else None
     on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to tidy yet, and no traceback
     from common.model import Role
     from common.worker.command import worker_command

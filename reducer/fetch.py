@@ -62,6 +62,6 @@ class Fetcher:
         """Keep one channel for each address; a restarted mapper has a new one."""
         with self._lock:
             if address not in self._mappers:
-                channel = connect(address, self._worker.credentials, PeerRole.MAPPER)
+                channel = connect(address, self._worker.certificates, PeerRole.MAPPER)
                 self._mappers[address] = MapperStub(channel)
             return self._mappers[address]

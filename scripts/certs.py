@@ -1,11 +1,11 @@
-"""Make the certificates and the secret with which a master and workers on other machines trust each other.
+"""Make the certificates with which a master and workers on other machines trust each other.
 
 `python -m scripts.certs --out certs` (or `make certs`) makes one folder for each role, with all that a host
 of that role needs and nothing else:
 
-    certs/master/     ca.pem  master.pem   master.key   secret
-    certs/mapper/     ca.pem  mapper.pem   mapper.key   secret
-    certs/reducer/    ca.pem  reducer.pem  reducer.key  secret
+    certs/master/     ca.pem  master.pem   master.key
+    certs/mapper/     ca.pem  mapper.pem   mapper.key
+    certs/reducer/    ca.pem  reducer.pem  reducer.key
     certs/ca.key      signs more certificates; keep it off the hosts, or use --forget-ca-key and keep none
 """
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from common.rpc.credentials import CA_FILE, SECRET_FILE, PeerRole, new_secret
+from common.rpc.credentials import CA_FILE, PeerRole
 
 _CLOCK_SKEW = timedelta(hours=1)
 """New certificates are valid on a host whose clock is late by at most this."""
@@ -105,7 +105,7 @@ def make_folders(
         Something is there already: certificates in use are never overwritten.
     """
     out.mkdir(mode=0o700)
-    authority, secret = make_authority(stop), new_secret()
+    authority = make_authority(stop)
     if keep_authority_key:
         _write(out / "ca.key", authority.key_pem, 0o600)
     for role in roles:
@@ -114,7 +114,6 @@ def make_folders(
         _write(folder / CA_FILE, authority.pem, 0o644)
         _write(folder / f"{role}.pem", own.pem, 0o644)
         _write(folder / f"{role}.key", own.key_pem, 0o600)
-        _write(folder / SECRET_FILE, f"{secret}\n".encode(), 0o600)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -123,7 +122,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
 
 
-@click.command(help="Make certificates and a secret for a master and workers on several machines.")
+@click.command(help="Make certificates for a master and workers on several machines.")
 @click.option("--out", default="certs", type=click.Path(path_type=Path), help="A new folder.  [certs]")
 @click.option("--days", default=365, type=click.IntRange(1, 3650), help="How long they are valid.  [365]")
 @click.option("--forget-ca-key", is_flag=True, help="Do not keep the key that signs more certificates.")

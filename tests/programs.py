@@ -186,7 +186,7 @@ def release_ports() -> None:
 
 
 def make_certificates(folder: Path) -> Path:
-    """Make certificates and a secret for all roles; return their folder."""
+    """Make certificates for all roles; return their folder."""
     certs = folder / "certs"
     subprocess.run(
         [sys.executable, "-m", "scripts.certs", "--out", str(certs)],

@@ -1,6 +1,6 @@
 """Real servers of every role, in this process, with certificates if wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +10,9 @@ from google.protobuf.message import Message
 
 from common.events.dump import Dump
 from common.events.log import Log
+from common.rpc.address import SOCKET, new_master_socket, remove_socket_folder
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
@@ -39,23 +40,41 @@ SERVICES = {
 class Serving:
     """One server of each role, and the errors that they would have logged."""
 
-    credentials: dict[PeerRole, Credentials]
+    certificates: dict[PeerRole, Certificates | None]
     addresses: dict[PeerRole, str] = field(default_factory=dict)
     errors: list[BaseException] = field(default_factory=list)
 
-    def channel(self, callee: PeerRole, caller: Credentials) -> grpc.Channel:
+    def channel(self, callee: PeerRole, caller: Certificates | None) -> grpc.Channel:
         """Connect as its user would."""
         return connect(self.addresses[callee], caller, callee)
 
 
 @contextmanager
-def serving(credentials: dict[PeerRole, Credentials], folder: Path) -> Iterator[Serving]:
+def listening(
+    certificates: Certificates | None = None, on_error: Callable[[str, BaseException], None] = lambda *_: None
+) -> Iterator[Server]:
+    """Make a server, at a socket or, with certificates, at a free port; stop it when the block ends."""
+    server = Server(certificates, on_error, new_master_socket() if certificates is None else "127.0.0.1:0")
+    try:
+        yield server
+    finally:
+        server.stop()
+        if server.address.startswith(SOCKET):
+            remove_socket_folder(server.address)
+
+
+LOCAL: dict[PeerRole, Certificates | None] = dict.fromkeys(PeerRole)
+"""Nobody has certificates."""
+
+
+@contextmanager
+def serving(certificates: dict[PeerRole, Certificates | None], folder: Path) -> Iterator[Serving]:
     """Serve as a master, a mapper and a reducer until the block ends."""
-    result = Serving(credentials)
+    result = Serving(certificates)
     with ExitStack() as stack:
         for role in PeerRole:
-            own = credentials[role]
-            server = Server(own, lambda number, error: result.errors.append(error))
+            own = certificates[role]
+            server = stack.enter_context(listening(own, lambda number, error: result.errors.append(error)))
             if role is PeerRole.MASTER:
                 dump = Dump(folder / "dump.txt")
                 stack.callback(dump.close)
@@ -67,21 +86,31 @@ def serving(credentials: dict[PeerRole, Credentials], folder: Path) -> Iterator[
                 add(server.grpc, worker_context(folder / role, own))
                 add_WorkerServicer_to_server(Ending(), server.grpc)
             server.start()
-            stack.callback(server.stop)
             result.addresses[role] = server.address
         yield result
 
 
-def serve_master(server: Server, credentials: Credentials, log: Recorder = NO_LOG) -> Membership:
+def serve_master(
+    server: Server,
+    certificates: Certificates | None = None,
+    log: Recorder = NO_LOG,
+    *,
+    takes_strangers: bool = True,
+) -> Membership:
     """Add the Master service of a run that starts no process of its own."""
-    membership = Membership(credentials, log, lambda news: None, lambda worker: None)
-    add_MasterServicer_to_server(MasterService(membership, 1, log), server.grpc)
+    membership = Membership(
+        certificates, log, lambda news: None, lambda worker: None, takes_strangers=takes_strangers
+    )
+    service = MasterService(membership, 1, log, local=certificates is None)
+    add_MasterServicer_to_server(service, server.grpc)
     return membership
 
 
-def worker_context(folder: Path, credentials: Credentials, log: Log = NO_LOG) -> WorkerContext:
+def worker_context(
+    folder: Path, certificates: Certificates | None = None, log: Log = NO_LOG
+) -> WorkerContext:
     """Make what a worker's service works with."""
-    return WorkerContext(NodeStore(folder, 1), credentials, None, Attempts(), log)
+    return WorkerContext(NodeStore(folder, 1), certificates, None, Attempts(), log)
 
 
 def methods() -> dict[str, tuple[PeerRole, type[Message]]]:

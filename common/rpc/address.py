@@ -1,10 +1,19 @@
-"""Addresses, HOST:PORT, as users write them."""
+"""Where a process of a run listens: HOST:PORT, as users write it, or a socket in a folder of this machine."""
 
-from common.errors import UsageError
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from common.errors import RunFailedError, UsageError
+
 WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104
 """To listen at one of these means to listen at every address of this host."""
+SOCKET = "unix:"
+"""An address that begins with it is a socket's path: who cannot enter its folder cannot connect."""
+_LONGEST_PARENT = 60
+"""A socket's path has at most 107 bytes."""
 
 
 def split_address(text: str, option: str) -> tuple[str, int]:
@@ -16,3 +25,29 @@ def split_address(text: str, option: str) -> tuple[str, int]:
     if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"{option} {text}: write HOST:PORT, as in 10.0.0.1:7000 or [::1]:7000")
     return host, int(port)
+
+
+def new_master_socket() -> str:
+    """Return a socket's address in a new folder that only this user can enter; else RunFailedError."""
+    parent = tempfile.gettempdir()
+    if len(os.fsencode(parent)) > _LONGEST_PARENT:
+        parent = "/tmp"  # noqa: S108
+    try:
+        return f"{SOCKET}{tempfile.mkdtemp(prefix='mapreduce-', dir=parent)}/master"
+    except OSError as error:
+        raise RunFailedError(f"{parent}: no folder for sockets can be made: {error.strerror}") from None
+
+
+def socket_beside(address: str, name: str) -> str:
+    """Return the address of another socket in a socket's folder."""
+    return f"{address.rpartition('/')[0]}/{name}"
+
+
+def remove_socket_folder(address: str) -> None:
+    """Remove the folder of a socket with all sockets in it, whose servers have ended, and nothing else."""
+    folder = Path(address.removeprefix(SOCKET)).parent
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if stat.S_ISSOCK(path.lstat().st_mode):
+                path.unlink()
+        folder.rmdir()

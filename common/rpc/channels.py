@@ -1,15 +1,14 @@
 """gRPC channels as every process of a run opens them, and the time limits of the calls on them."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 import grpc
 
 from common.model import CommittedFile
 from common.records import checksum
-from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.guard import SECRET_METADATA
+from common.rpc.address import SOCKET
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.statuses import DamagedFileError
 
 CONTROL_TIMEOUT_S = 10.0
@@ -37,7 +36,7 @@ COMMON_OPTIONS = (
 CHANNEL_OPTIONS = (
     *COMMON_OPTIONS,
     ("grpc.max_receive_message_length", LARGEST_REPORT_BYTES),
-    ("grpc.enable_http_proxy", 0),  # http_proxy in the environment would hijack loopback
+    ("grpc.enable_http_proxy", 0),  # http_proxy in the environment would hijack the calls
     ("grpc.enable_retries", 0),  # our own code decides: see `statuses`
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),  # a host that was cut off is back soon after the network is
@@ -46,33 +45,15 @@ CHANNEL_OPTIONS = (
 )
 
 
-class _SecretChannel:
-    """A channel as stubs use it, whose calls carry the secret.
-
-    An interceptor would cost more with each call.
-    """
-
-    def __init__(self, channel: grpc.Channel, secret: str) -> None:
-        def with_secret(make: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args, **kwargs: partial(make(*args, **kwargs), metadata=metadata)
-
-        metadata = ((SECRET_METADATA, secret),)
-        self.unary_unary = with_secret(channel.unary_unary)
-        self.unary_stream = with_secret(channel.unary_stream)
-        self.close = channel.close
-
-
-def connect(address: str, credentials: Credentials, role: str) -> grpc.Channel:
-    """Open a channel whose calls carry the secret; with certificates, the peer must have that role."""
-    certificates = credentials.certificates
+def connect(address: str, certificates: Certificates | None, role: str) -> grpc.Channel:
+    """Open a channel to a socket or, with certificates, to a peer whose certificate is of that role."""
     if certificates is None:
-        channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
-    else:
-        # Certificates name roles, not hosts.
-        options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", PeerRole(role).dns_name))
-        ours = grpc.ssl_channel_credentials(certificates.authority, certificates.key, certificates.own)
-        channel = grpc.secure_channel(address, ours, options)
-    return cast("grpc.Channel", _SecretChannel(channel, credentials.secret))
+        assert address.startswith(SOCKET)
+        return grpc.insecure_channel(address, CHANNEL_OPTIONS)
+    # Certificates name roles, not hosts.
+    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", PeerRole(role).dns_name))
+    ours = grpc.ssl_channel_credentials(certificates.authority, certificates.key, certificates.own)
+    return grpc.secure_channel(address, ours, options)
 
 
 def read_stream(chunks: Iterable[Any], expected: CommittedFile) -> bytes:

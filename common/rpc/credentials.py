@@ -1,31 +1,27 @@
-"""How a process of a run proves who it is: by the run's secret and, between machines, by a certificate.
+"""The certificates by which the processes of a run on several machines know each other.
 
 A folder made by `python -m scripts.certs` holds what one host needs:
 
     ca.pem        the authority's certificate
     ROLE.pem      this process's own certificate; ROLE is master, mapper or reducer
     ROLE.key      its private key, which only its owner may read
-    secret        the run's secret, likewise
 
-A certificate names a role, not a host, so that hosts may change their addresses.
+A certificate names a role, not a host, so that hosts may change their addresses. On one machine there are no
+certificates: there the processes use sockets in a folder that only their user can enter.
 """
 
-import hmac
-import re
-import secrets
 import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from common.errors import UsageError
 
 HOW_TO_MAKE = "make certificates with: python -m scripts.certs --out certs"
 CA_FILE = "ca.pem"
-SECRET_FILE = "secret"  # noqa: S105 (the name of its file)
 _DOMAIN = "kmeans-mapreduce.internal"
-_SECRET = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 1 << 20
 
 
@@ -50,48 +46,22 @@ class Certificates:
     own: bytes
     key: bytes = field(repr=False)
 
-
-@dataclass(frozen=True)
-class Credentials:
-    """The secret of a run, and certificates if its processes run on several machines."""
-
-    secret: str = field(repr=False)
-    certificates: Certificates | None = None
-
     @classmethod
-    def fresh(cls) -> "Credentials":
-        """Make a 256-bit secret, for a run on this machine."""
-        return cls(new_secret())
-
-    @classmethod
-    def load(cls, folder: Path, role: str) -> "Credentials":
+    def load(cls, folder: Path, role: str) -> Self:
         """Read the folder that `scripts.certs` made for a role, or the one in which it made all of them.
 
         UsageError if a file is missing, other users can read it, or the certificate does not fit the role.
         """
         if (folder / role).is_dir():
             folder /= role
-        certificates = Certificates(
+        certificates = cls(
             _read(folder / CA_FILE),
             _read(folder / f"{role}.pem"),
             _read(folder / f"{role}.key", private=True),
         )
-        path = folder / SECRET_FILE
-        secret = _read(path, private=True).decode("ascii", "replace").strip()
-        if not _SECRET.fullmatch(secret):
-            raise UsageError(f"{path} does not hold a secret of 64 hexadecimal digits; {HOW_TO_MAKE}")
         if problem := _problem(certificates, folder, PeerRole(role)):
             raise UsageError(f"{problem}; {HOW_TO_MAKE}")
-        return cls(secret, certificates)
-
-    def admits(self, secret: str) -> bool:
-        """Tell whether a caller's secret is right; the time it takes does not tell how much of it is."""
-        return hmac.compare_digest(secret.encode("utf-8", "replace"), self.secret.encode())
-
-
-def new_secret() -> str:
-    """Make 256 bits that nobody can guess."""
-    return secrets.token_hex(32)
+        return certificates
 
 
 def _read(path: Path, *, private: bool = False) -> bytes:

@@ -99,8 +99,12 @@ _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     int | None: lambda number: number or None,  # 0 on the wire, as the iteration outside the iterations
     tuple[int, ...]: tuple,
 }
+_LINE = re.compile(r"([-0-9:.TZ]{27}) \S+ (event=.*)", re.DOTALL)
+_TOKEN = re.compile(r"[0-9a-f]{64}")
 _MOST_PATH_CHARACTERS = 1 << 12
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
+_ADDRESS = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})|unix:/[^/\0][^\0]{0,105}"
+)
 
 
 def pack(value: Any) -> Any:
@@ -150,16 +154,23 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def unpack_lines(lines: Iterable[str]) -> list[str]:
-    """Return lines for dump.txt, each one line whatever it holds."""
-    return [printable(line) for line in lines]
+def unpack_lines(lines: Iterable[str], process: str) -> list[str]:
+    """Return lines for dump.txt, each one line whatever it holds, and of the process that sent it."""
+    return [_LINE.sub(rf"\1 {process} \2", printable(line)) for line in lines if _LINE.fullmatch(line)]
+
+
+def unpack_token(text: str) -> str:
+    """Return the text if it is a worker's token."""
+    if not _TOKEN.fullmatch(text):
+        raise BadRequestError("a token is 64 hexadecimal digits")
+    return text
 
 
 def unpack_address(text: str) -> str:
-    """Return the text if it is HOST:PORT; gRPC accepts much else as an address, files among it."""
+    """Return the text if it is HOST:PORT or unix:PATH; gRPC accepts much else as an address."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match[1]) < 1 << 16:
-        raise BadRequestError("an address is not HOST:PORT")
+    if match is None or not 0 < int(match[1] or 1) < 1 << 16:
+        raise BadRequestError("an address is neither HOST:PORT nor unix:PATH")
     return text
 
 

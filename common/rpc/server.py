@@ -1,15 +1,14 @@
 """The gRPC server of every process: where it may listen, and its limits."""
 
-import ipaddress
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
 from common.errors import UsageError
-from common.rpc.address import LOOPBACK
+from common.rpc.address import SOCKET
 from common.rpc.channels import COMMON_OPTIONS, LARGEST_REPORT_BYTES
-from common.rpc.credentials import HOW_TO_MAKE, Certificates, Credentials
+from common.rpc.credentials import HOW_TO_MAKE, Certificates
 from common.rpc.guard import ServerGuard
 
 _CALL_THREADS = 64
@@ -26,35 +25,31 @@ SERVER_OPTIONS = (
 
 
 class Server:
-    """A gRPC server that answers only calls with the secret and, with certificates, from the right role.
+    """A gRPC server at a socket or, with certificates, at an address where it answers only the right roles.
 
     `on_error` gets every error that is not ours, with the id that the peer got instead of its text. `listen`
-    is ADDRESS:PORT, with port 0 for any free one; without certificates the address must be a loopback one.
-    UsageError if the server must not, or cannot, listen there.
+    is a socket's address, or ADDRESS:PORT with port 0 for any free one. UsageError if the server must not, or
+    cannot, listen there.
     """
 
     def __init__(
         self,
-        credentials: Credentials,
+        certificates: Certificates | None,
         on_error: Callable[[str, BaseException], None],
-        listen: str = f"{LOOPBACK}:0",
+        listen: str,
         *,
         largest_request_bytes: int = LARGEST_REPORT_BYTES,
     ) -> None:
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal():
-            raise UsageError(f"--listen {listen}: write ADDRESS:PORT, as in 10.0.0.1:7000")
-        if credentials.certificates is None and not _is_loopback(host):
-            raise UsageError(
-                f"{listen} can be reached from other machines, so it needs --certs; {HOW_TO_MAKE}"
-            )
+        if certificates is None and not listen.startswith(SOCKET):
+            raise UsageError(f"{listen} can be reached by other users, so it needs --certs; {HOW_TO_MAKE}")
         self.grpc = grpc.server(
             ThreadPoolExecutor(_CALL_THREADS, thread_name_prefix="rpc"),
-            interceptors=[ServerGuard(credentials, on_error)],
+            interceptors=[ServerGuard(certificates is None, on_error)],
             options=(*SERVER_OPTIONS, ("grpc.max_receive_message_length", largest_request_bytes)),
             maximum_concurrent_rpcs=_MOST_CALLS,
         )
-        self.address = f"{host}:{self._bind(listen, credentials.certificates)}"
+        port = self._bind(listen, certificates)
+        self.address = listen if certificates is None else f"{listen.rpartition(':')[0]}:{port}"
 
     def _bind(self, listen: str, certificates: Certificates | None) -> int:
         try:
@@ -65,7 +60,7 @@ class Server:
             return self.grpc.add_secure_port(listen, ours)
         except RuntimeError:
             raise UsageError(
-                f"cannot listen on {listen}: the port is in use, or the address is not one of this machine"
+                f"cannot listen on {listen}: it is in use, or the address is not one of this machine"
             ) from None
 
     def start(self) -> None:
@@ -75,11 +70,3 @@ class Server:
     def stop(self, grace_s: float | None = None) -> None:
         """Take no more calls, give those that are going on some time, and cancel them."""
         self.grpc.stop(grace_s).wait()
-
-
-def _is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address; a name may mean anything."""
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False

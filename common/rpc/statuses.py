@@ -33,7 +33,7 @@ _FAULTS: dict[type[MapReduceError], tuple[StatusCode, pb.ErrorDetail.Kind.ValueT
     FetchFailedError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
 }
 _KINDS = {kind: error for error, (_, kind) in _FAULTS.items() if kind}
-_REFUSALS = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED)
+_REFUSALS = (StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED)
 
 
 class UnreachableError(TaskError):
@@ -78,7 +78,7 @@ def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
     if (ours := _our_error(failed, text)) is not None:
         return ours
     if code in _REFUSALS:
-        return RunFailedError(f"{code.name} (another secret, role or version)")
+        return RunFailedError(f"{code.name} (another role or version)")
     if code is StatusCode.CANCELLED:
         text = "the connection was closed"  # gRPC's own words are about its streams
     return _UNANSWERED.get(code, TaskError)(f"{code.name}: {text}")

@@ -14,11 +14,10 @@ import click
 
 from common.errors import MapReduceError, UsageError, printable
 from common.model import Role
-from common.rpc.address import LOOPBACK, WILDCARDS, split_address
-from common.rpc.credentials import Credentials
+from common.rpc.address import SOCKET, WILDCARDS, remove_socket_folder, socket_beside, split_address
+from common.rpc.credentials import HOW_TO_MAKE, Certificates
 from common.store.folders import locked_worker_folder
-from common.store.names import node_name
-from common.worker.lifeline import Lifeline
+from common.worker.lifeline import Lifeline, new_token
 from common.worker.member import Member, Settings
 from common.worker.remote_log import RemoteLog
 from common.worker.service import AddServicer
@@ -29,38 +28,39 @@ _HELP = "Start one {}. It joins a master, on this host or another, and works unt
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 _PATH: dict[str, Any] = {"type": click.Path(path_type=Path), "metavar": "FOLDER"}
 _ADDRESS = "the address that leads to the master"
+_ROOT = "the working directory; with a socket, any"
 
 
 @dataclass(frozen=True)
 class _Options:
-    """What the command line gives; `index` is 0 if a person started the worker."""
+    """What the command line gives."""
 
     join: str | None
     certs: Path | None
-    data_root: Path
+    data_root: Path | None
     folder: Path
     listen: str | None
     advertise: str | None
-    index: int
-    incarnation: int
+    from_master: bool
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
     """Make the command line of a worker process; `lifeline` if its master started it."""
 
     @click.command(name=role, help=_HELP.format(role), context_settings=_SETTINGS)
-    @click.option("--join", metavar="HOST:PORT", help="Where the master listens.")
-    @click.option("--certs", **_PATH, help="Certificates and secret, made by: python -m scripts.certs")
     @click.option(
-        "--data-root", **_PATH, default=".", help="Folder of the input here; nothing outside is read."
+        "--join", metavar="ADDRESS", help="Where the master listens, as it says: HOST:PORT or unix:PATH."
+    )
+    @click.option("--certs", **_PATH, help="Certificates, made by: python -m scripts.certs")
+    @click.option(
+        "--data-root", **_PATH, show_default=_ROOT, help="Folder of the input here; nothing outside is read."
     )
     @click.option("--folder", **_PATH, default=f"data/{role}s/joined", help="Folder for its files.")
     @click.option(
         "--listen", metavar="ADDRESS[:PORT]", show_default=_ADDRESS, help="Where to serve other workers."
     )
     @click.option("--advertise", metavar="HOST:PORT", help="Address to tell others, if not --listen.")
-    @click.option("--index", default=0, hidden=True)
-    @click.option("--incarnation", default=0, hidden=True)
+    @click.option("--from-master", is_flag=True, hidden=True)
     @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
     def command(debug: bool, **options: Any) -> None:
         try:
@@ -84,45 +84,67 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _by_hand(role: Role, given: _Options) -> Settings:
-    if given.join is None or given.certs is None:
-        raise UsageError(
-            "--join HOST:PORT and --certs FOLDER are required: "
-            "the master's address, and this worker's certificates"
-        )
+    if given.join is None:
+        raise UsageError("--join ADDRESS is required: where the master listens, as it says when it starts")
+    if given.data_root is not None and not given.data_root.is_dir():
+        raise UsageError(f"--data-root {given.data_root}: there is no such folder")
+    if given.join.startswith(SOCKET):
+        if {given.certs, given.listen, given.advertise} != {None}:
+            raise UsageError("--certs, --listen and --advertise are for --join HOST:PORT, not for a socket")
+        if not Path(given.join.removeprefix(SOCKET)).is_socket():
+            raise UsageError(f"--join {given.join}: there is no such socket; the run may be over")
+        return _at_socket(role, given.join, new_token(), given)
     host, port = split_address(given.join, "--join")
     if not port:
         raise UsageError(f"--join {given.join} has no port; write it as in 10.0.0.1:7000")
-    credentials = Credentials.load(given.certs, role)
+    if given.certs is None:
+        raise UsageError(
+            f"--join {given.join} needs --certs FOLDER, with this worker's certificate; {HOW_TO_MAKE}"
+        )
+    certificates = Certificates.load(given.certs, role)
     reachable = _address_towards(host, port)
     own, own_port = split_address(given.listen, "--listen") if given.listen else (reachable, 0)
-    if not given.data_root.is_dir():
-        raise UsageError(f"--data-root {given.data_root}: there is no such folder")
-    if given.advertise is not None:
-        split_address(given.advertise, "--advertise")
+    advertised = given.advertise or (reachable if own in WILDCARDS else own)
+    address, address_port = split_address(advertised, "--advertise")
     return Settings(
         role=role,
         master=given.join,
-        credentials=credentials,
+        certificates=certificates,
         listen=f"{own}:{own_port}",
-        address=given.advertise or f"{reachable if own in WILDCARDS else own}:0",
+        address=f"{address}:{address_port}",
         folder=given.folder.absolute(),
-        data_root=given.data_root.resolve(),
+        data_root=(given.data_root or Path()).resolve(),
+        token=new_token(),
     )
 
 
 def _from_master(role: Role, given: _Options, lifeline: Lifeline) -> Settings:
-    master, secret = lifeline.introduction()
-    listen = given.listen or f"{LOOPBACK}:0"
+    master, token = lifeline.introduction()
+    if given.listen is None or given.certs is None:
+        lifeline.at_end.callback(remove_socket_folder, master)  # a master that was killed has not done so
+        return _at_socket(role, master, token, given, own=True)
     return Settings(
         role=role,
         master=master,
-        credentials=Credentials.load(given.certs, role) if given.certs else Credentials(secret),
-        listen=listen,
-        address=f"{split_address(listen, '--listen')[0]}:0",
+        certificates=Certificates.load(given.certs, role),
+        listen=given.listen,
+        address=given.listen,
         folder=given.folder,
-        data_root=given.data_root if given.certs else None,
-        index=given.index,
-        incarnation=given.incarnation,
+        data_root=given.data_root,
+        token=token,
+        own=True,
+    )
+
+
+def _at_socket(role: Role, master: str, token: str, given: _Options, *, own: bool = False) -> Settings:
+    """Return the settings of a worker that serves at a socket beside its master's."""
+    address = socket_beside(master, f"{role}-{os.getpid()}")
+    return Settings(
+        *(role, master, None, address, address),
+        folder=given.folder.absolute(),
+        data_root=given.data_root,
+        token=token,
+        own=own,
     )
 
 
@@ -141,14 +163,14 @@ def _address_towards(host: str, port: int) -> str:
 def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | None) -> None:
     """Join, and serve until the run is over."""
     with ExitStack() as stack:
-        if settings.from_elsewhere:
+        if not settings.own:
             signal.signal(signal.SIGTERM, _interrupt)
             stack.enter_context(locked_worker_folder(settings.folder))
         member = Member(settings)
         member.join()
-        log = RemoteLog(node_name(settings.role, member.identity.index), member.master)
+        log = RemoteLog(member.name, settings.token, member.master)
         if lifeline is not None:
-            lifeline.at_end = log.flush
+            lifeline.at_end.callback(log.flush)
         try:
             member.serve(add_servicer, log)
             member.send_heartbeats()

@@ -1,14 +1,12 @@
 """A worker joins the master, sends heartbeats, and ends when the run is over."""
 
 import os
-import secrets
 import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 import grpc
@@ -17,9 +15,8 @@ from common.errors import RunFailedError, StaleAttemptError
 from common.events.catalogue.run import InternalError
 from common.events.log import Log
 from common.model import Role
-from common.rpc.address import split_address
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.messages import pack
 from common.rpc.server import Server
 from common.rpc.statuses import error_of, may_join_later
@@ -35,8 +32,6 @@ _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
 _JOIN_PAUSE_S = 1.0
 """Before a worker from elsewhere asks the master again; it does so as long as it takes."""
-_INSTANCE = "MAPREDUCE_INSTANCE"
-"""How a process that replaces another one knows who it is to their master."""
 _PATIENCE_S = 300.0
 """How long a worker from elsewhere goes on without hearing from its master."""
 
@@ -47,23 +42,20 @@ class Settings:
 
     role: Role
     master: str
-    """HOST:PORT."""
-    credentials: Credentials
+    """The master's address."""
+    certificates: Certificates | None
+    """None: it speaks over sockets."""
     listen: str
-    """ADDRESS:PORT."""
+    """Where to serve; ADDRESS:0 for any free port."""
     address: str
-    """HOST:PORT to tell the others; port 0 stands for the one where it serves."""
+    """What to tell the others; port 0 stands for the one where it serves."""
     folder: Path
     data_root: Path | None
     """Outside of it no input is read; None: anywhere."""
-    index: int = 0
-    """0 for a worker from elsewhere, which is told its index when it joins."""
-    incarnation: int = 0
-
-    @property
-    def from_elsewhere(self) -> bool:
-        """Tell whether a person started it."""
-        return self.index == 0
+    token: str = field(repr=False)
+    """Says to the master who this worker is."""
+    own: bool = False
+    """The master started it; else a person did."""
 
 
 class Ending(WorkerServicer):
@@ -83,33 +75,40 @@ class Member:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        known = os.environ.pop(_INSTANCE, None)
-        self._instance = (known or secrets.token_hex(8)) if settings.from_elsewhere else ""
         self._attempts = Attempts()
         self._ending = Ending()
         self._log: Log | None = None
         self._server = Server(
-            settings.credentials,
+            settings.certificates,
             self._log_internal_error,
             settings.listen,
             largest_request_bytes=LARGEST_ORDER_BYTES,
         )
-        self._channel = connect(settings.master, settings.credentials, PeerRole.MASTER)
-        self.master = MasterStub(self._channel)
-        self.identity = pb.JoinResponse(index=settings.index, incarnation=settings.incarnation)
+        self.master = MasterStub(connect(settings.master, settings.certificates, PeerRole.MASTER))
+        self._identity = pb.JoinResponse()
         """Who the master says that this worker is."""
 
+    @property
+    def name(self) -> str:
+        """The name of its slot: M1."""
+        return node_name(self._settings.role, self._identity.index)
+
     def join(self) -> None:
-        """Tell the master that this worker is here; one from elsewhere waits until there is a master."""
+        """Tell the master that this worker is here; one that a person started waits for a master."""
         shown = ""
         while not self._ending.over.is_set():  # as it may be: it joined, the answer got lost, the run ended
             try:
-                self.identity = self._join()
+                self._identity = self._join()
+                if self._identity.over:
+                    self._ending.over.set()
                 return
             except grpc.RpcError as failed:
                 error = error_of(failed)
             master = self._settings.master
-            if not (self._settings.from_elsewhere and may_join_later(error)):
+            if isinstance(error, StaleAttemptError) and self._identity.epoch and not self._settings.own:
+                # Another run: a new process of the same command serves it.
+                os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+            if self._settings.own or not may_join_later(error):
                 raise RunFailedError(f"the master at {master} rejected this worker: {error}") from None
             reason = str(error).rsplit(": ", 1)[-1]
             if reason != shown:
@@ -120,15 +119,14 @@ class Member:
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""
         self._log = log
-        settings, index = self._settings, self.identity.index
-        store = NodeStore(settings.folder, index, self.identity.epoch)
-        context = WorkerContext(store, settings.credentials, settings.data_root, self._attempts, log)
+        settings, identity = self._settings, self._identity
+        store = NodeStore(settings.folder, identity.index, identity.epoch)
+        context = WorkerContext(store, settings.certificates, settings.data_root, self._attempts, log)
         add_servicer(self._server.grpc, context)
         add_WorkerServicer_to_server(self._ending, self._server.grpc)
         self._server.start()
-        if settings.from_elsewhere:
-            name = node_name(settings.role, index)
-            click.echo(f"joined {settings.master} as {name}, serving at {self._address}", err=True)
+        if not settings.own:
+            click.echo(f"joined {settings.master} as {self.name}, serving at {self._address}", err=True)
 
     def send_heartbeats(self) -> None:
         """Send a heartbeat every second until the run is over."""
@@ -142,7 +140,7 @@ class Member:
                 if isinstance(error_of(failed), StaleAttemptError):
                     self._join_again()
                     heard_s = time.monotonic()
-                elif self._settings.from_elsewhere and time.monotonic() - heard_s > _PATIENCE_S:
+                elif not self._settings.own and time.monotonic() - heard_s > _PATIENCE_S:
                     raise RunFailedError(
                         f"no answer from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
@@ -150,7 +148,7 @@ class Member:
     def leave(self) -> None:
         """Tell the master, if it answers, that this worker goes: others do its work at once."""
         with suppress(grpc.RpcError):
-            self.master.Leave(pb.LeaveRequest(**self._name()), timeout=_LEAVE_TIMEOUT_S)
+            self.master.Leave(pb.LeaveRequest(token=self._settings.token), timeout=_LEAVE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""
@@ -159,43 +157,32 @@ class Member:
     @property
     def _address(self) -> str:
         """Where the others find this worker."""
-        host, port = split_address(self._settings.address, "--advertise")
-        return f"{host}:{port or self._server.address.rpartition(':')[2]}"
+        host, _, port = self._settings.address.rpartition(":")
+        return f"{host}:{self._server.address.rpartition(':')[2] if port == '0' else port}"
 
     def _join(self) -> pb.JoinResponse:
         settings = self._settings
         request = pb.JoinRequest(
             role=pack(settings.role),
-            index=settings.index,
-            incarnation=settings.incarnation,
             address=self._address,
-            instance=self._instance,
+            token=settings.token,
+            epoch=self._identity.epoch,
         )
-        wait = not settings.from_elsewhere
-        return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=wait)
+        return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=settings.own)
 
     def _join_again(self) -> None:
-        """Join again after the master declared this worker dead; if it is another master now, start anew."""
-        if not self._settings.from_elsewhere:
+        """Join again after the master declared this worker dead."""
+        if self._settings.own:
             os._exit(0)  # it has been replaced
-        before = self.identity
         self.join()
-        if (before.index, before.epoch) != (self.identity.index, self.identity.epoch):
-            # A new process of the same command, which keeps its instance, serves the other run.
-            os.environ[_INSTANCE] = self._instance
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _beat(self) -> pb.HeartbeatResponse:
-        attempts = self._attempts
         request = pb.HeartbeatRequest(
-            **self._name(), tasks=attempts.in_progress(), progress=attempts.progress()
+            token=self._settings.token,
+            tasks=self._attempts.in_progress(),
+            progress=self._attempts.progress(),
         )
         return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
-
-    def _name(self) -> dict[str, Any]:
-        """Return who this worker is, as the fields of a message."""
-        role, identity = pack(self._settings.role), self.identity
-        return {"role": role, "index": identity.index, "incarnation": identity.incarnation}
 
     def _log_internal_error(self, number: str, error: BaseException) -> None:
         if self._log is not None:

@@ -18,7 +18,8 @@ _LAST_WORDS_TIMEOUT_S = 0.4
 class RemoteLog:
     """Sends this process's events to the master, for dump.txt; a worker never waits for it."""
 
-    def __init__(self, process: str, master: MasterStub) -> None:
+    def __init__(self, process: str, token: str, master: MasterStub) -> None:
+        self._token = token
         self._master = master
         self._timeout_s = CONTROL_TIMEOUT_S
         # Events come in bursts; one call for each of them would keep the master busy.
@@ -33,4 +34,4 @@ class RemoteLog:
     def _send(self, entries: list[Entry]) -> None:
         with suppress(grpc.RpcError):  # a lost line is lost
             lines = [entry.line() for entry in entries]
-            self._master.Log(pb.LogRequest(lines=lines), timeout=self._timeout_s)
+            self._master.Log(pb.LogRequest(token=self._token, lines=lines), timeout=self._timeout_s)

@@ -11,7 +11,7 @@ import grpc
 from common.errors import InjectedFailureError
 from common.events.log import Log
 from common.model import Attempt, Role, TaskOptions
-from common.rpc.credentials import Credentials
+from common.rpc.credentials import Certificates
 from common.store.node import NodeStore
 from common.worker.attempts import Attempts
 
@@ -21,7 +21,7 @@ class WorkerContext:
     """What a worker's service works with."""
 
     store: NodeStore
-    credentials: Credentials
+    certificates: Certificates | None
     data_root: Path | None
     attempts: Attempts
     log: Log

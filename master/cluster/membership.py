@@ -15,10 +15,10 @@ from common.events.catalogue import workers as events
 from common.events.log import Log
 from common.model import Role
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials
+from common.rpc.credentials import Certificates
 from common.rpc.statuses import UnreachableError
 from master.cluster.registry import Registered, Registry, slot_of
-from master.scheduling.liveness import DEAD_AFTER_S, Health, Heartbeats
+from master.scheduling.liveness import DEAD_AFTER_S, Heartbeats
 from master.scheduling.messages import (
     WorkerBack,
     WorkerGone,
@@ -36,9 +36,9 @@ LOOK_EVERY_S = 0.5
 class Link:
     """How to reach a worker; only the stub of its role has a service behind it."""
 
-    def __init__(self, worker: WorkerId, address: str, credentials: Credentials) -> None:
+    def __init__(self, role: Role, address: str, certificates: Certificates | None) -> None:
         self.address = address
-        channel = connect(address, credentials, worker.role)
+        channel = connect(address, certificates, role)
         self.mapper, self.reducer = MapperStub(channel), ReducerStub(channel)
         self.worker = WorkerStub(channel)
         self.close = channel.close
@@ -48,69 +48,76 @@ class Membership:
     """The workers of a run, for all threads of the master.
 
     `log` and `notify` learn what happens to the workers, while the lock is held, so that news come in their
-    order. `kill` ends a process that this master started.
+    order. `kill` ends a process that this master started. Others may join if it `takes_strangers`.
     """
 
     def __init__(
         self,
-        credentials: Credentials,
+        certificates: Certificates | None,
         log: Log,
         notify: Callable[[WorkerNotice], None],
         kill: Callable[[WorkerId], None],
+        *,
+        takes_strangers: bool,
     ) -> None:
-        self._credentials = credentials
+        self._certificates = certificates
         self._log = log
         self._notify = notify
         self._kill = kill
         self._lock = threading.RLock()
-        self._registry = Registry()
+        self._registry = Registry(takes_strangers=takes_strangers)
         self._links: dict[WorkerId, Link] = {}
         self._over = False
 
-    def expect(self, worker: WorkerId) -> None:
+    def expect(self, worker: WorkerId, token: str) -> None:
         """Let a process that this master has started join."""
         with self._lock:
-            self._registry.expect(worker, time.monotonic())
+            self._registry.expect(worker, token, time.monotonic())
 
-    def join(self, worker: WorkerId, address: str) -> None:
-        """Add a process that this master started; StaleAttemptError if it is not expected."""
-        with self._lock:
-            self._registry.join(worker, time.monotonic())
-            self._welcome(worker, address)
+    def join(self, role: Role, token: str, address: str) -> WorkerId | None:
+        """Add a worker, perhaps again; return who it is now, or None if the run is over.
 
-    def join_from_elsewhere(self, role: Role, instance: str, address: str) -> WorkerId:
-        """Add a worker from elsewhere, perhaps again; return who it is now."""
+        StaleAttemptError if this run does not take it.
+        """
         with self._lock:
-            before = self._registry.joined_as(role, instance)
-            if before is not None:
-                self.lose(before.worker, f"{slot_of(before.worker)} has joined again", returns=False)
-            worker = self._registry.join_from_elsewhere(role, instance, time.monotonic())
-            self._welcome(worker, address)
+            with suppress(StaleAttemptError):
+                before = self._registry.joined_with(token)
+                if self._over:
+                    before.told.set()
+                elif not before.own:
+                    self.lose(before.worker, f"{slot_of(before.worker)} has joined again", returns=False)
+            if self._over:
+                return None
+            worker = self._registry.join(role, token, time.monotonic())
+            self._links[worker] = Link(role, address, self._certificates)
+            self._log.event(events.WorkerJoined(worker=slot_of(worker), address=address))
+            self._notify(WorkerReady(worker))
         return worker
 
-    def _welcome(self, worker: WorkerId, address: str) -> None:
-        self._links[worker] = Link(worker, address, self._credentials)
-        self._log.event(events.WorkerJoined(worker=slot_of(worker), address=address))
-        self._notify(WorkerReady(worker))
+    def name_of(self, token: str) -> str:
+        """Return the name of who has, or had, a token; StaleAttemptError if nobody."""
+        with self._lock:
+            return slot_of(self._registry.holder(token))
 
-    def beat(self, worker: WorkerId, tasks: int, progress: int) -> bool:
+    def beat(self, token: str, tasks: int, progress: int) -> bool:
         """Handle a heartbeat; tell whether the run is over; StaleAttemptError if the worker is not in it."""
         with self._lock:
-            registered = self._registry.get(worker)
+            registered = self._registry.joined_with(token)
             if self._over:
                 registered.told.set()
                 return True
             registered.heartbeats.beat(time.monotonic(), tasks, progress)
             if registered.awaited:
                 registered.awaited = False
-                self._log.event(events.WorkerHeard(worker=slot_of(worker)))
-                self._notify(WorkerBack(worker))
+                self._log.event(events.WorkerHeard(worker=slot_of(registered.worker)))
+                self._notify(WorkerBack(registered.worker))
         return False
 
-    def leave(self, worker: WorkerId) -> None:
+    def leave(self, token: str) -> None:
         """Remove a worker that leaves; StaleAttemptError if it is not in this run."""
         with self._lock:
-            registered = self._registry.get(worker)
+            registered = self._registry.joined_with(token)
+            worker = registered.worker
             self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
         registered.told.set()
 
@@ -159,7 +166,7 @@ class Membership:
 
     def _look_at(self, registered: Registered, now_s: float) -> None:
         worker, reason = registered.worker, registered.cause_of_death(now_s)
-        if reason and registered.instance:
+        if reason and not registered.own:
             self.lose(worker, reason, returns=False)
         elif reason:
             registered.heartbeats = Heartbeats(now_s)  # its process is about to end, and will be lost then
@@ -177,13 +184,14 @@ class Membership:
         with self._lock:
             self._over = True
             others = [
-                (other, self._links[other.worker]) for other in self._registry.joined() if other.instance
+                (other, self._links[other.worker]) for other in self._registry.joined() if not other.own
             ]
         for other, link in others:
             threading.Thread(target=_tell_the_end, args=(other, link), daemon=True).start()
         for other, _ in others:
             while not other.told.wait(LOOK_EVERY_S):
-                if other.heartbeats.health(time.monotonic()) is Health.DEAD:
+                if reason := other.cause_of_death(time.monotonic()):
+                    self.lose(other.worker, reason, returns=False)
                     break
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from common.model import Role
 from common.store.folders import DataDir
+from common.worker.lifeline import new_token
 from master.scheduling.messages import WorkerId
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -43,22 +44,20 @@ class WorkerProcess:
     """One worker process, started at once.
 
     It lives as long as its standard input is open: the first line says where the master is and gives the
-    secret, and when the pipe closes, whoever closes it, the worker ends. `folder` is its own; `options` are
-    more arguments of its command line.
+    worker's token, and when the pipe closes, whoever closes it, the worker ends. `folder` is its own;
+    `options` are more arguments of its command line.
     """
 
     def __init__(self, worker: WorkerId, folder: Path, options: Sequence[str] = ()) -> None:
         self.worker = worker
         self._folder, self._options = folder, options
-        # It finds our packages wherever the master was started.
-        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        arguments = ["--index", str(worker.index), "--incarnation", str(worker.incarnation)]
+        self.token = new_token()
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", worker.role, *arguments, "--folder", str(folder), *options],
+            [sys.executable, "-P", "-m", worker.role, "--from-master", "--folder", str(folder), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())},
             process_group=0,  # Ctrl-C is for the master, which then ends its workers
         )
         self.pid = self._process.pid
@@ -68,11 +67,11 @@ class WorkerProcess:
         worker = replace(self.worker, incarnation=self.worker.incarnation + 1)
         return WorkerProcess(worker, self._folder, self._options)
 
-    def introduce(self, master: str, secret: str) -> None:
-        """Tell it where the master listens, and the run's secret."""
+    def introduce(self, master: str) -> None:
+        """Tell it where the master listens, and its token."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError, ValueError):  # it has ended already, which `wait` returns, or did
-            self._process.stdin.write(f"{master} {secret}\n".encode())
+            self._process.stdin.write(f"{master} {self.token}\n".encode())
             self._process.stdin.flush()
 
     def wait(self) -> "ProcessEnd":
@@ -103,6 +102,13 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _import_path() -> list[str]:
+    """Return where a worker finds our packages and what PYTHONPATH adds: never the working directory."""
+    here = os.path.realpath(Path.cwd())
+    given = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return [str(_ROOT), *(path for path in given if os.path.realpath(path) != here)]
 
 
 def start_workers(

@@ -1,8 +1,8 @@
 """Which workers belong to the run: the rules, without lock, clock, log or wire.
 
-A worker holds a slot, called M1, say. This master starts one process after another for slots of its own, and
-only the newest process of a slot may join. A worker from elsewhere gets the first free slot of its role,
-and the same one when it joins again.
+A worker holds a slot, called M1, say, and has a token, which only it and the master know. This master starts
+one process after another for slots of its own, and only the newest process of a slot may join. A worker from
+elsewhere draws its token itself. It gets the first free slot of its role; when it joins again, the same one.
 """
 
 import threading
@@ -26,11 +26,11 @@ def slot_of(worker: WorkerId) -> str:
 
 @dataclass
 class Registered:
-    """A worker that has joined. `instance` is empty for a process that this master started."""
+    """A worker that has joined; `own` if this master started its process."""
 
     worker: WorkerId
     heartbeats: Heartbeats
-    instance: str = ""
+    own: bool = False
     awaited: bool = False
     """It was silent or did not answer: its next heartbeat is news."""
     told: threading.Event = field(default_factory=threading.Event)
@@ -55,37 +55,47 @@ class Registered:
 class Registry:
     """The workers that have joined, and the processes that may."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_strangers: bool) -> None:
+        self._takes_strangers = takes_strangers
         self._own_slots: set[str] = set()
         self._expected: dict[WorkerId, float] = {}
         self._joined: dict[WorkerId, Registered] = {}
-        self._instances: dict[tuple[Role, str], WorkerId] = {}
+        self._workers: dict[str, WorkerId] = {}
+        """By token; who is gone stays known: the last lines of its log may still come."""
 
-    def expect(self, worker: WorkerId, now_s: float) -> None:
+    def expect(self, worker: WorkerId, token: str, now_s: float) -> None:
         """Let a process that this master has started join; the one before it has been removed."""
         self._own_slots.add(slot_of(worker))
         self._expected[worker] = now_s
+        self._workers[token] = worker
 
-    def join(self, worker: WorkerId, now_s: float) -> None:
-        """Add a process that this master started; StaleAttemptError if it is not expected."""
-        if worker not in self._expected:
+    def join(self, role: Role, token: str, now_s: float) -> WorkerId:
+        """Add a worker and return who it is; one from elsewhere that joins again is a new one in its slot.
+
+        StaleAttemptError if this master has replaced it, or takes only its own processes.
+        """
+        worker = self._workers.get(token)
+        own = worker is not None and slot_of(worker) in self._own_slots
+        if (worker is None and not self._takes_strangers) or (own and worker not in self._expected):
             raise StaleAttemptError("this master did not start that worker, or has replaced it")
-        self._joined[worker] = Registered(worker, Heartbeats(now_s))
-
-    def join_from_elsewhere(self, role: Role, instance: str, now_s: float) -> WorkerId:
-        """Add a worker from elsewhere and return who it is; who it was before has been removed."""
-        if not instance:
-            raise StaleAttemptError("a worker from elsewhere names its instance")
-        before = self._instances.get((role, instance)) or self._free_slot(role)
-        worker = WorkerId(role, before.index, before.incarnation + 1)
-        self._instances[role, instance] = worker
-        self._joined[worker] = Registered(worker, Heartbeats(now_s), instance)
+        if worker is None or not own:
+            before = worker or self._free_slot(role)
+            worker = WorkerId(before.role, before.index, before.incarnation + 1)
+        if worker.role is not role:
+            raise StaleAttemptError("that worker has another role")
+        self._workers[token] = worker
+        self._joined[worker] = Registered(worker, Heartbeats(now_s), own)
         return worker
 
-    def joined_as(self, role: Role, instance: str) -> Registered | None:
-        """Return a worker from elsewhere, if it has joined."""
-        worker = self._instances.get((role, instance))
-        return None if worker is None else self._joined.get(worker)
+    def holder(self, token: str) -> WorkerId:
+        """Return who has, or had, a token; StaleAttemptError if nobody."""
+        if token not in self._workers:
+            raise StaleAttemptError("that worker is not one of this run")
+        return self._workers[token]
+
+    def joined_with(self, token: str) -> Registered:
+        """Return who has joined with a token; StaleAttemptError if nobody, or it is no longer in this run."""
+        return self.get(self.holder(token))
 
     def remove(self, worker: WorkerId) -> None:
         """Forget a worker, whether it joined or not."""
@@ -108,6 +118,6 @@ class Registry:
         return [worker for worker in late if worker not in self._joined]
 
     def _free_slot(self, role: Role) -> WorkerId:
-        taken = {slot_of(worker) for worker in self._instances.values()} | self._own_slots
+        taken = {slot_of(worker) for worker in self._workers.values()} | self._own_slots
         nobody = (WorkerId(role, index, incarnation=0) for index in count(1))
         return next(worker for worker in nobody if slot_of(worker) not in taken)

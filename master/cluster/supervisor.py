@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from common.errors import BadRequestError, StaleAttemptError
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
 from common.model import Role
-from common.rpc.credentials import Credentials
-from common.rpc.messages import MOST_TASKS, unpack, unpack_address, unpack_lines, within
+from common.rpc.address import SOCKET, remove_socket_folder
+from common.rpc.credentials import Certificates, PeerRole
+from common.rpc.guard import has_role
+from common.rpc.messages import unpack, unpack_address, unpack_lines, unpack_token
 from common.rpc.server import Server
 from master.cluster.membership import Membership
 from master.cluster.processes import WorkerProcess
@@ -47,27 +50,29 @@ class _Supervised:
 class Cluster:
     """Mappers and reducers: processes of this machine, workers that join from elsewhere, or both.
 
-    `processes` are started but do not know the master yet. Workers join at `server`. For the rest see
-    `Membership`; the log gets the workers' own lines as well.
+    `processes` are started but do not know the master yet. Workers join at `server`, which has those
+    `certificates`. For the rest see `Membership`; the log gets the workers' own lines as well.
     """
 
     def __init__(
         self,
         processes: Sequence[WorkerProcess],
         server: Server,
-        credentials: Credentials,
+        certificates: Certificates | None,
         log: RunLog,
         notify: Callable[[WorkerNotice], None],
+        *,
+        takes_strangers: bool,
     ) -> None:
-        self._secret = credentials.secret
         self._log = log
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._server = server
         self._slots = {slot_of(process.worker): _Supervised(process) for process in processes}
         self.epoch = time.time_ns()
-        self.membership = Membership(credentials, log, notify, self._kill)
-        add_MasterServicer_to_server(MasterService(self.membership, self.epoch, log), server.grpc)
+        self.membership = Membership(certificates, log, notify, self._kill, takes_strangers=takes_strangers)
+        service = MasterService(self.membership, self.epoch, log, local=certificates is None)
+        add_MasterServicer_to_server(service, server.grpc)
 
     def start(self) -> None:
         """Let the workers join; each does when it is ready."""
@@ -89,6 +94,8 @@ class Cluster:
         self.membership.end()
         self._server.stop(_LAST_ANSWERS_S)
         self.membership.close()
+        if self._server.address.startswith(SOCKET):
+            remove_socket_folder(self._server.address)
 
     def _introduce(self, slot: _Supervised) -> None:
         """Tell a process where the master is, and watch it from now on."""
@@ -96,9 +103,9 @@ class Cluster:
         self._log.event(
             WorkerStarted(worker=slot_of(worker), pid=process.pid, incarnation=worker.incarnation)
         )
-        self.membership.expect(worker)
+        self.membership.expect(worker, process.token)
         threading.Thread(target=self._supervise, args=(slot, process), daemon=True).start()
-        process.introduce(self._server.address, self._secret)
+        process.introduce(self._server.address)
 
     def _kill(self, worker: WorkerId) -> None:
         process = self._slots[slot_of(worker)].process
@@ -132,41 +139,42 @@ class Cluster:
 
 
 class MasterService(MasterServicer):
-    """Serves the workers of one run; `epoch` names this master's life."""
+    """Serves the workers of one run; `epoch` names this master's life; if `local`, none has a certificate."""
 
-    def __init__(self, membership: Membership, epoch: int, log: RunLog) -> None:
+    def __init__(self, membership: Membership, epoch: int, log: RunLog, *, local: bool) -> None:
         self._membership = membership
         self._epoch = epoch
         self._log = log
+        self._local = local
 
     def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
         """Add a worker."""
         role, address = unpack(Role, request.role), unpack_address(request.address)
-        if request.index:
-            index = within(request.index, 1, MOST_TASKS, "the index")
-            worker = WorkerId(role, index, within(request.incarnation, 1, MOST_TASKS, "the incarnation"))
-            self._membership.join(worker, address)
-        else:
-            worker = self._membership.join_from_elsewhere(role, request.instance, address)
-        return pb.JoinResponse(index=worker.index, incarnation=worker.incarnation, epoch=self._epoch)
+        if address.startswith(SOCKET) != self._local:
+            raise BadRequestError("a worker on this machine has a socket, any other one HOST:PORT")
+        if not self._local and not has_role(context, {PeerRole(role)}):
+            raise StaleAttemptError(f"its certificate is not a {role}'s")
+        if request.epoch not in (0, self._epoch):
+            raise StaleAttemptError("that worker is of another master's run")
+        worker = self._membership.join(role, unpack_token(request.token), address)
+        if worker is None:
+            return pb.JoinResponse(over=True)
+        return pb.JoinResponse(index=worker.index, epoch=self._epoch)
 
     def Heartbeat(  # noqa: N802
         self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
     ) -> pb.HeartbeatResponse:
         """Note that a worker is alive."""
-        over = self._membership.beat(_caller(request), request.tasks, request.progress)
+        over = self._membership.beat(request.token, request.tasks, request.progress)
         return pb.HeartbeatResponse(over=over)
 
     def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
         """Remove a worker that leaves."""
-        self._membership.leave(_caller(request))
+        self._membership.leave(request.token)
         return pb.LeaveResponse()
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
-        """Put workers' own lines into the dump."""
-        self._log.add_lines(*unpack_lines(request.lines))
+        """Put a worker's own lines into the dump, under its name."""
+        name = self._membership.name_of(request.token)
+        self._log.add_lines(*unpack_lines(request.lines, name))
         return pb.LogResponse()
-
-
-def _caller(request: pb.HeartbeatRequest | pb.LeaveRequest) -> WorkerId:
-    return WorkerId(unpack(Role, request.role), request.index, request.incarnation)

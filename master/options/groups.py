@@ -1,5 +1,6 @@
 """The options that commands share, in groups; each is validated when it is made."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,35 +132,46 @@ class HostOptions:
 
     listen: str | None = option(
         None,
-        "Address where workers of other hosts may join, "
-        "by python -m mapper --join ADDRESS:PORT. Needs --certs.",
+        "Address where workers of other hosts may join, by python -m mapper --join ADDRESS:PORT. Needs "
+        "--certs, except for 127.0.0.1: workers of this machine join over a socket.",
         metavar="ADDRESS:PORT",
     )
     workers: Literal["local", "remote"] = option(
         "local",
-        "local: start the workers here; others may join. remote: start "
+        "local: start the workers here; others may join with --listen. remote: start "
         "none, and wait until M mappers and R reducers have joined.",
     )
-    certs: Path | None = option(
-        None, "Certificates and secret, made by: python -m scripts.certs", metavar="FOLDER"
-    )
+    certs: Path | None = option(None, "Certificates, made by: python -m scripts.certs", metavar="FOLDER")
     data_root: Path = option(
-        Path(), "With --listen: the folder below which the input lies, at the same place on every host."
+        Path(), "With --certs: the folder below which the input lies, at the same place on every host."
     )
 
     def __post_init__(self) -> None:
         if self.listen is None:
-            if self.workers == "remote":
-                raise UsageError("--workers remote needs --listen ADDRESS:PORT, where the workers join")
+            if self.certs is not None:
+                raise UsageError("--certs needs --listen ADDRESS:PORT, where workers of other hosts join")
             return
         host, _port = split_address(self.listen, "--listen")
-        if self.certs is None:
+        if self.certs is None and not _is_loopback(host):
             raise UsageError(f"--listen {self.listen} needs --certs FOLDER; {HOW_TO_MAKE}")
         if self.workers == "local" and host in WILDCARDS:
             raise UsageError(
                 f"--listen {self.listen}: give an address that other hosts "
                 f"can reach; the local workers also serve there"
             )
+
+    @property
+    def takes_strangers(self) -> bool:
+        """Tell whether workers may join that people start."""
+        return self.listen is not None or self.workers == "remote"
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address; a name may mean anything."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

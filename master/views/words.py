@@ -26,11 +26,8 @@ TEMPLATES: dict[type[Event], str] = {
     ),
     run.Resumed: "\nresumed after iteration {iteration}",
     run.IterationStarted: "\niteration {iteration} of {of}",
-    workers.AwaitingWorkers: (
-        "waiting for {mappers} mappers and {reducers} reducers at {address}; "
-        "on their hosts: python -m mapper (or reducer) --join {address} --certs FOLDER"
-    ),
-    workers.Listening: "more workers may join at {address}",
+    workers.AwaitingWorkers: "waiting for mappers: {mappers}, reducers: {reducers}; start each by: {join}",
+    workers.Listening: "more workers may join by: {join}",
     workers.WorkerJoined: "{worker} joined at {address}",
     workers.WorkerSilent: "  no heartbeat from {worker}; it gets no new tasks",
     workers.WorkerSuspected: "  {worker} did not answer; it gets no new tasks",
@@ -45,7 +42,8 @@ TEMPLATES: dict[type[Event], str] = {
     kmeans.BestStart: "\nbest: {start}of {of} starts; inertia {inertia}",
     kmeans.Stopped: "\n{start}{reason}; {iterations} iterations, inertia {inertia}",
 }
-"""What the screen shows: an event's fields in words; `start` names one of several starts, if there are."""
+"""What the screen shows: an event's fields in words; `start` names one of several starts, if there are, and
+`join` is the command of a worker that joins."""
 
 
 def in_words(event: Event) -> str | None:
@@ -70,13 +68,19 @@ def in_words(event: Event) -> str | None:
         return None
     if type(event) not in TEMPLATES:
         return f"  {event_text(event)}"
-    return TEMPLATES[type(event)].format_map(vars(event) | {"start": _start(event)})
+    return TEMPLATES[type(event)].format_map(vars(event) | {"start": _start(event), "join": _join(event)})
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:
     job = f" {event.job}" if event.iteration is None else ""
     attempt = "" if event.attempt is None else f" attempt {event.attempt}"
     return f"{event.method}{job} task {event.task}{attempt}"
+
+
+def _join(event: Event) -> str:
+    address = getattr(event, "address", "")
+    certs = "" if address.startswith("unix:") else " --certs FOLDER"
+    return f"python -m mapper (or reducer) --join {address}{certs}"
 
 
 def _start(event: Event) -> str:

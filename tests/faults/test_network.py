@@ -32,9 +32,8 @@ from common.events.catalogue.workers import (
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.messages import pack
-from common.rpc.server import Server
 from common.rpc.statuses import UnreachableError, error_of
 from common.store.names import partition_name
 from mapper.servicer import add_mapper
@@ -60,7 +59,7 @@ from tests.programs import (
     run_master,
     wait_until,
 )
-from tests.servers import worker_context
+from tests.servers import listening, worker_context
 from tests.story import Fields, Story, containing
 
 MAPPING, REDUCING = opens("/a/node/.map_output"), opens("/c/node/.output")
@@ -273,7 +272,7 @@ class _Deaf(MasterServicer):
         self.asked += 1
         if self.asked == 1:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "")  # as when there are too many calls
-        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+        return pb.JoinResponse(index=1, epoch=1)
 
     def Heartbeat(  # noqa: N802
         self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
@@ -289,13 +288,12 @@ class _Deaf(MasterServicer):
 
 
 def test_who_is_not_understood_asks_again(tmp_path: Path, certs: Path) -> None:
-    server = Server(Credentials.load(certs, PeerRole.MASTER), lambda *_: None)
-    master = _Deaf()
-    add_MasterServicer_to_server(master, server.grpc)
-    server.start()
-    with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
-        assert master.heard.wait(60)
-    server.stop()
+    with listening(Certificates.load(certs, PeerRole.MASTER)) as server:
+        master = _Deaf()
+        add_MasterServicer_to_server(master, server.grpc)
+        server.start()
+        with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
+            assert master.heard.wait(60)
 
 
 class _Forgetful(_Deaf):
@@ -307,7 +305,7 @@ class _Forgetful(_Deaf):
             self.heard.set()
             context.abort(grpc.StatusCode.UNAVAILABLE, "")
         self.worker = request.address
-        return pb.JoinResponse(index=1, incarnation=1, epoch=1)
+        return pb.JoinResponse(index=1, epoch=1)
 
     def Heartbeat(  # noqa: N802
         self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
@@ -316,39 +314,34 @@ class _Forgetful(_Deaf):
 
 
 def test_who_is_told_the_end_while_it_joins_again_ends(tmp_path: Path, certs: Path) -> None:
-    credentials = Credentials.load(certs, PeerRole.MASTER)
-    server = Server(credentials, lambda *_: None)
-    master = _Forgetful()
-    add_MasterServicer_to_server(master, server.grpc)
-    server.start()
-    with JoinedWorker("mapper", server.address, certs, tmp_path / "a") as worker:
-        assert master.heard.wait(60)
-        channel = connect(master.worker, credentials, PeerRole.MAPPER)
-        WorkerStub(channel).End(pb.EndRequest(), timeout=20)
-        assert worker.end()[0] == 0
-        channel.close()
-    server.stop()
-
-
-# Without TLS, as among the processes of one machine
+    certificates = Certificates.load(certs, PeerRole.MASTER)
+    with listening(certificates) as server:
+        master = _Forgetful()
+        add_MasterServicer_to_server(master, server.grpc)
+        server.start()
+        with JoinedWorker("mapper", server.address, certs, tmp_path / "a") as worker:
+            assert master.heard.wait(60)
+            channel = connect(master.worker, certificates, PeerRole.MAPPER)
+            WorkerStub(channel).End(pb.EndRequest(), timeout=20)
+            assert worker.end()[0] == 0
+            channel.close()
 
 
 @pytest.fixture
-def serving_mapper(tmp_path: Path) -> Iterator[tuple[Proxy, MapperStub]]:
+def serving_mapper(tmp_path: Path, certs: Path) -> Iterator[tuple[Proxy, MapperStub]]:
     """A mapper with a partition to fetch, and who fetches it, a proxy between them."""
-    credentials = Credentials.fresh()
-    worker = worker_context(tmp_path / "M1", credentials)
+    own, caller = (Certificates.load(certs, role) for role in (PeerRole.MAPPER, PeerRole.REDUCER))
+    worker = worker_context(tmp_path / "M1", own)
     records = Records(np.zeros(100_000, np.int32), np.zeros((100_000, 4)))
     with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
         files.write(partition_name(0), encode(records, RecordFormat.ARROW))
-    server = Server(credentials, lambda *_: None)
-    add_mapper(server.grpc, worker)
-    server.start()
-    with Proxy(server.address) as proxy:
-        channel = connect(proxy.address, credentials, PeerRole.MAPPER)
-        yield proxy, MapperStub(channel)
-        channel.close()
-    server.stop()
+    with listening(own) as server:
+        add_mapper(server.grpc, worker)
+        server.start()
+        with Proxy(server.address) as proxy:
+            channel = connect(proxy.address, caller, PeerRole.MAPPER)
+            yield proxy, MapperStub(channel)
+            channel.close()
 
 
 ATTEMPT = Attempt(Stage(1, "label"), 0, 1)

@@ -12,16 +12,14 @@ import pytest
 
 from common.errors import RunFailedError
 from common.rpc.channels import connect
-from common.rpc.credentials import Certificates, Credentials, PeerRole, new_secret
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.guard import CALLERS
-from common.rpc.server import Server
 from common.rpc.statuses import UnreachableError, error_of
+from common.worker.lifeline import new_token
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import (
-    MasterStub,
-)
+from protos.mapreduce_pb2_grpc import MasterStub
 from scripts.certs import issue, make_authority, make_folders
-from tests.servers import Serving, methods, serving
+from tests.servers import Serving, listening, methods, serving
 
 METHODS = methods()
 TIMEOUT_S = 20.0
@@ -64,101 +62,64 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(dict.fromkeys(PeerRole, Credentials.fresh()), tmp_path_factory.mktemp("local")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def remote(certs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    credentials = {role: Credentials.load(certs / role, role) for role in PeerRole}
-    with serving(credentials, tmp_path_factory.mktemp("remote")) as found:
+    loaded: dict[PeerRole, Certificates | None] = {
+        role: Certificates.load(certs / role, role) for role in PeerRole
+    }
+    with serving(loaded, tmp_path_factory.mktemp("remote")) as found:
         yield found
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("secret", ["", "0" * 64], ids=["empty", "wrong"])
-def test_without_the_secret(local: Serving, method: str, secret: str) -> None:
-    role, _ = METHODS[method]
-    error = call(local.channel(role, Credentials(secret)), method)
-    assert refusal(error) == (grpc.StatusCode.UNAUTHENTICATED, "", ())
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_without_any_metadata(local: Serving, method: str) -> None:
-    channel = grpc.insecure_channel(local.addresses[METHODS[method][0]])
-    with pytest.raises(grpc.RpcError) as caught:
-        cast("Any", channel.unary_unary(method))(b"", timeout=TIMEOUT_S)
-    channel.close()
-    assert refusal(caught.value) == (grpc.StatusCode.UNAUTHENTICATED, "", ())
-
-
-def test_a_message_without_the_secret_is_not_even_read(local: Serving) -> None:
-    """It would be refused for its size if it were."""
-    channel = grpc.insecure_channel(local.addresses[PeerRole.MASTER], [("grpc.max_send_message_length", -1)])
-    with pytest.raises(grpc.RpcError) as caught:
-        cast("Any", channel.unary_unary("/mapreduce.v1.Master/Log"))(bytes(64 << 20), timeout=TIMEOUT_S)
-    channel.close()
-    assert refusal(caught.value) == (grpc.StatusCode.UNAUTHENTICATED, "", ())
 
 
 @pytest.mark.parametrize("caller", PeerRole)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_certificate_gives_the_rights_of_its_role(remote: Serving, method: str, caller: PeerRole) -> None:
-    error = call(remote.channel(METHODS[method][0], remote.credentials[caller]), method)
+    error = call(remote.channel(METHODS[method][0], remote.certificates[caller]), method)
     if caller in CALLERS[method]:
         assert error is None or error.code() is not grpc.StatusCode.PERMISSION_DENIED
     else:
         assert refusal(error) == (grpc.StatusCode.PERMISSION_DENIED, "", ())
 
 
-def test_the_secret_is_needed_beside_a_certificate(remote: Serving) -> None:
-    mine = dataclasses.replace(remote.credentials[PeerRole.MASTER], secret=new_secret())
-    error = call(remote.channel(PeerRole.MAPPER, mine), "/mapreduce.v1.Mapper/Map")
-    assert refusal(error) == (grpc.StatusCode.UNAUTHENTICATED, "", ())
+@pytest.mark.parametrize("method", METHODS)
+def test_without_tls(remote: Serving, method: str) -> None:
+    channel = grpc.insecure_channel(remote.addresses[METHODS[method][0]])
+    assert isinstance(error_of(cast("Any", call(channel, method))), UnreachableError)
+    channel.close()
 
 
-def test_unknown_methods_and_reflection_are_refused(local: Serving) -> None:
+def test_unknown_methods_and_reflection_are_refused(remote: Serving) -> None:
     reflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-    channel: Any = local.channel(PeerRole.MAPPER, local.credentials[PeerRole.MASTER])
+    channel: Any = remote.channel(PeerRole.MAPPER, remote.certificates[PeerRole.MASTER])
     for method in (reflection, "/mapreduce.v1.Mapper/Sort", "/"):
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(method, bytes, bytes)(b"", timeout=TIMEOUT_S)
-        assert refusal(caught.value) == (grpc.StatusCode.PERMISSION_DENIED, "", ())
+        assert refusal(caught.value) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!", ())
 
 
-def strangers(mine: Credentials) -> dict[str, Credentials]:
-    """Return credentials with the right secret and certificates that won't do."""
-    assert mine.certificates is not None
+def strangers(mine: Certificates) -> dict[str, Certificates]:
+    """Return certificates that won't do."""
     other = make_authority(days(1))
     forged = issue(other, PeerRole.MASTER, days(1))
-
-    def having(**changes: bytes) -> Credentials:
-        assert mine.certificates is not None
-        return dataclasses.replace(mine, certificates=dataclasses.replace(mine.certificates, **changes))
-
     return {
-        "no certificates": dataclasses.replace(mine, certificates=None),
-        "own authority": having(own=forged.pem, key=forged.key_pem),
-        "own authority, trusts it": having(authority=other.pem, own=forged.pem, key=forged.key_pem),
-        "no own certificate": having(own=b"", key=b""),
+        "own authority": dataclasses.replace(mine, own=forged.pem, key=forged.key_pem),
+        "own authority, trusts it": Certificates(other.pem, forged.pem, forged.key_pem),
+        "no own certificate": dataclasses.replace(mine, own=b"", key=b""),
     }
 
 
-@pytest.mark.parametrize(
-    "who", ["no certificates", "own authority", "own authority, trusts it", "no own certificate"]
-)
+@pytest.mark.parametrize("who", ["own authority", "own authority, trusts it", "no own certificate"])
 def test_without_a_certificate_of_our_authority(remote: Serving, who: str) -> None:
-    caller = strangers(remote.credentials[PeerRole.MASTER])[who]
+    mine = remote.certificates[PeerRole.MASTER]
+    assert mine is not None
+    caller = strangers(mine)[who]
     error = no_connection(remote.addresses[PeerRole.MAPPER], caller)
     assert "mapper" not in str(error)
 
 
-def no_connection(address: str, caller: Credentials) -> UnreachableError:
+def no_connection(address: str, caller: Certificates) -> UnreachableError:
     """Try to call a mapper that TLS keeps away."""
-    certificates = caller.certificates
-    if certificates is not None and not certificates.own:
-        bare = grpc.ssl_channel_credentials(certificates.authority)
+    if not caller.own:
+        bare = grpc.ssl_channel_credentials(caller.authority)
         name = (("grpc.ssl_target_name_override", PeerRole.MAPPER.dns_name),)
         channel = grpc.secure_channel(address, bare, name)
     else:
@@ -173,29 +134,25 @@ def no_connection(address: str, caller: Credentials) -> UnreachableError:
 
 def test_an_expired_certificate() -> None:
     authority = make_authority(days(1))
-    secret = new_secret()
 
-    def role(which: PeerRole, stop: datetime) -> Credentials:
+    def role(which: PeerRole, stop: datetime) -> Certificates:
         own = issue(authority, which, stop)
-        return Credentials(secret, Certificates(authority.pem, own.pem, own.key_pem))
+        return Certificates(authority.pem, own.pem, own.key_pem)
 
-    server = Server(role(PeerRole.MAPPER, days(1)), lambda *_: None)
-    server.start()
-    try:
+    with listening(role(PeerRole.MAPPER, days(1))) as server:
+        server.start()
         no_connection(server.address, role(PeerRole.MASTER, days(-1)))
         channel = connect(server.address, role(PeerRole.MASTER, days(1)), PeerRole.MAPPER)
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary("/mapreduce.v1.Mapper/Sort", bytes, bytes)(b"", timeout=TIMEOUT_S)
-        assert refusal(caught.value)[0] is grpc.StatusCode.PERMISSION_DENIED
+        assert refusal(caught.value)[0] is grpc.StatusCode.UNIMPLEMENTED
         channel.close()
-    finally:
-        server.stop()
 
 
 def test_a_caller_reaches_only_the_role_it_means(remote: Serving) -> None:
     """A reducer that took over a mapper's address is not believed to be one."""
     channel = connect(
-        remote.addresses[PeerRole.REDUCER], remote.credentials[PeerRole.MASTER], PeerRole.MAPPER
+        remote.addresses[PeerRole.REDUCER], remote.certificates[PeerRole.MASTER], PeerRole.MAPPER
     )
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary("/mapreduce.v1.Mapper/Map", bytes, bytes)(b"", timeout=TIMEOUT_S)
@@ -204,9 +161,12 @@ def test_a_caller_reaches_only_the_role_it_means(remote: Serving) -> None:
 
 
 def test_many_messages_go_over_one_channel(remote: Serving) -> None:
-    stub = MasterStub(remote.channel(PeerRole.MASTER, remote.credentials[PeerRole.REDUCER]))
+    stub = MasterStub(remote.channel(PeerRole.MASTER, remote.certificates[PeerRole.REDUCER]))
+    join = pb.JoinRequest(role=pb.ROLE_REDUCER, address="10.0.0.1:7", token=new_token())
+    stub.Join(join, timeout=TIMEOUT_S)
     for _ in range(20):
-        assert stub.Log(pb.LogRequest(lines=["x" * 1000]), timeout=TIMEOUT_S) == pb.LogResponse()
+        log = pb.LogRequest(token=join.token, lines=["x" * 1000])
+        assert stub.Log(log, timeout=TIMEOUT_S) == pb.LogResponse()
 
 
 def test_umask_does_not_matter_for_private_files(tmp_path: Path) -> None:
@@ -216,7 +176,7 @@ def test_umask_does_not_matter_for_private_files(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     made = [tmp_path / "certs", *(tmp_path / "certs").rglob("*")]
-    private = [path for path in made if path.suffix == ".key" or path.name == "secret"]
-    assert len(private) == 7
+    private = [path for path in made if path.suffix == ".key"]
+    assert len(private) == 4
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}

@@ -10,7 +10,6 @@ from common.errors import BadRequestError, InjectedFailureError, InputError, Out
 from common.formats.dataset import open_input, plan_splits
 from common.jobs.centroids import Label
 from common.model import Attempt, Stage, TaskOptions
-from common.rpc.credentials import Credentials
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack
 from mapper.servicer import Mapper
@@ -30,7 +29,7 @@ def log() -> ListLog:
 
 @pytest.fixture
 def mapper(tmp_path: Path, log: ListLog) -> Mapper:
-    return Mapper(worker_context(tmp_path, Credentials.fresh(), log))
+    return Mapper(worker_context(tmp_path, log=log))
 
 
 def order(columns: int = 2, path: str = "", **options: Any) -> pb.MapRequest:

@@ -13,16 +13,13 @@ from common.errors import FetchFailedError
 from common.events.catalogue.tasks import RpcResponse
 from common.model import Attempt, CommittedFile, MapOutput, RecordFormat, Records, Stage
 from common.records import encode
-from common.rpc.credentials import Credentials
-from common.rpc.server import Server
 from common.store.names import partition_name
 from common.worker.service import WorkerContext
 from mapper.servicer import Mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import add_MapperServicer_to_server
 from reducer.fetch import Fetcher
-from tests.programs import free_port
-from tests.servers import worker_context
+from tests.servers import listening, worker_context
 from tests.story import ListLog
 
 ATTEMPT = Attempt(Stage(1, "label"), 0, 1)
@@ -71,18 +68,16 @@ class Shuffle:
 
 @contextmanager
 def shuffling(folder: Path) -> Iterator[Shuffle]:
-    credentials = Credentials.fresh()
-    worker = worker_context(folder / "M1", credentials)
+    worker = worker_context(folder / "M1")
     with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
         file = files.write(partition_name(0), encode(RECORDS, RecordFormat.ARROW))
     mapper = SpoilingMapper(worker)
-    server = Server(credentials, lambda *_: None)
-    add_MapperServicer_to_server(mapper, server.grpc)
-    server.start()
     log = ListLog()
-    reducer = worker_context(folder / "R1", credentials, log)
-    yield Shuffle(mapper, Fetcher(reducer), MapOutput(0, 1, "M1", server.address, file), log)
-    server.stop()
+    with listening() as server:
+        add_MapperServicer_to_server(mapper, server.grpc)
+        server.start()
+        reducer = worker_context(folder / "R1", log=log)
+        yield Shuffle(mapper, Fetcher(reducer), MapOutput(0, 1, "M1", server.address, file), log)
 
 
 @pytest.fixture
@@ -125,7 +120,7 @@ def test_what_the_mapper_has_lost_is_not_asked_for_again(shuffle: Shuffle) -> No
 
 
 def test_a_mapper_that_is_gone(shuffle: Shuffle) -> None:
-    shuffle.source = MapOutput(0, 1, "M1", f"127.0.0.1:{free_port()}", CommittedFile(1, 1, 1))
+    shuffle.source = MapOutput(0, 1, "M1", "unix:/nowhere", CommittedFile(1, 1, 1))
     with pytest.raises(FetchFailedError, match="M1: UNAVAILABLE") as caught:
         shuffle.fetch()
     assert caught.value.unreachable

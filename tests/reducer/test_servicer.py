@@ -8,12 +8,10 @@ import pytest
 from common.errors import FetchFailedError, InjectedFailureError
 from common.jobs.centroids import Label
 from common.model import Attempt, CommittedFile, MapOutput, Stage, TaskOptions
-from common.rpc.credentials import Credentials
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack
 from protos import mapreduce_pb2 as pb
 from reducer.servicer import Reducer
-from tests.programs import free_port
 from tests.servers import worker_context
 from tests.story import ListLog
 
@@ -28,7 +26,7 @@ def log() -> ListLog:
 
 @pytest.fixture
 def reducer(tmp_path: Path, log: ListLog) -> Reducer:
-    return Reducer(worker_context(tmp_path, Credentials.fresh(), log))
+    return Reducer(worker_context(tmp_path, log=log))
 
 
 def order(*sources: MapOutput, **options: Any) -> pb.ReduceRequest:
@@ -54,7 +52,7 @@ def test_a_failure_that_was_asked_for(reducer: Reducer) -> None:
 
 
 def test_a_mapper_that_is_gone_fails_the_order(reducer: Reducer) -> None:
-    source = MapOutput(3, 2, "M4", f"127.0.0.1:{free_port()}", CommittedFile(1, 1, 1))
+    source = MapOutput(3, 2, "M4", "unix:/nowhere", CommittedFile(1, 1, 1))
     with pytest.raises(FetchFailedError) as caught:
         reducer.Reduce(order(source), NO_CONTEXT)
     assert (caught.value.task, caught.value.attempt, caught.value.unreachable) == (3, 2, True)

@@ -18,14 +18,13 @@ def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
         "ca.pem",
         "mapper.key",
         "mapper.pem",
-        "secret",
     ]
     assert sorted(path.name for path in out.iterdir()) == ["mapper", "master", "reducer"]
-    before = (out / "master" / "secret").read_text()
+    before = (out / "master" / "master.key").read_text()
     again = CliRunner().invoke(main, ["--out", str(out)])
     assert again.exit_code == 2
     assert "is there already" in again.output
-    assert (out / "master" / "secret").read_text() == before
+    assert (out / "master" / "master.key").read_text() == before
 
 
 def test_the_authority_key_is_kept_beside_the_folders(tmp_path: Path) -> None:
@@ -45,7 +44,7 @@ def test_private_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     make_folders(out, datetime.now(UTC) + timedelta(days=1))
     for role in PeerRole:
         modes = {path.name: path.stat().st_mode & 0o777 for path in (out / role).iterdir()}
-        assert modes[f"{role}.key"] == modes["secret"] == 0o600
+        assert modes[f"{role}.key"] == 0o600
         assert (out / role).stat().st_mode & 0o777 == 0o700
 
 

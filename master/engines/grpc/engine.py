@@ -17,8 +17,8 @@ from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
 from common.records import checksum, decode
-from common.rpc.address import LOOPBACK
-from common.rpc.credentials import Credentials
+from common.rpc.address import new_master_socket
+from common.rpc.credentials import Certificates
 from common.rpc.server import Server
 from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
@@ -36,15 +36,15 @@ PATIENCE_S = 60.0
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
-    `processes` are workers that `start_workers` started on this machine; without `credentials`, master and
-    workers prove themselves with a fresh secret.
+    `processes` are workers that `start_workers` started on this machine; without `certificates`, master and
+    workers speak over sockets that only their user can reach.
     """
 
     def __init__(
         self,
         request: EngineRequest,
         processes: Sequence[WorkerProcess],
-        credentials: Credentials | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
         self._workers = workers
@@ -55,28 +55,29 @@ class GrpcEngine:
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
         self._intermediate = request.tasks.intermediate
-        credentials = credentials or Credentials.fresh()
-        self._server = Server(credentials, self._log_internal_error, hosts.listen or f"{LOOPBACK}:0")
+        listen = new_master_socket() if certificates is None else cast(str, hosts.listen)
+        self._server = Server(certificates, self._log_internal_error, listen)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
-            processes, self._server, credentials, log, notify=lambda news: inbox.put(Arrival(news))
+            *(processes, self._server, certificates, log),
+            notify=lambda news: inbox.put(Arrival(news)),
+            takes_strangers=hosts.takes_strangers,
         )
         membership = self._cluster.membership
         self._calls = WorkerCalls(membership, request.tasks, log)
         self._dispatcher = Dispatcher(
-            inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.listen else 0.0, log=log
+            inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.takes_strangers else 0.0, log=log
         )
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has joined."""
-        mappers, reducers, listen = self._workers.mappers, self._workers.reducers, self._hosts.listen
+        mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._server.address
         try:
             self._cluster.start()
-            if listen and self._starts_none:
-                address = self._server.address
+            if self._starts_none:
                 self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
-            elif listen:
-                self._log.event(Listening(address=self._server.address))
+            elif self._hosts.takes_strangers:
+                self._log.event(Listening(address=address))
             self._dispatcher.await_workers(mappers, reducers)
         except BaseException:
             self.__exit__()
@@ -143,7 +144,7 @@ class GrpcEngine:
 
 def _as_sent(source: Input, hosts: HostOptions) -> Input:
     """Describe the input so that every host finds its own copy."""
-    if hosts.listen is None:
+    if hosts.certs is None:
         return source
     root = hosts.data_root.resolve()
     real = Path(source.path).resolve()

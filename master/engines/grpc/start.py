@@ -3,7 +3,7 @@
 from common.jobs.engine import Engine
 from common.model import Role
 from common.rpc.address import split_address
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import Certificates, PeerRole
 from master.cluster.processes import start_workers
 from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
@@ -12,7 +12,7 @@ from master.options.groups import HostOptions
 def start_engine(request: EngineRequest) -> Engine:
     """Start the workers of this machine and wait until all have joined."""
     workers, hosts = request.config.workers, request.config.hosts
-    credentials = None if hosts.certs is None else Credentials.load(hosts.certs, PeerRole.MASTER)
+    certificates = None if hosts.certs is None else Certificates.load(hosts.certs, PeerRole.MASTER)
     processes = []
     if hosts.workers == "local":
         processes = start_workers(
@@ -20,7 +20,7 @@ def start_engine(request: EngineRequest) -> Engine:
         )
     from master.engines.grpc.engine import GrpcEngine  # the workers start meanwhile
 
-    return request.stack.enter_context(GrpcEngine(request, processes, credentials))
+    return request.stack.enter_context(GrpcEngine(request, processes, certificates))
 
 
 def _worker_arguments(hosts: HostOptions) -> list[str]:
@@ -30,5 +30,5 @@ def _worker_arguments(hosts: HostOptions) -> list[str]:
     host, _port = split_address(hosts.listen, "--listen")
     certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
     for role in Role:
-        Credentials.load(certs, role)  # a missing file is said now, in one line
+        Certificates.load(certs, role)  # a missing file is said now, in one line
     return ["--listen", f"{host}:0", "--data-root", str(root), "--certs", str(certs)]

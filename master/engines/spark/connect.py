@@ -17,7 +17,6 @@ from weakref import WeakSet
 
 from common.engines.shipping import CODE_ROOT, write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
-from common.rpc.address import LOOPBACK
 from master.engines.spark.errors import CLASS, raise_translated, reason_of
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
     given = dict(settings) | ({} if master is None else {"spark.master": master})
     configured = os.environ.keys() & {"SPARK_CONF_DIR", "SPARK_HOME"}
     if given.get("spark.master", "" if configured else "local").startswith("local"):
-        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)  # else its web page is there for all the network
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else its web page is there for all the network
     launch = SparkConf(loadDefaults=False).setAll(list(given.items()))
     SparkContext._ensure_initialized(conf=launch)  # starts the JVM, which reads the configuration's files
     conf = SparkConf(_jvm=SparkContext._jvm).setAll(list(({"spark.app.name": _APP_NAME} | given).items()))

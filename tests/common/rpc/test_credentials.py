@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import Certificates, PeerRole
 from scripts.certs import issue, make_authority, make_folders
 
 
@@ -22,28 +22,14 @@ def certs(tmp_path: Path) -> Path:
     return tmp_path / "certs"
 
 
-def test_fresh_secrets_are_long_and_differ() -> None:
-    first, second = Credentials.fresh(), Credentials.fresh()
-    assert first != second
-    assert len(bytes.fromhex(first.secret)) == 32
-    assert first.admits(first.secret)
-    assert not first.admits(second.secret)
-    assert not first.admits("")
-    assert not first.admits("ä\ud800")
-
-
 def test_nothing_secret_is_shown(certs: Path) -> None:
-    loaded = Credentials.load(certs / "mapper", "mapper")
-    assert loaded.certificates is not None
-    assert loaded.secret not in repr(loaded)
-    assert "PRIVATE" not in repr(loaded)
+    assert "PRIVATE" not in repr(Certificates.load(certs / "mapper", "mapper"))
 
 
-def test_all_parties_share_the_authority_and_the_secret(certs: Path) -> None:
-    loaded = [Credentials.load(certs / role, role) for role in PeerRole]
-    assert len({one.secret for one in loaded}) == 1
-    assert len({one.certificates.authority for one in loaded if one.certificates}) == 1
-    assert len({one.certificates.key for one in loaded if one.certificates}) == 3
+def test_all_roles_share_the_authority_alone(certs: Path) -> None:
+    loaded = [Certificates.load(certs / role, role) for role in PeerRole]
+    assert len({one.authority for one in loaded}) == 1
+    assert len({one.key for one in loaded}) == 3
 
 
 def expired(folder: Path) -> None:
@@ -68,15 +54,6 @@ def other_role(folder: Path) -> None:
             "ca.pem cannot be read: No such file or directory; make",
         ),
         (lambda folder: (folder / "mapper.key").unlink(), "mapper.key cannot be read: No such file"),
-        (lambda folder: (folder / "secret").unlink(), "secret cannot be read: No such file"),
-        (
-            lambda folder: (folder / "secret").write_text("123"),
-            "secret does not hold a secret of 64 hexadecimal",
-        ),
-        (
-            lambda folder: (folder / "secret").chmod(0o640),
-            "other users can read .*/secret; run: chmod 600 ",
-        ),
         (lambda folder: (folder / "mapper.key").chmod(0o604), "other users can read .*/mapper.key; run"),
         (
             lambda folder: (folder / "mapper.pem").write_text("x"),
@@ -101,5 +78,5 @@ def other_role(folder: Path) -> None:
 def test_what_will_not_do_is_refused(certs: Path, damage: Callable[[Path], object], reason: str) -> None:
     damage(certs / "mapper")
     with pytest.raises(UsageError, match=reason) as caught:
-        Credentials.load(certs / "mapper", "mapper")
+        Certificates.load(certs / "mapper", "mapper")
     assert "\n" not in str(caught.value)

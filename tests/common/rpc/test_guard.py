@@ -11,16 +11,15 @@ import pytest
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.guard import CALLERS, SECRET_METADATA
+from common.rpc.credentials import PeerRole
+from common.rpc.guard import CALLERS
 from common.rpc.messages import pack
-from common.rpc.server import Server
 from common.store.names import partition_name
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub
 from tests.programs import wait_until
-from tests.servers import methods, serve_master, worker_context
+from tests.servers import listening, methods, serve_master, worker_context
 
 
 def test_every_method_has_its_callers() -> None:
@@ -46,41 +45,38 @@ def threads(name: str) -> int:
 
 
 def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None:
-    credentials = Credentials.fresh()
-    worker = worker_context(tmp_path / "M1", credentials)
+    worker = worker_context(tmp_path / "M1")
     attempt = Attempt(Stage(1, "label"), 0, 1)
     records = Records(np.zeros(400_000, np.int32), np.zeros((400_000, 4)))
     with worker.store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
         files.write(partition_name(0), encode(records, RecordFormat.ARROW))
-    server = Server(credentials, lambda *_: None)
-    add_mapper(server.grpc, worker)
-    server.start()
-    channel = connect(server.address, credentials, PeerRole.MAPPER)
-    stub = MapperStub(channel)
-    request = pb.FetchPartitionRequest(attempt=pack(attempt))
-    unread = [stub.FetchPartition(request, timeout=200.0) for _ in range(100)]
-    wait_until(lambda: threads("stream") >= 32 or threads("rpc") >= 64, "threads of the streams")
-    with pytest.raises(grpc.RpcError) as caught:
-        stub.Map(pb.MapRequest(), timeout=20.0)
-    assert isinstance(caught.value, grpc.Call)
-    assert caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
-    for stream in unread:
-        stream.cancel()
-    channel.close()
-    server.stop()
+    with listening() as server:
+        add_mapper(server.grpc, worker)
+        server.start()
+        channel = connect(server.address, None, PeerRole.MAPPER)
+        stub = MapperStub(channel)
+        request = pb.FetchPartitionRequest(attempt=pack(attempt))
+        unread = [stub.FetchPartition(request, timeout=200.0) for _ in range(100)]
+        wait_until(lambda: threads("stream") >= 32 or threads("rpc") >= 64, "threads of the streams")
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Map(pb.MapRequest(), timeout=20.0)
+        assert isinstance(caught.value, grpc.Call)
+        assert caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+        for stream in unread:
+            stream.cancel()
+        channel.close()
 
 
 def test_what_is_no_message_is_refused() -> None:
-    credentials, errors = Credentials.fresh(), list[BaseException]()
-    server = Server(credentials, lambda number, error: errors.append(error))
-    serve_master(server, credentials)
-    server.start()
-    channel = grpc.insecure_channel(server.address)
-    log: Any = channel.unary_unary("/mapreduce.v1.Master/Log")
-    with pytest.raises(grpc.RpcError) as caught:
-        log(b"\xff" * 9, metadata=((SECRET_METADATA, credentials.secret),), timeout=20.0)
-    channel.close()
-    server.stop()
+    errors = list[BaseException]()
+    with listening(on_error=lambda number, error: errors.append(error)) as server:
+        serve_master(server)
+        server.start()
+        channel = connect(server.address, None, PeerRole.MASTER)
+        log: Any = channel.unary_unary("/mapreduce.v1.Master/Log")
+        with pytest.raises(grpc.RpcError) as caught:
+            log(b"\xff" * 9, timeout=20.0)
+        channel.close()
     assert isinstance(caught.value, grpc.Call)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert errors == []

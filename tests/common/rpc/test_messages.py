@@ -184,15 +184,30 @@ def test_the_same_within_bounds_is_fine() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["", "unix:/run/x", "dns:///x:1", "host", "host:0", "host:65536", "a b:1", "host:1/x", "::1:80"],
+    [
+        "",
+        "unix:run/x",
+        "unix://host/x",
+        "unix:/" + 107 * "x",
+        "unix-abstract:x",
+        "dns:///x:1",
+        "host",
+        "host:0",
+        "host:65536",
+        "a b:1",
+        "host:1/x",
+        "::1:80",
+    ],
 )
 def test_refuses_addresses_that_grpc_would_take(address: str) -> None:
-    with pytest.raises(BadRequestError, match=r"^an address is not HOST:PORT$"):
+    with pytest.raises(BadRequestError, match=r"^an address is neither HOST:PORT nor unix:PATH$"):
         wire.unpack_address(address)
 
 
 def test_a_line_for_the_log_stays_one_line() -> None:
-    assert wire.unpack_lines(["a\nb\x1b[2J"]) == ["a\\nb\\x1b[2J"]
+    start = "2026-01-31T12:00:00.123456Z"
+    lines = wire.unpack_lines([f"{start} R7 event=a\nb\x1b[2J"], "M1")
+    assert lines == [f"{start} M1 event=a\\nb\\x1b[2J"]
 
 
 TABLE = wire.Table("colour", {1: "red", 2: "green"})

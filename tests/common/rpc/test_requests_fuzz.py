@@ -22,13 +22,13 @@ from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Sc
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.kernels.exact import SumGrid
 from common.model import TaskOptions
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import PeerRole
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub
 from tests.programs import SAMPLE
-from tests.servers import Serving, methods, serving
+from tests.servers import LOCAL, Serving, methods, serving
 
 METHODS = methods()
 TIMEOUT_S = 20.0
@@ -47,7 +47,7 @@ WIDE = INTERESTING | st.sampled_from([2**53, 2**63 - 1, -(2**63)])
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("fuzz")
-    with serving(dict.fromkeys(PeerRole, Credentials.fresh()), folder) as found:
+    with serving(LOCAL, folder) as found:
         yield found
         works_on(found)
     assert not list(folder.rglob("*..*"))
@@ -66,10 +66,10 @@ def works_on(servers: Serving) -> None:
         partitions=1,
         options=pack(TaskOptions()),
     )
-    channel = servers.channel(PeerRole.MAPPER, servers.credentials[PeerRole.MASTER])
+    channel = servers.channel(PeerRole.MAPPER, None)
     assert MapperStub(channel).Map(order, timeout=TIMEOUT_S).map_output.records == 31
     channel.close()
-    channel = servers.channel(PeerRole.REDUCER, servers.credentials[PeerRole.MASTER])
+    channel = servers.channel(PeerRole.REDUCER, None)
     reduce = pb.ReduceRequest(attempt=newest, job=order.job, options=order.options)
     assert ReducerStub(channel).Reduce(reduce, timeout=TIMEOUT_S).output.records == 0
     channel.close()
@@ -92,7 +92,7 @@ def an_input() -> pb.Input:
 
 def texts() -> st.SearchStrategy[str]:
     names = ["centroids", "starts", "grid", "limit", "cost", "seed", "moved_rows", "moved_keys"]
-    others = ["127.0.0.1:1", str(SAMPLE), "/etc/passwd", "../../x", "\n", ","]
+    others = ["127.0.0.1:1", "unix:/nowhere", "0" * 64, str(SAMPLE), "/etc/passwd", "../../x", "\n", ","]
     return st.sampled_from([*JOBS, *names, *others]) | st.text(max_size=9)
 
 
@@ -184,11 +184,11 @@ def spoil(draw: st.DrawFn, message: Any) -> None:
 
 
 def attack(servers: Serving, method: str, data: bytes) -> None:
-    """Send bytes to a method, with the secret; check what comes back, and what it took."""
+    """Send bytes to a method; check what comes back, and what it took."""
     role, _ = METHODS[method]
     process = psutil.Process()
     before = process.memory_info().rss
-    error = failure_of(servers.addresses[role], method, data, servers.credentials[role].secret)
+    error = failure_of(servers.addresses[role], method, data)
     assert process.memory_info().rss - before < MOST_GROWTH_BYTES
     if error is None:
         return
@@ -201,11 +201,11 @@ def attack(servers: Serving, method: str, data: bytes) -> None:
     assert ".py" not in text
 
 
-def failure_of(address: str, method: str, data: bytes, secret: str) -> grpc.RpcError | None:
+def failure_of(address: str, method: str, data: bytes) -> grpc.RpcError | None:
     channel = grpc.insecure_channel(address)
     call: Any = channel.unary_stream(method)  # which takes a single answer, too
     try:
-        for _ in call(data, metadata=(("mapreduce-secret", secret),), timeout=TIMEOUT_S):
+        for _ in call(data, timeout=TIMEOUT_S):
             pass
     except grpc.RpcError as error:
         return error
@@ -234,7 +234,7 @@ def test_orders_with_something_wrong(tmp_path: Path) -> None:
         message.attempt.stage.sequence = next(sequences)  # none is stale
         attack(own, "/mapreduce.v1.Mapper/Map", message.SerializeToString())
 
-    with serving(dict.fromkeys(PeerRole, Credentials.fresh()), tmp_path) as own:
+    with serving(LOCAL, tmp_path) as own:
         run()
         works_on(own)
 

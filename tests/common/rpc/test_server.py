@@ -1,5 +1,6 @@
 """Where a server may listen."""
 
+import getpass
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,36 +8,67 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.address import SOCKET
+from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
 from scripts.certs import make_folders
+from tests.servers import listening
+
+
+def test_another_user_can_open_neither_the_socket_nor_its_folder() -> None:
+    with listening() as server:
+        path = Path(server.address.removeprefix(SOCKET))
+        assert path.is_socket()
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert path.parent.owner() == getpass.getuser()
+    assert not path.parent.exists()
+
+
+def test_a_long_folder_of_temporary_files_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with listening() as server:
+        server.start()
+        assert server.address.startswith("unix:/tmp/")
+    assert list(long.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost:0", "example.org:0", "[::ffff:0.0.0.0]:0"]
+    "listen",
+    [
+        "127.0.0.1:0",
+        "0.0.0.0:0",
+        "[::]:0",
+        "192.0.2.1:0",
+        "localhost:0",
+        "example.org:0",
+        "unix-abstract:x",
+        "",
+    ],
 )
-def test_other_machines_need_certificates(listen: str) -> None:
+def test_what_others_can_reach_needs_certificates(listen: str) -> None:
     with pytest.raises(UsageError, match=r"needs --certs; make certificates with: python -m scripts\.certs"):
-        Server(Credentials.fresh(), lambda *_: None, listen)
+        Server(None, lambda *_: None, listen)
 
 
-@pytest.mark.parametrize("listen", ["", "0", ":0", "127.0.0.1", "127.0.0.1:x", "unix:/tmp/x", "127.0.0.1:-1"])
-def test_addresses_that_are_none(listen: str) -> None:
-    with pytest.raises(UsageError, match=r"^--listen .*: write ADDRESS:PORT, as in 10\.0\.0\.1:7000$"):
-        Server(Credentials.fresh(), lambda *_: None, listen)
+@pytest.fixture
+def master(tmp_path: Path) -> Certificates:
+    make_folders(tmp_path / "certs", datetime.now(UTC) + timedelta(days=1))
+    return Certificates.load(tmp_path / "certs", PeerRole.MASTER)
 
 
-def test_a_port_in_use() -> None:
+def test_a_port_in_use(master: Certificates) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UsageError, match=f"^cannot listen on {listen}: the port is in use"):
-            Server(Credentials.fresh(), lambda *_: None, listen)
+        with pytest.raises(UsageError, match=f"^cannot listen on {listen}: it is in use"):
+            Server(master, lambda *_: None, listen)
 
 
-def test_with_certificates_other_machines_may_come(tmp_path: Path) -> None:
-    make_folders(tmp_path / "certs", datetime.now(UTC) + timedelta(days=1))
-    credentials = Credentials.load(tmp_path / "certs", PeerRole.MASTER)
-    server = Server(credentials, lambda *_: None, "0.0.0.0:0")
+def test_with_certificates_other_machines_may_come(master: Certificates) -> None:
+    server = Server(master, lambda *_: None, "0.0.0.0:0")
     host, port = server.address.split(":")
     assert host == "0.0.0.0"
     assert int(port) > 0

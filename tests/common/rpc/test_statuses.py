@@ -18,9 +18,9 @@ from common.errors import (
     StaleAttemptError,
     TaskError,
 )
+from common.rpc.address import new_master_socket, remove_socket_folder
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, PeerRole
-from common.rpc.server import Server
+from common.rpc.credentials import PeerRole
 from common.rpc.statuses import TimedOutError, UnreachableError, error_of
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import (
@@ -29,6 +29,7 @@ from protos.mapreduce_pb2_grpc import (
     WorkerStub,
     add_WorkerServicer_to_server,
 )
+from tests.servers import listening
 
 
 def raised_by(error: BaseException) -> MapReduceError:
@@ -38,15 +39,13 @@ def raised_by(error: BaseException) -> MapReduceError:
         def End(self, request: pb.EndRequest, context: grpc.ServicerContext) -> pb.EndResponse:  # noqa: N802
             raise error
 
-    credentials = Credentials.fresh()
-    server = Server(credentials, lambda *_: None)
-    add_WorkerServicer_to_server(Failing(), server.grpc)
-    server.start()
-    channel = connect(server.address, credentials, PeerRole.MAPPER)
-    with pytest.raises(grpc.RpcError) as caught:
-        WorkerStub(channel).End(pb.EndRequest(), timeout=20.0)
-    channel.close()
-    server.stop()
+    with listening() as server:
+        add_WorkerServicer_to_server(Failing(), server.grpc)
+        server.start()
+        channel = connect(server.address, None, PeerRole.MAPPER)
+        with pytest.raises(grpc.RpcError) as caught:
+            WorkerStub(channel).End(pb.EndRequest(), timeout=20.0)
+        channel.close()
     return error_of(caught.value)
 
 
@@ -61,12 +60,14 @@ def answering(reply: Any, stream: Any = None) -> Iterator[grpc.Channel]:
             return grpc.unary_unary_rpc_method_handler(reply)
 
     server = grpc.server(ThreadPoolExecutor(2), handlers=[Handler()])
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    address = new_master_socket()
+    server.add_insecure_port(address)
     server.start()
-    channel = connect(address, Credentials.fresh(), PeerRole.MAPPER)
+    channel = connect(address, None, PeerRole.MAPPER)
     yield channel
     channel.close()
     server.stop(None).wait()
+    remove_socket_folder(address)
 
 
 def failure_of_map(reply: Any) -> MapReduceError:

@@ -25,8 +25,8 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ([], "--join HOST:PORT and --certs FOLDER are required: the master's address, and this"),
-        (["--join", "10.0.0.1:7000"], "--join HOST:PORT and --certs FOLDER are required"),
+        ([], "--join ADDRESS is required: where the master listens"),
+        (["--join", "10.0.0.1:7000"], "--join 10.0.0.1:7000 needs --certs FOLDER"),
         (["--join", "127.0.0.1", "--certs", "{certs}"], "--join 127.0.0.1 has no port"),
         (["--join", "127.0.0.1:x", "--certs", "{certs}"], "--join 127.0.0.1:x: write HOST:PORT"),
         (["--join", "127.0.0.1:1", "--certs", "/nowhere"], "/nowhere/ca.pem cannot be read"),

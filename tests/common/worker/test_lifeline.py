@@ -8,7 +8,7 @@ import time
 from common.worker.lifeline import Lifeline
 lifeline = Lifeline()
 print(lifeline.introduction(), flush=True)
-lifeline.at_end = lambda: print("the end", flush=True)
+lifeline.at_end.callback(print, "the end", flush=True)
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -24,9 +24,9 @@ def test_it_is_introduced_and_ends_with_its_master() -> None:
     with start() as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write("127.0.0.1:7000 secret\n")
+        process.stdin.write("127.0.0.1:7000 token\n")
         process.stdin.flush()
-        assert process.stdout.readline() == "('127.0.0.1:7000', 'secret')\n"
+        assert process.stdout.readline() == "('127.0.0.1:7000', 'token')\n"
         assert process.stdout.readline() == "ready\n"
         process.stdin.close()
         assert process.stdout.read() == "the end\n"

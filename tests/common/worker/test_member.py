@@ -7,51 +7,50 @@ import pytest
 
 from common.errors import RunFailedError
 from common.model import Role
-from common.rpc.credentials import Credentials
-from common.rpc.server import Server
+from common.rpc.address import socket_beside
+from common.worker.lifeline import new_token
 from common.worker.member import Member, Settings
 from mapper.servicer import add_mapper
-from tests.servers import NO_LOG, serve_master
+from tests.servers import NO_LOG, listening, serve_master
 
 
-def settings(master: str, folder: Path, credentials: Credentials, **more: int) -> Settings:
+def settings(master: str, folder: Path, *, own: bool = False) -> Settings:
+    address = socket_beside(master, "mapper")
     return Settings(
         role=Role.MAPPER,
         master=master,
-        credentials=credentials,
-        listen="127.0.0.1:0",
-        address="127.0.0.1:0",
+        certificates=None,
+        listen=address,
+        address=address,
         folder=folder,
         data_root=None,
-        **more,
+        token=new_token(),
+        own=own,
     )
 
 
 def test_one_from_elsewhere_joins_serves_and_ends_with_the_run(tmp_path: Path) -> None:
-    credentials = Credentials.fresh()
-    master = Server(credentials, lambda *_: None)
-    membership = serve_master(master, credentials)
-    master.start()
-    member = Member(settings(master.address, tmp_path, credentials))
-    member.join()
-    assert (member.identity.index, member.identity.incarnation, member.identity.epoch) == (1, 1, 1)
-    member.serve(add_mapper, NO_LOG)
-    ending = threading.Thread(target=membership.end)
-    ending.start()
-    member.send_heartbeats()
-    ending.join()
-    member.stop()
-    master.stop()
-    membership.close()
-
-
-def test_one_that_its_master_did_not_start_is_refused(tmp_path: Path) -> None:
-    credentials = Credentials.fresh()
-    master = Server(credentials, lambda *_: None)
-    serve_master(master, credentials)
-    master.start()
-    member = Member(settings(master.address, tmp_path, credentials, index=1, incarnation=1))
-    with pytest.raises(RunFailedError, match="did not start that worker, or has replaced it"):
+    with listening() as master:
+        membership = serve_master(master)
+        master.start()
+        member = Member(settings(master.address, tmp_path))
         member.join()
-    member.stop()
-    master.stop()
+        assert member.name == "M1"
+        member.serve(add_mapper, NO_LOG)
+        ending = threading.Thread(target=membership.end)
+        ending.start()
+        member.send_heartbeats()
+        ending.join()
+        member.stop()
+        membership.close()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_one_that_its_master_did_not_start_is_refused(tmp_path: Path, own: bool) -> None:
+    with listening() as master:
+        serve_master(master, takes_strangers=False)
+        master.start()
+        member = Member(settings(master.address, tmp_path, own=own))
+        with pytest.raises(RunFailedError, match="did not start that worker, or has replaced it"):
+            member.join()
+        member.stop()

@@ -12,8 +12,7 @@ from common.events.catalogue.tasks import RpcResponse
 from common.formats.dataset import open_input, plan_splits
 from common.jobs.centroids import Label
 from common.model import Role, Stage, TaskOptions
-from common.rpc.credentials import Credentials
-from common.rpc.server import Server
+from common.worker.lifeline import new_token
 from mapper.servicer import add_mapper
 from master.cluster.calls import StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
@@ -21,7 +20,7 @@ from master.cluster.membership import Membership
 from master.scheduling.messages import WorkerId
 from reducer.servicer import add_reducer
 from tests.programs import SAMPLE
-from tests.servers import worker_context
+from tests.servers import listening, worker_context
 from tests.story import ListLog
 
 ADD = {Role.MAPPER: add_mapper, Role.REDUCER: add_reducer}
@@ -53,19 +52,21 @@ def label_order(partitions: int = 0, splits: int = 2, sequence: int = 1) -> Stag
 
 @contextmanager
 def joined_pool(folder: Path) -> Iterator[Pool]:
-    credentials = Credentials.fresh()
     log = ListLog()
     inbox: Inbox = queue.SimpleQueue()
-    membership = Membership(credentials, log, lambda news: inbox.put(Arrival(news)), lambda worker: None)
+    membership = Membership(
+        None, log, lambda news: inbox.put(Arrival(news)), lambda worker: None, takes_strangers=True
+    )
     calls = WorkerCalls(membership, TaskOptions(), log)
     pool = Pool(membership, calls, Dispatcher(inbox, membership, calls, 0.0, log), inbox, log=log)
     with ExitStack() as stack:
         for role in Role:
-            server = Server(credentials, lambda *_: None)
-            ADD[role](server.grpc, worker_context(folder / role, credentials))
+            server = stack.enter_context(listening())
+            ADD[role](server.grpc, worker_context(folder / role))
             server.start()
-            stack.callback(server.stop)
-            pool.workers[role] = membership.join_from_elsewhere(role, "one", server.address)
+            worker = membership.join(role, new_token(), server.address)
+            assert worker is not None
+            pool.workers[role] = worker
         yield pool
         pool.dispatcher.close()
         membership.close()

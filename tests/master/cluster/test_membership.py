@@ -2,49 +2,70 @@
 
 import socket
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from common.model import Role
+from common.rpc.address import SOCKET, socket_beside
 from common.rpc.channels import connect
-from common.rpc.credentials import Credentials, PeerRole
+from common.rpc.credentials import PeerRole
 from common.rpc.server import Server
+from common.worker.lifeline import new_token
 from common.worker.member import Ending
 from master.cluster.membership import Membership, unheard_s
 from master.scheduling.messages import WorkerId
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, add_WorkerServicer_to_server
-from tests.servers import NO_LOG, serve_master
-
-
-def serve(credentials: Credentials, address: str = "127.0.0.1:0") -> Server:
-    return Server(credentials, lambda number, error: None, address)
+from tests.programs import wait_until
+from tests.servers import NO_LOG, listening, serve_master
 
 
 def test_one_that_joins_as_the_run_ends_is_told_so_once_it_serves() -> None:
     """The first connection to it fails, as it does until it serves."""
-    credentials, ending = Credentials.fresh(), Ending()
-    master = serve(credentials)
-    membership = serve_master(master, credentials)
-    master.start()
-    with socket.create_server(("127.0.0.1", 0)) as not_yet:
-        address = f"127.0.0.1:{not_yet.getsockname()[1]}"
-        request = pb.JoinRequest(role=pb.ROLE_MAPPER, address=address, instance="late")
-        channel = connect(master.address, credentials, PeerRole.MASTER)
-        MasterStub(channel).Join(request, timeout=10)
-        channel.close()
+    ending = Ending()
+    with ExitStack() as stack:
+        master = stack.enter_context(listening())
+        membership = serve_master(master)
+        master.start()
+        address = socket_beside(master.address, "late")
+        with socket.socket(socket.AF_UNIX) as not_yet:
+            not_yet.bind(address.removeprefix(SOCKET))
+            not_yet.listen()
+            request = pb.JoinRequest(role=pb.ROLE_MAPPER, address=address, token=new_token())
+            channel = connect(master.address, None, PeerRole.MASTER)
+            MasterStub(channel).Join(request, timeout=10)
+            channel.close()
+            closing = threading.Thread(target=membership.end)
+            closing.start()
+            not_yet.accept()[0].close()
+            Path(address.removeprefix(SOCKET)).unlink()
+        worker = Server(None, lambda *_: None, address)
+        stack.callback(worker.stop)
+        add_WorkerServicer_to_server(ending, worker.grpc)
+        worker.start()
+        told = ending.over.wait(10)
+        closing.join()
+        membership.close()
+    assert told
+
+
+def test_one_whose_answer_was_lost_is_told_that_the_run_is_over_when_it_joins_again() -> None:
+    """It has joined for the master, but not for itself: it does not serve and sends no heartbeat."""
+    request = pb.JoinRequest(role=pb.ROLE_MAPPER, address="unix:/nowhere", token=new_token())
+    with listening() as master:
+        membership = serve_master(master)
+        master.start()
+        channel = connect(master.address, None, PeerRole.MASTER)
+        stub = MasterStub(channel)
+        assert not stub.Join(request, timeout=10).over
         closing = threading.Thread(target=membership.end)
         closing.start()
-        not_yet.accept()[0].close()
-    worker = serve(credentials, address)
-    add_WorkerServicer_to_server(ending, worker.grpc)
-    worker.start()
-    told = ending.over.wait(10)
-    closing.join()
-    membership.close()
-    master.stop()
-    worker.stop()
-    assert told
+        wait_until(lambda: stub.Join(request, timeout=10).over, "the end")
+        closing.join()
+        channel.close()
+        membership.close()
 
 
 @pytest.mark.parametrize(("since_s", "expected"), [(0.5, 0.0), (1.0, 0.0), (1.5, 1.0), (300.0, 299.5)])
@@ -55,7 +76,9 @@ def test_time_in_which_nobody_listened(since_s: float, expected: float) -> None:
 def test_it_looks_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("master.cluster.registry.JOIN_TIMEOUT_S", 0.0)
     killed = threading.Event()
-    membership = Membership(Credentials.fresh(), NO_LOG, lambda news: None, lambda worker: killed.set())
-    membership.expect(WorkerId(Role.MAPPER, 1, 1))
+    membership = Membership(
+        None, NO_LOG, lambda news: None, lambda worker: killed.set(), takes_strangers=False
+    )
+    membership.expect(WorkerId(Role.MAPPER, 1, 1), new_token())
     membership.watch(stop=killed)
     assert killed.is_set()

@@ -12,7 +12,7 @@ def test_a_process_that_ended_is_introduced_in_vain(tmp_path: Path) -> None:
     process = WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
     process.kill()
     assert process.wait() == ([], "was ended by signal 9 (SIGKILL)")
-    process.introduce("127.0.0.1:1", "secret")
+    process.introduce("unix:/nowhere")
 
 
 def test_a_process_ends_when_its_input_closes_and_has_a_successor(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from common.model import Role
-from common.rpc.credentials import Credentials
+from common.rpc.address import SOCKET, new_master_socket
 from common.rpc.server import Server
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
@@ -16,16 +16,11 @@ from tests.servers import NO_LOG
 Inbox = queue.SimpleQueue[WorkerNotice]
 
 
-def cluster_of(process: WorkerProcess, inbox: Inbox) -> Cluster:
-    credentials = Credentials.fresh()
-    server = Server(credentials, lambda *_: None)
-    return Cluster([process], server, credentials, NO_LOG, inbox.put)
-
-
 def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_path: Path) -> None:
     before = psutil.Process().children()
     inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
-    cluster = cluster_of(process, inbox)
+    server = Server(None, lambda *_: None, new_master_socket())
+    cluster = Cluster([process], server, None, NO_LOG, inbox.put, takes_strangers=False)
     cluster.start()
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 1))
     process.kill()
@@ -36,3 +31,4 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
     assert set(psutil.Process().children()) <= set(before)
+    assert not Path(server.address.removeprefix(SOCKET)).parent.exists()

@@ -36,8 +36,8 @@ def workers(**fields: Any) -> WorkerOptions:
         (FailureOptions, {"fail_rate": -1}, "--fail-rate is -1, but must be from 0 to below 1"),
         (
             HostOptions,
-            {"workers": "remote"},
-            "--workers remote needs --listen ADDRESS:PORT, where the workers join",
+            {"workers": "remote", "certs": Path("certs")},
+            "--certs needs --listen ADDRESS:PORT, where workers of other hosts join",
         ),
         (
             HostOptions,

@@ -57,8 +57,8 @@ WORDS: list[tuple[Event, str | None]] = [
     (WorkerLost(worker="M1", reason="M1 ended", returns=False), "  LOST M1 ended; it is not restarted"),
     (
         AwaitingWorkers(address="a:1", mappers=2, reducers=1),
-        "waiting for 2 mappers and 1 reducers at a:1; "
-        "on their hosts: python -m mapper (or reducer) --join a:1 --certs FOLDER",
+        "waiting for mappers: 2, reducers: 1; start each by: "
+        "python -m mapper (or reducer) --join a:1 --certs FOLDER",
     ),
     (StageStarted(stage=1, job="lloyd"), None),
     (RpcCall(to="M1", **MAP), "  -> M1 Map task 1 attempt 3"),
@@ -122,4 +122,4 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
 def test_every_template_has_fields_of_its_event() -> None:
     for kind, template in TEMPLATES.items():
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
-        assert names <= {field.name for field in dataclasses.fields(kind)} | {"start"}, kind.name  # type: ignore[arg-type]
+        assert names <= {field.name for field in dataclasses.fields(kind)} | {"start", "join"}, kind.name  # type: ignore[arg-type]

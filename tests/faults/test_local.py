@@ -1,0 +1,225 @@
+"""On one machine nobody else gets into a run, and nothing that lies around becomes part of it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common.events.catalogue.workers import AwaitingWorkers, WorkerJoined, WorkerStarted
+from common.rpc.address import SOCKET
+from tests.moments import Gate, opens
+from tests.programs import (
+    SAMPLE_CENTROIDS,
+    BackgroundRun,
+    centroids_of,
+    environment,
+    environment_with_hook,
+    options,
+    worker_processes,
+)
+
+NOBODY = 65534
+AS_ANOTHER = """
+import os, socket, sys
+folder, data, pids = sys.argv[1], sys.argv[2], sys.argv[3:]
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+def tried(what):
+    try:
+        return f"could: {what()!r}"
+    except OSError:
+        return "could not"
+def connect(name):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(f"{folder}/{name}")
+names = ["master", *(f"{role}-{pid}" for role in ("mapper", "reducer") for pid in pids)]
+print(tried(lambda: os.listdir(folder)), *(tried(lambda: connect(name)) for name in names), sep="\\n")
+print(tried(lambda: open(f"{folder}/stranger", "w")), tried(lambda: os.rmdir(folder)), sep="\\n")
+print(*(tried(lambda: open(f"/proc/{pid}/environ").read()) for pid in pids), sep="\\n")
+"""
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[BackgroundRun]:
+    """A run that stands still in a map task, with all its workers."""
+    gate = Gate(tmp_path, opens(".map_output"))
+    with BackgroundRun(tmp_path, *options(), env=environment_with_hook(tmp_path, gate.hook)) as run:
+        gate.wait()
+        yield run
+        gate.open()
+        assert run.end() == (0, "")
+        assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+
+
+def processes_of(run: BackgroundRun) -> list[psutil.Process]:
+    master = psutil.Process(run.process.pid)
+    workers = worker_processes(master)
+    assert len(workers) == 4
+    return [master, *workers]
+
+
+def socket_folder(run: BackgroundRun) -> Path:
+    (folder,) = {Path(event.address.removeprefix(SOCKET)).parent for event in run.story().of(WorkerJoined)}
+    return folder
+
+
+def test_a_run_has_no_port(held: BackgroundRun) -> None:
+    used = [process.net_connections("inet") for process in processes_of(held)]
+    assert used == [[], [], [], [], []]
+    assert len(list(socket_folder(held).iterdir())) == 5
+
+
+def test_no_token_can_be_seen(held: BackgroundRun) -> None:
+    for process in processes_of(held):
+        shown = " ".join([*process.cmdline(), *process.environ().values()])
+        assert not any(len(word) >= 64 and word.isalnum() for word in shown.replace("=", " ").split())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become somebody else")
+def test_another_user_gets_nowhere(held: BackgroundRun) -> None:
+    pids = [str(process.pid) for process in processes_of(held)]
+    arguments = [str(socket_folder(held)), str(held.folder), *pids]
+    tried = subprocess.run([sys.executable, "-c", AS_ANOTHER, *arguments], capture_output=True, text=True)
+    assert tried.stderr == ""
+    assert len(tried.stdout.splitlines()) > 15
+    assert set(tried.stdout.splitlines()) == {"could not"}
+
+
+def test_the_sockets_are_gone_after_the_run(tmp_path: Path) -> None:
+    with BackgroundRun(tmp_path, *options()) as run:
+        assert run.end() == (0, "")
+    assert not socket_folder(run).exists()
+
+
+def test_the_sockets_are_gone_after_the_master_was_killed(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, opens(".map_output"))
+    with BackgroundRun(tmp_path, *options(), env=environment_with_hook(tmp_path, gate.hook)) as run:
+        gate.wait()
+        folder, workers = socket_folder(run), processes_of(run)[1:]
+        run.process.kill()
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert not folder.exists()
+
+
+def test_workers_from_other_terminals_join_as_the_master_says(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        run = stack.enter_context(BackgroundRun(tmp_path, *options(), "--workers", "remote"))
+        address = run.wait_for(AwaitingWorkers).address
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", role, "--join", address, "--folder", tmp_path / f"{role}{number}"],
+                env=environment(),
+                cwd=tmp_path,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for role in ("mapper", "reducer")
+            for number in (1, 2)
+        ]
+        assert run.end() == (0, "")
+        for worker in workers:
+            said = worker.communicate(timeout=60)[1]
+            assert (worker.returncode, said.startswith(f"joined {address} as ")) == (0, True)
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+    assert run.story().of(WorkerStarted) == []
+
+
+def test_a_socket_of_a_run_that_is_over(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "mapper", "--join", f"unix:{tmp_path}/master"]
+    ended = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"Error: --join unix:{tmp_path}/master: there is no such socket; the run may be over\n"
+    )
+
+
+POISONED = (
+    "abc argparse array asyncio base64 click codecs collections common concurrent contextlib csv ctypes "
+    "dataclasses datetime encodings enum grpc hashlib json logging mapper math multiprocessing numba "
+    "numpy pathlib pickle protos psutil pyarrow queue random reducer rich secrets select selectors shutil "
+    "signal sitecustomize socket ssl stat string struct subprocess tempfile threading time traceback "
+    "typing usercustomize uuid zlib "
+)
+"""Modules that a run needs, or that Python looks for by itself."""
+ESTIMATOR = """
+import os
+from master.estimator import KMeans
+os.chdir({folder!r})
+model = KMeans(2, engine="grpc", random_state=0).fit([[0.0, 1.0], [0.0, 3.0], [8.0, 1.0], [8.0, 3.0]])
+assert sorted(model.cluster_centers_.tolist()) == [[0.0, 2.0], [8.0, 2.0]], model.cluster_centers_
+"""
+
+
+def poison(folder: Path, names: Iterable[str]) -> None:
+    """Fill a folder with modules and packages that say so when they are imported."""
+    folder.mkdir()
+    for number, name in enumerate(sorted(names)):
+        path = folder / f"{name}.py"
+        if number % 2:
+            path = folder / name / "__init__.py"
+            path.parent.mkdir()
+        path.write_text(f"open({str(folder.parent / 'imported')!r}, 'a').write('{name}\\n')\n")
+
+
+def loaded_before_any_program(folder: Path) -> set[str]:
+    """Return what `python -m` imports before the program that it runs, from the working directory first."""
+    (folder / "empty.py").write_text("import sys; print(*sys.modules)")
+    python = [sys.executable, "-m", "empty"]
+    return set(subprocess.run(python, cwd=folder, capture_output=True, text=True, check=True).stdout.split())
+
+
+def imported(folder: Path) -> str:
+    found = folder.parent / "imported"
+    return found.read_text() if found.exists() else ""
+
+
+@pytest.mark.parametrize("python", [[], ["-P"]], ids=["python", "python -P"])
+def test_nothing_is_imported_from_the_working_directory(tmp_path: Path, python: list[str]) -> None:
+    folder = tmp_path / "poisoned"
+    names = set(POISONED.split()) - (set() if python else loaded_before_any_program(tmp_path))
+    assert len(names) > 40
+    poison(folder, names)
+    ended = subprocess.run(
+        [sys.executable, *python, "-m", "master", *options(), "--quiet"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert imported(folder) == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert centroids_of(folder) == SAMPLE_CENTROIDS
+
+
+def test_the_workers_of_an_estimator_import_nothing_from_there(tmp_path: Path) -> None:
+    folder = tmp_path / "poisoned"
+    poison(folder, POISONED.split())
+    program = tmp_path / "program.py"
+    program.write_text(ESTIMATOR.format(folder=str(folder)))
+    ended = subprocess.run(
+        [sys.executable, program], env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert imported(folder) == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("role", ["mapper", "reducer"])
+def test_a_worker_that_a_person_starts_imports_nothing_from_there(tmp_path: Path, role: str) -> None:
+    folder = tmp_path / "poisoned"
+    poison(folder, set(POISONED.split()) - {role} - loaded_before_any_program(tmp_path))
+    ended = subprocess.run(
+        [sys.executable, "-m", role, "--join", "unix:/nowhere"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert imported(folder) == ""
+    assert ended.returncode == 2
+    assert "there is no such socket" in ended.stderr
