@@ -9,21 +9,26 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 from common.errors import InterruptedRunError
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
+    # A second signal ends the process at once; but a terminal that is closed may send two.
+    signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
     raise InterruptedRunError(number)
 
 
 def start() -> None:
     """Run the command line, and end the process with its exit code."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+        for number in _SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, _interrupt)
         os.environ["PYTHONSAFEPATH"] = "1"  # for the processes of Spark and Dask: as above
         # Threads of our own share the work, each with a library that has one.
         os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -32,7 +37,8 @@ def start() -> None:
 
         main()
     except InterruptedRunError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        with suppress(OSError):  # the terminal is closed
+            print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
 
 

@@ -164,7 +164,9 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
     """Join, and serve until the run is over."""
     with ExitStack() as stack:
         if not settings.own:
-            signal.signal(signal.SIGTERM, _interrupt)
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+                    signal.signal(number, _interrupt)
             stack.enter_context(locked_worker_folder(settings.folder))
         member = Member(settings)
         member.join()

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import grpc
 
-from common.errors import RunFailedError, StaleAttemptError
+from common.errors import RunFailedError, StaleAttemptError, printable
 from common.events.catalogue.run import InternalError
 from common.events.log import Log
 from common.model import Role
@@ -112,7 +112,7 @@ class Member:
                 raise RunFailedError(f"the master at {master} rejected this worker: {error}") from None
             reason = str(error).rsplit(": ", 1)[-1]
             if reason != shown:
-                click.echo(f"waiting for the master at {master} ({reason})", err=True)
+                click.echo(printable(f"waiting for the master at {master} ({reason})"), err=True)
                 shown = reason
             self._ending.over.wait(_JOIN_PAUSE_S)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from common.errors import UsageError
+from common.errors import UsageError, printable
 from common.model import Role
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
@@ -85,5 +85,5 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        click.echo(f"Error: {error.format_message()} (--help lists the options)", err=True)
+        click.echo(f"Error: {printable(error.format_message())} (--help lists the options)", err=True)
         sys.exit(error.exit_code)

@@ -126,7 +126,7 @@ def _guarded(work: Callable[[], None], *, debug: bool) -> None:
     try:
         work()
         # The work is done: a signal that comes now is too late to change anything.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
     except Exception as error:
         if debug:

@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from common.errors import printable
 from common.events.catalogue import run, tasks
 from common.events.catalogue.base import Event
 from common.events.catalogue.kmeans import IterationFinished, Stopped
@@ -46,10 +48,16 @@ class PlainScreen(Screen):
         """Print lines; if nobody reads any more, as behind `| head`, the run goes on without output."""
         try:
             for line in lines:
-                print(line)  # noqa: T201
+                print(_safe(line))  # noqa: T201
             sys.stdout.flush()
         except (OSError, ValueError):
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+
+def _safe(line: str) -> str:
+    """Escape what would control the terminal, in names from files, say; only empty lines above it stay."""
+    text = line.lstrip("\n")
+    return line[: len(line) - len(text)] + printable(text)
 
 
 class LiveScreen(PlainScreen):
@@ -69,7 +77,8 @@ class LiveScreen(PlainScreen):
     def close(self) -> None:
         """Remove the bar."""
         if self._progress is not None:
-            self._progress.stop()
+            with suppress(OSError):
+                self._progress.stop()
             self._progress = None
 
     def say(self, lines: Sequence[str]) -> None:
@@ -77,9 +86,12 @@ class LiveScreen(PlainScreen):
         if self._progress is None:
             super().say(lines)
             return
-        for line in lines:
-            style = "red" if "FAILURE" in line else None
-            self._progress.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        with suppress(OSError):  # the terminal is closed, which ends the run
+            for line in lines:
+                style = "red" if "FAILURE" in line else None
+                self._progress.console.print(
+                    _safe(line), style=style, markup=False, highlight=False, soft_wrap=True
+                )
 
     def _move(self, event: Event) -> None:
         match event:

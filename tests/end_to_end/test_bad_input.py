@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import SAMPLE, run_master
+from tests.programs import SAMPLE, options, run_master
 
 GOOD = ["--mappers", 2, "--reducers", 2, "--k", 2, "--iters", 5, "--input", SAMPLE]
 
@@ -194,6 +194,31 @@ def test_folders_that_are_not_the_runs_stay(tmp_path: Path) -> None:
     assert run_master(tmp_path, *GOOD).returncode == 0
     assert run_master(tmp_path, *GOOD).returncode == 0
     assert [path.read_text() for path in mine] == ["mine", "mine"]
+
+
+def test_nothing_in_a_file_or_option_reaches_the_terminal_raw(tmp_path: Path) -> None:
+    """Column names, words and values may hold escape sequences; only dump.txt and the terminal show them."""
+    name = "x\x1b[2J\x9b"
+    (tmp_path / "a.csv").write_text(f"{name},y\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text(f"1,2\n{name},4\n")
+    (tmp_path / "words.txt").write_text(f"{name} {name} y\n")
+    runs = [
+        run_master(tmp_path, *options(input_path=tmp_path / "a.csv"), "--engine", "inline"),
+        run_master(tmp_path, *options(input_path=tmp_path / "b.csv"), "--engine", "inline"),
+        run_master(tmp_path, *options(input_path=tmp_path / name), "--engine", "inline"),
+        run_master(tmp_path, *options(), "--engine", name),
+        run_master(tmp_path, *options(), "--intermediate", name),
+        run_master(tmp_path, f"--{name}"),
+        run_master(tmp_path, name),
+        run_master(
+            *(tmp_path, "wordcount", "--input", "words.txt", "--mappers", 1, "--reducers", 1),
+            *("--engine", "inline"),
+        ),
+    ]
+    assert [run.returncode for run in runs] == [0, 2, 2, 2, 2, 2, 2, 0]
+    for run in runs:
+        assert r"x\x1b[2J\x9b" in run.stdout + run.stderr
+        assert (run.stdout + run.stderr).replace("\n", "").isprintable()
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

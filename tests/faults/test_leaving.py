@@ -57,7 +57,7 @@ def test_while_it_waits_for_its_master(tmp_path: Path, role: str, number: signal
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
 def test_in_the_middle_of_a_task(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """The task runs again elsewhere, at once and uncharged, for the master is told."""

@@ -1,22 +1,30 @@
 """However the master ends, its workers do too, and nothing half-written is left."""
 
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from common.events.catalogue.run import IterationStarted
+from common.events.catalogue.run import IterationStarted, RunFailed
 from common.events.catalogue.tasks import RpcCall
 from common.events.catalogue.workers import WorkerStarted
-from tests.moments import calm_environment, imports
+from common.events.line import read_dump
+from tests.moments import Gate, calm_environment, imports, opens
 from tests.programs import (
+    SAMPLE_CENTROIDS,
     BackgroundRun,
+    centroids_of,
+    environment,
     environment_with_hook,
     options,
+    wait_until,
     worker_processes,
 )
+from tests.story import Story
 
 
 def workers_of(run: BackgroundRun) -> list[psutil.Process]:
@@ -26,9 +34,25 @@ def workers_of(run: BackgroundRun) -> list[psutil.Process]:
     return workers
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
-)
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+AT_A_TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "master", *sys.argv[1:]])
+print(pid, flush=True)
+while os.read(terminal, 1000):
+    pass
+"""
+
+
+def nothing_is_left(folder: Path) -> bool:
+    """Tell whether what only a run needs is gone from its data directory."""
+    return not list((folder / "data").rglob(".*"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(number, 128 + number) for number in SIGNALS])
 def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with BackgroundRun(tmp_path, *options(), "--task-delay", 60) as run:
         workers = workers_of(run)
@@ -36,7 +60,42 @@ def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
         assert run.end() == (code, "Error: interrupted: the workers are stopped\n")
         assert psutil.wait_procs(workers, timeout=60)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
-    assert not (tmp_path / "data" / ".lock").exists()
+    assert nothing_is_left(tmp_path)
+    assert run.story().of(RunFailed)[0].reason == "interrupted: the workers are stopped"
+
+
+@pytest.mark.parametrize("more", [[], ["--quiet"]], ids=["bar", "quiet"])
+def test_its_terminal_is_closed(tmp_path: Path, more: list[str]) -> None:
+    arguments = [*options(), "--task-delay", "60", *more]
+    emulator = subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert emulator.stdout is not None
+    master = psutil.Process(int(emulator.stdout.readline()))
+    dump = tmp_path / "dump.txt"
+    wait_until(lambda: dump.exists() and "event=rpc_call" in dump.read_text(), "calls")
+    workers = worker_processes(master)
+    emulator.kill()
+    emulator.communicate()
+    assert psutil.wait_procs([master, *workers], timeout=60)[1] == []
+    assert nothing_is_left(tmp_path)
+    failed = Story(read_dump(dump)).of(RunFailed)
+    assert [event.reason for event in failed] == ["interrupted: the workers are stopped"]
+
+
+def test_nohup_is_heeded(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, opens(".map_output"))
+    env = environment_with_hook(tmp_path, gate.hook)
+    with BackgroundRun(tmp_path, *options(), prefix=["nohup"], env=env) as run:
+        gate.wait()
+        run.process.send_signal(signal.SIGHUP)
+        gate.open()
+        assert run.end()[0] == 0
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
 
 
 def test_interrupted_twice(tmp_path: Path) -> None:

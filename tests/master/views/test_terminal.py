@@ -2,6 +2,7 @@
 
 import dataclasses
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,6 +118,25 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     assert "input: header found: x" in lines
     assert "  <- M1 Map task 1 attempt 3 SUCCESS 1.5 ms" in lines
     assert "done; 1 iterations, inertia 1.5" in lines
+
+
+HOSTILE = "a\x1b[2J\x9b1m\x07\r\n\u202eb"
+ESCAPED = r"a\x1b[2J\x9b1m\x07\r\n\u202eb"
+
+
+@pytest.mark.parametrize("screen", [PlainScreen, LiveScreen])
+def test_nothing_that_controls_a_terminal_is_shown(
+    capsys: pytest.CaptureFixture[str], screen: Callable[[], PlainScreen]
+) -> None:
+    shown = screen()
+    shown.show(entries(Header(file="f", names=(HOSTILE,)), IterationStarted(iteration=1, of=9)))
+    shown.show(entries(RpcResponse(from_=HOSTILE, **MAP, status="FAILURE", duration_ms=1, reason=HOSTILE)))
+    shown.close()
+    shown.say([f"\n{HOSTILE}"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert f"input: header found: {ESCAPED}" in lines
+    assert f"  <- {ESCAPED} Map task 1 attempt 3 FAILURE ({ESCAPED}) 1 ms" in lines
+    assert lines[-1] == ESCAPED
 
 
 def test_every_template_has_fields_of_its_event() -> None:
