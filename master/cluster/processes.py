@@ -8,16 +8,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from common.model import Role
 from common.store.folders import DataDir
 from common.worker.lifeline import new_token
 from master.scheduling.messages import WorkerId
 
+END_TIMEOUT_S = 2.0
 _ROOT = Path(__file__).resolve().parents[2]
 _WORKER_SETTINGS = {
     # The workers share the cores among themselves.
@@ -96,7 +96,8 @@ class WorkerProcess:
         self._process.kill()
 
     def end(self, timeout_s: float) -> None:
-        """Wait for it; kill it if that takes too long."""
+        """Let it end, and kill it if that takes too long."""
+        self.close_input()
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -112,11 +113,12 @@ def _import_path() -> list[str]:
 
 
 def start_workers(
-    mappers: int, reducers: int, data_dir: DataDir, options: Sequence[str] = ()
+    workers: Sequence[WorkerId], data_dir: DataDir, options: Sequence[str], stack: ExitStack
 ) -> list[WorkerProcess]:
-    """Start that many of each, with these options more on their command lines."""
-    return [
-        WorkerProcess(WorkerId(role, index, 1), data_dir.node(role, index), options)
-        for role, count in ((Role.MAPPER, mappers), (Role.REDUCER, reducers))
-        for index in range(1, count + 1)
-    ]
+    """Start a process for each, with these options more on its command line; `stack` ends it in any case."""
+    processes = []
+    for worker in workers:
+        process = WorkerProcess(worker, data_dir.node(worker.role, worker.index), options)
+        stack.callback(process.end, END_TIMEOUT_S)
+        processes.append(process)
+    return processes

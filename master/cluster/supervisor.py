@@ -12,13 +12,13 @@ from common.errors import BadRequestError, StaleAttemptError
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
 from common.model import Role
-from common.rpc.address import SOCKET, remove_socket_folder
+from common.rpc.address import SOCKET
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.guard import has_role
 from common.rpc.messages import unpack, unpack_address, unpack_lines, unpack_token
 from common.rpc.server import Server
 from master.cluster.membership import Membership
-from master.cluster.processes import WorkerProcess
+from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.cluster.registry import slot_of
 from master.scheduling.messages import WorkerId, WorkerNotice
 from protos import mapreduce_pb2 as pb
@@ -27,7 +27,6 @@ from protos.mapreduce_pb2_grpc import MasterServicer, add_MasterServicer_to_serv
 _RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
 _RESTART_BACKOFF_S = (0.0, 0.5, 2.0)
-_END_TIMEOUT_S = 2.0
 _LAST_ANSWERS_S = 1.0
 """For answers that are on their way as the master ends."""
 
@@ -88,14 +87,12 @@ class Cluster:
             processes = [slot.process for slot in self._slots.values()]
         for process in processes:
             process.close_input()
-        deadline_s = time.monotonic() + _END_TIMEOUT_S
+        deadline_s = time.monotonic() + END_TIMEOUT_S
         for process in processes:
             process.end(max(0.0, deadline_s - time.monotonic()))
         self.membership.end()
         self._server.stop(_LAST_ANSWERS_S)
         self.membership.close()
-        if self._server.address.startswith(SOCKET):
-            remove_socket_folder(self._server.address)
 
     def _introduce(self, slot: _Supervised) -> None:
         """Tell a process where the master is, and watch it from now on."""

@@ -18,7 +18,6 @@ from common.model import FloatType, RecordFormat, Records, TaskOptions
 from common.records import decode, encode_vectors
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
-from master.engines.grpc.engine import GrpcEngine
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
 from tests.inputs import save
@@ -54,7 +53,7 @@ def grpc_engine(
     combine: bool,
     kind: RecordFormat = RecordFormat.TEXT,
     dtype: FloatType = FloatType.FLOAT64,
-) -> Iterator[GrpcEngine]:
+) -> Iterator[Engine]:
     folder.mkdir(exist_ok=True)
     tasks = TaskOptions(combine=combine, intermediate=kind)
     with local_grpc.grpc_engine(folder, open_input(path, dtype=dtype), m, r, tasks) as engine:

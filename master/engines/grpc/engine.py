@@ -17,7 +17,6 @@ from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
 from common.records import checksum, decode
-from common.rpc.address import new_master_socket
 from common.rpc.credentials import Certificates
 from common.rpc.server import Server
 from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
@@ -36,15 +35,16 @@ PATIENCE_S = 60.0
 class GrpcEngine:
     """A cluster of processes; a context manager that ends them.
 
-    `processes` are workers that `start_workers` started on this machine; without `certificates`, master and
-    workers speak over sockets that only their user can reach.
+    `processes` are workers that `start_workers` started on this machine. The master serves at `listen`, which
+    is a socket's address if there are no `certificates`.
     """
 
     def __init__(
         self,
         request: EngineRequest,
         processes: Sequence[WorkerProcess],
-        certificates: Certificates | None = None,
+        certificates: Certificates | None,
+        listen: str,
     ) -> None:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
         self._workers = workers
@@ -55,7 +55,6 @@ class GrpcEngine:
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
         self._intermediate = request.tasks.intermediate
-        listen = new_master_socket() if certificates is None else cast(str, hosts.listen)
         self._server = Server(certificates, self._log_internal_error, listen)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(

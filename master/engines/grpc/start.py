@@ -2,25 +2,32 @@
 
 from common.jobs.engine import Engine
 from common.model import Role
-from common.rpc.address import split_address
+from common.rpc.address import new_master_socket, remove_socket_folder, split_address
 from common.rpc.credentials import Certificates, PeerRole
 from master.cluster.processes import start_workers
 from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
+from master.scheduling.messages import WorkerId
 
 
 def start_engine(request: EngineRequest) -> Engine:
     """Start the workers of this machine and wait until all have joined."""
     workers, hosts = request.config.workers, request.config.hosts
     certificates = None if hosts.certs is None else Certificates.load(hosts.certs, PeerRole.MASTER)
-    processes = []
+    own = []
     if hosts.workers == "local":
-        processes = start_workers(
-            workers.mappers, workers.reducers, request.data_dir, _worker_arguments(hosts)
-        )
+        counts = {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}
+        own = [WorkerId(role, index, 1) for role, count in counts.items() for index in range(1, count + 1)]
+    processes = start_workers(own, request.data_dir, _worker_arguments(hosts), request.stack)
+    if certificates is None:
+        listen = new_master_socket()
+        request.stack.callback(remove_socket_folder, listen)
+    else:
+        assert hosts.listen is not None
+        listen = hosts.listen
     from master.engines.grpc.engine import GrpcEngine  # the workers start meanwhile
 
-    return request.stack.enter_context(GrpcEngine(request, processes, certificates))
+    return request.stack.enter_context(GrpcEngine(request, processes, certificates, listen))
 
 
 def _worker_arguments(hosts: HostOptions) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from common.model import Role
-from common.rpc.address import SOCKET, new_master_socket
+from common.rpc.address import new_master_socket, remove_socket_folder
 from common.rpc.server import Server
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
@@ -31,4 +31,4 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
     assert set(psutil.Process().children()) <= set(before)
-    assert not Path(server.address.removeprefix(SOCKET)).parent.exists()
+    remove_socket_folder(server.address)
