@@ -15,8 +15,7 @@ from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
 from master.cli.parser import command_line
 from master.engines.table import ENGINES
-from master.options.config import RunConfig
-from master.options.groups import MessageOptions
+from master.options.groups import MessageOptions, RunConfig
 from master.run.runner import run
 from master.views.terminal import open_screen
 

@@ -18,8 +18,7 @@ from common.formats.dataset import open_input, open_lines
 from common.machine import cores
 from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.options.config import RunConfig
-from master.options.groups import HostOptions, WorkerOptions
+from master.options.groups import HostOptions, RunConfig, WorkerOptions
 
 _NO_FILES = "it writes no intermediate files"
 _OWN_FAILURES = "its cluster handles failures itself; kill one of its worker processes instead"

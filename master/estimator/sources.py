@@ -21,8 +21,14 @@ from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, EngineRow, check_installed, load_function
-from master.options.config import RunConfig
-from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import (
+    FileOptions,
+    HostOptions,
+    InputOptions,
+    OutputOptions,
+    RunConfig,
+    WorkerOptions,
+)
 from master.run.recorder import Recorder
 from master.run.session import open_session, open_source
 from master.run.settings import surroundings

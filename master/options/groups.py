@@ -1,15 +1,18 @@
-"""The options that commands share, in groups; each is validated when it is made."""
+"""The options that commands share, in groups, and the configuration of a run that they make up.
+
+A group that is made of values out of bounds, or that contradict each other, raises UsageError.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
-from common.model import FloatType, RecordFormat
+from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
-from master.options.declare import EngineName, at_least, at_most, option, required
+from master.options.declare import EngineName, at_least, at_most, given_options, option, required
 
 _LONGEST_DELAY_S = 600
 _MOST_WORKERS = 1 << 14
@@ -88,13 +91,7 @@ class MessageOptions:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """Who does the work.
-
-    Raises
-    ------
-    UsageError
-        A number is too small.
-    """
+    """Who does the work."""
 
     title: ClassVar[str] = "Workers"
 
@@ -119,13 +116,7 @@ class WorkerOptions:
 
 @dataclass(frozen=True)
 class HostOptions:
-    """Where workers on other machines join, and what they prove themselves with.
-
-    Raises
-    ------
-    UsageError
-        The options contradict each other.
-    """
+    """Where workers on other machines join, and what they prove themselves with."""
 
     title: ClassVar[str] = "Several machines"
 
@@ -164,13 +155,7 @@ class HostOptions:
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Which Spark or Dask cluster to use.
-
-    Raises
-    ------
-    UsageError
-        A setting has no value, or is one that a command line must not hold.
-    """
+    """Which Spark or Dask cluster to use."""
 
     title: ClassVar[str] = "Spark and Dask"
 
@@ -205,13 +190,7 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class FailureOptions:
-    """How to try what happens when tasks fail or workers die.
-
-    Raises
-    ------
-    UsageError
-        A number is out of bounds.
-    """
+    """How to try what happens when tasks fail or workers die."""
 
     title: ClassVar[str] = "Trying failures"
 
@@ -240,3 +219,39 @@ RUN_GROUPS = {
     "failures": FailureOptions,
 }
 """The groups of a command that runs an algorithm, besides its input, by the names of `RunConfig`'s fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """The options of a run, whatever its algorithm; the table of engines checks that they go together.
+
+    `given_centroids` is a file that the algorithm reads, so that the run must not write it; `seed` decides
+    which tasks `--fail-rate` makes fail.
+    """
+
+    input: InputOptions
+    output: OutputOptions
+    workers: WorkerOptions
+    hosts: HostOptions = field(default_factory=HostOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    files: FileOptions = field(default_factory=FileOptions)
+    failures: FailureOptions = field(default_factory=FailureOptions)
+    labels: Path | None = None
+    given_centroids: Path | None = None
+    seed: int = 0
+
+    def given(self) -> set[str]:
+        """Return the names of the options that are not at their defaults, where engines differ."""
+        return given_options(self.workers, self.hosts, self.cluster, self.files, self.failures)
+
+    def tasks(self, threads: int) -> TaskOptions:
+        """Return what workers are told with each task."""
+        return TaskOptions(
+            combine=self.files.combine,
+            keep_iterations=self.files.keep_iterations,
+            delay_s=self.failures.task_delay,
+            fail_rate=self.failures.fail_rate,
+            seed=self.seed,
+            intermediate=self.files.intermediate,
+            threads=threads,
+        )

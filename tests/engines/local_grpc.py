@@ -11,8 +11,7 @@ from common.store.folders import DataDir
 from master.cluster.processes import WorkerProcess, start_workers
 from master.engines.grpc.engine import GrpcEngine
 from master.engines.table import EngineRequest
-from master.options.config import RunConfig
-from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 

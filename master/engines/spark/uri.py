@@ -17,8 +17,7 @@ from common.model import Input, InputFormat, Split
 from master.engines.spark.connect import connect
 from master.engines.spark.errors import FAILED, translated_errors
 from master.engines.spark.rows import NUMBERS, SparkRows
-from master.options.config import RunConfig
-from master.options.groups import InputOptions
+from master.options.groups import InputOptions, RunConfig
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext

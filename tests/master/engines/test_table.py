@@ -23,7 +23,6 @@ from master.engines.table import (
     check_options,
     load_function,
 )
-from master.options.config import RunConfig
 from master.options.declare import EngineName
 from master.options.groups import (
     ClusterOptions,
@@ -32,6 +31,7 @@ from master.options.groups import (
     HostOptions,
     InputOptions,
     OutputOptions,
+    RunConfig,
     WorkerOptions,
 )
 from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, options
