@@ -1,16 +1,27 @@
-"""What the engines on Spark and Dask share: the stages of a run, and the log of their tasks."""
+"""What the engines on Spark and Dask share: data on clusters, the stages of a run, the log of their tasks."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.engines.tasks import Order, Report
 from common.errors import InputError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
 from common.jobs.base import Job
+from common.jobs.engine import Engine
 from common.model import State, TaskOptions
+
+
+class ClusterData(NamedTuple):
+    """Data that lie on a cluster; `start_engine` takes the options of tasks, the reducers and the log."""
+
+    start_engine: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]]
+    rows: int
+    columns: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class EngineRow:
     package
         What it needs to be installed.
     open_data
-        How the estimator opens data of that package, which lie on the engine's cluster.
+        For data of that package, which lie on a cluster: takes them and a number of workers to start if there
+        are none; a context that gives `ClusterData`.
     """
 
     help: str
@@ -132,9 +133,9 @@ ENGINES = {
         start="master.engines.spark.engine:start_engine",
         takes=("--spark-master", "--conf"),
         refuses=_REFUSED_ON_CLUSTERS,
-        open_address="master.engines.spark.uri:open_address",
+        open_address="master.engines.spark.rows:open_address",
         package=Package("pyspark", module="pyspark", pip="'pyspark>=4,<5'"),
-        open_data="master.estimator.on_spark:open_data",
+        open_data="master.engines.spark.engine:open_data",
     ),
     "dask": EngineRow(
         help="M map tasks and R reduce tasks on a Dask cluster",
@@ -142,7 +143,7 @@ ENGINES = {
         takes=("--dask-scheduler",),
         refuses=_REFUSED_ON_CLUSTERS,
         package=Package("dask", module="distributed", pip="dask distributed"),
-        open_data="master.estimator.on_dask:open_data",
+        open_data="master.engines.dask.engine:open_data",
     ),
 }
 """By name; the command line lists them in this order."""

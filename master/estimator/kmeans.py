@@ -49,7 +49,7 @@ from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
-from master.estimator.sources import Data, kind_of, open_array, open_data
+from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -225,15 +225,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Only fitting starts processes for an array.
         """
         with translate_option_names():
-            if self.columns is not None and kind_of(X) != "file":
+            kind = kind_of(X)
+            if self.columns is not None and kind != "file":
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
-            if kind_of(X) == "array":
+            if kind == "array":
                 points = self._check_array(X, reset=reset)
                 engine = self.engine if reset else IN_THIS_PROCESS
                 with open_array(points, run_settings(self, engine)) as data:
                     yield data
             else:
-                with open_data(X, run_settings(self, self.engine)) as data:
+                opened = open_file if kind == "file" else open_data
+                with opened(X, run_settings(self, self.engine)) as data:
                     self._check_columns(data.columns, data.names, reset=reset)
                     yield data
 

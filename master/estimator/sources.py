@@ -1,7 +1,7 @@
 """Open the estimator's data: arrays, files, and what Spark and Dask hold."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -147,30 +147,20 @@ def kind_of(data: Any) -> str:
     return on_clusters.get(package, "array")
 
 
-def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
-    """Open a file, or data that lie on a cluster and stay there."""
-    if (kind := kind_of(data)) == "file":
-        return open_file(data, settings)
+@contextmanager
+def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
+    """Open data that lie on a cluster, and stay there."""
+    kind, workers = kind_of(data), settings.workers
     check_installed(kind)
     target = ENGINES[kind].open_data
     assert target is not None
-    opened: AbstractContextManager[Data] = load_function(target)(data, settings)
-    return opened
-
-
-@contextmanager
-def open_on_cluster(
-    engine_of: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]],
-    rows: int,
-    columns: int,
-    settings: RunSettings,
-    names: tuple[str, ...] = (),
-) -> Iterator[Data]:
-    """Open rows that a cluster holds; `engine_of` makes the engine from options, reducers and log."""
-    options = TaskOptions(combine=True, threads=settings.workers.threads or 1)
-    reducers = settings.workers.reducers
-    with _open_log(settings, rows, columns) as log, engine_of(options, reducers, log) as engine:
-        yield Data(engine, rows, columns, log, names)
+    options = TaskOptions(combine=True, threads=workers.threads or 1)
+    with (
+        load_function(target)(data, workers.mappers) as found,
+        _open_log(settings, found.rows, found.columns) as log,
+        found.start_engine(options, workers.reducers, log) as engine,
+    ):
+        yield Data(engine, found.rows, found.columns, log, found.names)
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:
