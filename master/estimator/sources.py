@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,7 +79,7 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     if settings.engine.open_array is not None:
         threads = settings.engine.threads(settings.workers, HostOptions())
         rows, columns = points.shape
-        with _open_log(settings, rows, columns) as log, _one_blas_thread():
+        with _open_log(settings, rows, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
             engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
             yield Data(engine, rows, columns, log)
     else:
@@ -108,7 +108,7 @@ def open_file(
         with (
             open_source(config) as source,
             open_session(config, source, open_screen(quiet=not settings.verbose)) as session,
-            _one_blas_thread(),
+            _thread_pools().limit(limits=1, user_api="blas"),
         ):
             found = source.file.input
             yield Data(session.engine, found.rows, len(found.columns), session.log)
@@ -163,14 +163,9 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
         yield Data(engine, found.rows, found.columns, log, found.names)
 
 
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """Keep the BLAS library to one thread in each of ours, which use the cores already."""
-    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
-    return limit
-
-
 @cache
-def _controller() -> Any:
+def _thread_pools() -> Any:
+    """Find the BLAS library; it gets one thread in each of ours, which use the cores already."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
