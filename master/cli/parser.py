@@ -7,7 +7,8 @@ such a field becomes an option of click's; it puts the values back by the fields
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -59,10 +60,8 @@ def _click_command(command: Command, execute: Callable[..., None]) -> click.Comm
     groups = {**command.groups, "messages": MessageOptions}
 
     def callback(**values: Any) -> None:
-        def work() -> None:
+        with _guarded(debug=values["debug"]):
             execute(command, **{name: _made(group, values) for name, group in groups.items()})
-
-        _guarded(work, debug=values["debug"])
 
     click.version_option(__version__, prog_name="kmeans-mapreduce")(callback)
     for title, options in reversed(_by_title(groups.values()).items()):
@@ -121,10 +120,11 @@ def _type_attributes(kind: Any, help_text: str) -> dict[str, Any]:
     return {"type": kind}
 
 
-def _guarded(work: Callable[[], None], *, debug: bool) -> None:
-    """Do the work; end the process with one line and the error's exit code if it fails."""
+@contextmanager
+def _guarded(*, debug: bool) -> Iterator[None]:
+    """End the process with one line and the error's exit code if the work fails."""
     try:
-        work()
+        yield
         # The work is done: a signal that comes now is too late to change anything.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)

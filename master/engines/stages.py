@@ -26,17 +26,14 @@ class ClusterData(NamedTuple):
 
 @dataclass(frozen=True)
 class ClusterStage:
-    """A stage that has begun: its number, from 1, what its tasks are told, and the log of how they go."""
+    """A stage that has begun: what its tasks are told, and the log of how they go.
 
-    number: int
-    iteration: int | None
+    `fields` say which stage an event belongs to.
+    """
+
+    fields: dict[str, Any]
     order: Order
     log: Log
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields that say which stage an event belongs to."""
-        return {"stage": self.number, "job": self.order.job.name, "iteration": self.iteration}
 
     def finish(self, reports: Iterable[Report]) -> None:
         """Log how the tasks went; raise InputError if one of them found that the input is invalid."""
@@ -71,6 +68,6 @@ class Stages:
         """Begin a stage, and log that."""
         self._begun += 1
         order = Order(self.run, job, dict(state), self._options, self._row_starts)
-        stage = ClusterStage(self._begun, iteration, order, self._log)
-        self._log.event(StageStarted(**stage.fields))
-        return stage
+        fields: dict[str, Any] = {"stage": self._begun, "job": job.name, "iteration": iteration}
+        self._log.event(StageStarted(**fields))
+        return ClusterStage(fields, order, self._log)

@@ -50,13 +50,7 @@ def start_engine(request: EngineRequest) -> Engine:
 
 @contextmanager
 def open_data(data: Any, workers: int) -> Iterator[ClusterData]:
-    """Open an array or a data frame on the cluster of the client that is there, or on one of its own.
-
-    Raises
-    ------
-    InputError, UsageError
-        It has invalid content.
-    """
+    """Open an array or a data frame on the client that is there, or one of its own. May raise UserError."""
     from dask import delayed
 
     if getattr(data, "ndim", 0) != 2 or not hasattr(data, "to_delayed"):

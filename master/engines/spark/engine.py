@@ -51,13 +51,7 @@ def start_engine(request: EngineRequest) -> Engine:
 
 @contextmanager
 def open_data(data: Any, _workers: int) -> Iterator[ClusterData]:
-    """Open an RDD of vectors, or a data frame of numbers or of one vector, on the cluster that it is of.
-
-    Raises
-    ------
-    InputError, UsageError
-        It has invalid content.
-    """
+    """Open an RDD of vectors, or a data frame of numbers or a vector, on its cluster. May raise UserError."""
     from pyspark import RDD
 
     if not hasattr(data, "rdd") and not isinstance(data, RDD):
@@ -154,7 +148,7 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
     def _stage(self, job: Job, state: State, iteration: int | None) -> Iterator[ClusterStage]:
         """Begin a stage, name it for Spark's UI, and log the tasks that failed meanwhile."""
         stage = self._stages.begin(job, state, iteration)
-        group = f"{self._stages.run}-{stage.number}"
+        group = f"{self._stages.run}-{stage.fields['stage']}"
         description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
         self._context.setJobGroup(group, description)
         try:
