@@ -20,12 +20,9 @@ from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.options.groups import HostOptions, RunConfig, WorkerOptions
 
-_NO_FILES = "it writes no intermediate files"
-_OWN_FAILURES = "its cluster handles failures itself; kill one of its worker processes instead"
 _REFUSED_ON_CLUSTERS = {
-    "--keep-iterations": _NO_FILES,
-    "--intermediate": _NO_FILES,
-    "--fail-rate": _OWN_FAILURES,
+    **dict.fromkeys(("--keep-iterations", "--intermediate"), "it writes no intermediate files"),
+    "--fail-rate": "its cluster handles failures itself; kill one of its worker processes instead",
 }
 
 

@@ -10,7 +10,7 @@ from common.events.catalogue.base import Event
 from common.events.line import Entry, event_text
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
 _SHOWN_CENTROIDS = 8
 _SHOWN_COLUMNS = 8
@@ -98,7 +98,6 @@ class LiveScreen(PlainScreen):
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._bar: TaskID | None = None
         self._tasks = 0
 
     def show(self, entries: Sequence[Entry]) -> None:
@@ -146,12 +145,12 @@ class LiveScreen(PlainScreen):
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, transient=True)
-        self._bar = self._progress.add_task("", total=iterations, tasks=0, shift="-")
+        self._progress.add_task("", total=iterations, tasks=0, shift="-")
         self._progress.start()
 
     def _update(self, **fields: Any) -> None:
-        if self._progress is not None and self._bar is not None:
-            self._progress.update(self._bar, **fields)
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], **fields)
 
 
 def in_words(event: Event) -> str | None:

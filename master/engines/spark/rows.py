@@ -1,6 +1,6 @@
 """Where Spark's executors get their rows from: a file that all can read, or what Spark reads itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.rows import FilePart, StoredPart
+from common.engines.rows import FilePart
 from common.engines.spark_input import count_lines, first_lines, store_lines, store_vectors
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.base import InputFile
@@ -55,15 +55,12 @@ class SparkRows:
 
         stored.persist(StorageLevel.MEMORY_AND_DISK)
         with translated_errors():
-            found: Sequence[StoredPart | str] = stored.collect()
-        for part in found:
-            if isinstance(part, str):
-                stored.unpersist()
-                raise InputError(part)
-        parts = [part for part in found if isinstance(part, StoredPart)]
-        sizes = dict.fromkeys(range(stored.getNumPartitions()), 0) | {part.index: part.rows for part in parts}
-        *starts, rows = accumulate(sizes.values(), initial=0)
-        if any(part.first not in (-1, starts[part.index]) for part in parts):
+            found = stored.collect()
+        if refusal := next((part for part in found if isinstance(part, str)), None):
+            stored.unpersist()
+            raise InputError(refusal)
+        *starts, rows = accumulate((part.rows for part in found), initial=0)
+        if any(part.first not in (-1, start) for part, start in zip(found, starts, strict=True)):
             raise RunFailedError("Spark returned the partitions in another order than the rows")
         return cls(stored, tuple(starts), rows)
 
