@@ -50,11 +50,6 @@ class Package:
     pip: str
 
 
-def _one_core(workers: WorkerOptions, _hosts: HostOptions) -> int:
-    """Use the one core that a cluster gives a task."""
-    return workers.threads or 1
-
-
 def _shared_cores(workers: WorkerOptions, hosts: HostOptions) -> int:
     """Share this machine's cores among its mappers."""
     if hosts.workers == "remote":
@@ -73,7 +68,7 @@ class EngineRow:
     start
         Takes an `EngineRequest`, returns the running `Engine`.
     threads
-        Returns the threads of a map task; 0 lets the worker's host decide.
+        Returns the threads of a map task; 0 lets the worker's host decide. A cluster gives a task one core.
     takes, refuses
         Options that not every engine takes; options that do not apply to it, and why.
     writes_files
@@ -92,7 +87,7 @@ class EngineRow:
 
     help: str
     start: str
-    threads: Callable[[WorkerOptions, HostOptions], int] = _one_core
+    threads: Callable[[WorkerOptions, HostOptions], int] = lambda workers, _hosts: workers.threads or 1
     takes: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
     writes_files: bool = False

@@ -185,7 +185,6 @@ class StageScheduler:
             task.take(Step.STOP)
 
     def _charge(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
-        """Count a failure against the task."""
         self._failed.append(task)
         task.error = error
         task.failures += 1

@@ -107,7 +107,6 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         self._workers = set(client.nthreads())
 
     def __exit__(self, *_: object) -> None:
-        """Have the workers forget the rows."""
         with suppress(Exception):  # they may be gone
             self._client.run(forget_run, self._stages.run, on_error="ignore")
 

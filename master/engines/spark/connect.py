@@ -93,7 +93,6 @@ def ship_code(context: "SparkContext") -> None:
 
 
 def _start(master: str | None, settings: Mapping[str, str], said: IO[bytes]) -> "SparkContext":
-    """Start a JVM and a context in it."""
     from pyspark import SparkContext
 
     with _kept_apart(said):

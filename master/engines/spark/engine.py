@@ -104,7 +104,6 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
         self._stages = Stages(options, rows.row_starts, log)
 
     def __exit__(self, *_: object) -> None:
-        """Drop the rows that Spark keeps for us."""
         _forget(self._rows.parts)
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:

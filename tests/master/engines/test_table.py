@@ -13,8 +13,7 @@ from common.errors import InputError, UsageError
 from common.model import FloatType
 from master import KMeans
 from master.algorithms import own_commands
-from master.cli.commands import execute
-from master.cli.parser import command_line
+from master.cli.commands import command_line, execute
 from master.engines.table import (
     ENGINES,
     EngineRow,
