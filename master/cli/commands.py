@@ -95,7 +95,6 @@ def _made(group: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _attributes(declared: DeclaredOption) -> dict[str, Any]:
-    """Return what click needs to know of an option."""
     default = declared.default
     known: dict[str, Any] = {"help": declared.text, "metavar": declared.metavar}
     if default is MISSING:

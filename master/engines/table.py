@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from common.errors import UsageError
 from common.events.log import RunLog
@@ -18,6 +18,7 @@ from common.formats.dataset import open_input, open_lines
 from common.machine import cores
 from common.model import TaskOptions
 from common.store.folders import DataDir
+from master.options.declare import given_options
 from master.options.groups import HostOptions, RunConfig, WorkerOptions
 
 _REFUSED_ON_CLUSTERS = {
@@ -99,8 +100,7 @@ class EngineRow:
     def open_input(self, config: RunConfig, stack: ExitStack) -> InputFile:
         """Open the input: a file of this machine, or an address; `stack` ends what that starts."""
         if self.open_address is not None and config.input.is_address:
-            opened: InputFile = load_function(self.open_address)(config, stack)
-            return opened
+            return cast(InputFile, load_function(self.open_address)(config, stack))
         if config.input.reads_lines:
             return open_lines(config.input.input)
         return open_input(config.input.input, config.input.columns, config.input.dtype)
@@ -165,7 +165,8 @@ def check_options(config: RunConfig) -> EngineRow:
     UsageError
         An option is another engine's or does not apply to this one, or the engine is not installed.
     """
-    engine, source, given = config.workers.engine, config.input, config.given()
+    engine, source = config.workers.engine, config.input
+    given = given_options(config.workers, config.hosts, config.cluster, config.files, config.failures)
     row = ENGINES[engine]
     for owner, other in ENGINES.items():
         for option in other.takes:

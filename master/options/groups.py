@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
-from master.options.declare import EngineName, at_least, at_most, given_options, option, required
+from master.options.declare import EngineName, at_least, at_most, option, required
 
 _LONGEST_DELAY_S = 600
 _MOST_WORKERS = 1 << 14
@@ -106,10 +106,9 @@ class WorkerOptions:
     )
 
     def __post_init__(self) -> None:
-        at_least("--mappers", self.mappers, 1)
-        at_most("--mappers", self.mappers, _MOST_WORKERS)
-        at_least("--reducers", self.reducers, 1)
-        at_most("--reducers", self.reducers, _MOST_WORKERS)
+        for name, count in (("--mappers", self.mappers), ("--reducers", self.reducers)):
+            at_least(name, count, 1)
+            at_most(name, count, _MOST_WORKERS)
         at_least("--threads", self.threads, 0)
         at_least("--splits", self.splits, 0)
 
@@ -239,10 +238,6 @@ class RunConfig:
     labels: Path | None = None
     given_centroids: Path | None = None
     seed: int = 0
-
-    def given(self) -> set[str]:
-        """Return the names of the options that are not at their defaults, where engines differ."""
-        return given_options(self.workers, self.hosts, self.cluster, self.files, self.failures)
 
     def tasks(self, threads: int) -> TaskOptions:
         """Return what workers are told with each task."""

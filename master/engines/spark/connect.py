@@ -33,7 +33,6 @@ _REFUSED = re.compile(r"Failed to connect to master (\S+)\n(?:.*\n)*?Caused by: 
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _CLASS = re.compile(r"^(Exception in thread \S+ )?(org\.apache\.spark\.\S*Exception|py4j\.\S+): ")
 FAILED = "Spark failed: "
-_APP_NAME = "kmeans-mapreduce"
 _SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     # A job's fixed cost is less than half with it.
@@ -50,14 +49,8 @@ _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkContext]":
     """Use the Spark context that this process has, or start one: at `master`, or where Spark's settings say.
 
-    What was started is stopped.
-
-    Raises
-    ------
-    UsageError
-        Spark is not reachable, or rejects the connection; the text says how to correct it.
-    RunFailedError
-        It has no executor for us.
+    What was started is stopped. UsageError, if Spark is not reachable or rejects us, says how to correct it;
+    RunFailedError: it has no executor for us.
     """
     _check_java()
     from pyspark import SparkContext
@@ -151,7 +144,8 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
         os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)  # else its web page is there for all the network
     launch = SparkConf(loadDefaults=False).setAll(list(given.items()))
     SparkContext._ensure_initialized(conf=launch)  # starts the JVM, which reads the configuration's files
-    conf = SparkConf(_jvm=SparkContext._jvm).setAll(list(({"spark.app.name": _APP_NAME} | given).items()))
+    conf = SparkConf(_jvm=SparkContext._jvm).set("spark.app.name", "kmeans-mapreduce")
+    conf.setAll(list(given.items()))
     for name, value in _SETTINGS.items():
         conf.setIfMissing(name, value)
     if conf.get("spark.master").startswith("local"):

@@ -80,10 +80,7 @@ class UriFile(InputFile):
 def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
     """Connect, and have Spark read an address: hdfs://, s3a://, file:// and whatever else it is set up for.
 
-    Raises
-    ------
-    UsageError
-        It names several files, or lines of text are to be read.
+    UsageError: it names several files, or lines of text are to be read.
     """
     uri = config.input.input
     if config.input.reads_lines:
@@ -99,10 +96,7 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
 def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
     """Have Spark read one file, text or Parquet, and its executors keep the rows.
 
-    Raises
-    ------
-    InputError, UsageError
-        It can't be read, is of another kind, has invalid content, or has no such columns.
+    UserError: it can't be read, is of another kind, has invalid content, or has no such columns.
     """
     uri = options.input
     size_bytes, mtime_ns = _status(context, uri)
