@@ -36,7 +36,7 @@ FORBIDDEN = {
     "master.engines": ["master.algorithms", "master.run", "master.views", "pyspark", "distributed", "grpc"],
     "master.engines.dask": ["master.run", "master.estimator", "master.cli"],
     "master.engines.spark": ["master.run", "master.estimator", "master.cli"],
-    "master.estimator": ["master.cli", "reducer", "grpc", "scripts"],
+    "master.estimator": ["master.cli", "reducer", "grpc", "scripts", "pyspark", "dask"],
     "master.options": ["master.scheduling", "master.engines", "master.run", "click", "grpc", "dask"],
     "master.run": ["master.cli", "master.estimator", "master.views", "grpc", "protos", "pyspark", "click"],
     "master.scheduling": ["master.cluster", "master.views", "grpc", "time", "datetime", "random"],

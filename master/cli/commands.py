@@ -1,27 +1,145 @@
-"""Run a command, and print what it found."""
+"""The command line: click commands made of groups of options, and what a command does and prints.
 
+A group is a dataclass whose fields declare options (see `master.options.declare`). Only this module knows how
+such a field becomes an option of click's; it puts the values back by the fields' names.
+"""
+
+import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import fields
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
+from click_option_group import OptionGroup
 
-from common.errors import UsageError, printable
+from common import __version__
+from common.errors import MapReduceError, UsageError, printable
 from common.model import Role
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
-from master.cli.parser import command_line
 from master.engines.table import ENGINES
-from master.options.config import RunConfig
-from master.options.groups import MessageOptions
+from master.options.declare import DeclaredOption, EngineName, declared_options
+from master.options.groups import MessageOptions, RunConfig
 from master.run.runner import run
 from master.views.terminal import open_screen
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
 _HOW_TO_RUN = {field.name for field in fields(RunConfig)}
+
+
+class _DefaultGroup(click.Group):
+    """Uses its first command when none is named, so that its options stand alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        completing_first_word = ctx.resilient_parsing and not args
+        if not completing_first_word and (not args or args[0].startswith("-")):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, or the options of the first one."""
+        if incomplete.startswith("-"):
+            return next(iter(self.commands.values())).shell_complete(ctx, incomplete)
+        return super().shell_complete(ctx, incomplete)
+
+
+def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> click.Group:
+    """Make the command line; the engines to choose from are those now in the table.
+
+    `execute` gets the command, its groups by their names, and `messages`.
+    """
+    whole = _DefaultGroup(help="K-Means and word count by MapReduce over gRPC.", context_settings=_SETTINGS)
+    for command in commands:
+        whole.add_command(_click_command(command, execute))
+    return whole
+
+
+def _click_command(command: Command, execute: Callable[..., None]) -> click.Command:
+    groups = {**command.groups, "messages": MessageOptions}
+
+    def callback(**values: Any) -> None:
+        with _guarded(debug=values["debug"]):
+            execute(command, **{name: _made(group, values) for name, group in groups.items()})
+
+    click.version_option(__version__, prog_name="kmeans-mapreduce")(callback)
+    for title, options in reversed(_by_title(groups.values()).items()):
+        section = OptionGroup(title)
+        for each in reversed(options):
+            section.option(each.name, each.field, **_attributes(each))(callback)
+    decorate = click.command(
+        command.name, help=command.help, short_help=command.summary, epilog=command.epilog
+    )
+    return decorate(callback)
+
+
+def _by_title(groups: Iterable[Any]) -> dict[str, list[DeclaredOption]]:
+    """Return the options of each section of the help; groups of one title share a section."""
+    sections: dict[str, list[DeclaredOption]] = {}
+    for group in groups:
+        sections.setdefault(group.title, []).extend(declared_options(group))
+    return sections
+
+
+def _made(group: Any, values: Mapping[str, Any]) -> Any:
+    made = group if isinstance(group, type) else type(group)
+    return made(**{each.field: values[each.field] for each in declared_options(group)})
+
+
+def _attributes(declared: DeclaredOption) -> dict[str, Any]:
+    default = declared.default
+    known: dict[str, Any] = {"help": declared.text, "metavar": declared.metavar}
+    if default is MISSING:
+        known["required"] = True
+    elif default is not None and default != ():
+        shown = not isinstance(default, bool)
+        known |= {"default": default.value if isinstance(default, Enum) else default, "show_default": shown}
+    return known | _type_attributes(declared.kind, declared.text)
+
+
+def _type_attributes(kind: Any, help_text: str) -> dict[str, Any]:
+    if get_origin(kind) is UnionType:
+        (kind,) = [member for member in get_args(kind) if member is not type(None)]
+    if kind is bool:
+        return {"is_flag": True}
+    if kind is Path:
+        return {"type": click.Path(path_type=Path)}
+    if kind is EngineName:
+        rows = " ".join(f"{name}: {row.help}." for name, row in ENGINES.items())
+        return {"type": click.Choice(list(ENGINES)), "help": f"{help_text} {rows}"}
+    if get_origin(kind) is Literal:
+        return {"type": click.Choice(get_args(kind))}
+    if get_origin(kind) is tuple:
+        return {"multiple": True}
+    if issubclass(kind, StrEnum):
+        values = [member.value for member in kind]
+        return {"type": click.Choice(values), "callback": lambda _context, _option, value: kind(value)}
+    return {"type": kind}
+
+
+@contextmanager
+def _guarded(*, debug: bool) -> Iterator[None]:
+    """End the process with one line and the error's exit code if the work fails."""
+    try:
+        yield
+        # The work is done: a signal that comes now is too late to change anything.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        known = isinstance(error, MapReduceError)
+        text = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        click.echo(f"Error: {printable(text)}", err=True)
+        sys.exit(error.exit_code if isinstance(error, MapReduceError) else 1)
 
 
 def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:

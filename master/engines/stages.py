@@ -1,31 +1,39 @@
-"""What the engines on Spark and Dask share: the stages of a run, and the log of their tasks."""
+"""What the engines on Spark and Dask share: data on clusters, the stages of a run, the log of their tasks."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.engines.tasks import Order, Report
 from common.errors import InputError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
 from common.jobs.base import Job
+from common.jobs.engine import Engine
 from common.model import State, TaskOptions
+
+
+class ClusterData(NamedTuple):
+    """Data that lie on a cluster; `start_engine` takes the options of tasks, the reducers and the log."""
+
+    start_engine: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]]
+    rows: int
+    columns: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ClusterStage:
-    """A stage that has begun: its number, from 1, what its tasks are told, and the log of how they go."""
+    """A stage that has begun: what its tasks are told, and the log of how they go.
 
-    number: int
-    iteration: int | None
+    `fields` say which stage an event belongs to.
+    """
+
+    fields: dict[str, Any]
     order: Order
     log: Log
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields that say which stage an event belongs to."""
-        return {"stage": self.number, "job": self.order.job.name, "iteration": self.iteration}
 
     def finish(self, reports: Iterable[Report]) -> None:
         """Log how the tasks went; raise InputError if one of them found that the input is invalid."""
@@ -60,6 +68,6 @@ class Stages:
         """Begin a stage, and log that."""
         self._begun += 1
         order = Order(self.run, job, dict(state), self._options, self._row_starts)
-        stage = ClusterStage(self._begun, iteration, order, self._log)
-        self._log.event(StageStarted(**stage.fields))
-        return stage
+        fields: dict[str, Any] = {"stage": self._begun, "job": job.name, "iteration": iteration}
+        self._log.event(StageStarted(**fields))
+        return ClusterStage(fields, order, self._log)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from common.errors import UsageError
 from common.events.log import RunLog
@@ -18,15 +18,12 @@ from common.formats.dataset import open_input, open_lines
 from common.machine import cores
 from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.options.config import RunConfig
-from master.options.groups import HostOptions, WorkerOptions
+from master.options.declare import given_options
+from master.options.groups import HostOptions, RunConfig, WorkerOptions
 
-_NO_FILES = "it writes no intermediate files"
-_OWN_FAILURES = "its cluster handles failures itself; kill one of its worker processes instead"
 _REFUSED_ON_CLUSTERS = {
-    "--keep-iterations": _NO_FILES,
-    "--intermediate": _NO_FILES,
-    "--fail-rate": _OWN_FAILURES,
+    **dict.fromkeys(("--keep-iterations", "--intermediate"), "it writes no intermediate files"),
+    "--fail-rate": "its cluster handles failures itself; kill one of its worker processes instead",
 }
 
 
@@ -54,11 +51,6 @@ class Package:
     pip: str
 
 
-def _one_core(workers: WorkerOptions, _hosts: HostOptions) -> int:
-    """Use the one core that a cluster gives a task."""
-    return workers.threads or 1
-
-
 def _shared_cores(workers: WorkerOptions, hosts: HostOptions) -> int:
     """Share this machine's cores among its mappers."""
     if hosts.workers == "remote":
@@ -77,7 +69,7 @@ class EngineRow:
     start
         Takes an `EngineRequest`, returns the running `Engine`.
     threads
-        Returns the threads of a map task; 0 lets the worker's host decide.
+        Returns the threads of a map task; 0 lets the worker's host decide. A cluster gives a task one core.
     takes, refuses
         Options that not every engine takes; options that do not apply to it, and why.
     writes_files
@@ -90,12 +82,13 @@ class EngineRow:
     package
         What it needs to be installed.
     open_data
-        How the estimator opens data of that package, which lie on the engine's cluster.
+        For data of that package, which lie on a cluster: takes them and a number of workers to start if there
+        are none; a context that gives `ClusterData`.
     """
 
     help: str
     start: str
-    threads: Callable[[WorkerOptions, HostOptions], int] = _one_core
+    threads: Callable[[WorkerOptions, HostOptions], int] = lambda workers, _hosts: workers.threads or 1
     takes: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
     writes_files: bool = False
@@ -107,8 +100,7 @@ class EngineRow:
     def open_input(self, config: RunConfig, stack: ExitStack) -> InputFile:
         """Open the input: a file of this machine, or an address; `stack` ends what that starts."""
         if self.open_address is not None and config.input.is_address:
-            opened: InputFile = load_function(self.open_address)(config, stack)
-            return opened
+            return cast(InputFile, load_function(self.open_address)(config, stack))
         if config.input.reads_lines:
             return open_lines(config.input.input)
         return open_input(config.input.input, config.input.columns, config.input.dtype)
@@ -133,9 +125,9 @@ ENGINES = {
         start="master.engines.spark.engine:start_engine",
         takes=("--spark-master", "--conf"),
         refuses=_REFUSED_ON_CLUSTERS,
-        open_address="master.engines.spark.uri:open_address",
+        open_address="master.engines.spark.rows:open_address",
         package=Package("pyspark", module="pyspark", pip="'pyspark>=4,<5'"),
-        open_data="master.estimator.on_spark:open_data",
+        open_data="master.engines.spark.engine:open_data",
     ),
     "dask": EngineRow(
         help="M map tasks and R reduce tasks on a Dask cluster",
@@ -143,7 +135,7 @@ ENGINES = {
         takes=("--dask-scheduler",),
         refuses=_REFUSED_ON_CLUSTERS,
         package=Package("dask", module="distributed", pip="dask distributed"),
-        open_data="master.estimator.on_dask:open_data",
+        open_data="master.engines.dask.engine:open_data",
     ),
 }
 """By name; the command line lists them in this order."""
@@ -173,7 +165,8 @@ def check_options(config: RunConfig) -> EngineRow:
     UsageError
         An option is another engine's or does not apply to this one, or the engine is not installed.
     """
-    engine, source, given = config.workers.engine, config.input, config.given()
+    engine, source = config.workers.engine, config.input
+    given = given_options(config.workers, config.hosts, config.cluster, config.files, config.failures)
     row = ENGINES[engine]
     for owner, other in ENGINES.items():
         for option in other.takes:

@@ -35,6 +35,7 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self, cast
 
 import numpy as np
@@ -49,7 +50,7 @@ from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
-from master.estimator.sources import Data, kind_of, open_array, open_data
+from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -58,6 +59,7 @@ except ImportError:  # not installed, or older than 1.6
     raise ImportError("KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'") from None
 
 
+@dataclass(eq=False, repr=False)
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
@@ -124,42 +126,23 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Columns in `fit`; their names if `X` was a data frame that has them.
     """
 
-    def __init__(
-        self,
-        n_clusters: int = 8,
-        *,
-        init: Any = "k-means++",
-        n_init: int = 1,
-        max_iter: int = 300,
-        tol: float = 1e-4,
-        random_state: Any = None,
-        on_empty: str = "farthest",
-        engine: str = "inline",
-        mappers: int | None = None,
-        reducers: int = 1,
-        threads: int | None = None,
-        compute_sse: bool = False,
-        compute_labels: bool = True,
-        columns: str | None = None,
-        dump: str | os.PathLike[str] | None = None,
-        verbose: bool = False,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.on_empty = on_empty
-        self.engine = engine
-        self.mappers = mappers
-        self.reducers = reducers
-        self.threads = threads
-        self.compute_sse = compute_sse
-        self.compute_labels = compute_labels
-        self.columns = columns
-        self.dump = dump
-        self.verbose = verbose
+    n_clusters: int = 8
+    _: KW_ONLY
+    init: Any = "k-means++"
+    n_init: int = 1
+    max_iter: int = 300
+    tol: float = 1e-4
+    random_state: Any = None
+    on_empty: str = "farthest"
+    engine: str = "inline"
+    mappers: int | None = None
+    reducers: int = 1
+    threads: int | None = None
+    compute_sse: bool = False
+    compute_labels: bool = True
+    columns: str | None = None
+    dump: str | os.PathLike[str] | None = None
+    verbose: bool = False
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster the rows of `X`; `y` is ignored.
@@ -225,15 +208,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Only fitting starts processes for an array.
         """
         with translate_option_names():
-            if self.columns is not None and kind_of(X) != "file":
+            kind = kind_of(X)
+            if self.columns is not None and kind != "file":
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
-            if kind_of(X) == "array":
+            if kind == "array":
                 points = self._check_array(X, reset=reset)
                 engine = self.engine if reset else IN_THIS_PROCESS
                 with open_array(points, run_settings(self, engine)) as data:
                     yield data
             else:
-                with open_data(X, run_settings(self, self.engine)) as data:
+                opened = open_file if kind == "file" else open_data
+                with opened(X, run_settings(self, self.engine)) as data:
                     self._check_columns(data.columns, data.names, reset=reset)
                     yield data
 

@@ -1,8 +1,8 @@
 """Open the estimator's data: arrays, files, and what Spark and Dask hold."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,14 @@ from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, EngineRow, check_installed, load_function
-from master.options.config import RunConfig
-from master.options.groups import FileOptions, HostOptions, InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import (
+    FileOptions,
+    HostOptions,
+    InputOptions,
+    OutputOptions,
+    RunConfig,
+    WorkerOptions,
+)
 from master.run.recorder import Recorder
 from master.run.session import open_session, open_source
 from master.run.settings import surroundings
@@ -73,7 +79,7 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     if settings.engine.open_array is not None:
         threads = settings.engine.threads(settings.workers, HostOptions())
         rows, columns = points.shape
-        with _open_log(settings, rows, columns) as log, _one_blas_thread():
+        with _open_log(settings, rows, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
             engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
             yield Data(engine, rows, columns, log)
     else:
@@ -102,7 +108,7 @@ def open_file(
         with (
             open_source(config) as source,
             open_session(config, source, open_screen(quiet=not settings.verbose)) as session,
-            _one_blas_thread(),
+            _thread_pools().limit(limits=1, user_api="blas"),
         ):
             found = source.file.input
             yield Data(session.engine, found.rows, len(found.columns), session.log)
@@ -141,40 +147,25 @@ def kind_of(data: Any) -> str:
     return on_clusters.get(package, "array")
 
 
-def open_data(data: Any, settings: RunSettings) -> AbstractContextManager[Data]:
-    """Open a file, or data that lie on a cluster and stay there."""
-    if (kind := kind_of(data)) == "file":
-        return open_file(data, settings)
+@contextmanager
+def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
+    """Open data that lie on a cluster, and stay there."""
+    kind, workers = kind_of(data), settings.workers
     check_installed(kind)
     target = ENGINES[kind].open_data
     assert target is not None
-    opened: AbstractContextManager[Data] = load_function(target)(data, settings)
-    return opened
-
-
-@contextmanager
-def open_on_cluster(
-    engine_of: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]],
-    rows: int,
-    columns: int,
-    settings: RunSettings,
-    names: tuple[str, ...] = (),
-) -> Iterator[Data]:
-    """Open rows that a cluster holds; `engine_of` makes the engine from options, reducers and log."""
-    options = TaskOptions(combine=True, threads=settings.workers.threads or 1)
-    reducers = settings.workers.reducers
-    with _open_log(settings, rows, columns) as log, engine_of(options, reducers, log) as engine:
-        yield Data(engine, rows, columns, log, names)
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """Keep the BLAS library to one thread in each of ours, which use the cores already."""
-    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
-    return limit
+    options = TaskOptions(combine=True, threads=workers.threads or 1)
+    with (
+        load_function(target)(data, workers.mappers) as found,
+        _open_log(settings, found.rows, found.columns) as log,
+        found.start_engine(options, workers.reducers, log) as engine,
+    ):
+        yield Data(engine, found.rows, found.columns, log, found.names)
 
 
 @cache
-def _controller() -> Any:
+def _thread_pools() -> Any:
+    """Find the BLAS library; it gets one thread in each of ours, which use the cores already."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -58,7 +58,7 @@ def given_options(*groups: Any) -> set[str]:
         each.name
         for group in groups
         for each in declared_options(type(group))
-        if each.default is MISSING or getattr(group, each.field) != each.default
+        if getattr(group, each.field) != each.default
     }
 
 

@@ -1,13 +1,16 @@
-"""The options that commands share, in groups; each is validated when it is made."""
+"""The options that commands share, in groups, and the configuration of a run that they make up.
+
+A group that is made of values out of bounds, or that contradict each other, raises UsageError.
+"""
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
-from common.model import FloatType, RecordFormat
+from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
 from master.options.declare import EngineName, at_least, at_most, option, required
@@ -89,13 +92,7 @@ class MessageOptions:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """Who does the work.
-
-    Raises
-    ------
-    UsageError
-        A number is too small.
-    """
+    """Who does the work."""
 
     title: ClassVar[str] = "Workers"
 
@@ -110,23 +107,16 @@ class WorkerOptions:
     )
 
     def __post_init__(self) -> None:
-        at_least("--mappers", self.mappers, 1)
-        at_most("--mappers", self.mappers, _MOST_WORKERS)
-        at_least("--reducers", self.reducers, 1)
-        at_most("--reducers", self.reducers, _MOST_WORKERS)
+        for name, count in (("--mappers", self.mappers), ("--reducers", self.reducers)):
+            at_least(name, count, 1)
+            at_most(name, count, _MOST_WORKERS)
         at_least("--threads", self.threads, 0)
         at_least("--splits", self.splits, 0)
 
 
 @dataclass(frozen=True)
 class HostOptions:
-    """Where workers on other machines join, and what they prove themselves with.
-
-    Raises
-    ------
-    UsageError
-        The options contradict each other.
-    """
+    """Where workers on other machines join, and what they prove themselves with."""
 
     title: ClassVar[str] = "Several machines"
 
@@ -176,13 +166,7 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Which Spark or Dask cluster to use.
-
-    Raises
-    ------
-    UsageError
-        A setting has no value, or is one that a command line must not hold.
-    """
+    """Which Spark or Dask cluster to use."""
 
     title: ClassVar[str] = "Spark and Dask"
 
@@ -217,13 +201,7 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class FailureOptions:
-    """How to try what happens when tasks fail or workers die.
-
-    Raises
-    ------
-    UsageError
-        A number is out of bounds.
-    """
+    """How to try what happens when tasks fail or workers die."""
 
     title: ClassVar[str] = "Trying failures"
 
@@ -252,3 +230,35 @@ RUN_GROUPS = {
     "failures": FailureOptions,
 }
 """The groups of a command that runs an algorithm, besides its input, by the names of `RunConfig`'s fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """The options of a run, whatever its algorithm; the table of engines checks that they go together.
+
+    `given_centroids` is a file that the algorithm reads, so that the run must not write it; `seed` decides
+    which tasks `--fail-rate` makes fail.
+    """
+
+    input: InputOptions
+    output: OutputOptions
+    workers: WorkerOptions
+    hosts: HostOptions = field(default_factory=HostOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    files: FileOptions = field(default_factory=FileOptions)
+    failures: FailureOptions = field(default_factory=FailureOptions)
+    labels: Path | None = None
+    given_centroids: Path | None = None
+    seed: int = 0
+
+    def tasks(self, threads: int) -> TaskOptions:
+        """Return what workers are told with each task."""
+        return TaskOptions(
+            combine=self.files.combine,
+            keep_iterations=self.files.keep_iterations,
+            delay_s=self.failures.task_delay,
+            fail_rate=self.failures.fail_rate,
+            seed=self.seed,
+            intermediate=self.files.intermediate,
+            threads=threads,
+        )

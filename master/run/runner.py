@@ -11,7 +11,7 @@ from common.model import Buffer
 from common.store.files import remove_leftovers, write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Algorithm, Published
-from master.options.config import RunConfig
+from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
 from master.run.session import Session, open_session, open_source

@@ -16,7 +16,7 @@ from common.formats.dataset import check_readable
 from common.jobs.engine import Engine
 from common.store.folders import DataDir
 from master.engines.table import EngineRequest, EngineRow, check_options, load_function
-from master.options.config import RunConfig
+from master.options.groups import RunConfig
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
 from master.run.settings import run_started

@@ -13,7 +13,7 @@ from common import __version__
 from common.events.catalogue.run import FORMAT, RunStarted
 from common.machine import cores
 from common.model import Input, TaskOptions
-from master.options.config import RunConfig
+from master.options.groups import RunConfig
 
 _OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"}
 _PACKAGES = ("distributed", "grpcio", "numba", "numpy", "protobuf", "pyarrow", "pyspark")

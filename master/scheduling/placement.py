@@ -6,7 +6,6 @@ tasks. A slot is a worker's role and index: one process after another may fill i
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from common.model import Role
 from master.scheduling.messages import (
@@ -23,19 +22,13 @@ from master.scheduling.task import Task, TaskState
 _FAILURES_AT_HOME = 2
 
 
-@dataclass
-class _Slot:
-    """`worker` is None while its process is being started again."""
-
-    worker: WorkerId | None
-    silent: bool = False
-
-
 class Placement:
     """The workers' slots, and the homes of tasks, which are kept up to date; no worker at first."""
 
     def __init__(self, homes: dict[TaskId, int] | None = None) -> None:
-        self._slots: dict[tuple[Role, int], _Slot] = {}
+        self._slots: dict[tuple[Role, int], WorkerId | None] = {}
+        """None while the worker's process is being started again."""
+        self._silent: set[WorkerId] = set()
         self._homes = {} if homes is None else homes
 
     def take_in(self, notice: Notice) -> bool:
@@ -54,32 +47,33 @@ class Placement:
     def _join(self, worker: WorkerId) -> bool:
         key = worker.role, worker.index
         old = self._slots.get(key)
-        self._slots[key] = _Slot(worker)
-        return old is None or old.worker != worker
+        self._slots[key] = worker
+        self._silent -= {old, worker}
+        return old != worker
 
     def _lose(self, lost: WorkerGone) -> bool:
         """Empty the worker's slot, or remove it, unless another worker fills it by now."""
         key = lost.worker.role, lost.worker.index
-        slot = self._slots.get(key)
-        if slot is not None and slot.worker not in (lost.worker, None):
+        if self._slots.get(key) not in (lost.worker, None):
             return False
+        self._silent.discard(lost.worker)
         if lost.returns:
-            self._slots[key] = _Slot(None)
+            self._slots[key] = None
         else:
             self._slots.pop(key, None)
         return True
 
     def set_silent(self, worker: WorkerId, silent: bool) -> bool:
         """Record whether a worker is heard from; return whether that is a change."""
-        slot = self._slots.get((worker.role, worker.index))
-        if slot is None or slot.worker != worker or slot.silent == silent:
+        there = self._slots.get((worker.role, worker.index)) == worker
+        if not there or (worker in self._silent) == silent:
             return False
-        slot.silent = silent
+        self._silent ^= {worker}
         return True
 
     def joined(self, role: Role) -> int:
         """Count the workers of a role that are there."""
-        return sum(slot.worker is not None for (of, _), slot in self._slots.items() if of is role)
+        return sum(worker.role is role for worker in self._slots.values() if worker)
 
     def has(self, role: Role) -> bool:
         """Return whether there is any worker of a role, or will be."""
@@ -91,11 +85,9 @@ class Placement:
 
     def idle(self, role: Role, busy: Collection[WorkerId]) -> list[WorkerId]:
         """Return the workers of a role that can take an attempt, in the order of their indexes."""
-        workers = [slot.worker for slot in self._slots.values() if slot.worker and not slot.silent]
-        return sorted(
-            (worker for worker in workers if worker.role is role and worker not in busy),
-            key=lambda worker: worker.index,
-        )
+        workers = [worker for worker in self._slots.values() if worker and worker.role is role]
+        able = [worker for worker in workers if worker not in self._silent and worker not in busy]
+        return sorted(able, key=lambda worker: worker.index)
 
     def assign(
         self, role: Role, tasks: Sequence[Task], busy: Collection[WorkerId], late: Collection[WorkerId]

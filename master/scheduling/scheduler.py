@@ -2,19 +2,9 @@
 
 Notices come in, commands go out (`messages`). No network, thread or file is known here, and the time is an
 argument. A stage has one map task for each split and one reduce task for each partition. It ends when
-every task is DONE, or when one is FAILED. The states of a task:
-
-    state     step                  new state
-    IDLE      ASSIGN                RUNNING    attempt 1, or the next one
-    RUNNING   ASSIGN                RUNNING    a backup attempt of a straggler
-    RUNNING   SUCCEED               DONE       the first attempt that succeeds; any other is dropped
-    RUNNING   STOP                  IDLE       its last running attempt has failed
-    DONE      LOSE                  IDLE       its output is lost (map tasks only)
-    IDLE      GIVE_UP               FAILED
-    RUNNING   GIVE_UP               FAILED     an error that another attempt would meet again
-
-Any other step is an error in this file. A task is given up after MAX_FAILURES failures or MAX_LOSSES losses
-of its output, after an error that is not a task's own (bad input, say), or when its role has no worker left.
+every task is DONE, or when one is FAILED; `task` has a table of the steps between these states. A task is
+given up after MAX_FAILURES failures or MAX_LOSSES losses of its output, after an error that is not a task's
+own (bad input, say), or when its role has no worker left.
 
 Rules, each of which some failure makes necessary:
 
@@ -195,7 +185,6 @@ class StageScheduler:
             task.take(Step.STOP)
 
     def _charge(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
-        """Count a failure against the task."""
         self._failed.append(task)
         task.error = error
         task.failures += 1

@@ -30,13 +30,13 @@ class Step(Enum):
 
 
 TRANSITIONS = {
-    (TaskState.IDLE, Step.ASSIGN): TaskState.RUNNING,
-    (TaskState.RUNNING, Step.ASSIGN): TaskState.RUNNING,
-    (TaskState.RUNNING, Step.SUCCEED): TaskState.DONE,
-    (TaskState.RUNNING, Step.STOP): TaskState.IDLE,
-    (TaskState.DONE, Step.LOSE): TaskState.IDLE,
+    (TaskState.IDLE, Step.ASSIGN): TaskState.RUNNING,  # attempt 1, or the next one
+    (TaskState.RUNNING, Step.ASSIGN): TaskState.RUNNING,  # a backup attempt of a straggler
+    (TaskState.RUNNING, Step.SUCCEED): TaskState.DONE,  # the first attempt that succeeds; others are dropped
+    (TaskState.RUNNING, Step.STOP): TaskState.IDLE,  # its last running attempt has failed
+    (TaskState.DONE, Step.LOSE): TaskState.IDLE,  # its output is lost (map tasks only)
     (TaskState.IDLE, Step.GIVE_UP): TaskState.FAILED,
-    (TaskState.RUNNING, Step.GIVE_UP): TaskState.FAILED,
+    (TaskState.RUNNING, Step.GIVE_UP): TaskState.FAILED,  # an error that another attempt would meet again
 }
 
 

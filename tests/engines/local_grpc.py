@@ -11,8 +11,7 @@ from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.engines.grpc.start import start_engine
 from master.engines.table import EngineRequest
-from master.options.config import RunConfig
-from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 

@@ -30,11 +30,9 @@ needs("pyspark")
 needs_java()
 pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
-from master.engines.spark.connect import connect  # noqa: E402
+from master.engines.spark.connect import connect, translated_errors  # noqa: E402
 from master.engines.spark.engine import SparkEngine  # noqa: E402
-from master.engines.spark.errors import translated_errors  # noqa: E402
-from master.engines.spark.rows import SparkRows  # noqa: E402
-from master.engines.spark.uri import UriFile, open_uri  # noqa: E402
+from master.engines.spark.rows import SparkRows, UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
 NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
@@ -53,8 +51,8 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
     return Expected(make_inputs(tmp_path_factory.mktemp("inputs")))
 
 
-def engine(context: Any, rows: SparkRows, r: int, combine: bool, log: Log) -> SparkEngine:
-    return SparkEngine(context, rows, TaskOptions(combine=combine), r, log)
+def engine(rows: SparkRows, r: int, combine: bool, log: Log) -> SparkEngine:
+    return SparkEngine(rows, TaskOptions(combine=combine), r, log)
 
 
 def open_address(context: Any, path: Path, columns: str | None = None, dtype: str = "float64") -> UriFile:
@@ -65,7 +63,7 @@ def open_address(context: Any, path: Path, columns: str | None = None, dtype: st
 def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine: bool) -> None:
     log = ListLog()
     path = expected.inputs[name]
-    with engine(context, SparkRows.of_file(context, open_input(path), 3), r, combine, log) as ours:
+    with engine(SparkRows.of_file(context, open_input(path), 3), r, combine, log) as ours:
         assert result(ours, path, name) == expected(name)
     tasks = log.of(TaskFinished)
     assert {task.status for task in tasks} == {"SUCCESS"}
@@ -92,7 +90,7 @@ def test_rows_that_spark_reads(
         path.write_bytes(text.encode())
     file = open_address(context, path, dtype=dtype)
     assert (file.input.rows, len(file.input.columns)) == points.shape
-    with engine(context, file.stored, 2, False, ListLog()) as ours:
+    with engine(file.stored, 2, False, ListLog()) as ours:
         assert result(ours, expected.inputs["iris"], "iris") == expected("iris", dtype)
 
 
@@ -100,7 +98,7 @@ def test_rows_that_spark_reads(
 def test_words(context: Any, tmp_path: Path, r: int, combine: bool) -> None:
     path = tmp_path / "words"
     expected = write_words(path)
-    with engine(context, SparkRows.of_file(context, open_lines(path), 3), r, combine, ListLog()) as ours:
+    with engine(SparkRows.of_file(context, open_lines(path), 3), r, combine, ListLog()) as ours:
         assert counted_by(ours) == expected
 
 
@@ -108,7 +106,7 @@ def test_lines_that_are_no_text_are_refused(context: Any, tmp_path: Path) -> Non
     path = tmp_path / "words"
     path.write_bytes(b"a b\n\nc \xff d\ne\n")
     with (
-        engine(context, SparkRows.of_file(context, open_lines(path), 2), 2, True, ListLog()) as ours,
+        engine(SparkRows.of_file(context, open_lines(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3: byte 0xff is not UTF-8"),
     ):
         counted_by(ours)
@@ -120,7 +118,7 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
     file = open_address(context, path)
     for part in file.stored.parts.collect():
         Path(part.path).unlink()
-    with engine(context, file.stored, 2, True, ListLog()) as ours:
+    with engine(file.stored, 2, True, ListLog()) as ours:
         assert result(ours, path, "iris") == expected("iris")
 
 
@@ -173,7 +171,7 @@ def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("1,2\n3,4\n5,x\n")
     with (
-        engine(context, SparkRows.of_file(context, open_input(path), 2), 2, True, ListLog()) as ours,
+        engine(SparkRows.of_file(context, open_input(path), 2), 2, True, ListLog()) as ours,
         pytest.raises(UserError, match="line 3, column 2: 'x' is not a number"),
     ):
         result(ours, path, "sample")

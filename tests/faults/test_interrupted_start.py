@@ -35,7 +35,6 @@ MOMENTS = {
     "gRPC is imported": (imports("grpc"), 1),
     "the engine is imported": (imports("master.engines.grpc.engine"), 1),
     "a socket folder is made": ("event == 'tempfile.mkdtemp'", 2),
-    "a thread starts": ("event == '_thread.start_new_thread'", 3),
     "the dump is written to": ("event == 'open' and 'dump.txt' in str(arguments[0])", 1),
 }
 

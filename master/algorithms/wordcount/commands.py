@@ -1,20 +1,48 @@
-"""The command `wordcount`."""
+"""Count the words of a text: one job, no iterations."""
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import ClassVar
 
-from common.model import FloatType
-from master.algorithms.base import Command, Prepared
-from master.algorithms.wordcount.algorithm import WordCountAlgorithm
+from common.events.log import Log
+from common.jobs.engine import Engine
+from common.jobs.wordcount import WordCount
+from common.model import FloatType, Input
+from master.algorithms.base import Algorithm, Checkpoints, Command, Prepared, Published, ResultFile
 from master.options.declare import required
 from master.options.groups import RUN_GROUPS, FileOptions, InputOptions
 
+_COUNTS_FILE = "counts.csv"
 _HELP = """Count how often each word occurs in a text, on mapper and reducer processes.
 
 \b
 Example:
   python -m master wordcount --input README.md --mappers 2 --reducers 2
 """
+
+
+@dataclass(frozen=True)
+class WordCountAlgorithm(Algorithm[dict[str, int]]):
+    """Count how often each word occurs; the result is counts.csv."""
+
+    file_names: ClassVar = (_COUNTS_FILE,)
+
+    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> dict[str, int]:
+        """Count; return each word's number of occurrences.
+
+        The stage counts as an iteration, so that the workers' files stay when the run is over.
+        """
+        found = engine.map_reduce(WordCount(), {}, iteration=1)
+        return {str(word): int(count) for word, ((count,),) in found.items()}
+
+    def publish(self, result: dict[str, int]) -> Published:
+        """Return the counts as CSV: the most frequent word first, words of one count in their order."""
+        text = io.StringIO()
+        ordered = sorted(result.items(), key=lambda pair: (-pair[1], pair[0]))
+        csv.writer(text, lineterminator="\n").writerows(ordered)
+        counts = ResultFile(_COUNTS_FILE, "word,count: one word a line", text.getvalue().encode())
+        return Published(f"{sum(result.values())} words, {len(result)} different ones", files=(counts,))
 
 
 @dataclass(frozen=True)

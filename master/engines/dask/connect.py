@@ -26,12 +26,7 @@ _have_our_code: "WeakSet[Client]" = WeakSet()
 def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
     """Use the client that this process has, or connect to a scheduler, or start that many worker processes.
 
-    What was started is ended.
-
-    Raises
-    ------
-    UsageError
-        Dask is not reachable, or rejects the connection; the text says how to correct it.
+    What was started is ended. UsageError, if Dask is not reachable or rejects us, says how to correct it.
     """
     from distributed import default_client
 
@@ -113,11 +108,10 @@ def _client(scheduler: str) -> "Iterator[Client]":
 
 def _check_scheduler(scheduler: str) -> None:
     """Try the address: Dask itself would try for long."""
-    try:
+    known = None
+    with suppress(ValueError):
         where = urlsplit(scheduler)
         known = where.scheme in ("tcp", "tls") and where.hostname and where.port
-    except ValueError:
-        known = None
     if not known:
         raise UsageError(f"--dask-scheduler {scheduler}: it must be tcp://host:port or tls://host:port")
     try:

@@ -1,16 +1,20 @@
 """Dask: the same jobs on its workers, which read and keep their rows themselves."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from itertools import accumulate
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.on_dask import forget_run, label_task, map_task, reduce_task
+import numpy as np
+
+from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_of
 from common.engines.rows import FilePart
 from common.engines.tasks import Reduced, Report
-from common.errors import InputError
+from common.errors import InputError, UsageError
 from common.events.catalogue.tasks import FAILURE
 from common.events.catalogue.workers import Cluster, WorkerCame, WorkerLeft
 from common.events.log import Log
@@ -20,7 +24,7 @@ from common.jobs.base import Job
 from common.jobs.engine import Engine
 from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.dask.connect import connect, translated_errors
-from master.engines.stages import Stages
+from master.engines.stages import ClusterData, Stages
 from master.engines.table import EngineRequest
 
 if TYPE_CHECKING:
@@ -42,6 +46,27 @@ def start_engine(request: EngineRequest) -> Engine:
     rows = Parts.of_file(request.file, workers.mappers)
     engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log)
     return request.stack.enter_context(engine)
+
+
+@contextmanager
+def open_data(data: Any, workers: int) -> Iterator[ClusterData]:
+    """Open an array or a data frame on the client that is there, or one of its own. May raise UserError."""
+    from dask import delayed
+
+    if getattr(data, "ndim", 0) != 2 or not hasattr(data, "to_delayed"):
+        raise UsageError(
+            f"a Dask {type(data).__name__} cannot be clustered; use an array or a data frame of rows"
+        )
+    names = tuple(map(str, getattr(data, "columns", ())))
+    if not names:
+        data = data.rechunk({1: -1})
+    with connect(None, workers) as client:
+        with translated_errors():
+            parts = data.to_delayed()
+            blocks = client.compute([delayed(rows_of)(part) for part in np.ravel(parts).tolist()])
+            *starts, total = accumulate(client.gather(client.map(len, blocks, pure=False)), initial=0)
+        rows = Parts(blocks, tuple(starts))
+        yield ClusterData(partial(DaskEngine, client, rows), total, int(data.shape[1]), names)
 
 
 @dataclass(frozen=True)
@@ -82,7 +107,6 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         self._workers = set(client.nthreads())
 
     def __exit__(self, *_: object) -> None:
-        """Have the workers forget the rows."""
         with suppress(Exception):  # they may be gone
             self._client.run(forget_run, self._stages.run, on_error="ignore")
 

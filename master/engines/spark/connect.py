@@ -17,7 +17,6 @@ from weakref import WeakSet
 
 from common.engines.shipping import CODE_ROOT, write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
-from master.engines.spark.errors import CLASS, raise_translated, reason_of
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -30,7 +29,9 @@ _PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
 _ERROR = re.compile(r"(Error|Exception): ").search
 _GAVE_UP = "All masters are unresponsive"
 _REFUSED = re.compile(r"Failed to connect to master (\S+)\n(?:.*\n)*?Caused by: (.+)")
-_APP_NAME = "kmeans-mapreduce"
+_MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_CLASS = re.compile(r"^(Exception in thread \S+ )?(org\.apache\.spark\.\S*Exception|py4j\.\S+): ")
+FAILED = "Spark failed: "
 _SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     # A job's fixed cost is less than half with it.
@@ -47,14 +48,8 @@ _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkContext]":
     """Use the Spark context that this process has, or start one: at `master`, or where Spark's settings say.
 
-    What was started is stopped.
-
-    Raises
-    ------
-    UsageError
-        Spark is not reachable, or rejects the connection; the text says how to correct it.
-    RunFailedError
-        It has no executor for us.
+    What was started is stopped. UsageError, if Spark is not reachable or rejects us, says how to correct it;
+    RunFailedError: it has no executor for us.
     """
     _check_java()
     from pyspark import SparkContext
@@ -90,7 +85,6 @@ def ship_code(context: "SparkContext") -> None:
 
 
 def _start(master: str | None, settings: Mapping[str, str], said: IO[bytes]) -> "SparkContext":
-    """Start a JVM and a context in it."""
     from pyspark import SparkContext
 
     with _kept_apart(said):
@@ -98,13 +92,11 @@ def _start(master: str | None, settings: Mapping[str, str], said: IO[bytes]) -> 
             conf = _configuration(master, settings)
             _check_master(conf)
             return SparkContext(conf=conf)
-        except MapReduceError:
-            raise
         except Exception as error:
-            raise_translated(error)
+            _raise_known(error)
             _check_admitted(said)
             lines = [line for line in _text_of(said).splitlines() if _ERROR(line)]
-            reason = CLASS.sub("", lines[-1]) if lines else reason_of(error)
+            reason = _CLASS.sub("", lines[-1]) if lines else reason_of(error)
             raise UsageError(f"Spark does not start: {reason}") from error
 
 
@@ -151,7 +143,8 @@ def _configuration(master: str | None, settings: Mapping[str, str]) -> "SparkCon
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else its web page is there for all the network
     launch = SparkConf(loadDefaults=False).setAll(list(given.items()))
     SparkContext._ensure_initialized(conf=launch)  # starts the JVM, which reads the configuration's files
-    conf = SparkConf(_jvm=SparkContext._jvm).setAll(list(({"spark.app.name": _APP_NAME} | given).items()))
+    conf = SparkConf(_jvm=SparkContext._jvm).set("spark.app.name", "kmeans-mapreduce")
+    conf.setAll(list(given.items()))
     for name, value in _SETTINGS.items():
         conf.setIfMissing(name, value)
     if conf.get("spark.master").startswith("local"):
@@ -202,3 +195,46 @@ def _kept_apart(said: IO[bytes]) -> Iterator[None]:
         os.close(standard_error)
         with suppress(ValueError):  # not the main thread, where Spark sets none either
             signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what Spark raises into an error of ours, of one line."""
+    try:
+        yield
+    except Exception as error:
+        _raise_known(error)
+        raise RunFailedError(f"{FAILED}{reason_of(error)}") from error
+
+
+def _raise_known(error: BaseException) -> None:
+    """Raise what is known to be behind an error; return if nothing is known."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MapReduceError):  # a signal, which py4j has wrapped in an error of its own
+            raise cause
+        cause = cause.__cause__ or cause.__context__
+    text = str(error)
+    if missing := _MISSING_MODULE.search(text):
+        module = missing[1].partition(".")[0]
+        raise UsageError(
+            f"module {module} is missing on the executors; run pip install {module} on every worker host, "
+            "or set PYSPARK_PYTHON to a Python that has it"
+        ) from error
+    if "PYTHON_VERSION_MISMATCH" in text:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise UsageError(
+            f"the executors run another Python version than this one ({version}); set PYSPARK_PYTHON to a "
+            f"Python {version} there"
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Find the one line that tells most in what Spark says."""
+    java = getattr(error, "java_exception", None)
+    text = str(error) if java is None else str(java.toString())
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    first = re.sub(r":? ?org\.apache\.spark\.api\.python\.PythonException.*", "", lines[0])
+    first = _CLASS.sub("", first)
+    return first if not raised or raised[-1] == lines[0] else f"{first}: {raised[-1]}"

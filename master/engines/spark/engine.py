@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from common.engines.on_spark import (
@@ -12,22 +13,22 @@ from common.engines.on_spark import (
     partition_of_pair,
     reduce_partition,
 )
-from common.errors import RunFailedError
+from common.engines.spark_input import store_vectors
+from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.jobs.base import Job
 from common.jobs.engine import Engine
-from common.model import Buffer, FloatArray, Key, State, TaskOptions
-from master.engines.spark.connect import connect
-from master.engines.spark.errors import translated_errors
-from master.engines.spark.rows import SparkRows
-from master.engines.spark.uri import UriFile
-from master.engines.stages import ClusterStage, Stages
+from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
+from master.engines.spark.connect import connect, ship_code, translated_errors
+from master.engines.spark.rows import NUMBERS, SparkRows, UriFile
+from master.engines.stages import ClusterData, ClusterStage, Stages
 from master.engines.table import EngineRequest
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
+    from pyspark.sql import DataFrame
 
 _ROWS_LOST = "RowsLostError"
 _TIMES_READ = 3
@@ -38,34 +39,71 @@ def start_engine(request: EngineRequest) -> Engine:
     """Connect, unless that was needed to open the input, and have each executor read its splits."""
     workers, cluster, file = request.config.workers, request.config.cluster, request.file
     if isinstance(file, UriFile):
-        context, rows = file.context, file.stored
+        rows = file.stored
     else:
         context = request.stack.enter_context(connect(cluster.spark_master, cluster.spark_settings))
         rows = SparkRows.of_file(context, file, workers.mappers)
-    ui = f"UI {context.uiWebUrl}"
-    request.log.event(Cluster(engine=f"Spark {context.version}", at=context.master, ui=ui))
-    engine = SparkEngine(context, rows, request.tasks, workers.reducers, request.log)
+    spark = rows.parts.context
+    request.log.event(Cluster(engine=f"Spark {spark.version}", at=spark.master, ui=f"UI {spark.uiWebUrl}"))
+    engine = SparkEngine(rows, request.tasks, workers.reducers, request.log)
     return request.stack.enter_context(engine)
 
 
+@contextmanager
+def open_data(data: Any, _workers: int) -> Iterator[ClusterData]:
+    """Open an RDD of vectors, or a data frame of numbers or a vector, on its cluster. May raise UserError."""
+    from pyspark import RDD
+
+    if not hasattr(data, "rdd") and not isinstance(data, RDD):
+        raise UsageError(f"{type(data).__name__} cannot be clustered; use an RDD or a data frame")
+    kind = "RDD" if isinstance(data, RDD) else "data frame"
+    names, vectors = ((), data) if isinstance(data, RDD) else _names_and_rows(data)
+    ship_code(vectors.context)
+    columns = len(names) or _length_of_first(vectors, kind)
+    # As if it were a file: for messages, and to tell how its numbers are kept.
+    name, used = f"a partition of the {kind}", tuple(range(columns))
+    source = Input(name, InputFormat.PARQUET, "", columns, used, 0, 0, 0, FloatType.FLOAT64)
+    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source)))
+    if not rows.rows:
+        raise InputError(f"the {kind} is empty")
+    yield ClusterData(partial(SparkEngine, rows), rows.rows, columns, names)
+
+
+def _names_and_rows(frame: "DataFrame") -> "tuple[tuple[str, ...], RDD[Any]]":
+    """Return the names of a frame's columns, and its rows; one column of vectors or arrays has no names."""
+    kinds = [kind for _, kind in frame.dtypes]
+    if len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<")):
+        return (), frame.rdd.map(itemgetter(0))
+    for name, kind in frame.dtypes:
+        if kind not in NUMBERS:
+            raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
+    return tuple(frame.columns), frame.rdd
+
+
+def _length_of_first(vectors: "RDD[Any]", kind: str) -> int:
+    with translated_errors():
+        first = vectors.take(1)
+    try:
+        return len(first[0]) if first else 0
+    except TypeError:
+        raise InputError(f"the {kind} holds {type(first[0]).__name__}, not vectors of numbers") from None
+
+
 class SparkEngine(AbstractContextManager["SparkEngine", None]):
-    """Runs jobs on a Spark context, which stays the caller's.
+    """Runs jobs on the Spark context that the rows are of; it stays the caller's.
 
     A context manager that drops what it kept there. There is a map task for each partition of the rows. The
     log gets every task, once its stage is finished.
     """
 
-    def __init__(
-        self, context: "SparkContext", rows: SparkRows, options: TaskOptions, reducers: int, log: Log
-    ) -> None:
-        self._context = context
+    def __init__(self, rows: SparkRows, options: TaskOptions, reducers: int, log: Log) -> None:
+        self._context = rows.parts.context
         self._rows = rows
         self._reducers = reducers
         self._log = log
         self._stages = Stages(options, rows.row_starts, log)
 
     def __exit__(self, *_: object) -> None:
-        """Drop the rows that Spark keeps for us."""
         _forget(self._rows.parts)
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
@@ -109,7 +147,7 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
     def _stage(self, job: Job, state: State, iteration: int | None) -> Iterator[ClusterStage]:
         """Begin a stage, name it for Spark's UI, and log the tasks that failed meanwhile."""
         stage = self._stages.begin(job, state, iteration)
-        group = f"{self._stages.run}-{stage.number}"
+        group = f"{self._stages.run}-{stage.fields['stage']}"
         description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
         self._context.setJobGroup(group, description)
         try:

@@ -1,19 +1,30 @@
 """Where Spark's executors get their rows from: a file that all can read, or what Spark reads itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.rows import FilePart, StoredPart
-from common.errors import InputError, RunFailedError
+from common.engines.rows import FilePart
+from common.engines.spark_input import count_lines, first_lines, store_lines, store_vectors
+from common.errors import InputError, RunFailedError, UsageError
 from common.formats.base import InputFile
+from common.formats.columns import choose_columns
 from common.formats.dataset import plan_splits
-from master.engines.spark.errors import translated_errors
+from common.formats.text import layout_of
+from common.model import Input, InputFormat
+from master.engines.spark.connect import FAILED, connect, translated_errors
+from master.options.groups import InputOptions, RunConfig
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
 
+_DELIMITER = "textinputformat.record.delimiter"
+_NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+_EMPTY = "the table is empty; it needs at least one row and one column"
 NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 """The types of a data frame's columns that can be clustered."""
 
@@ -44,15 +55,12 @@ class SparkRows:
 
         stored.persist(StorageLevel.MEMORY_AND_DISK)
         with translated_errors():
-            found: Sequence[StoredPart | str] = stored.collect()
-        for part in found:
-            if isinstance(part, str):
-                stored.unpersist()
-                raise InputError(part)
-        parts = [part for part in found if isinstance(part, StoredPart)]
-        sizes = dict.fromkeys(range(stored.getNumPartitions()), 0) | {part.index: part.rows for part in parts}
-        *starts, rows = accumulate(sizes.values(), initial=0)
-        if any(part.first not in (-1, starts[part.index]) for part in parts):
+            found = stored.collect()
+        if refusal := next((part for part in found if isinstance(part, str)), None):
+            stored.unpersist()
+            raise InputError(refusal)
+        *starts, rows = accumulate((part.rows for part in found), initial=0)
+        if any(part.first not in (-1, start) for part, start in zip(found, starts, strict=True)):
             raise RunFailedError("Spark returned the partitions in another order than the rows")
         return cls(stored, tuple(starts), rows)
 
@@ -60,3 +68,123 @@ class SparkRows:
         """Forget where rows are stored, so that they are made again."""
         self.parts.unpersist(blocking=True)
         self.parts.persist()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UriFile(InputFile):
+    """An input whose rows Spark's executors keep already."""
+
+    stored: SparkRows
+
+
+def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
+    """Connect, and have Spark read an address: hdfs://, s3a://, file:// and whatever else it is set up for.
+
+    UsageError: it names several files, or lines of text are to be read.
+    """
+    uri = config.input.input
+    if config.input.reads_lines:
+        raise UsageError(f"--input {uri}: lines of text are read from files, not addresses")
+    if patterns := set(uri) & set(",*?[]{}"):
+        raise UsageError(
+            f"--input {uri}: the characters {' '.join(sorted(patterns))} are patterns in Spark; name one file"
+        )
+    context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
+    return open_uri(context, config.input, config.workers.mappers)
+
+
+def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
+    """Have Spark read one file, text or Parquet, and its executors keep the rows.
+
+    UserError: it can't be read, is of another kind, has invalid content, or has no such columns.
+    """
+    uri = options.input
+    size_bytes, mtime_ns = _status(context, uri)
+    source = Input(uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, options.dtype)
+    suffix = PurePosixPath(uri).suffix
+    if suffix == ".npy":
+        raise InputError.at(uri, _NO_NPY)
+    if suffix in (".parquet", ".pq"):
+        return _open_parquet(context, source, options.columns)
+    return _open_text(context, source, options.columns, partitions)
+
+
+def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
+    """Ask the file system that has the file for its size and the time of its last change."""
+    jvm: Any = context._jvm
+    with _refused(uri):
+        path = jvm.org.apache.hadoop.fs.Path(uri)
+        status = path.getFileSystem(context._jsc.hadoopConfiguration()).getFileStatus(path)
+    if status.isDirectory():
+        raise InputError.at(uri, "a folder, not a file")
+    return status.getLen(), status.getModificationTime() * 1_000_000
+
+
+@contextmanager
+def _refused(uri: str) -> Iterator[None]:
+    """Turn what the file system says against a file into an error in the input."""
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        with translated_errors():
+            yield
+    except RunFailedError as error:
+        if not isinstance(error.__cause__, Py4JJavaError):
+            raise
+        said = str(error).removeprefix(FAILED)
+        reason = "No such file" if "FileNotFoundException" in said else said
+        raise InputError.at(uri, f"cannot be read: {reason}") from None
+
+
+def _open_text(context: "SparkContext", source: Input, columns: str | None, partitions: int) -> UriFile:
+    lines = _lines(context, source.path, partitions)
+    with _refused(source.path):
+        head = lines.mapPartitionsWithIndex(first_lines).take(2)
+    layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
+    source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
+    store = partial(store_lines, source, head[0][:2] if layout.header else None)
+    try:
+        stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
+    except InputError:  # it is in a partition whose first line's number nobody knows yet
+        with translated_errors():
+            counts = lines.mapPartitionsWithIndex(count_lines).collect()
+        before = tuple(accumulate(counts, initial=0))
+        stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
+    found = replace(source, rows=stored.rows)
+    return UriFile(input=found, header=layout.header, stored=stored)
+
+
+def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
+    """Read lines that end at line feeds alone, as in every text file here."""
+    hadoop = context._jsc.hadoopConfiguration()
+    before = hadoop.get(_DELIMITER)
+    hadoop.set(_DELIMITER, "\n")
+    try:
+        return context.textFile(uri, partitions, use_unicode=False)  # copies the settings
+    finally:
+        hadoop.unset(_DELIMITER) if before is None else hadoop.set(_DELIMITER, before)
+
+
+def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) -> UriFile:
+    from pyspark.sql import SparkSession
+
+    with _refused(source.path):
+        frame = SparkSession(context).read.parquet(source.path)
+        kinds = dict(frame.dtypes)
+    names = frame.columns
+    if not names:
+        raise InputError.at(source.path, _EMPTY)
+    columns = choose_columns(source.path, wanted, names, len(names))
+    for column in columns:
+        if (kind := kinds[names[column]]) not in NUMBERS:
+            what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
+            raise InputError.at(source.path, what, column=column + 1)
+    source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
+    quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
+    chosen = frame.select(frame["_metadata.row_index"], *quoted)
+    stored = SparkRows.stored(
+        chosen.rdd.mapPartitionsWithIndex(partial(store_vectors, source, numbered=True))
+    )
+    if not stored.rows:
+        raise InputError.at(source.path, _EMPTY)
+    return UriFile(input=replace(source, rows=stored.rows), stored=stored)

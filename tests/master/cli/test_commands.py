@@ -7,8 +7,7 @@ from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
 from master.algorithms import own_commands
-from master.cli.commands import execute
-from master.cli.parser import command_line
+from master.cli.commands import command_line, execute
 from master.options.declare import declared_options
 
 COMMANDS = own_commands()

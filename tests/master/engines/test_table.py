@@ -13,8 +13,7 @@ from common.errors import InputError, UsageError
 from common.model import FloatType
 from master import KMeans
 from master.algorithms import own_commands
-from master.cli.commands import execute
-from master.cli.parser import command_line
+from master.cli.commands import command_line, execute
 from master.engines.table import (
     ENGINES,
     EngineRow,
@@ -23,7 +22,6 @@ from master.engines.table import (
     check_options,
     load_function,
 )
-from master.options.config import RunConfig
 from master.options.declare import EngineName
 from master.options.groups import (
     ClusterOptions,
@@ -32,6 +30,7 @@ from master.options.groups import (
     HostOptions,
     InputOptions,
     OutputOptions,
+    RunConfig,
     WorkerOptions,
 )
 from tests.programs import ROOT, SAMPLE, SAMPLE_CENTROIDS, options

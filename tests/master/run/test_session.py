@@ -8,9 +8,8 @@ from common.errors import RunFailedError
 from common.events.catalogue.run import RunFailed
 from common.events.line import read_dump
 from common.store.folders import DataDir
-from master.options.config import RunConfig
 from master.options.declare import EngineName
-from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.run.session import open_session, open_source
 from master.views.terminal import Screen
 from tests.programs import SAMPLE

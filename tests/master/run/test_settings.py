@@ -12,9 +12,8 @@ from common.events.catalogue.run import FORMAT, RunStarted
 from common.formats.dataset import open_input
 from common.machine import cores
 from common.model import TaskOptions
-from master.options.config import RunConfig
 from master.options.declare import EngineName
-from master.options.groups import ClusterOptions, InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import ClusterOptions, InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.run.settings import run_started
 from tests.programs import SAMPLE
 

@@ -36,8 +36,7 @@ from common.events.catalogue.workers import (
     WorkerSilent,
 )
 from common.events.line import Entry
-from master.views.terminal import LiveScreen, PlainScreen
-from master.views.words import TEMPLATES, in_words
+from master.views.terminal import TEMPLATES, LiveScreen, PlainScreen, in_words
 
 MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration": 2, "task": 1, "attempt": 3}
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import InputError, InterruptedRunError, MapReduceError, RunFailedError, UsageError
-from master.engines.spark.errors import reason_of, translated_errors
+from master.engines.spark.connect import reason_of, translated_errors
 
 PYTHON_SAID = """\
 Job aborted: org.apache.spark.api.python.PythonException: Traceback

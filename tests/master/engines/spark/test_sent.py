@@ -10,7 +10,7 @@ from tests.programs import ROOT
 SENDING = {"filter", "map", "mapPartitionsWithIndex", "partitionBy"}
 """The methods of an RDD whose arguments run on the executors."""
 
-SENDERS = [*sorted((ROOT / "master/engines/spark").glob("*.py")), ROOT / "master/estimator/on_spark.py"]
+SENDERS = sorted((ROOT / "master/engines/spark").glob("*.py"))
 
 
 def sent_names(tree: ast.Module) -> set[str]:

@@ -7,9 +7,8 @@ import pytest
 
 from common.errors import UsageError
 from master.engines.table import ENGINES
-from master.options.config import RunConfig
 from master.options.declare import EngineName
-from master.options.groups import InputOptions, OutputOptions, WorkerOptions
+from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 
 SEVERAL = r"^--input hdfs://host/{a,b}/\*.csv: the characters \* , { } are patterns in Spark; name one file$"
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from common.errors import InputError
 from common.model import FloatType
 from master.algorithms.base import Command, Prepared
-from master.algorithms.wordcount.algorithm import WordCountAlgorithm
-from master.cli.parser import command_line
+from master.algorithms.wordcount.commands import WordCountAlgorithm
+from master.cli.commands import command_line
 from master.engines.table import ENGINES, EngineRow
 from master.options.declare import EngineName, option, required
 from master.options.groups import MessageOptions
