@@ -11,10 +11,14 @@ MapReduceError                exit code 1
     ├── InjectedFailureError  --fail-rate asked for it
     ├── BadRequestError       a message is invalid or exceeds a limit
     ├── StaleAttemptError     a newer attempt or stage exists
+    ├── SystemRefusalError    the system has no space, memory, threads or descriptors left
     ├── OutputLostError       a finished task's output is gone
     └── FetchFailedError      a reducer could not fetch a map task's output
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -92,6 +96,10 @@ class StaleAttemptError(TaskError):
     """A newer attempt or stage exists; nobody waits for this one."""
 
 
+class SystemRefusalError(TaskError):
+    """The operating system refused what a task needs: space, memory, threads, descriptors."""
+
+
 class OutputLostError(TaskError):
     """The output of a finished task is gone."""
 
@@ -108,3 +116,39 @@ class FetchFailedError(TaskError):
 
     def __str__(self) -> str:
         return f"map task {self.task + 1}, attempt {self.attempt} could not be fetched: {self.reason}"
+
+
+_FREE_SPACE = "free some space, or choose another folder"
+_REMEDIES = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u)",
+    errno.ENOMEM: "use less memory, or raise the limit (ulimit -v)",
+}
+
+
+def refusal_of(error: BaseException) -> str:
+    """Say in one line what the system refused, to what, and what to do; empty if it refused nothing."""
+    if isinstance(error, MemoryError):
+        return f"no memory is left; {_REMEDIES[errno.ENOMEM]}"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return f"no more threads can be started; {_REMEDIES[errno.EAGAIN]}"
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno is None:  # NumPy says only how much it could not write
+        return f"a file could not be written ({error}); {_FREE_SPACE}"
+    where = "" if error.filename is None else f"{error.filename}: "
+    remedy = f"; {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
+    return f"{where}{error.strerror}{remedy}"
+
+
+@contextmanager
+def refusals_in_one_line() -> Iterator[None]:
+    """Turn what the system refuses into a RunFailedError."""
+    try:
+        yield
+    except Exception as error:
+        if text := refusal_of(error):
+            raise RunFailedError(printable(text)) from error
+        raise

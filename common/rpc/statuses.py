@@ -15,7 +15,9 @@ from common.errors import (
     OutputLostError,
     RunFailedError,
     StaleAttemptError,
+    SystemRefusalError,
     TaskError,
+    refusal_of,
 )
 from protos import mapreduce_pb2 as pb
 
@@ -30,6 +32,7 @@ _FAULTS: dict[type[MapReduceError], tuple[StatusCode, pb.ErrorDetail.Kind.ValueT
     InjectedFailureError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_INJECTED),
     StaleAttemptError: (StatusCode.FAILED_PRECONDITION, pb.ErrorDetail.KIND_STALE),
     OutputLostError: (StatusCode.NOT_FOUND, pb.ErrorDetail.KIND_OUTPUT_LOST),
+    SystemRefusalError: (StatusCode.RESOURCE_EXHAUSTED, pb.ErrorDetail.KIND_SYSTEM),
     FetchFailedError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
 }
 _KINDS = {kind: error for error, (_, kind) in _FAULTS.items() if kind}
@@ -52,7 +55,9 @@ _UNANSWERED = {StatusCode.UNAVAILABLE: UnreachableError, StatusCode.DEADLINE_EXC
 
 
 def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
-    """End a call with an error of ours; return if it is not one of them."""
+    """End a call with an error of ours, or what the system refused; return if it is neither."""
+    if text := refusal_of(error):
+        error = SystemRefusalError(text)
     if not isinstance(error, MapReduceError) or type(error) not in _FAULTS:
         return
     code, kind = _FAULTS[type(error)]

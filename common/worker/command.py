@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from common.errors import MapReduceError, UsageError, printable
+from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
 from common.rpc.address import SOCKET, WILDCARDS, remove_socket_folder, socket_beside, split_address
 from common.rpc.credentials import HOW_TO_MAKE, Certificates
@@ -64,9 +64,10 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
     @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
     def command(debug: bool, **options: Any) -> None:
         try:
-            given = _Options(**options)
-            settings = _from_master(role, given, lifeline) if lifeline else _by_hand(role, given)
-            _work(settings, add_servicer, lifeline)
+            with refusals_in_one_line():
+                given = _Options(**options)
+                settings = _from_master(role, given, lifeline) if lifeline else _by_hand(role, given)
+                _work(settings, add_servicer, lifeline)
         except MapReduceError as error:
             if debug:
                 raise

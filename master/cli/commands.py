@@ -20,7 +20,7 @@ from click.shell_completion import CompletionItem
 from click_option_group import OptionGroup
 
 from common import __version__
-from common.errors import MapReduceError, UsageError, printable
+from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
@@ -129,7 +129,8 @@ def _type_attributes(kind: Any, help_text: str) -> dict[str, Any]:
 def _guarded(*, debug: bool) -> Iterator[None]:
     """End the process with one line and the error's exit code if the work fails."""
     try:
-        yield
+        with refusals_in_one_line():
+            yield
         # The work is done: a signal that comes now is too late to change anything.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)

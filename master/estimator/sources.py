@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from common.errors import refusals_in_one_line
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
@@ -83,7 +84,7 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
             engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
             yield Data(engine, rows, columns, log)
     else:
-        with TemporaryDirectory(prefix="kmeans-") as folder:
+        with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "points.npy"
             path.touch(0o600)
             np.save(path, points)
@@ -96,7 +97,7 @@ def open_file(
     path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType = FloatType.FLOAT64
 ) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
-    with TemporaryDirectory(prefix="kmeans-") as name:
+    with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
         kind = RecordFormat.ARROW if settings.engine.writes_files else RecordFormat.TEXT
         config = RunConfig(
