@@ -4,10 +4,9 @@ import numpy as np
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
-from common.kernels.nearest import plain
+from common.kernels.nearest import plain, products
 from common.kernels.nearest.bounds import BoundsIndex
 from common.kernels.nearest.boxes import BoxIndex
-from common.kernels.nearest.distance import nearest_by_products
 from common.model import PointArray
 
 
@@ -19,7 +18,7 @@ def make_ready(*dtypes: str) -> None:
         grid = SumGrid.covering([2.0] * 3, [1.0] * 3, len(points))
         centroids = points[:8].astype(np.float64)
         labels, squared = plain.nearest(points.astype(np.float64), centroids)
-        nearest_by_products(points.astype(np.float64), centroids)
+        products.nearest(points.astype(np.float64), centroids)
         add_numbers(labels, squared, grid.constants[:, :1], np.zeros(8), np.zeros((8, grid.limbs)))
         for index in (BoxIndex(points, grid), BoundsIndex(points, grid, costly_row=0)):
             walk = centroids.copy()

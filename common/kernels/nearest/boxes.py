@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import add_row, read_only
+from common.kernels.limbs import add_row, read_only, squared_distance
 from common.kernels.nearest.curve import BLOCK_ROWS, blocks_along_curve
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
@@ -126,11 +126,7 @@ def _keep_candidates(box, centroids, candidates, n, distances, kept):  # type: i
     d = centroids.shape[1]
     best, least = candidates[0], np.inf
     for e in range(n):
-        distance = 0.0
-        for c in range(d):
-            difference = box[0, c] - centroids[candidates[e], c]
-            distance += difference * difference
-        distances[e] = distance
+        distance = distances[e] = squared_distance(box, 0, centroids, candidates[e])
         if distance < least:
             best, least = candidates[e], distance
     radius = 0.0

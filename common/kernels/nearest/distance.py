@@ -34,7 +34,12 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     the index of the nearest centroid, and the squared distance to it.
     """
     if worth_compiled_code(points, len(centroids)):
-        return _nearest_compiled(points, centroids)
+        if centroids.size < _MANY_CENTROID_NUMBERS:
+            from common.kernels.nearest.plain import nearest as nearest_compiled
+        else:
+            from common.kernels.nearest.products import nearest as nearest_compiled
+        # Compiled code takes one layout; another one would be compiled anew.
+        return nearest_compiled(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
@@ -52,38 +57,6 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
 def worth_compiled_code(points: FloatArray, k: int) -> bool:
     """Return whether k distances for each point take longer than importing compiled code."""
     return points.size * k >= _MUCH_WORK
-
-
-def _nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds, by compiled code."""
-    from common.kernels.nearest import plain
-
-    # Compiled code takes one layout; another one would be compiled anew.
-    points, centroids = np.ascontiguousarray(points), np.ascontiguousarray(centroids)
-    if centroids.size < _MANY_CENTROID_NUMBERS:
-        return plain.nearest(points, centroids)
-    return nearest_by_products(points, centroids)
-
-
-def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
-    from common.kernels.limbs import read_only
-    from common.kernels.nearest.plain import squared_to
-    from common.kernels.nearest.products import Products
-
-    points, centroids = read_only(points), read_only(centroids)
-    n = len(points)
-    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
-    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
-    products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
-    products.set_centroids(centroids)
-    for start in range(0, n, products.rows):
-        block = slice(start, min(n, start + products.rows))
-        products.assign(points, rows[block])
-        found = products.found.labels[: block.stop - start]
-        labels[block] = found
-        squared_to(points[block], centroids, found, squared[block])
-    return labels, squared
 
 
 def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
