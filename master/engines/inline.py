@@ -10,8 +10,7 @@ from common.formats.dataset import plan_splits
 from common.formats.opening import open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs
-from common.jobs.base import Job, Memory
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
 from common.records import encode

@@ -14,8 +14,8 @@ import numpy as np
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
+from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score

@@ -13,7 +13,7 @@ from common.events.dump import Dump
 from common.events.log import Log, View
 from common.formats.base import InputFile
 from common.formats.dataset import check_readable
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.store.folders import DataDir
 from master.engines.table import EngineRequest, EngineRow, check_options, load_function
 from master.options.config import RunConfig

@@ -1,6 +1,6 @@
 """Start the workers first, then import gRPC: both take some time, which passes only once."""
 
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.model import Role
 from common.rpc.address import split_address
 from common.rpc.credentials import Credentials, PeerRole

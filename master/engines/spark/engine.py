@@ -16,8 +16,7 @@ from common.errors import RunFailedError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.spark.connect import connect
 from master.engines.spark.errors import translated_errors
