@@ -2,19 +2,49 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from common.errors import InputError
-from common.formats.base import InputFile
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
 _SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
 """Any other file is text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """An opened input file."""
+
+    input: Input
+    """What the workers need to know about it."""
+    header: tuple[str, ...] = ()
+    """The columns' names in the first line of a text file, if it has them."""
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
+        return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+
+
+def input_of(
+    path: Path,
+    kind: InputFormat,
+    fields: int,
+    columns: tuple[int, ...],
+    *,
+    rows: int,
+    dtype: FloatType,
+    delimiter: str = "",
+) -> Input:
+    """Describe a file to the workers, with its present size and time of change."""
+    now, real = path.stat(), str(path.resolve())
+    return Input(real, kind, delimiter, fields, columns, rows, now.st_size, now.st_mtime_ns, dtype)
 
 
 class Format(Protocol):

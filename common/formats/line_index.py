@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.base import InputFile
+from common.formats.dataset import InputFile
 from common.model import Input, LongArray, Split
 
 _PIECE_BYTES = 2 << 20
@@ -177,13 +177,19 @@ def _count_lines(text: CodeArray) -> tuple[int, int]:
 
 def _lines(text: CodeArray) -> tuple[LongArray, npt.NDArray[np.bool_]]:
     """Return where each line starts, and whether it holds anything but white space."""
-    ends = np.flatnonzero(text == NEWLINE) + 1
-    starts = np.concatenate([[0], ends])
-    starts = starts[: np.searchsorted(starts, len(text))]
+    starts = line_starts(text)
     has_text = ~_IS_SPACE[text[starts]]
     if not has_text.all():
         has_text = np.logical_or.reduceat(~_IS_SPACE[text], starts)
     return starts, has_text
+
+
+def line_starts(text: CodeArray) -> LongArray:
+    """Return where each line starts."""
+    parts = range(0, len(text), _SCAN_BYTES)
+    ends = [np.flatnonzero(text[at : at + _SCAN_BYTES] == NEWLINE) + (at + 1) for at in parts]
+    starts = np.concatenate([[0], *ends])
+    return starts[: np.searchsorted(starts, len(text))]
 
 
 def scans(text: CodeArray) -> Iterator[tuple[CodeArray, CodeArray]]:

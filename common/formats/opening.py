@@ -61,7 +61,7 @@ def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
         return
 
     def load() -> None:
-        from common.kernels.ready import make_ready
+        from common.kernels.__main__ import make_ready
 
         make_ready(dtype)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError, counted
-from common.formats.base import InputFile, input_of
 from common.formats.columns import choose_columns
+from common.formats.dataset import InputFile, input_of
 from common.formats.line_index import IndexedFile, LineIndex, split_pieces
 from common.formats.parsing import parse, split_fields
 from common.model import FloatType, Input, InputFormat, PointArray, Split

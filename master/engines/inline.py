@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.formats.base import InputFile
-from common.formats.dataset import plan_splits
+from common.formats.dataset import InputFile, plan_splits
 from common.formats.opening import open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs

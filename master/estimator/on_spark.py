@@ -6,7 +6,7 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from common.engines.spark_input import store_vectors
+from common.engines.on_spark import store_vectors
 from common.errors import InputError, UsageError
 from common.model import FloatType, Input, InputFormat
 from master.engines.spark.connect import ship_code

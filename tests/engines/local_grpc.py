@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from common.events.log import View
-from common.formats.base import InputFile
+from common.formats.dataset import InputFile
 from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.cluster.processes import WorkerProcess, start_workers

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from common.engines.rows import FilePart, StoredPart
 from common.errors import InputError, RunFailedError
-from common.formats.base import InputFile
-from common.formats.dataset import plan_splits
+from common.formats.dataset import InputFile, plan_splits
 from master.engines.spark.errors import translated_errors
 
 if TYPE_CHECKING:
