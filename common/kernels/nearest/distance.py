@@ -1,12 +1,15 @@
-"""Nearest centroids by the plain formula, in blocks that stay in the cache.
+"""Nearest centroids by the plain formula, in blocks that stay in the cache; which other way is faster when.
 
-For large inputs, `plain` and `products`, beside this module, find the same labels faster. They are
-compiled code, which takes half a second to import.
+For large inputs the modules beside this one find the same labels, or the sums of each label's points, faster.
+They are compiled code, which takes half a second to import.
 """
+
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.exact import SumGrid
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _BUFFER_ELEMENTS = 1 << 16
@@ -21,6 +24,11 @@ _MUCH_WORK = 4_000_000
 
 _MANY_CENTROID_NUMBERS = 256
 """From here on, matrix products are faster than the plain formula."""
+
+_FEW_COLUMNS = 4
+"""Up to here boxes are faster than bounds: a box of few columns is small, and most have one owner."""
+_MOST_BYTES = 128 << 20
+"""Boxes keep a copy of the points, and a split may be larger than memory."""
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -43,8 +51,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
-    labels = np.empty(n, np.int32)
-    squared = np.empty(n)
+    labels, squared = np.empty(n, np.int32), np.empty(n)
     rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
     room = np.empty((2, 1 if one_by_one else k, rows))
     for start in range(0, n, rows or 1):
@@ -57,6 +64,31 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
 def worth_compiled_code(points: FloatArray, k: int) -> bool:
     """Return whether k distances for each point take longer than importing compiled code."""
     return points.size * k >= _MUCH_WORK
+
+
+class ClusterIndex(Protocol):
+    """Finds the sums of every cluster's members, fast from the second call on."""
+
+    grid: SumGrid
+    """How exact sums are cut."""
+
+    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
+        """Return counts, shape (k,), and limbs of the exact sums, shape (k, limbs * d), for k centroids.
+
+        `start` tells apart several sequences of centroids over the same points: each call compares with
+        the last call of the same start, whose centroids are presumably near.
+        """
+
+
+def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
+    """Choose and build the index for points of shape (n, d)."""
+    if points.shape[1] <= _FEW_COLUMNS and points.nbytes <= _MOST_BYTES:
+        from common.kernels.nearest.boxes import BoxIndex
+
+        return BoxIndex(points, grid)
+    from common.kernels.nearest.bounds import BoundsIndex
+
+    return BoundsIndex(points, grid)
 
 
 def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
