@@ -39,10 +39,7 @@ def write_archive(folder: Path) -> Path:
 def unpack(module_file: str) -> str:
     """Unpack the archive that a module was imported from, once; return its package's folder.
 
-    Raises
-    ------
-    PermissionError
-        Somebody else has a folder where ours must be.
+    Raise PermissionError if somebody else has a folder where ours must be.
     """
     archive = Path(module_file).parents[1]
     folder = Path(tempfile.gettempdir()) / f"kmeans-mapreduce-{os.getuid()}"

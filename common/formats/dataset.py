@@ -68,25 +68,15 @@ def open_input(
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
     The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
-    to when they are read.
-
-    Raises
-    ------
-    InputError, UsageError
-        It can't be read or holds no rows, or has no such columns.
+    to when they are read. Raise InputError if it can't be read or holds no rows, UsageError if it has no such
+    columns.
     """
     path = Path(path)
     return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype)
 
 
 def open_lines(path: str | Path) -> InputFile:
-    """Find out how many lines a file of text has, without decoding them.
-
-    Raises
-    ------
-    InputError
-        It can't be read or holds no line.
-    """
+    """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
     return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64)
 
 
@@ -109,13 +99,9 @@ def check_readable(path: Path) -> None:
 def resolve_input(path: str, data_root: Path | None) -> str:
     """Return where an input really is, if a worker may read it.
 
-    `data_root` is the only folder whose files may be read (None: any), and where relative paths begin.
-
-    Raises
-    ------
-    InputError
-        It is not below the data root, symbolic links followed, or is not a file. The text shows only `path`,
-        and does not tell whether a file outside the data root exists.
+    `data_root` is the only folder whose files may be read (None: any), and where relative paths begin. Raise
+    InputError if the input is not below it, symbolic links followed, or is not a file. The text shows only
+    `path`, and does not tell whether a file outside the data root exists.
     """
     if data_root is None:
         return path
@@ -137,10 +123,7 @@ def plan_splits(file: InputFile, n: int) -> list[Split]:
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 
-    Raises
-    ------
-    InputError
-        The file has changed since the master saw it, can't be read, or has invalid content.
+    Raise InputError if the file has changed since the master saw it, can't be read, or has invalid content.
     """
     rows = 0
     with refusing_changes(source):

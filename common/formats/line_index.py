@@ -49,12 +49,8 @@ class _Piece:
 class LineIndex:
     """Counts and finds the rows of a text file by its line ends alone.
 
-    With `blank_rows`, a line of nothing but white space is a row, too.
-
-    Raises
-    ------
-    InputError
-        The file is not text, or a line is too long.
+    With `blank_rows`, a line of nothing but white space is a row, too. Raises InputError if the file is not
+    text, or a line is too long.
     """
 
     def __init__(self, path: Path, *, blank_rows: bool) -> None:

@@ -24,10 +24,7 @@ _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 def parse(text: memoryview, source: Input, line: int) -> FloatArray:
     """Parse whole lines, the first of which has the number `line`; return the used columns' rows.
 
-    Raises
-    ------
-    InputError
-        A line does not hold what it must; the text names it.
+    Raise InputError if a line does not hold what it must; the text names it.
     """
     if len(text) > _SHORT_BYTES:
         points = _parse_fast(text, source)

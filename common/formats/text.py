@@ -53,10 +53,7 @@ class Layout:
 def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | None) -> Layout:
     """Tell a file's layout from its first two lines that are not blank, each with its number.
 
-    Raises
-    ------
-    InputError, UsageError
-        There is no row, or no such column.
+    Raise InputError if there is no row, UsageError if there is no such column.
     """
     if not head:
         raise InputError.at(path, "the file is empty; expected one row of numbers on each line")
