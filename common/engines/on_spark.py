@@ -18,7 +18,7 @@ import numpy as np
 from common.engines.rows import Part, StoredPart, held
 from common.engines.tasks import MeteredTask, Order, Report, label_part, map_part, reduce_pieces
 from common.errors import InputError, UserError
-from common.formats.columns import usable
+from common.formats.columns import EMPTY_FIELD, usable
 from common.formats.line_index import BYTE_ORDER_MARK
 from common.formats.opening import write_rows
 from common.formats.parsing import parse
@@ -149,8 +149,8 @@ def _blocks(source: Input, numbered: bool, vectors: Iterator[Any]) -> Iterator[P
         block = np.array(lists, np.float64)[:, int(numbered) :]  # None becomes nan
         for at, column in np.argwhere(np.isnan(block)).tolist():
             if lists[at][column + numbered] is None:
-                what, position = "the field is empty; every field needs a number", source.columns[column]
-                raise InputError.at(source.path, what, row=row + at + 1, column=position + 1)
+                position = source.columns[column] + 1
+                raise InputError.at(source.path, EMPTY_FIELD, row=row + at + 1, column=position)
         yield usable(block, source, row)
         row += len(taken)
 

@@ -50,8 +50,7 @@ def unpack(module_file: str) -> str:
     unpacked = folder / _digest(archive)
     if not unpacked.exists():
         draft = tempfile.mkdtemp(dir=folder)
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(draft)
+        shutil.unpack_archive(archive, draft, "zip")
         try:
             Path(draft).rename(unpacked)
         except OSError:  # another process was faster

@@ -8,6 +8,7 @@ from common.errors import InputError, UsageError
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
+EMPTY_FIELD = "the field is empty; every field needs a number"
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from common.errors import InputError
+from common.formats.line_index import LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
@@ -26,9 +27,13 @@ class InputFile:
     """What the workers need to know about it."""
     header: tuple[str, ...] = ()
     """The columns' names in the first line of a text file, if it has them."""
+    index: LineIndex | None = None
+    """Where the rows stand, if they are lines."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
+        if self.index is not None:
+            return self.index.split(bounds, header_rows=int(bool(self.header)))
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
 
 

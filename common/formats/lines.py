@@ -11,7 +11,6 @@ from common.formats.dataset import InputFile, input_of
 from common.formats.line_index import (
     NEWLINE,
     CodeArray,
-    IndexedFile,
     LineIndex,
     count_line_ends,
     line_starts,
@@ -26,7 +25,7 @@ def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
     if not index.rows:
         raise InputError.at(str(path), "the file is empty; it needs at least one line")
     found = input_of(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)
-    return IndexedFile(input=found, index=index)
+    return InputFile(input=found, index=index)
 
 
 class Lines(Sequence[str]):

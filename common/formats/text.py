@@ -11,7 +11,7 @@ from pathlib import Path
 from common.errors import InputError, counted
 from common.formats.columns import choose_columns
 from common.formats.dataset import InputFile, input_of
-from common.formats.line_index import IndexedFile, LineIndex, split_pieces
+from common.formats.line_index import LineIndex, split_pieces
 from common.formats.parsing import parse, split_fields
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
@@ -31,7 +31,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
         dtype=dtype,
         delimiter=layout.delimiter,
     )
-    return IndexedFile(input=found, header=layout.header, index=index)
+    return InputFile(input=found, header=layout.header, index=index)
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
