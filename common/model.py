@@ -212,9 +212,7 @@ class Records:
     @classmethod
     def concatenate(cls, parts: "list[Records]") -> "Records":
         """One after another; empty parts need not have the width of the others."""
-        filled = [part for part in parts if len(part)]
-        if not filled:
-            return parts[0] if parts else cls.empty()
+        filled = [part for part in parts if len(part)] or parts[:1] or [cls.empty()]
         if len(filled) == 1:
             return filled[0]
         keys = np.concatenate([part.keys for part in filled])

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -81,17 +81,11 @@ Part: TypeAlias = FilePart | StoredPart
 """A piece of the input, as it is told to a worker."""
 
 
-@dataclass
-class _Held:
-    """The rows of an open part, and what jobs have left beside them in a run."""
+_held: OrderedDict[Part, tuple[str, Rows, Memory]] = OrderedDict()
+"""Each open part's last run, its rows, and what that run's jobs left beside them; the last used part is last.
 
-    run: str
-    rows: Rows
-    memory: Memory = field(default_factory=dict)
-
-
-_held: OrderedDict[Part, _Held] = OrderedDict()
-"""The open parts of this process, the last used one last. In a module, so that every task finds it."""
+In a module, so that every task finds it.
+"""
 _lock = threading.Lock()
 
 
@@ -102,22 +96,22 @@ def held(run: str, part: Part, folder: Path) -> Iterator[tuple[Rows, Memory]]:
     The memory is that of the run. Nobody else gets the same one meanwhile.
     """
     with _lock:
-        found = _held.pop(part, None)
-    if found is None:
-        found = _Held(run, part.open(folder))
+        last_run, rows, memory = _held.pop(part, (run, None, {}))
+    if rows is None:
+        rows = part.open(folder)
     else:
         part.check()
-        if found.run != run:
-            found = _Held(run, found.rows)
-    yield found.rows, found.memory
+    if last_run != run:
+        memory = {}
+    yield rows, memory
     with _lock:
-        _held[part] = found
-        while len(_held) > 1 and sum(len(each.rows) for each in _held.values()) > _MOST_ROWS:
+        _held[part] = run, rows, memory
+        while len(_held) > 1 and sum(len(rows) for _, rows, _ in _held.values()) > _MOST_ROWS:
             _held.popitem(last=False)
 
 
 def forget(run: str) -> None:
     """Drop what was kept for a run."""
     with _lock:
-        for part in [part for part, each in _held.items() if each.run == run]:
+        for part in [part for part, (last_run, _, _) in _held.items() if last_run == run]:
             del _held[part]

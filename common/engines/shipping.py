@@ -39,10 +39,7 @@ def write_archive(folder: Path) -> Path:
 def unpack(module_file: str) -> str:
     """Unpack the archive that a module was imported from, once; return its package's folder.
 
-    Raises
-    ------
-    PermissionError
-        Somebody else has a folder where ours must be.
+    Raise PermissionError if somebody else has a folder where ours must be.
     """
     archive = Path(module_file).parents[1]
     folder = Path(tempfile.gettempdir()) / f"kmeans-mapreduce-{os.getuid()}"
@@ -53,8 +50,7 @@ def unpack(module_file: str) -> str:
     unpacked = folder / _digest(archive)
     if not unpacked.exists():
         draft = tempfile.mkdtemp(dir=folder)
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(draft)
+        shutil.unpack_archive(archive, draft, "zip")
         try:
             Path(draft).rename(unpacked)
         except OSError:  # another process was faster

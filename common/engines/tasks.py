@@ -90,13 +90,7 @@ class MeteredTask:
 
 
 def map_part(order: Order, part: int, opened: OpenedPart) -> Iterator[Emitted]:
-    """Map a part; yield its records by key, in pieces of about a MiB at most.
-
-    Raises
-    ------
-    InputError
-        The part can't be read or has invalid content.
-    """
+    """Map a part; yield its records by key, in pieces of about a MiB at most. May raise InputError."""
     time.sleep(order.options.delay_s)
     with opened as (rows, memory):
         records = map_split(

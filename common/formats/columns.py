@@ -8,6 +8,7 @@ from common.errors import InputError, UsageError
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
+EMPTY_FIELD = "the field is empty; every field needs a number"
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {
@@ -70,12 +71,8 @@ def are_usable(points: PointArray, dtype: FloatType) -> bool:
 def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     """Return rows of the used columns rounded to the input's dtype, a view if they are so already.
 
-    `row_start` is the row of `points[0]` in the file, from 0.
-
-    Raises
-    ------
-    InputError
-        A number cannot be used; the text names the first row and column of that kind.
+    `row_start` is the row of `points[0]` in the file, from 0. Raise InputError if a number cannot be used;
+    the text names the first row and column of that kind.
     """
     if are_usable(points, source.dtype):
         return points.astype(source.dtype, copy=False)

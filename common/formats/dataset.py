@@ -2,19 +2,54 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from common.errors import InputError
-from common.formats.base import InputFile
+from common.formats.line_index import LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
 _SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
 """Any other file is text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """An opened input file."""
+
+    input: Input
+    """What the workers need to know about it."""
+    header: tuple[str, ...] = ()
+    """The columns' names in the first line of a text file, if it has them."""
+    index: LineIndex | None = None
+    """Where the rows stand, if they are lines."""
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
+        if self.index is not None:
+            return self.index.split(bounds, header_rows=int(bool(self.header)))
+        return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+
+
+def input_of(
+    path: Path,
+    kind: InputFormat,
+    fields: int,
+    columns: tuple[int, ...],
+    *,
+    rows: int,
+    dtype: FloatType,
+    delimiter: str = "",
+) -> Input:
+    """Describe a file to the workers, with its present size and time of change."""
+    now, real = path.stat(), str(path.resolve())
+    return Input(real, kind, delimiter, fields, columns, rows, now.st_size, now.st_mtime_ns, dtype)
 
 
 class Format(Protocol):
@@ -38,25 +73,15 @@ def open_input(
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
     The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
-    to when they are read.
-
-    Raises
-    ------
-    InputError, UsageError
-        It can't be read or holds no rows, or has no such columns.
+    to when they are read. Raise InputError if it can't be read or holds no rows, UsageError if it has no such
+    columns.
     """
     path = Path(path)
     return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype)
 
 
 def open_lines(path: str | Path) -> InputFile:
-    """Find out how many lines a file of text has, without decoding them.
-
-    Raises
-    ------
-    InputError
-        It can't be read or holds no line.
-    """
+    """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
     return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64)
 
 
@@ -79,13 +104,9 @@ def check_readable(path: Path) -> None:
 def resolve_input(path: str, data_root: Path | None) -> str:
     """Return where an input really is, if a worker may read it.
 
-    `data_root` is the only folder whose files may be read (None: any), and where relative paths begin.
-
-    Raises
-    ------
-    InputError
-        It is not below the data root, symbolic links followed, or is not a file. The text shows only `path`,
-        and does not tell whether a file outside the data root exists.
+    `data_root` is the only folder whose files may be read (None: any), and where relative paths begin. Raise
+    InputError if the input is not below it, symbolic links followed, or is not a file. The text shows only
+    `path`, and does not tell whether a file outside the data root exists.
     """
     if data_root is None:
         return path
@@ -107,10 +128,7 @@ def plan_splits(file: InputFile, n: int) -> list[Split]:
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 
-    Raises
-    ------
-    InputError
-        The file has changed since the master saw it, can't be read, or has invalid content.
+    Raise InputError if the file has changed since the master saw it, can't be read, or has invalid content.
     """
     rows = 0
     with refusing_changes(source):

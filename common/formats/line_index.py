@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.base import InputFile
 from common.model import Input, LongArray, Split
 
 _PIECE_BYTES = 2 << 20
@@ -49,12 +48,8 @@ class _Piece:
 class LineIndex:
     """Counts and finds the rows of a text file by its line ends alone.
 
-    With `blank_rows`, a line of nothing but white space is a row, too.
-
-    Raises
-    ------
-    InputError
-        The file is not text, or a line is too long.
+    With `blank_rows`, a line of nothing but white space is a row, too. Raises InputError if the file is not
+    text, or a line is too long.
     """
 
     def __init__(self, path: Path, *, blank_rows: bool) -> None:
@@ -63,21 +58,17 @@ class LineIndex:
         self._pieces: list[_Piece] = []
         self.rows = 0
         with path.open("rb") as file:
-            self._count(file)
-
-    def _count(self, file: BinaryIO) -> None:
-        """Count the lines and rows before each piece, and all rows."""
-        beginning = file.read(max(map(len, _NOT_TEXT)))
-        for magic, what in _NOT_TEXT.items():
-            if beginning.startswith(magic):
-                raise InputError.at(str(self._path), what)
-        start, lines = len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0, 0
-        for text in whole_lines(file, start, None, str(self._path)):
-            self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
-            start += len(text)
-            more_lines, with_text = _count_lines(codes_of(text))
-            lines += more_lines
-            self.rows += more_lines if self._blank_rows else with_text
+            beginning = file.read(max(map(len, _NOT_TEXT)))
+            for magic, what in _NOT_TEXT.items():
+                if beginning.startswith(magic):
+                    raise InputError.at(str(path), what)
+            start, lines = len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0, 0
+            for text in whole_lines(file, start, None, str(path)):
+                self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
+                start += len(text)
+                more_lines, with_text = _count_lines(codes_of(text))
+                lines += more_lines
+                self.rows += more_lines if blank_rows else with_text
 
     def head(self) -> list[tuple[int, bytes]]:
         """Return the first two lines that are not blank, each with its number."""
@@ -105,17 +96,6 @@ class LineIndex:
         starts, is_row = _lines(codes_of(file.read(piece.byte_stop - piece.byte_start)))
         line = int(np.flatnonzero(is_row | self._blank_rows)[row - piece.rows_before])
         return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexedFile(InputFile):
-    """An opened file whose rows are lines."""
-
-    index: LineIndex
-
-    def split(self, bounds: list[int]) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`."""
-        return self.index.split(bounds, int(bool(self.header)))
 
 
 def split_pieces(source: Input, split: Split) -> Iterator[tuple[int, memoryview]]:
@@ -177,13 +157,19 @@ def _count_lines(text: CodeArray) -> tuple[int, int]:
 
 def _lines(text: CodeArray) -> tuple[LongArray, npt.NDArray[np.bool_]]:
     """Return where each line starts, and whether it holds anything but white space."""
-    ends = np.flatnonzero(text == NEWLINE) + 1
-    starts = np.concatenate([[0], ends])
-    starts = starts[: np.searchsorted(starts, len(text))]
+    starts = line_starts(text)
     has_text = ~_IS_SPACE[text[starts]]
     if not has_text.all():
         has_text = np.logical_or.reduceat(~_IS_SPACE[text], starts)
     return starts, has_text
+
+
+def line_starts(text: CodeArray) -> LongArray:
+    """Return where each line starts."""
+    parts = range(0, len(text), _SCAN_BYTES)
+    ends = [np.flatnonzero(text[at : at + _SCAN_BYTES] == NEWLINE) + (at + 1) for at in parts]
+    starts = np.concatenate([[0], *ends])
+    return starts[: np.searchsorted(starts, len(text))]
 
 
 def scans(text: CodeArray) -> Iterator[tuple[CodeArray, CodeArray]]:

@@ -7,18 +7,16 @@ from typing import overload
 import numpy as np
 
 from common.errors import InputError
-from common.formats.base import InputFile, input_of
+from common.formats.dataset import InputFile, input_of
 from common.formats.line_index import (
     NEWLINE,
     CodeArray,
-    IndexedFile,
     LineIndex,
     count_line_ends,
+    line_starts,
     split_pieces,
 )
 from common.model import FloatType, Input, InputFormat, LongArray, Split
-
-_SCAN_BYTES = 1 << 20
 
 
 def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
@@ -27,7 +25,7 @@ def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
     if not index.rows:
         raise InputError.at(str(path), "the file is empty; it needs at least one line")
     found = input_of(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)
-    return IndexedFile(input=found, index=index)
+    return InputFile(input=found, index=index)
 
 
 class Lines(Sequence[str]):
@@ -62,10 +60,7 @@ class Lines(Sequence[str]):
 def view(source: Input, split: Split) -> Lines:
     """Return a split's lines, mapped from the file."""
     text = np.memmap(source.path, np.uint8, "r")[split.byte_start : split.byte_stop]
-    pieces = range(0, len(text), _SCAN_BYTES)
-    ends = [np.flatnonzero(text[at : at + _SCAN_BYTES] == NEWLINE) + (at + 1) for at in pieces]
-    starts = np.concatenate([[0], *ends])
-    return Lines(text, np.append(starts, len(text)) if len(text) > starts[-1] else starts)
+    return Lines(text, np.append(line_starts(text), len(text)))
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[Sequence[None]]:

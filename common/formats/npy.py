@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.formats.base import InputFile, input_of
 from common.formats.columns import block_rows, choose_columns, usable
+from common.formats.dataset import InputFile, input_of
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 

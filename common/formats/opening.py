@@ -33,12 +33,7 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     """Open a split's rows.
 
     `cache` is the file that spares doing it twice. It holds parsed rows, or is empty if rows in place were
-    checked. None: parse to memory.
-
-    Raises
-    ------
-    InputError
-        As `read_blocks`.
+    checked. None: parse to memory. May raise InputError, as `read_blocks`.
     """
     numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
     with kernels_loading(numbers, source.dtype):
@@ -61,7 +56,7 @@ def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
         return
 
     def load() -> None:
-        from common.kernels.ready import make_ready
+        from common.kernels.__main__ import make_ready
 
         make_ready(dtype)
 

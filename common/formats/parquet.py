@@ -10,8 +10,8 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
-from common.formats.base import InputFile, input_of
-from common.formats.columns import block_rows, choose_columns, usable
+from common.formats.columns import EMPTY_FIELD, block_rows, choose_columns, usable
+from common.formats.dataset import InputFile, input_of
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_numpy
 
@@ -56,9 +56,8 @@ def _read_group(
                 column = part.column(_position_in(part.schema.names, names, position))
                 if column.null_count:
                     missing = column.is_null().index(True).as_py()
-                    what = "the field is empty; every field needs a number"
                     row = start + low + missing + 1
-                    raise InputError.at(source.path, what, row=row, column=position + 1)
+                    raise InputError.at(source.path, EMPTY_FIELD, row=row, column=position + 1)
                 block[:, i] = to_numpy(column)
             yield usable(block, source, start + low)
         start += len(batch)

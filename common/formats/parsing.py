@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError, counted
-from common.formats.columns import are_usable, problem_with
+from common.formats.columns import EMPTY_FIELD, are_usable, problem_with
 from common.formats.line_index import BYTE_ORDER_MARK, NEWLINE, SPACE, CodeArray, codes_of, scans
 from common.model import FloatArray, Input
 
@@ -24,10 +24,7 @@ _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 def parse(text: memoryview, source: Input, line: int) -> FloatArray:
     """Parse whole lines, the first of which has the number `line`; return the used columns' rows.
 
-    Raises
-    ------
-    InputError
-        A line does not hold what it must; the text names it.
+    Raise InputError if a line does not hold what it must; the text names it.
     """
     if len(text) > _SHORT_BYTES:
         points = _parse_fast(text, source)
@@ -116,7 +113,7 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
 
 def _not_a_number(text: bytes) -> str:
     if not text:
-        return "the field is empty; every field needs a number"
+        return EMPTY_FIELD
     shown = text[:40].decode("utf-8", "backslashreplace") + ("…" if len(text) > 40 else "")
     return f"{shown!r} is not a number"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError, counted
-from common.formats.base import InputFile, input_of
 from common.formats.columns import choose_columns
-from common.formats.line_index import IndexedFile, LineIndex, split_pieces
+from common.formats.dataset import InputFile, input_of
+from common.formats.line_index import LineIndex, split_pieces
 from common.formats.parsing import parse, split_fields
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
@@ -31,7 +31,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
         dtype=dtype,
         delimiter=layout.delimiter,
     )
-    return IndexedFile(input=found, header=layout.header, index=index)
+    return InputFile(input=found, header=layout.header, index=index)
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
@@ -53,10 +53,7 @@ class Layout:
 def layout_of(path: str, head: list[tuple[int, bytes]], wanted_columns: str | None) -> Layout:
     """Tell a file's layout from its first two lines that are not blank, each with its number.
 
-    Raises
-    ------
-    InputError, UsageError
-        There is no row, or no such column.
+    Raise InputError if there is no row, UsageError if there is no such column.
     """
     if not head:
         raise InputError.at(path, "the file is empty; expected one row of numbers on each line")

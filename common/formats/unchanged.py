@@ -42,37 +42,34 @@ def readable(path: str | Path) -> Iterator[None]:
 
 
 def check_unchanged(source: Input) -> None:
-    """Raise InputError if the file has changed since the master saw it, or can't be read."""
+    """Raise InputError if this is not the file that the master saw, or can't be read.
+
+    A copy of it will do if the master gives the digest.
+    """
     with readable(source.path):
-        _refuse_changed(source)
+        status = os.stat(source.path)  # noqa: PTH116
+        if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
+            return
+        if not source.digest:
+            raise InputError.at(source.path, CHANGED)
+        same_size = status.st_size == source.size_bytes
+        if not same_size or _digest_of(source.path, status.st_mtime_ns) != source.digest:
+            host = socket.gethostname()
+            what = f"the file on {host} differs from the master's; copy the same file to every host"
+            raise InputError.at(source.path, what)
 
 
 @contextmanager
 def refusing_changes(source: Input) -> Iterator[None]:
     """Raise InputError if the file has changed, changes meanwhile or can't be read."""
-    with readable(source.path):
-        _refuse_changed(source)
-        try:
+    check_unchanged(source)
+    try:
+        with readable(source.path):
             yield
-        except Exception:
-            _refuse_changed(source)  # says more than whatever was found in such a file
-            raise
-        _refuse_changed(source)
-
-
-def _refuse_changed(source: Input) -> None:
-    """Accept the file that the master saw, and a copy of it if the master gives the digest."""
-    status = os.stat(source.path)  # noqa: PTH116
-    if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
-        return
-    if not source.digest:
-        raise InputError.at(source.path, CHANGED)
-    same_size = status.st_size == source.size_bytes
-    if not same_size or _digest_of(source.path, status.st_mtime_ns) != source.digest:
-        what = (
-            f"the file on {socket.gethostname()} differs from the master's; copy the same file to every host"
-        )
-        raise InputError.at(source.path, what)
+    except Exception:
+        check_unchanged(source)  # says more than whatever was found in such a file
+        raise
+    check_unchanged(source)
 
 
 @lru_cache(maxsize=4)

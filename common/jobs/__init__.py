@@ -9,12 +9,9 @@ A package announces a job by an entry point of the group `mapreduce.jobs`, under
 import importlib
 import pkgutil
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from common.jobs.base import JOBS, Job
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 __all__ = ["JOBS", "Job", "find_job"]
 
@@ -33,7 +30,7 @@ def find_job(name: str) -> type[Job] | None:
 
 
 @cache
-def _announced() -> "dict[str, EntryPoint]":
+def _announced() -> dict[str, Any]:
     """Return the jobs that installed packages announce."""
     from importlib.metadata import entry_points  # takes a while
 

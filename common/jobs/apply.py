@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from common.jobs.base import Job, Memory
-from common.kernels.grouping import merge_groups
+from common.kernels.grouping import groups
 from common.model import Block, FloatArray, IntArray, Records, Rows, State
 
 _BLOCK_NUMBERS = 1 << 21
@@ -100,5 +100,5 @@ def _blocks(part: Block) -> Iterator[Block]:
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
     """Merge runs that are each sorted by key, and reduce each key."""
-    parts = [Records.of_key(key, job.reduce(key, values)) for key, values in merge_groups(runs)]
+    parts = [Records.of_key(key, job.reduce(key, values)) for key, values in groups(*runs)]
     return Records.concatenate([*parts, Records.empty(job.key_type)])

@@ -1,10 +1,16 @@
-"""What a job is."""
+"""What a job is, and what an algorithm may ask of an engine."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Protocol, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Block, FloatArray, Key, KeyType, Records, State
+from common.model import Block, Buffer, FloatArray, Key, KeyType, Records, State
 
 Memory: TypeAlias = dict[str, Any]
 
@@ -81,3 +87,37 @@ class Job(ABC):
         time, and never changes the result.
         """
         return None
+
+
+class Engine(Protocol):
+    """Runs jobs over the whole input; results do not depend on which engine it is."""
+
+    def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
+        """Run a job; return, for each key that has records, what its `reduce` returned, shape (m, w).
+
+        `iteration` is the algorithm's, from 1, for jobs that belong to one.
+        """
+
+    def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
+        """Run a job's map alone; yield its records as text, in input order, piece by piece."""
+
+
+def parameters_of(job: Job) -> dict[str, npt.NDArray[Any]]:
+    """Return a job's parameters as arrays, for the wire."""
+    fields = dataclasses.fields(job)  # type: ignore[arg-type]  # every concrete job is a dataclass
+    values = {field.name: getattr(job, field.name) for field in fields}
+    return {name: v.to_array() if isinstance(v, SumGrid) else np.array([v]) for name, v in values.items()}
+
+
+def job_from(kind: type[Job], arrays: Mapping[str, npt.NDArray[Any]]) -> Job:
+    """Undo `parameters_of`; KeyError if one is missing, ValueError if one has not its field's type."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{field.name: _from_array(arrays[field.name], field.type) for field in fields})
+
+
+def _from_array(array: npt.NDArray[Any], kind: object) -> int | float | SumGrid:
+    if kind is SumGrid:
+        return SumGrid.from_array(array)
+    if array.shape != (1,) or not isinstance(number := array[0].item(), int if kind is int else float):
+        raise ValueError(f"a parameter is {array!r} where one {kind} is expected")
+    return number

@@ -13,8 +13,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
-from common.kernels.nearest.distance import nearest, worth_compiled_code
-from common.kernels.nearest.index import build_index
+from common.kernels.nearest.distance import build_index, nearest, worth_compiled_code
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1

@@ -52,14 +52,10 @@ class FirstDistinctRows(Job):
 
     def map(self, block: Block, state: State) -> Records:
         """Look at ever longer beginnings of the block until there is enough."""
-        if not len(block.points):
-            return Records.empty()
-        length = 4 * self.limit
-        while len(found := self._first_distinct(block.points[:length])) < self.limit:
-            if length >= len(block.points):
-                break
+        points, length = block.points, 4 * self.limit
+        while len(found := self._first_distinct(points[:length])) < self.limit and length < len(points):
             length *= 8
-        return Records.of_key(0, np.column_stack([block.row_start + found, block.points[found]]))
+        return Records.of_key(0, np.column_stack([block.row_start + found, points[found]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""

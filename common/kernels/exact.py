@@ -71,12 +71,8 @@ class SumGrid:
     def from_array(cls, array: IntArray) -> "SumGrid":
         """Undo `to_array`."""
         bits, limbs, *top = array.tolist()
-        if (
-            not top
-            or max(map(abs, top)) > -LOWEST_EXPONENT
-            or not 1 <= bits <= 48
-            or not 1 <= limbs <= 2200 // bits
-        ):
+        in_range = 1 <= bits <= 48 and 1 <= limbs <= 2200 // bits
+        if not in_range or not top or max(map(abs, top)) > -LOWEST_EXPONENT:
             raise ValueError("not a grid that a master makes")
         return cls(tuple(top), bits, limbs)
 

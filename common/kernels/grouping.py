@@ -1,7 +1,7 @@
 """Sort, partition and group records by key."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -80,13 +80,8 @@ def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
         yield key, slice(start, stop)
 
 
-def groups(records: Records) -> Iterator[tuple[Key, FloatArray]]:
-    """Yield each key of sorted records with its values, shape (members, w)."""
-    return merge_groups([records])
-
-
-def merge_groups(runs: Iterable[Records]) -> Iterator[tuple[Key, FloatArray]]:
-    """Merge runs that are each sorted by key: yield each key with its values from all runs, in order."""
+def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:
+    """Merge runs that are each sorted by key: yield each key with its values, shape (n, w), in order."""
     parts: dict[Key, list[FloatArray]] = {}
     for run in runs:
         for key, where in key_slices(run.keys):

@@ -1,4 +1,4 @@
-"""What compiled kernels share: additions to exact sums of clusters, and how arrays are passed."""
+"""What compiled kernels share: the plain formula, additions to exact sums, and how arrays are passed."""
 
 from typing import Any, TypeVar
 
@@ -20,6 +20,16 @@ def read_only(array: _Array) -> _Array:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+@njit(inline="always")
+def squared_distance(points, i, centroids, k):  # type: ignore[no-untyped-def]
+    """Add up the squared differences of points[i] and centroids[k], in column order: the plain formula."""
+    total = 0.0
+    for c in range(points.shape[1]):
+        difference = points[i, c] - centroids[k, c]
+        total += difference * difference
+    return total
 
 
 @njit(inline="always")

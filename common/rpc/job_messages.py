@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from common.errors import BadRequestError
 from common.jobs import find_job
-from common.jobs.base import Job
-from common.jobs.parameters import job_from, parameters_of
+from common.jobs.base import Job, job_from, parameters_of
 from common.model import State
 from common.rpc.messages import Table
 from protos import mapreduce_pb2 as pb

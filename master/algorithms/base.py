@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import numpy.typing as npt
 
 from common.events.log import Log
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job
 from common.model import Input, State
 
 _Result = TypeVar("_Result")

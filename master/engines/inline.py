@@ -5,13 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.formats.base import InputFile
-from common.formats.dataset import plan_splits
+from common.formats.dataset import InputFile, plan_splits
 from common.formats.opening import open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs
-from common.jobs.base import Job, Memory
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
 from common.records import encode

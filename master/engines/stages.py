@@ -10,8 +10,7 @@ from common.engines.tasks import Order, Report
 from common.errors import InputError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job
 from common.model import State, TaskOptions
 
 

@@ -13,8 +13,7 @@ from typing import Any, cast
 
 from common.errors import UsageError
 from common.events.log import RunLog
-from common.formats.base import InputFile
-from common.formats.dataset import open_input, open_lines
+from common.formats.dataset import InputFile, open_input, open_lines
 from common.machine import cores
 from common.model import TaskOptions
 from common.store.folders import DataDir

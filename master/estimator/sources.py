@@ -15,8 +15,8 @@ from common.errors import refusals_in_one_line
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
+from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.jobs.engine import Engine
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
 from master.algorithms.kmeans.score import describe, score

@@ -11,9 +11,8 @@ from common.errors import MapReduceError, UsageError, UserError
 from common.events.catalogue.run import Header, RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, View
-from common.formats.base import InputFile
-from common.formats.dataset import check_readable
-from common.jobs.engine import Engine
+from common.formats.dataset import InputFile, check_readable
+from common.jobs.base import Engine
 from common.store.folders import DataDir
 from master.engines.table import EngineRequest, EngineRow, check_options, load_function
 from master.options.groups import RunConfig

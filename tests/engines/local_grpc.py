@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from common.events.log import View
-from common.formats.base import InputFile
-from common.jobs.engine import Engine
+from common.formats.dataset import InputFile
+from common.jobs.base import Engine
 from common.model import TaskOptions
 from common.store.folders import DataDir
 from master.engines.grpc.start import start_engine

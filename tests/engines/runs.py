@@ -14,8 +14,8 @@ from sklearn.datasets import load_iris
 
 from common.events.log import Log
 from common.formats.dataset import open_input
+from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.jobs.engine import Engine
 from common.model import FloatType
 from common.records import encode_vectors
 from master.algorithms.kmeans.config import KMeansConfig

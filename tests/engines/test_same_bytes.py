@@ -11,7 +11,7 @@ import pytest
 
 from common.formats.dataset import open_input
 from common.jobs import apply
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.kernels.grouping import sort_by_key
 from common.kernels.nearest import distance
 from common.model import FloatType, RecordFormat, Records, TaskOptions

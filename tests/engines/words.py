@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.jobs.wordcount import WordCount
 
 ODD = ['"', '""', ",", "a,b", '"a,b"', "'", "é", "e\u0301", "𝄞", "😀,😀", "\ufeff", "\x00", "\u2060"]

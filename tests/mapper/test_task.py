@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from common.errors import BadRequestError, InputError, StaleAttemptError
-from common.formats.base import InputFile
-from common.formats.dataset import open_input, open_lines, plan_splits
+from common.formats.dataset import InputFile, open_input, open_lines, plan_splits
 from common.jobs.base import Job, Memory
 from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
 from common.jobs.rows import Describe

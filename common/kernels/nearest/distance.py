@@ -1,12 +1,15 @@
-"""Nearest centroids by the plain formula, in blocks that stay in the cache.
+"""Nearest centroids by the plain formula, in blocks that stay in the cache; which other way is faster when.
 
-For large inputs, `plain` and `products`, beside this module, find the same labels faster. They are
-compiled code, which takes half a second to import.
+For large inputs the modules beside this one find the same labels, or the sums of each label's points, faster.
+They are compiled code, which takes half a second to import.
 """
+
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.exact import SumGrid
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _BUFFER_ELEMENTS = 1 << 16
@@ -22,6 +25,11 @@ _MUCH_WORK = 4_000_000
 _MANY_CENTROID_NUMBERS = 256
 """From here on, matrix products are faster than the plain formula."""
 
+_FEW_COLUMNS = 4
+"""Up to here boxes are faster than bounds: a box of few columns is small, and most have one owner."""
+_MOST_BYTES = 128 << 20
+"""Boxes keep a copy of the points, and a split may be larger than memory."""
+
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each point's nearest centroid.
@@ -34,12 +42,16 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     the index of the nearest centroid, and the squared distance to it.
     """
     if worth_compiled_code(points, len(centroids)):
-        return _nearest_compiled(points, centroids)
+        if centroids.size < _MANY_CENTROID_NUMBERS:
+            from common.kernels.nearest.plain import nearest as nearest_compiled
+        else:
+            from common.kernels.nearest.products import nearest as nearest_compiled
+        # Compiled code takes one layout; another one would be compiled anew.
+        return nearest_compiled(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
-    labels = np.empty(n, np.int32)
-    squared = np.empty(n)
+    labels, squared = np.empty(n, np.int32), np.empty(n)
     rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
     room = np.empty((2, 1 if one_by_one else k, rows))
     for start in range(0, n, rows or 1):
@@ -54,36 +66,29 @@ def worth_compiled_code(points: FloatArray, k: int) -> bool:
     return points.size * k >= _MUCH_WORK
 
 
-def _nearest_compiled(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds, by compiled code."""
-    from common.kernels.nearest import plain
+class ClusterIndex(Protocol):
+    """Finds the sums of every cluster's members, fast from the second call on."""
 
-    # Compiled code takes one layout; another one would be compiled anew.
-    points, centroids = np.ascontiguousarray(points), np.ascontiguousarray(centroids)
-    if centroids.size < _MANY_CENTROID_NUMBERS:
-        return plain.nearest(points, centroids)
-    return nearest_by_products(points, centroids)
+    grid: SumGrid
+    """How exact sums are cut."""
+
+    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
+        """Return counts, shape (k,), and limbs of the exact sums, shape (k, limbs * d), for k centroids.
+
+        `start` tells apart several sequences of centroids over the same points: each call compares with
+        the last call of the same start, whose centroids are presumably near.
+        """
 
 
-def nearest_by_products(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds, by matrix products; both arrays C-contiguous."""
-    from common.kernels.limbs import read_only
-    from common.kernels.nearest.plain import squared_to
-    from common.kernels.nearest.products import Products
+def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
+    """Choose and build the index for points of shape (n, d)."""
+    if points.shape[1] <= _FEW_COLUMNS and points.nbytes <= _MOST_BYTES:
+        from common.kernels.nearest.boxes import BoxIndex
 
-    points, centroids = read_only(points), read_only(centroids)
-    n = len(points)
-    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
-    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
-    products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
-    products.set_centroids(centroids)
-    for start in range(0, n, products.rows):
-        block = slice(start, min(n, start + products.rows))
-        products.assign(points, rows[block])
-        found = products.found.labels[: block.stop - start]
-        labels[block] = found
-        squared_to(points[block], centroids, found, squared[block])
-    return labels, squared
+        return BoxIndex(points, grid)
+    from common.kernels.nearest.bounds import BoundsIndex
+
+    return BoundsIndex(points, grid)
 
 
 def distances(points: PointArray, centroids: FloatArray) -> FloatArray:

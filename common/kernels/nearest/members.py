@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from common.kernels.limbs import ANY_ORDER, add_row
+from common.kernels.limbs import ANY_ORDER, add_row, squared_distance
 from common.model import FloatArray, LongArray
 
 _STEP = np.float32(2**-22)
@@ -81,11 +81,8 @@ def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
     half_gaps[:] = np.inf
     for a in range(len(centroids)):
         for b in range(a):
-            total = 0.0
-            for c in range(centroids.shape[1]):
-                difference = centroids[a, c] - centroids[b, c]
-                total += difference * difference
-            half_gaps[a], half_gaps[b] = min(half_gaps[a], total), min(half_gaps[b], total)
+            gap = squared_distance(centroids, a, centroids, b)
+            half_gaps[a], half_gaps[b] = min(half_gaps[a], gap), min(half_gaps[b], gap)
     for a in range(len(centroids)):
         half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
@@ -132,11 +129,7 @@ def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         i = rows[r]
         label = labels[i]
-        total = 0.0
-        for c in range(points.shape[1]):
-            difference = points[i, c] - centroids[label, c]
-            total += difference * difference
-        upper[i] = _round_up(np.sqrt(total) * scale * widened)
+        upper[i] = _round_up(np.sqrt(squared_distance(points, i, centroids, label)) * scale * widened)
         rows[found] = i
         found += not _settled(upper[i], lower[i], half_gaps[label], tiny)
     return found

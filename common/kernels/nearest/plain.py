@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from common.kernels.limbs import read_only
+from common.kernels.limbs import read_only, squared_distance
 from common.model import FloatArray, IntArray
 
 _BLOCK_ROWS = 512
@@ -54,8 +54,4 @@ def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyp
 def squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
     """Find each point's squared distance to the centroid that its label names."""
     for r in range(len(points)):
-        total = 0.0
-        for c in range(points.shape[1]):
-            difference = points[r, c] - centroids[labels[r], c]
-            total += difference * difference
-        out[r] = total
+        out[r] = squared_distance(points, r, centroids, labels[r])

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from common.kernels.limbs import ANY_ORDER
-from common.model import FloatArray, LongArray, PointArray
+from common.kernels.limbs import ANY_ORDER, read_only, squared_distance
+from common.kernels.nearest.plain import squared_to
+from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _ELEMENTS = 1 << 16
 """Of a block's products: 256 KiB in float32, which stay in a core's cache."""
@@ -62,6 +63,23 @@ class Found(NamedTuple):
     labels: npt.NDArray[np.uint32]  # the nearest centroid
     nearest: FloatArray  # at least the squared distance to it
     second: FloatArray  # at most the squared distance to any other
+
+
+def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `common.kernels.nearest.distance.nearest` finds."""
+    points, centroids = read_only(points), read_only(centroids)
+    n = len(points)
+    labels, squared, rows = np.empty(n, np.int32), np.empty(n), np.arange(n, dtype=np.uint32)
+    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
+    products = Products(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
+    products.set_centroids(centroids)
+    for start in range(0, n, products.rows):
+        block = slice(start, min(n, start + products.rows))
+        products.assign(points, rows[block])
+        found = products.found.labels[: block.stop - start]
+        labels[block] = found
+        squared_to(points[block], centroids, found, squared[block])
+    return labels, squared
 
 
 class Products:
@@ -136,9 +154,8 @@ class Products:
         """
         products = self._multiply(points, rows, self._centroids.doubled[others])
         squares, rounding = self._centroids.squares[others], self._centroids.rounding
-        _least_other(products, squares, others.astype(np.uint32), own, self._scores.least)
         bounds = np.empty(len(rows))
-        _to_lower_bounds(self._scores.least, self._scores.squares, rounding, bounds)
+        _bound_others(products, squares, rounding, others.astype(np.uint32), own, self._scores, bounds)
         return bounds
 
     def _multiply(self, points: PointArray, rows: RowNumbers, doubled: _Floats) -> _Floats:
@@ -185,21 +202,17 @@ def _margin(square, rounding):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _least_other(products, squares, others, own, least):  # type: ignore[no-untyped-def]
-    """Find each row's least score among some centroids, its own left out."""
-    n = products.shape[1]
+def _bound_others(products, squares, rounding, others, own, scores, bounds):  # type: ignore[no-untyped-def]
+    """Turn each row's least score among some centroids, its own left out, into a lower bound."""
+    n, least = len(bounds), scores.least
     least[:n] = np.inf
     for j in range(len(others)):
         square, other = squares[j], others[j]
         for r in range(n):
             s, before = square - products[j, r], least[r]
             least[r] = s if s < before and own[r] != other else before
-
-
-@njit(cache=True, nogil=True)
-def _to_lower_bounds(least, squares, rounding, bounds):  # type: ignore[no-untyped-def]
-    for r in range(len(bounds)):
-        square = np.float64(squares[r])
+    for r in range(n):
+        square = np.float64(scores.squares[r])
         bound = np.float64(least[r]) + square - _margin(square, rounding)
         bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
 
@@ -220,10 +233,7 @@ def _settle(points, rows, centroids, products, scores, found):  # type: ignore[n
             limit, shortest = least + margin, np.inf
             for candidate in range(len(exact)):
                 if not squares[candidate] - products[candidate, r] > limit:
-                    distance = 0.0
-                    for c in range(exact.shape[1]):
-                        difference = points[rows[r], c] - exact[candidate, c]
-                        distance += difference * difference
+                    distance = squared_distance(points, rows[r], exact, candidate)
                     if distance < shortest:
                         shortest, labels[r] = distance, candidate
             other = least

@@ -7,8 +7,8 @@ from typing import ClassVar
 from common.errors import InputError, UsageError, counted
 from common.events.catalogue.kmeans import Clusters
 from common.events.log import Log
+from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.jobs.engine import Engine
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Published, ResultFile

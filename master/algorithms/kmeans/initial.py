@@ -5,8 +5,8 @@ import numpy as np
 from common.errors import UsageError, counted
 from common.events.catalogue.kmeans import InitRound
 from common.events.log import Log
+from common.jobs.base import Engine
 from common.jobs.centroids import SampleRows
-from common.jobs.engine import Engine
 from common.jobs.rows import FirstDistinctRows, TakeRows
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray, LongArray

@@ -8,8 +8,8 @@ import numpy as np
 from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
+from common.jobs.base import Engine
 from common.jobs.centroids import FarthestRows, LloydStep, cluster_keys
-from common.jobs.engine import Engine
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.jobs.base import Engine
 from common.jobs.centroids import Score, Spread, cluster_keys
-from common.jobs.engine import Engine
 from common.jobs.rows import Describe
 from common.kernels.exact import SumGrid, last_bit
 from common.model import FloatArray, LongArray

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from common.events.log import Log
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.jobs.wordcount import WordCount
 from common.model import FloatType, Input
 from master.algorithms.base import Algorithm, Checkpoints, Command, Prepared, Published, ResultFile

@@ -18,10 +18,8 @@ from common.errors import InputError, UsageError
 from common.events.catalogue.tasks import FAILURE
 from common.events.catalogue.workers import Cluster, WorkerCame, WorkerLeft
 from common.events.log import Log
-from common.formats.base import InputFile
-from common.formats.dataset import plan_splits
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.formats.dataset import InputFile, plan_splits
+from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.dask.connect import connect, translated_errors
 from master.engines.stages import ClusterData, Stages

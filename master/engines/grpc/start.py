@@ -1,6 +1,6 @@
 """Start the workers first, then import gRPC: both take some time, which passes only once."""
 
-from common.jobs.engine import Engine
+from common.jobs.base import Engine
 from common.model import Role
 from common.rpc.address import new_master_socket, remove_socket_folder, split_address
 from common.rpc.credentials import Certificates, PeerRole

@@ -12,14 +12,13 @@ from common.engines.on_spark import (
     map_partition,
     partition_of_pair,
     reduce_partition,
+    store_vectors,
 )
-from common.engines.spark_input import store_vectors
 from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
 from master.engines.spark.connect import connect, ship_code, translated_errors
 from master.engines.spark.rows import NUMBERS, SparkRows, UriFile

@@ -8,12 +8,11 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
+from common.engines.on_spark import count_lines, first_lines, store_lines, store_vectors
 from common.engines.rows import FilePart
-from common.engines.spark_input import count_lines, first_lines, store_lines, store_vectors
 from common.errors import InputError, RunFailedError, UsageError
-from common.formats.base import InputFile
 from common.formats.columns import choose_columns
-from common.formats.dataset import plan_splits
+from common.formats.dataset import InputFile, plan_splits
 from common.formats.text import layout_of
 from common.model import Input, InputFormat
 from master.engines.spark.connect import FAILED, connect, translated_errors

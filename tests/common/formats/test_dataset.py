@@ -1,4 +1,4 @@
-"""What a worker may read; what all formats have in common."""
+"""What a worker may read; how an opened file is described and split; what all formats have in common."""
 
 import os
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import open_input, plan_splits, read_blocks, resolve_input
-from common.model import Input, InputFormat
+from common.formats.dataset import InputFile, input_of, open_input, plan_splits, read_blocks, resolve_input
+from common.model import FloatType, Input, InputFormat, Split
 from tests.common.formats.samples import MATRIX, SAVE, refusal
 
 TOO_LARGE = "1e+200 is larger than ±3.12e+144; squared distances would overflow"
@@ -125,3 +125,14 @@ def test_describes_the_file(tmp_path: Path, suffix: str) -> None:
     status = path.stat()
     described = Input(str(path), kind, "", 2, (1,), 5, status.st_size, status.st_mtime_ns)
     assert open_input(path, "2").input == described
+
+
+def test_description_and_splits(tmp_path: Path) -> None:
+    path = tmp_path / "link.npy"
+    (tmp_path / "file.npy").write_bytes(b"four")
+    path.symlink_to("file.npy")
+    found = input_of(path, InputFormat.NPY, 3, (2, 0), rows=5, dtype=FloatType.FLOAT32)
+    assert (found.path, found.size_bytes) == (str(tmp_path / "file.npy"), 4)
+    assert found.mtime_ns == path.stat().st_mtime_ns
+    assert (found.fields, found.columns, found.rows, found.dtype) == (3, (2, 0), 5, FloatType.FLOAT32)
+    assert InputFile(input=found).split([0, 2, 2, 5]) == [Split(0, 0, 2), Split(1, 2, 2), Split(2, 2, 5)]

@@ -10,8 +10,7 @@ import pytest
 
 from common.errors import InputError
 from common.formats import columns
-from common.formats.base import InputFile
-from common.formats.dataset import open_input, plan_splits, read_blocks
+from common.formats.dataset import InputFile, open_input, plan_splits, read_blocks
 from common.formats.opening import open_split
 from common.model import FloatArray, FloatType, Input, PointArray, Split
 from common.store.node import NodeStore

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from common.errors import InputError
 from common.formats import line_index
-from common.formats.base import InputFile
-from common.formats.dataset import open_lines, plan_splits
+from common.formats.dataset import InputFile, open_lines, plan_splits
 from common.formats.lines import Lines
 from common.formats.opening import open_split
 from common.model import Input, InputFormat

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from common.formats.dataset import open_input, plan_splits
-from common.kernels.ready import make_ready
+from common.kernels.__main__ import make_ready
 from common.model import FloatType
 from common.store.node import NodeStore
 from mapper.task import keep_split

@@ -1,16 +1,17 @@
-"""The laws of map, combine and reduce, for every job, and how jobs get their names."""
+"""The laws of map, combine and reduce, for every job, their names, and their parameters as arrays."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import DataObject, booleans, data, integers, lists
 
 from common.jobs import JOBS
 from common.jobs.apply import map_rows
-from common.jobs.base import Job
-from common.jobs.rows import TakeRows
+from common.jobs.base import Job, job_from, parameters_of
+from common.jobs.rows import FirstDistinctRows, TakeRows
 from common.model import Block, Records
 from tests.common.jobs.cases import CASES, CENTROIDS, SCORES, Case, at_once, every_job, grouped, in_pieces
 
@@ -100,3 +101,21 @@ def test_a_job_may_be_defined_anew() -> None:
         assert JOBS["again"] is Again
     finally:
         JOBS.pop("again")
+
+
+@every_job
+def test_a_job_survives_the_wire(case: Case) -> None:
+    job = case.make(CENTROIDS)
+    assert JOBS[job.name] is type(job)
+    assert job_from(JOBS[job.name], parameters_of(job)) == job
+
+
+@pytest.mark.parametrize("limit", [np.array([1.0]), np.array([1, 2]), np.array(1), np.array([], np.int64)])
+def test_a_parameter_of_another_type_is_refused(limit: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="where one <class 'int'> is expected"):
+        job_from(FirstDistinctRows, {"limit": limit})
+
+
+def test_a_missing_parameter_is_refused() -> None:
+    with pytest.raises(KeyError, match="limit"):
+        job_from(FirstDistinctRows, {})

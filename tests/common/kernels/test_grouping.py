@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kernels.grouping import merge_groups, order_by_key, partition_of, partition_positions
+from common.kernels.grouping import groups, order_by_key, partition_of, partition_positions
 from common.model import Key, Keys, Records, as_keys
 from tests.programs import ROOT
 
@@ -59,7 +59,7 @@ def test_merging_sorted_runs_keeps_the_order_of_runs(runs: list[list[Any]]) -> N
         records.append(Records(array(keys), np.reshape(values, (len(keys), 2)).astype(np.float64)))
         for key, value in zip(keys, values, strict=True):
             expected.setdefault(key, []).append(value)
-    merged = [(key, values.tolist()) for key, values in merge_groups(records)]
+    merged = [(key, values.tolist()) for key, values in groups(*records)]
     assert merged == sorted(expected.items())
 
 

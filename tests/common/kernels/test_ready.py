@@ -9,13 +9,13 @@ from numba.core.registry import CPUDispatcher
 
 from common.jobs.centroids import LloydStep, Score
 from common.kernels import limbs
+from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, boxes, curve, members, plain, products
-from common.kernels.ready import make_ready
+from common.kernels.nearest import bounds, boxes, members, plain, products
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, boxes, curve, members, plain, products]
+MODULES: list[ModuleType] = [limbs, bounds, boxes, members, plain, products]
 
 
 def compiled() -> dict[str, list[Any]]:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from common.events.catalogue.workers import Cluster
-from common.jobs.base import Job
-from common.jobs.engine import Engine
+from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, Key, State
 from master.engines.inline import InlineEngine
 from master.engines.table import EngineRequest

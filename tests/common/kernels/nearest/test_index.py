@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from common.kernels.exact import SumGrid
 from common.kernels.nearest.bounds import BoundsIndex
 from common.kernels.nearest.boxes import BoxIndex
-from common.kernels.nearest.index import build_index
+from common.kernels.nearest.distance import build_index
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import BUILDS, Build, check, data, walk
 

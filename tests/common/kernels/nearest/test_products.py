@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common.kernels.limbs import read_only
 from common.kernels.nearest import distance
-from common.kernels.nearest.products import Products
+from common.kernels.nearest.products import Products, nearest
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import data, walk
 
@@ -23,7 +23,7 @@ def test_products_give_the_labels_and_distances_of_the_plain_formula(
     points, k, seed = drawn
     for centroids in walk(points, k, seed, steps=2):
         labels, squared = distance.nearest(points, centroids)
-        found = distance.nearest_by_products(points, centroids)
+        found = nearest(points, centroids)
         assert np.array_equal(found[0], labels)
         assert np.array_equal(found[1], squared)
 

@@ -10,7 +10,7 @@ from common.kernels.exact import SumGrid, sum_by_key
 from common.kernels.nearest import distance
 from common.kernels.nearest.bounds import BoundsIndex
 from common.kernels.nearest.boxes import BoxIndex
-from common.kernels.nearest.index import ClusterIndex
+from common.kernels.nearest.distance import ClusterIndex
 from common.model import FloatArray
 
 Build = Callable[[FloatArray, SumGrid], ClusterIndex]
