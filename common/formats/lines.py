@@ -57,9 +57,13 @@ class Lines(Sequence[str]):
         return iter(text.removesuffix("\n").split("\n") if text else ())
 
 
-def view(source: Input, split: Split) -> Lines:
-    """Return a split's lines, mapped from the file."""
-    text = np.memmap(source.path, np.uint8, "r")[split.byte_start : split.byte_stop]
+def view(source: Input, split: Split, *, mapped: bool) -> Lines:
+    """Return a split's lines, mapped from the file or read to memory."""
+    start, size = split.byte_start, split.byte_stop - split.byte_start
+    if mapped:
+        text: CodeArray = np.memmap(source.path, np.uint8, "r")[start : start + size]
+    else:
+        text = np.fromfile(source.path, np.uint8, size, offset=start)
     return Lines(text, np.append(line_starts(text), len(text)))
 
 

@@ -33,11 +33,12 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     """Open a split's rows.
 
     `cache` is the file that spares doing it twice. It holds parsed rows, or is empty if rows in place were
-    checked. None: parse to memory. May raise InputError, as `read_blocks`.
+    checked. None: read to memory, so that what happens to the file no longer matters. May raise InputError,
+    as `read_blocks`.
     """
     numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
     with kernels_loading(numbers, source.dtype):
-        stored = _stored_rows(source, split)
+        stored = _stored_rows(source, split, mapped=cache is not None)
         if stored is None:
             return OpenSplit(_parsed_rows(source, split, cache), in_place=False)
         if cache is None or not cache.exists():
@@ -45,7 +46,7 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
                 pass
             if cache is not None:
                 cache.touch()
-        return OpenSplit(stored, in_place=True)
+        return OpenSplit(stored, in_place=cache is not None)
 
 
 @contextmanager
@@ -66,13 +67,13 @@ def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
     loading.join()
 
 
-def _stored_rows(source: Input, split: Split) -> Rows | None:
-    """Map a split's rows, not yet checked, if the file holds them as they are wanted."""
-    view: Callable[[Input, Split], Rows | None] | None = getattr(format_of(source.format), "view", None)
+def _stored_rows(source: Input, split: Split, *, mapped: bool) -> Rows | None:
+    """Return a split's rows, not yet checked, if the file holds them as they are wanted."""
+    view: Callable[..., Rows | None] | None = getattr(format_of(source.format), "view", None)
     if view is None:
         return None
     with refusing_changes(source):
-        return view(source, split)
+        return view(source, split, mapped=mapped)
 
 
 def _parsed_rows(source: Input, split: Split, cache: Path | None) -> PointArray:

@@ -1,5 +1,6 @@
 """The gRPC server of every process: where it may listen, and its limits."""
 
+import resource
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +22,8 @@ SERVER_OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_concurrent_streams", 128),
+    # Half of the descriptors are for files, whoever connects.
+    ("grpc.max_allowed_incoming_connections", resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
 )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.opening import open_split
-from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
@@ -22,14 +21,13 @@ def start_engine(request: EngineRequest) -> Engine:
 
 
 class InlineEngine:
-    """Holds the whole input in memory, or maps it from its file.
+    """Holds the whole input in memory.
 
     `rows` are a file, or rows in memory that were checked already, of shape (rows, columns). InputError: the
     file has invalid content.
     """
 
     def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
-        self._file = None if isinstance(rows, np.ndarray) else rows
         self._rows = rows if isinstance(rows, np.ndarray) else load_rows(rows)
         self._combine = combine
         self._threads = threads
@@ -37,7 +35,6 @@ class InlineEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
-        self._check()
         records = map_rows(
             *(job, state, self._rows, 0),
             combine=self._combine,
@@ -54,15 +51,10 @@ class InlineEngine:
 
     def map_records(self, job: Job, state: State) -> Records:
         """Run a job's map alone; return its records, not their text."""
-        self._check()
         return map_rows(job, state, self._rows, 0, combine=False, threads=self._threads)
-
-    def _check(self) -> None:
-        if self._file is not None:  # rows may be mapped from it
-            check_unchanged(self._file.input)
 
 
 def load_rows(file: InputFile) -> Rows:
-    """Load all rows of a file, or map them from it."""
+    """Load all rows of a file."""
     (whole,) = plan_splits(file, 1)
     return open_split(file.input, whole, cache=None).rows
