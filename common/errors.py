@@ -133,7 +133,7 @@ def refusal_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"no memory is left; {_REMEDIES[errno.ENOMEM]}"
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return f"no more threads can be started; {_REMEDIES[errno.EAGAIN]}"
+        return "no more threads can be started; raise the limits (ulimit -u, -v)"
     if not isinstance(error, OSError):
         return ""
     if error.errno is None:  # NumPy says only how much it could not write

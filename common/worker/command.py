@@ -14,7 +14,7 @@ import click
 
 from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
-from common.rpc.address import SOCKET, WILDCARDS, remove_socket_folder, socket_beside, split_address
+from common.rpc.address import SOCKET, WILDCARDS, socket_beside, split_address
 from common.rpc.credentials import HOW_TO_MAKE, Certificates
 from common.store.folders import locked_worker_folder
 from common.worker.lifeline import Lifeline, new_token
@@ -42,6 +42,7 @@ class _Options:
     listen: str | None
     advertise: str | None
     from_master: bool
+    sockets: str | None
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
@@ -61,6 +62,7 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
     )
     @click.option("--advertise", metavar="HOST:PORT", help="Address to tell others, if not --listen.")
     @click.option("--from-master", is_flag=True, hidden=True)
+    @click.option("--sockets", hidden=True, help="See `Lifeline`.")
     @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
     def command(debug: bool, **options: Any) -> None:
         try:
@@ -122,7 +124,6 @@ def _by_hand(role: Role, given: _Options) -> Settings:
 def _from_master(role: Role, given: _Options, lifeline: Lifeline) -> Settings:
     master, token = lifeline.introduction()
     if given.listen is None or given.certs is None:
-        lifeline.at_end.callback(remove_socket_folder, master)  # a master that was killed has not done so
         return _at_socket(role, master, token, given, own=True)
     return Settings(
         role=role,

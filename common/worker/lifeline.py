@@ -26,6 +26,7 @@ class Lifeline:
     def __init__(self) -> None:
         self._first_line: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.at_end = ExitStack()
+        self.at_end.callback(_remove_sockets)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
     def introduction(self) -> tuple[str, str]:
@@ -38,5 +39,13 @@ class Lifeline:
         if line:
             self._first_line.put(line)
             sys.stdin.buffer.read()
-            self.at_end.close()
+        self.at_end.close()
         os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
+
+
+def _remove_sockets() -> None:
+    """Remove the sockets of a master that was killed, so that it could not do it itself."""
+    if "--sockets" in sys.argv:
+        from common.rpc.address import remove_socket_folder
+
+        remove_socket_folder(sys.argv[sys.argv.index("--sockets") + 1])

@@ -29,7 +29,7 @@ def refused(number: int, name: str | None = None) -> OSError:
         (MemoryError(), "no memory is left; use less memory, or raise the limit (ulimit -v)"),
         (
             RuntimeError("can't start new thread"),
-            "no more threads can be started; raise the limit of processes (ulimit -u)",
+            "no more threads can be started; raise the limits (ulimit -u, -v)",
         ),
     ],
 )

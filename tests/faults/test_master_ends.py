@@ -130,8 +130,12 @@ def test_killed_while_its_workers_start(tmp_path: Path, worker: str) -> None:
     with BackgroundRun(tmp_path, *options(m=6, r=6)) as run:
         run.wait_for(WorkerStarted, worker=worker)
         workers = worker_processes(psutil.Process(run.process.pid))
+        arguments = workers[0].cmdline()
+        sockets = Path(arguments[arguments.index("--sockets") + 1].removeprefix("unix:")).parent
+        assert sockets.is_dir()
         run.process.kill()
         assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert not sockets.exists()
 
 
 def test_interrupted_in_the_first_moment(tmp_path: Path) -> None:

@@ -18,23 +18,22 @@ def start_engine(request: EngineRequest) -> Engine:
     if hosts.workers == "local":
         counts = {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}
         own = [WorkerId(role, index, 1) for role, count in counts.items() for index in range(1, count + 1)]
-    processes = start_workers(own, request.data_dir, _worker_arguments(hosts), request.stack)
-    if certificates is None:
+    if certificates is None or hosts.listen is None:
         listen = new_master_socket()
         request.stack.callback(remove_socket_folder, listen)
     else:
-        assert hosts.listen is not None
         listen = hosts.listen
+    processes = start_workers(own, request.data_dir, _worker_arguments(listen, hosts), request.stack)
     from master.engines.grpc.engine import GrpcEngine  # the workers start meanwhile
 
     return request.stack.enter_context(GrpcEngine(request, processes, certificates, listen))
 
 
-def _worker_arguments(hosts: HostOptions) -> list[str]:
-    """Return what tells a worker of this machine how to work beside workers from others."""
-    if hosts.listen is None or hosts.certs is None:
-        return []
-    host, _port = split_address(hosts.listen, "--listen")
+def _worker_arguments(listen: str, hosts: HostOptions) -> list[str]:
+    """Return what tells a worker of this machine where to serve, alone or beside workers from others."""
+    if hosts.certs is None:
+        return ["--sockets", listen]
+    host, _port = split_address(listen, "--listen")
     certs, root = hosts.certs.resolve(), hosts.data_root.resolve()
     for role in Role:
         Certificates.load(certs, role)  # a missing file is said now, in one line

@@ -20,18 +20,18 @@ def test_the_module_that_starts_the_workers_does_not_import_grpc() -> None:
     assert found == b"False\n"
 
 
-def test_workers_of_this_machine_alone_need_nothing() -> None:
-    assert _worker_arguments(HostOptions()) == []
+def test_workers_of_this_machine_alone_need_only_the_sockets() -> None:
+    assert _worker_arguments("unix:/a/master", HostOptions()) == ["--sockets", "unix:/a/master"]
 
 
 def test_beside_workers_from_others(tmp_path: Path) -> None:
     certs = make_certificates(tmp_path)
     hosts = HostOptions("10.0.0.1:7000", "local", certs, tmp_path)
-    assert _worker_arguments(hosts) == [
+    assert _worker_arguments("10.0.0.1:7000", hosts) == [
         *("--listen", "10.0.0.1:0"),
         *("--data-root", os.path.realpath(tmp_path)),
         *("--certs", os.path.realpath(certs)),
     ]
     shutil.rmtree(certs / "reducer")
     with pytest.raises(UsageError, match="cannot be read: No such file or directory; make certificates with"):
-        _worker_arguments(hosts)
+        _worker_arguments("10.0.0.1:7000", hosts)
