@@ -9,10 +9,10 @@ printable line whatever it holds, `grep event=` and `cut` work, and `parse_line`
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -46,16 +46,15 @@ class Entry:
         """Return it as a line of dump.txt, without the line end."""
         at = self.time
         time = _STAMP % (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
-        return f"{time} {_form(self.process)} event={event_text(self.event)}"
+        return f"{time} {_text(self.process)} event={event_text(self.event)}"
 
 
 def event_text(event: Event) -> str:
     """Return an event's name and its fields, as in a line."""
     text = event.name
-    for key, (attribute, default, _) in _layout(text).items():
-        value = getattr(event, attribute)
+    for (key, default, form), value in zip(_forms(text), vars(event).values(), strict=True):
         if value is not default:
-            text += f" {key}={_form(value)}"
+            text += key + form(value)
     return text
 
 
@@ -95,8 +94,20 @@ def read_dump(path: Path) -> list[Entry]:
 @cache
 def _layout(name: str) -> dict[str, tuple[str, object, Any]]:
     """Return attribute, default and type of an event's fields, by their names in a line."""
-    found = fields(EVENTS[name])  # type: ignore[arg-type]  # each event is a dataclass
-    return {field.name.removesuffix("_"): (field.name, field.default, field.type) for field in found}
+    layout = {}
+    for field in fields(EVENTS[name]):  # type: ignore[arg-type]  # each event is a dataclass
+        kind = get_args(field.type)[0] if isinstance(field.type, UnionType) else field.type
+        layout[field.name.removesuffix("_")] = (field.name, field.default, kind)
+    return layout
+
+
+@cache
+def _forms(name: str) -> list[tuple[str, object, Callable[[Any], str]]]:
+    """Return, of each field of an event, what its value stands behind, its default, and what writes a value.
+
+    Made once for each kind of event: a short iteration has forty.
+    """
+    return [(f" {key}=", default, _form(kind)) for key, (_, default, kind) in _layout(name).items()]
 
 
 def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
@@ -107,14 +118,20 @@ def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
     return EVENTS[name](**values)
 
 
-def _form(value: Any, special: str = ' "\\') -> str:
-    """Write a value; a text is quoted if it holds one of the special characters."""
-    if not isinstance(value, str):
-        if isinstance(value, tuple):
-            return ",".join([_form(item, ' "\\,') for item in value])
-        return repr(float(value)) if isinstance(value, float) else str(value)
-    if value.isalnum():  # most are
-        return value
+def _form(kind: Any) -> Callable[[Any], str]:
+    """Return what writes values of a type."""
+    if get_origin(kind) is tuple:
+        (item, _) = get_args(kind)
+        form = partial(_text, special=' "\\,') if item is str else _form(item)
+        return lambda values: ",".join(map(form, values))
+    if kind is str:
+        return _text
+    return (lambda number: repr(float(number))) if kind is float else str
+
+
+@lru_cache(1024)  # most are names that come again
+def _text(value: str, special: str = ' "\\') -> str:
+    """Write a text; it is quoted if it holds one of the special characters."""
     if value and value.isprintable() and not any(character in value for character in special):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -122,9 +139,7 @@ def _form(value: Any, special: str = ' "\\') -> str:
 
 
 def _parse(kind: Any, text: str) -> Any:
-    """Read a value of a field's type, or of `type | None`."""
-    if isinstance(kind, UnionType):
-        kind = get_args(kind)[0]
+    """Read a value of a type."""
     if get_origin(kind) is tuple:
         return tuple(_parse(get_args(kind)[0], item) for item in _ITEM.findall(text))
     if kind is bool:

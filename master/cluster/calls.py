@@ -6,6 +6,7 @@ Protobuf stops here: the dispatcher and the engine see our own types.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from common.errors import FetchFailedError, TaskError
@@ -34,6 +35,17 @@ class StageOrder:
     source: Input
     splits: Sequence[Split]
     partitions: int
+
+    @cached_property
+    def of_maps(self) -> pb.MapRequest:
+        """What the requests of all map tasks have in common."""
+        job = pack_job(self.job, self.state)
+        return pb.MapRequest(job=job, input=pack(self.source), partitions=self.partitions)
+
+    @cached_property
+    def of_reduces(self) -> pb.ReduceRequest:
+        """What the requests of all reduce tasks have in common."""
+        return pb.ReduceRequest(job=pack_job(self.job, {}))
 
 
 @dataclass(frozen=True)
@@ -66,13 +78,9 @@ class WorkerCalls:
         mapper = self._membership.link(command.worker).mapper
         split = next(split for split in order.splits if split.index == command.task.index)
         request = pb.MapRequest(
-            attempt=pack(_attempt(command, order.stage)),
-            job=pack_job(order.job, order.state),
-            input=pack(order.source),
-            split=pack(split),
-            partitions=order.partitions,
-            options=self._options,
+            attempt=pack(_attempt(command, order.stage)), split=pack(split), options=self._options
         )
+        request.MergeFrom(order.of_maps)
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
             response = mapper.Map(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.map_output.records, "bytes": response.ByteSize()}
@@ -87,10 +95,10 @@ class WorkerCalls:
         attempt = pack(_attempt(command, order.stage))
         request = pb.ReduceRequest(
             attempt=attempt,
-            job=pack_job(order.job, {}),
             sources=[pack(self._source(output, command.task.index)) for output in command.sources],
             options=self._options,
         )
+        request.MergeFrom(order.of_reduces)
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.output.records, "bytes": response.ByteSize()}
