@@ -9,6 +9,8 @@ from common.jobs.base import Job
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _BESIDE = 64
+_PIECE_NUMBERS = 1 << 17
+"""Of a piece that stays in the cache: 1 MiB."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Describe(Job):
     aggregates: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
-        """Describe a block."""
-        points = block.points
-        if not len(points):
-            return Records.empty()
+        """Describe each piece of a block."""
+        size = max(1, _PIECE_NUMBERS // block.points.shape[1])
+        starts = range(0, len(block.points), size)
+        return Records.concatenate([self._describe(block.points[start : start + size]) for start in starts])
+
+    def _describe(self, points: FloatArray) -> Records:
         magnitudes = np.abs(points)
         magnitudes[magnitudes == 0] = np.inf
         lowest, smallest = (_by_column(np.minimum, numbers) for numbers in (points, magnitudes))
