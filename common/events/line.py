@@ -10,12 +10,12 @@ printable line whatever it holds, `grep event=` and `cut` work, and `parse_line`
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from common.errors import printable
 from common.events.catalogue import kmeans, run, tasks, workers  # noqa: F401 (so that every event is known)
@@ -34,8 +34,7 @@ _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 _BOOLEANS = {"True": True, "False": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event, when it happened (in UTC) and in which process."""
 
     time: datetime
