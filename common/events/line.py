@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from common.errors import printable
 from common.events.catalogue import kmeans, run, tasks, workers  # noqa: F401 (so that every event is known)
@@ -27,11 +27,10 @@ _VALUE = rf'(?:[^ "\\\n]|{_QUOTED})*+'
 _STAMP = "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ"  # in half the time that isoformat takes
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _LINE = re.compile(rf"({_TIME}) ({_VALUE}) (event=(\w+)((?: \w+={_VALUE})*+))")
-_PAIR = re.compile(rf" (\w+)=({_VALUE})")
+_PAIR = re.compile(rf"( \w+=)({_VALUE})")
 _ITEM = re.compile(rf'(?:[^,"]|{_QUOTED})++')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}|0010[0-9a-f]{4})|(.))")
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_BOOLEANS = {"True": True, "False": False}
 
 
 class Entry(NamedTuple):
@@ -51,9 +50,9 @@ class Entry(NamedTuple):
 def event_text(event: Event) -> str:
     """Return an event's name and its fields, as in a line."""
     text = event.name
-    for (key, default, form), value in zip(_forms(text), vars(event).values(), strict=True):
-        if value is not default:
-            text += key + form(value)
+    for (key, field), value in zip(_layout(text).items(), vars(event).values(), strict=True):
+        if value is not field.default:
+            text += key + field.write(value)
     return text
 
 
@@ -68,12 +67,13 @@ def parse_line(line: str) -> Entry:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"not a line of dump.txt: {line[:200]!r}")
-    time, process, text, name, pairs = match.groups()
+    time, process, said, name, pairs = match.groups()
     try:
-        event = _parse_event(name, _PAIR.findall(pairs))
+        found = [(_layout(name)[key], text) for key, text in _PAIR.findall(pairs)]
+        event = EVENTS[name](**{field.attribute: field.read(text) for field, text in found})
     except (KeyError, ValueError, TypeError):
-        event = Unknown(text=text)
-    return Entry(datetime.fromisoformat(time), _parse(str, process), event)
+        event = Unknown(text=said)
+    return Entry(datetime.fromisoformat(time), _unquoted(process), event)
 
 
 def parse_lines(text: str) -> Iterator[Entry]:
@@ -90,42 +90,38 @@ def read_dump(path: Path) -> list[Entry]:
     return list(parse_lines(path.read_text(encoding="utf-8", errors="replace")))
 
 
-@cache
-def _layout(name: str) -> dict[str, tuple[str, object, Any]]:
-    """Return attribute, default and type of an event's fields, by their names in a line."""
-    layout = {}
-    for field in fields(EVENTS[name]):  # type: ignore[arg-type]  # each event is a dataclass
-        kind = get_args(field.type)[0] if isinstance(field.type, UnionType) else field.type
-        layout[field.name.removesuffix("_")] = (field.name, field.default, kind)
-    return layout
+_Codec: TypeAlias = tuple[Callable[[Any], str], Callable[[str], Any]]
+
+
+class _Field(NamedTuple):
+    attribute: str
+    default: object
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
 
 
 @cache
-def _forms(name: str) -> list[tuple[str, object, Callable[[Any], str]]]:
-    """Return, of each field of an event, what its value stands behind, its default, and what writes a value.
+def _layout(name: str) -> dict[str, _Field]:
+    """Return an event's fields, by what their values stand behind in a line.
 
     Made once for each kind of event: a short iteration has forty.
     """
-    return [(f" {key}=", default, _form(kind)) for key, (_, default, kind) in _layout(name).items()]
+    found = fields(EVENTS[name])  # type: ignore[arg-type]  # each event is a dataclass
+    return {
+        f" {field.name.removesuffix('_')}=": _Field(field.name, field.default, *_codec(field.type))
+        for field in found
+    }
 
 
-def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
-    layout, values = _layout(name), {}
-    for key, text in pairs:
-        attribute, _, kind = layout[key]
-        values[attribute] = _parse(kind, text)
-    return EVENTS[name](**values)
-
-
-def _form(kind: Any) -> Callable[[Any], str]:
-    """Return what writes values of a type."""
+def _codec(kind: Any) -> _Codec:
+    """Return what writes and what reads values of a field's type, or of `type | None`."""
+    if isinstance(kind, UnionType):
+        return _codec(get_args(kind)[0])
     if get_origin(kind) is tuple:
-        (item, _) = get_args(kind)
-        form = partial(_text, special=' "\\,') if item is str else _form(item)
-        return lambda values: ",".join(map(form, values))
-    if kind is str:
-        return _text
-    return (lambda number: repr(float(number))) if kind is float else str
+        write, read = _codec(get_args(kind)[0])
+        each = partial(_text, special=' "\\,') if write is _text else write
+        return lambda values: ",".join(map(each, values)), lambda text: tuple(map(read, _ITEM.findall(text)))
+    return _CODECS[kind]
 
 
 @lru_cache(1024)  # most are names that come again
@@ -137,18 +133,19 @@ def _text(value: str, special: str = ' "\\') -> str:
     return f'"{printable(escaped)}"'
 
 
-def _parse(kind: Any, text: str) -> Any:
-    """Read a value of a type."""
-    if get_origin(kind) is tuple:
-        return tuple(_parse(get_args(kind)[0], item) for item in _ITEM.findall(text))
-    if kind is bool:
-        return _BOOLEANS[text]
-    if kind is str:
-        return _ESCAPE.sub(_unescape, text[1:-1]) if text.startswith('"') else text
-    return kind(text)
+def _unquoted(text: str) -> str:
+    return _ESCAPE.sub(_unescape, text[1:-1]) if text.startswith('"') else text
 
 
 def _unescape(match: re.Match[str]) -> str:
     *codes, letter = match.groups()
     code = next(filter(None, codes), None)
     return _LETTERS.get(letter, letter) if code is None else chr(int(code, 16))
+
+
+_CODECS: dict[Any, _Codec] = {
+    int: (str, int),
+    float: (lambda number: repr(float(number)), float),
+    bool: (str, {"True": True, "False": False}.__getitem__),
+    str: (_text, _unquoted),
+}
