@@ -56,6 +56,5 @@ def test_the_spread_is_the_sum_of_squared_distances_to_the_middle(
     monkeypatch.setattr(distance, "_MUCH_WORK", much_work)
     engine = InlineEngine(BLOBS, combine=False)
     spread = measure_spread(engine, describe(engine, len(BLOBS)))
-    middle = (BLOBS.min(axis=0) + BLOBS.max(axis=0)) / 2
-    assert spread.point.tolist() == middle.tolist()
-    assert spread.total == math.fsum(nearest(BLOBS, middle[None])[1].tolist())
+    assert spread.point.tolist() == ((BLOBS.min(axis=0) + BLOBS.max(axis=0)) / 2).tolist()
+    assert spread.total == math.fsum(nearest(BLOBS, spread.point[None])[1].tolist())
