@@ -102,10 +102,7 @@ class _Field(NamedTuple):
 
 @cache
 def _layout(name: str) -> dict[str, _Field]:
-    """Return an event's fields, by what their values stand behind in a line.
-
-    Made once for each kind of event: a short iteration has forty.
-    """
+    """Return an event's fields, by what their values stand behind in a line; made once for each event."""
     found = fields(EVENTS[name])  # type: ignore[arg-type]  # each event is a dataclass
     return {
         f" {field.name.removesuffix('_')}=": _Field(field.name, field.default, *_codec(field.type))
