@@ -42,11 +42,6 @@ class StageOrder:
         job = pack_job(self.job, self.state)
         return pb.MapRequest(job=job, input=pack(self.source), partitions=self.partitions)
 
-    @cached_property
-    def of_reduces(self) -> pb.ReduceRequest:
-        """What the requests of all reduce tasks have in common."""
-        return pb.ReduceRequest(job=pack_job(self.job, {}))
-
 
 @dataclass(frozen=True)
 class MapFiles:
@@ -95,10 +90,10 @@ class WorkerCalls:
         attempt = pack(_attempt(command, order.stage))
         request = pb.ReduceRequest(
             attempt=attempt,
+            job=pack_job(order.job, {}),
             sources=[pack(self._source(output, command.task.index)) for output in command.sources],
             options=self._options,
         )
-        request.MergeFrom(order.of_reduces)
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.output.records, "bytes": response.ByteSize()}
