@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from common.errors import printable
 from common.events.catalogue import kmeans, run, tasks, workers  # noqa: F401 (so that every event is known)
@@ -90,9 +90,6 @@ def read_dump(path: Path) -> list[Entry]:
     return list(parse_lines(path.read_text(encoding="utf-8", errors="replace")))
 
 
-_Codec: TypeAlias = tuple[Callable[[Any], str], Callable[[str], Any]]
-
-
 class _Field(NamedTuple):
     attribute: str
     default: object
@@ -110,7 +107,7 @@ def _layout(name: str) -> dict[str, _Field]:
     }
 
 
-def _codec(kind: Any) -> _Codec:
+def _codec(kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     """Return what writes and what reads values of a field's type, or of `type | None`."""
     if isinstance(kind, UnionType):
         return _codec(get_args(kind)[0])
@@ -140,7 +137,7 @@ def _unescape(match: re.Match[str]) -> str:
     return _LETTERS.get(letter, letter) if code is None else chr(int(code, 16))
 
 
-_CODECS: dict[Any, _Codec] = {
+_CODECS: dict[Any, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     int: (str, int),
     float: (lambda number: repr(float(number)), float),
     bool: (str, {"True": True, "False": False}.__getitem__),
