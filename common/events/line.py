@@ -9,13 +9,13 @@ printable line whatever it holds, `grep event=` and `cut` work, and `parse_line`
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from common.errors import printable
 from common.events.catalogue import kmeans, run, tasks, workers  # noqa: F401 (so that every event is known)
@@ -27,15 +27,13 @@ _VALUE = rf'(?:[^ "\\\n]|{_QUOTED})*+'
 _STAMP = "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ"  # in half the time that isoformat takes
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _LINE = re.compile(rf"({_TIME}) ({_VALUE}) (event=(\w+)((?: \w+={_VALUE})*+))")
-_PAIR = re.compile(rf" (\w+)=({_VALUE})")
+_PAIR = re.compile(rf"( \w+=)({_VALUE})")
 _ITEM = re.compile(rf'(?:[^,"]|{_QUOTED})++')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}|0010[0-9a-f]{4})|(.))")
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_BOOLEANS = {"True": True, "False": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event, when it happened (in UTC) and in which process."""
 
     time: datetime
@@ -46,16 +44,15 @@ class Entry:
         """Return it as a line of dump.txt, without the line end."""
         at = self.time
         time = _STAMP % (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
-        return f"{time} {_form(self.process)} event={event_text(self.event)}"
+        return f"{time} {_text(self.process)} event={event_text(self.event)}"
 
 
 def event_text(event: Event) -> str:
     """Return an event's name and its fields, as in a line."""
     text = event.name
-    for key, (attribute, default, _) in _layout(text).items():
-        value = getattr(event, attribute)
-        if value is not default:
-            text += f" {key}={_form(value)}"
+    for (key, field), value in zip(_layout(text).items(), vars(event).values(), strict=True):
+        if value is not field.default:
+            text += key + field.write(value)
     return text
 
 
@@ -70,12 +67,13 @@ def parse_line(line: str) -> Entry:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"not a line of dump.txt: {line[:200]!r}")
-    time, process, text, name, pairs = match.groups()
+    time, process, said, name, pairs = match.groups()
     try:
-        event = _parse_event(name, _PAIR.findall(pairs))
+        found = [(_layout(name)[key], text) for key, text in _PAIR.findall(pairs)]
+        event = EVENTS[name](**{field.attribute: field.read(text) for field, text in found})
     except (KeyError, ValueError, TypeError):
-        event = Unknown(text=text)
-    return Entry(datetime.fromisoformat(time), _parse(str, process), event)
+        event = Unknown(text=said)
+    return Entry(datetime.fromisoformat(time), _unquoted(process), event)
 
 
 def parse_lines(text: str) -> Iterator[Entry]:
@@ -92,49 +90,56 @@ def read_dump(path: Path) -> list[Entry]:
     return list(parse_lines(path.read_text(encoding="utf-8", errors="replace")))
 
 
+class _Field(NamedTuple):
+    attribute: str
+    default: object
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+
+
 @cache
-def _layout(name: str) -> dict[str, tuple[str, object, Any]]:
-    """Return attribute, default and type of an event's fields, by their names in a line."""
+def _layout(name: str) -> dict[str, _Field]:
+    """Return an event's fields, by what their values stand behind in a line; made once for each event."""
     found = fields(EVENTS[name])  # type: ignore[arg-type]  # each event is a dataclass
-    return {field.name.removesuffix("_"): (field.name, field.default, field.type) for field in found}
+    return {
+        f" {field.name.removesuffix('_')}=": _Field(field.name, field.default, *_codec(field.type))
+        for field in found
+    }
 
 
-def _parse_event(name: str, pairs: list[tuple[str, str]]) -> Event:
-    layout, values = _layout(name), {}
-    for key, text in pairs:
-        attribute, _, kind = layout[key]
-        values[attribute] = _parse(kind, text)
-    return EVENTS[name](**values)
+def _codec(kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+    """Return what writes and what reads values of a field's type, or of `type | None`."""
+    if isinstance(kind, UnionType):
+        return _codec(get_args(kind)[0])
+    if get_origin(kind) is tuple:
+        write, read = _codec(get_args(kind)[0])
+        each = partial(_text, special=' "\\,') if write is _text else write
+        return lambda values: ",".join(map(each, values)), lambda text: tuple(map(read, _ITEM.findall(text)))
+    return _CODECS[kind]
 
 
-def _form(value: Any, special: str = ' "\\') -> str:
-    """Write a value; a text is quoted if it holds one of the special characters."""
-    if not isinstance(value, str):
-        if isinstance(value, tuple):
-            return ",".join([_form(item, ' "\\,') for item in value])
-        return repr(float(value)) if isinstance(value, float) else str(value)
-    if value.isalnum():  # most are
-        return value
+@lru_cache(1024)  # most are names that come again
+def _text(value: str, special: str = ' "\\') -> str:
+    """Write a text; it is quoted if it holds one of the special characters."""
     if value and value.isprintable() and not any(character in value for character in special):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'
 
 
-def _parse(kind: Any, text: str) -> Any:
-    """Read a value of a field's type, or of `type | None`."""
-    if isinstance(kind, UnionType):
-        kind = get_args(kind)[0]
-    if get_origin(kind) is tuple:
-        return tuple(_parse(get_args(kind)[0], item) for item in _ITEM.findall(text))
-    if kind is bool:
-        return _BOOLEANS[text]
-    if kind is str:
-        return _ESCAPE.sub(_unescape, text[1:-1]) if text.startswith('"') else text
-    return kind(text)
+def _unquoted(text: str) -> str:
+    return _ESCAPE.sub(_unescape, text[1:-1]) if text.startswith('"') else text
 
 
 def _unescape(match: re.Match[str]) -> str:
     *codes, letter = match.groups()
     code = next(filter(None, codes), None)
     return _LETTERS.get(letter, letter) if code is None else chr(int(code, 16))
+
+
+_CODECS: dict[Any, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
+    int: (str, int),
+    float: (lambda number: repr(float(number)), float),
+    bool: (str, {"True": True, "False": False}.__getitem__),
+    str: (_text, _unquoted),
+}

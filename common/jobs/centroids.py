@@ -180,6 +180,11 @@ class Spread(Score):
 
     name: ClassVar[str] = "spread"
 
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Map all rows at once if compiled code does it: that is for more distances than a block has."""
+        fast = rows.points.dtype == np.float64 and worth_compiled_code(rows.points, 1)
+        return self.map(rows, state) if fast else None
+
 
 @dataclass(frozen=True)
 class FarthestRows(CentroidsJob):

@@ -8,7 +8,8 @@ import numpy as np
 from common.jobs.base import Job
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
-_BESIDE = 64
+_PIECE_NUMBERS = 1 << 17
+"""Of a piece that stays in the cache: 1 MiB."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,17 @@ class Describe(Job):
     aggregates: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
-        """Describe a block."""
-        points = block.points
-        if not len(points):
-            return Records.empty()
-        magnitudes = np.abs(points)
+        """Describe each piece of a block."""
+        size = max(1, _PIECE_NUMBERS // block.points.shape[1])
+        starts = range(0, len(block.points), size)
+        return Records.concatenate([self._describe(block.points[start : start + size]) for start in starts])
+
+    def _describe(self, points: FloatArray) -> Records:
+        columns = np.ascontiguousarray(points.T)  # NumPy is fast along rows, if they are long
+        magnitudes = np.abs(columns)
         magnitudes[magnitudes == 0] = np.inf
-        lowest, smallest = (_by_column(np.minimum, numbers) for numbers in (points, magnitudes))
-        values = np.column_stack([lowest, _by_column(np.maximum, points), smallest])
-        return Records(np.arange(points.shape[1], dtype=np.int32), values)
+        ranges = np.column_stack([columns.min(axis=1), columns.max(axis=1), magnitudes.min(axis=1)])
+        return Records(np.arange(len(columns), dtype=np.int32), ranges)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
@@ -86,16 +89,3 @@ class TakeRows(Job):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Every key has one value."""
         return values
-
-
-def _by_column(ufunc: np.ufunc, points: FloatArray) -> FloatArray:
-    """Reduce each column, by an operation of which the order does not matter.
-
-    Rows are put side by side first: on long rows NumPy is several times as fast as on short ones.
-    """
-    columns = points.shape[1]
-    beside = len(points) // _BESIDE
-    wide = points[: beside * _BESIDE].reshape(beside, _BESIDE * columns)
-    merged = ufunc.reduce(wide, axis=0).reshape(_BESIDE, columns) if beside else points[:0]
-    result: FloatArray = ufunc.reduce(np.concatenate([merged, points[beside * _BESIDE :]]), axis=0)
-    return result

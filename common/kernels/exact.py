@@ -81,7 +81,7 @@ class SumGrid:
         """How many columns it cuts."""
         return len(self.top)
 
-    @property
+    @cached_property
     def constants(self) -> FloatArray:
         """What cuts off each limb but the last, shape (limbs - 1, columns).
 

@@ -8,7 +8,9 @@ than a short file.
 
 import io
 import re
+from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +33,10 @@ class ShortLines:
     """Few lines, as Python objects."""
 
     def __init__(self, records: Records) -> None:
-        rows = zip(records.keys.tolist(), cycle(_shortest(records.values).tolist()), strict=False)
-        self._lines = [f"{','.join([_key_text(key), *map(repr, values)])}\n".encode() for key, values in rows]
+        columns = _shortest(records.values).T.tolist()
+        line = "%s" + ",%r" * len(columns) + "\n"
+        fields = zip(_quoted(records.keys.tolist()), *map(cycle, columns), strict=False)
+        self._lines = [line % of_line for of_line in fields]
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -40,7 +44,7 @@ class ShortLines:
     def write(self, sink: Sink, positions: LongArray | None = None) -> None:
         """See `Encoder`."""
         lines = self._lines if positions is None else [self._lines[i] for i in positions.tolist()]
-        sink.write(b"".join(lines))
+        sink.write("".join(lines).encode())
 
 
 class LongLines:
@@ -59,7 +63,9 @@ class LongLines:
         buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(values)]
         self._values = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(starts) - 1, buffers)
         known, self._keys = coded(records.keys)
-        self._key_texts = to_arrow_bytes([_key_text(key).encode() for key in known], pyarrow.large_binary())
+        self._key_texts = to_arrow_bytes(
+            [str(key).encode() for key in _quoted(known)], pyarrow.large_binary()
+        )
         comma = b"," if records.values.shape[1] else b""
         (self._comma,) = to_arrow_bytes([comma], pyarrow.large_binary())
 
@@ -120,21 +126,24 @@ def _decode_short(text: bytes, key_type: KeyType) -> Records:
     parts = _LINE.split(text)  # what is between two lines, then the line's three groups, and so on
     if any(parts[::4]):
         raise ValueError("a line is not a key and numbers")
-    words = zip(parts[1::4], parts[2::4], strict=True)
-    keys = [_decode_key(quoted, plain, key_type) for quoted, plain in words]
-    rows = [[float(field) for field in fields.split(b",")[1:]] for fields in parts[3::4]]
+    keys, rest = _decode_keys(parts[1::4], parts[2::4], key_type), parts[3::4]
+    if len({fields.count(b",") for fields in rest}) > 1:
+        raise ValueError("the lines do not have as many numbers")
+    values = np.array([*map(float, b"".join(rest).split(b",")[1:])], np.float64)
     try:
-        return Records(as_keys(keys, key_type), np.array(rows, np.float64).reshape(len(rows), -1))
+        return Records(as_keys(keys, key_type), values.reshape(len(keys), len(values) // len(keys)))
     except OverflowError as error:
         raise ValueError(str(error)) from error
 
 
-def _decode_key(quoted: bytes | None, plain: bytes | None, key_type: KeyType) -> Key:
+def _decode_keys(quoted: list[Any], plain: list[Any], key_type: KeyType) -> list[Key]:
+    """Return the keys of lines; each is among those in quotes or among the plain ones, and None there."""
     if key_type is str:
-        return (plain or (quoted or b"").replace(b'""', b'"')).decode()
-    if not (plain and plain.isdigit()):  # int() takes more than what we write
+        words = zip(quoted, plain, strict=True)
+        return [(word or (within or b"").replace(b'""', b'"')).decode() for within, word in words]
+    if None in plain or not b"".join(plain).isdigit():  # int() takes more than what we write
         raise ValueError("a key is not a number")
-    return int(plain)
+    return [*map(int, plain)]
 
 
 def _decode_long(text: Buffer, key_type: KeyType) -> Records:
@@ -180,11 +189,11 @@ def _shortest(values: FloatArray) -> FloatArray | LongArray:
     return integers if lossless else values
 
 
-def _key_text(key: Key) -> str:
-    """Return a key as it stands in a line."""
-    if isinstance(key, int):
-        return repr(key)
-    return '"' + key.replace('"', '""') + '"' if _NEEDS_QUOTES.search(key) else key
+def _quoted(keys: Sequence[Any]) -> Sequence[Any]:
+    """Return keys as they stand in lines."""
+    if not keys or isinstance(keys[0], int):
+        return keys
+    return ['"' + word.replace('"', '""') + '"' if _NEEDS_QUOTES.search(word) else word for word in keys]
 
 
 def _lines_of(values: FloatArray) -> tuple[Buffer, LongArray]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from enum import StrEnum
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
@@ -121,7 +121,8 @@ def unpack(kind: type[_T], message: Any) -> _T:
 
     BadRequestError if a word is unknown, a number is out of its bounds, or fields contradict each other.
     """
-    return cast(_T, _unpacker(cast(Any, kind))(message))
+    value: _T = _unpacker(kind)(message)  # type: ignore[arg-type]  # a type is hashable
+    return value
 
 
 @cache

@@ -6,6 +6,7 @@ Protobuf stops here: the dispatcher and the engine see our own types.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from common.errors import FetchFailedError, TaskError
@@ -34,6 +35,12 @@ class StageOrder:
     source: Input
     splits: Sequence[Split]
     partitions: int
+
+    @cached_property
+    def of_maps(self) -> pb.MapRequest:
+        """What the requests of all map tasks have in common."""
+        job = pack_job(self.job, self.state)
+        return pb.MapRequest(job=job, input=pack(self.source), partitions=self.partitions)
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,9 @@ class WorkerCalls:
         mapper = self._membership.link(command.worker).mapper
         split = next(split for split in order.splits if split.index == command.task.index)
         request = pb.MapRequest(
-            attempt=pack(_attempt(command, order.stage)),
-            job=pack_job(order.job, order.state),
-            input=pack(order.source),
-            split=pack(split),
-            partitions=order.partitions,
-            options=self._options,
+            attempt=pack(_attempt(command, order.stage)), split=pack(split), options=self._options
         )
+        request.MergeFrom(order.of_maps)
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
             response = mapper.Map(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.map_output.records, "bytes": response.ByteSize()}

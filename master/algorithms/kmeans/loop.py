@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,11 @@ class _Start:
         }
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """What its events have in common."""
+        return {"start": self.shown, "iteration": self.n_iter}
+
+    @property
     def keys(self) -> range:
         """Its clusters' keys."""
         return cluster_keys(self.number, len(self.centroids))
@@ -111,7 +117,7 @@ def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> li
     starts = []
     for number in range(config.n_init):
         start = _Start(number, _shown(number, config), _initial(engine, ranges, config, rng, log))
-        log.event(events.InitialCentroids(start=start.shown, iteration=0, k=config.k))
+        log.event(events.InitialCentroids(**start.fields, k=config.k))
         _log_centroids(log, start)
         starts.append(start)
     return starts
@@ -170,19 +176,15 @@ def _lloyd(
         for start in going:
             sizes = start.move(found, iteration)
             _log_centroids(log, start)
-            log.event(
-                events.IterationFinished(
-                    start=start.shown,
-                    iteration=iteration,
-                    shift=start.shift,
-                    sizes=tuple(sizes.tolist()),
-                    inertia=None if spread is None else spread.inertia(start.centroids, sizes),
-                )
+            inertia = None if spread is None else spread.inertia(start.centroids, sizes)
+            end = events.IterationFinished(
+                **start.fields, shift=start.shift, sizes=tuple(sizes.tolist()), inertia=inertia
             )
+            log.event(end)
         if config.history:
-            for start, (_, inertia) in zip(going, _scores(engine, ranges, going), strict=True):
-                start.history += (inertia,)
-                log.event(events.Inertia(start=start.shown, iteration=iteration, inertia=inertia))
+            for start, (_, measured) in zip(going, _scores(engine, ranges, going), strict=True):
+                start.history += (measured,)
+                log.event(events.Inertia(**start.fields, inertia=measured))
         checkpoints.save(_iteration(starts), [start.progress() for start in starts])
 
 
@@ -239,16 +241,9 @@ def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: 
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
-        log.event(
-            events.EmptyCluster(
-                start=start.shown,
-                iteration=iteration,
-                key=key,
-                action="move",
-                row=int(row) + 1,
-                distance=math.sqrt(squared),
-            )
-        )
+        emptied: dict[str, Any] = {"start": start.shown, "iteration": iteration, "key": key}
+        move = events.EmptyCluster(**emptied, action="move", row=int(row) + 1, distance=math.sqrt(squared))
+        log.event(move)
     return np.array([rows, np.array(start.keys)[empty[: len(rows)]]])
 
 
@@ -260,4 +255,4 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
 
 def _log_centroids(log: Log, start: _Start) -> None:
     for key, centroid in enumerate(rows_to_print(start.centroids)):
-        log.event(events.Centroid(start=start.shown, iteration=start.n_iter, key=key, value=centroid))
+        log.event(events.Centroid(**start.fields, key=key, value=centroid))

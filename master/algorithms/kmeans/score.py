@@ -104,12 +104,6 @@ def score(
     starts, k, d = centroids.shape
     job = kind(ranges.distance_grid(centroids.reshape(-1, d)))
     found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
-    scores = []
-    for start in range(starts):
-        keys = cluster_keys(start, k)
-        here = {index: found[key][0] for index, key in enumerate(keys) if key in found}
-        sizes = np.zeros(k, np.int64)
-        for index, values in here.items():
-            sizes[index] = int(values[0])
-        scores.append((sizes, math.fsum(limb for values in here.values() for limb in values[1:].tolist())))
-    return scores
+    empty = np.zeros((1, 1 + job.grid.limbs))
+    clusters = [np.concatenate([found.get(key, empty) for key in cluster_keys(n, k)]) for n in range(starts)]
+    return [(each[:, 0].astype(np.int64), math.fsum(each[:, 1:].ravel().tolist())) for each in clusters]
