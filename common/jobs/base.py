@@ -70,6 +70,13 @@ class Job(ABC):
         A mapper calls it with what came over the wire, whose numbers are finite.
         """
 
+    def result_shape(self, state: State, columns: int) -> tuple[int, int] | None:
+        """Return how many keys a result has at most, and how wide it is; None: any.
+
+        A master takes no other result from a reducer. `columns` are the input's.
+        """
+        return None
+
     def combine(self, records: Records) -> Records:
         """Merge the records of each key into fewer, without changing what `reduce` makes of them.
 

@@ -34,6 +34,11 @@ class CentroidsJob(Job):
         if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
             raise ValueError("a centroid is larger than any point may be")
 
+    def _keys(self, state: State) -> int:
+        """Return how many keys the clusters of all starts have."""
+        starts = state.get("starts")
+        return int(state["centroids"].shape[-2] * (1 if starts is None else starts.max() + 1))
+
 
 def cluster_keys(start: int, k: int) -> range:
     """Return the keys of one start's k clusters, in the order of their centroids."""
@@ -63,6 +68,10 @@ class LloydStep(CentroidsJob):
         super().check(state, columns)
         if self.grid.columns != columns:
             raise ValueError(f"the grid has {self.grid.columns} columns, the input {columns}")
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the clusters, and a centroid with its number of members."""
+        return self._keys(state), columns + 1
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
@@ -149,6 +158,10 @@ class Score(CentroidsJob):
         if self.grid.columns != 1:
             raise ValueError(f"the grid has {self.grid.columns} columns, the distances 1")
 
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the clusters, and a number with the limbs of a sum."""
+        return self._keys(state), 1 + self.grid.limbs
+
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
         parts = []
@@ -198,6 +211,10 @@ class FarthestRows(CentroidsJob):
     name: ClassVar[str] = "farthest"
     aggregates: ClassVar[bool] = True
 
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the key 0, and a point behind its distance and row."""
+        return 1, columns + 2
+
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
         _, squared = nearest(block.points, _centroids(state))
@@ -233,6 +250,10 @@ class SampleRows(CentroidsJob):
 
     name: ClassVar[str] = "sample"
     aggregates: ClassVar[bool] = True
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the key 0, and a point behind its row."""
+        return 1, columns + 1
 
     def map(self, block: Block, state: State) -> Records:
         """Draw from a block."""

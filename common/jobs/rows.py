@@ -23,6 +23,10 @@ class Describe(Job):
     name: ClassVar[str] = "describe"
     aggregates: ClassVar[bool] = True
 
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the columns, and three numbers for each."""
+        return columns, 3
+
     def map(self, block: Block, state: State) -> Records:
         """Describe each piece of a block."""
         size = max(1, _PIECE_NUMBERS // block.points.shape[1])
@@ -53,6 +57,10 @@ class FirstDistinctRows(Job):
     name: ClassVar[str] = "distinct"
     aggregates: ClassVar[bool] = True
 
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the key 0, and a point behind its row."""
+        return 1, columns + 1
+
     def map(self, block: Block, state: State) -> Records:
         """Look at ever longer beginnings of the block until there is enough."""
         points, length = block.points, 4 * self.limit
@@ -79,6 +87,10 @@ class TakeRows(Job):
     """
 
     name: ClassVar[str] = "take"
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return a key for each row, and a point."""
+        return len(state["rows"]), columns
 
     def map(self, block: Block, state: State) -> Records:
         """Pick those that lie in the block."""

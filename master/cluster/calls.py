@@ -9,11 +9,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from common.errors import FetchFailedError, TaskError
 from common.events.catalogue.tasks import attempt_fields
 from common.events.log import Log
 from common.jobs.base import Job
-from common.model import Attempt, CommittedFile, Input, MapOutput, Split, Stage, State, TaskOptions
+from common.kernels.grouping import partition_of
+from common.model import (
+    Attempt,
+    CommittedFile,
+    Input,
+    MapOutput,
+    RecordFormat,
+    Records,
+    Split,
+    Stage,
+    State,
+    TaskOptions,
+)
+from common.records import decode
 from common.rpc.call_log import CallLog
 from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, read_stream
 from common.rpc.job_messages import pack_job
@@ -51,20 +66,13 @@ class MapFiles:
     partitions: list[CommittedFile]
 
 
-@dataclass(frozen=True)
-class ReduceOutput:
-    """The content of a reduce task's Output: its file, and the counts that the file leaves out."""
-
-    data: bytes
-    counts: Sequence[float]
-
-
 class WorkerCalls:
     """Calls workers, sends the options along with each task, and logs every call and answer."""
 
     def __init__(self, membership: Membership, options: TaskOptions, log: Log) -> None:
         self._membership = membership
         self._options = pack(options)
+        self._intermediate = options.intermediate
         self._call_log = CallLog(log)
         self.close = self._call_log.close
 
@@ -79,13 +87,18 @@ class WorkerCalls:
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
             response = mapper.Map(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.map_output.records, "bytes": response.ByteSize()}
-        return MapFiles(
-            unpack(CommittedFile, response.map_output),
-            [unpack(CommittedFile, file) for file in response.partitions],
-        )
+            if len(response.partitions) != order.partitions:
+                raise TaskError(f"the mapper answered {len(response.partitions)} partitions")
+            return MapFiles(
+                unpack(CommittedFile, response.map_output),
+                [unpack(CommittedFile, file) for file in response.partitions],
+            )
 
-    def reduce(self, command: RunTask, order: StageOrder) -> ReduceOutput:
-        """Run a reduce attempt and read its output; MapReduceError if that fails."""
+    def reduce(self, command: RunTask, order: StageOrder) -> Records:
+        """Run a reduce attempt and read its output; MapReduceError if that fails.
+
+        What the reducer answers is checked as far as it can be without doing its work again.
+        """
         reducer = self._membership.link(command.worker).reducer
         attempt = pack(_attempt(command, order.stage))
         request = pb.ReduceRequest(
@@ -97,13 +110,17 @@ class WorkerCalls:
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.output.records, "bytes": response.ByteSize()}
-            _check_counts(response, order.job)
         with self._logged("ReadReduceOutput", command, order.stage) as answer:
             read = pb.ReadReduceOutputRequest(attempt=attempt)
             chunks = reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S)
             data = read_stream(chunks, unpack(CommittedFile, response.output))
             answer["bytes"] = len(data)
-        return ReduceOutput(data, response.counts)
+            try:
+                records = _records_of(data, response, order.job, self._intermediate)
+                _check_result(records, order, command.task.index)
+            except ValueError as error:
+                raise TaskError(f"the reducer's answer makes no sense: {error}") from None
+        return records
 
     def read_map_output(self, output: Output, stage: Stage, offset: int) -> Iterator[bytes]:
         """Stream a map output's bytes from `offset` on; TaskError if its map task must run again."""
@@ -135,11 +152,29 @@ class WorkerCalls:
         return self._call_log.call(slot_of(command.worker), call, backup=command.backup, **details)
 
 
-def _check_counts(response: pb.ReduceResponse, job: Job) -> None:
-    """Raise TaskError unless a job that counts has one count for each record, and another job none."""
-    expected = response.output.records if job.counts else 0
-    if len(response.counts) != expected:
-        raise TaskError(f"the reducer answered {len(response.counts)} counts instead of {expected}")
+def _records_of(data: bytes, response: pb.ReduceResponse, job: Job, kind: RecordFormat) -> Records:
+    """Put together what a reduce task wrote, and what it left out of its file; ValueError for other bytes."""
+    parts = decode(data, kind, job.key_type)
+    records = Records.concatenate([*parts, Records.empty(job.key_type)])
+    if len(records) != response.output.records or len(response.counts) != len(records) * job.counts:
+        raise ValueError(f"{len(records)} records and {len(response.counts)} counts")
+    if not response.counts:
+        return records
+    return Records(records.keys, np.column_stack([records.values, response.counts]))
+
+
+def _check_result(records: Records, order: StageOrder, partition: int) -> None:
+    """Raise ValueError if a job's `reduce` cannot have returned that for the keys of a partition."""
+    if not len(records):
+        return
+    if np.isnan(records.values).any():
+        raise ValueError("a number is nan")
+    keys = set(records.keys.tolist())
+    if any(partition_of(key, order.partitions) != partition for key in keys):
+        raise ValueError("a key is of another partition")
+    shape = order.job.result_shape(order.state, len(order.source.columns))
+    if shape is not None and (not keys <= set(range(shape[0])) or records.values.shape[1] != shape[1]):
+        raise ValueError("it is not the result of that job")
 
 
 def _attempt(command: RunTask, stage: Stage) -> Attempt:

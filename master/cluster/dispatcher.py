@@ -10,9 +10,9 @@ from common.events.catalogue.run import InternalError
 from common.events.catalogue.tasks import LateAnswerDropped, attempt_fields
 from common.events.catalogue.workers import WorkerSuspected
 from common.events.log import Log
-from common.model import Attempt, Role, Stage
+from common.model import Attempt, Records, Role, Stage
 from common.rpc.statuses import UnreachableError
-from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
+from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
 from master.cluster.membership import Membership
 from master.cluster.registry import slot_of
 from master.scheduling.messages import (
@@ -76,7 +76,7 @@ class Dispatcher:
     def run(self, order: StageOrder) -> tuple[Output, ...]:
         """Run a stage; return the outputs of its reduce tasks, or of its map tasks if it has none.
 
-        The content of a reduce task's output is a ReduceOutput; of a map task's, MapFiles. MapReduceError if
+        The content of a reduce task's output is Records; of a map task's, MapFiles. MapReduceError if
         the stage fails; the workers live on.
         """
         scheduler = StageScheduler(
@@ -124,7 +124,7 @@ class Dispatcher:
         notice: Notice
         try:
             run = self._calls.map if task.role is Role.MAPPER else self._calls.reduce
-            content: MapFiles | ReduceOutput = run(command, order)
+            content: MapFiles | Records = run(command, order)
             notice = TaskSucceeded(Output(task, attempt, command.worker, content))
         except MapReduceError as error:
             notice = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, cast
 
-import numpy as np
-
 from common.errors import RunFailedError, TaskError, UsageError
 from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
@@ -16,10 +14,10 @@ from common.formats.unchanged import content_digest
 from common.jobs.base import Job
 from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
-from common.records import checksum, decode
+from common.records import checksum
 from common.rpc.credentials import Certificates
 from common.rpc.server import Server
-from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
+from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
@@ -54,7 +52,6 @@ class GrpcEngine:
         self._input = _as_sent(request.file.input, hosts)
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
-        self._intermediate = request.tasks.intermediate
         self._server = Server(certificates, self._log_internal_error, listen)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
@@ -95,17 +92,8 @@ class GrpcEngine:
         """Run a job; see `Engine`."""
         order = self._order(job, state, self._splits, self._workers.reducers, iteration)
         outputs = self._dispatcher.run(order)
-        records = Records.concatenate([self._records_of(output, job) for output in outputs])
+        records = Records.concatenate([cast(Records, output.content) for output in outputs])
         return dict(groups(sort_by_key(records)))
-
-    def _records_of(self, output: Output, job: Job) -> Records:
-        """Put together what a reduce task wrote, and what it left out of its file."""
-        assert isinstance(output.content, ReduceOutput)
-        parts = decode(output.content.data, self._intermediate, job.key_type)
-        records = Records.concatenate([*parts, Records.empty(job.key_type)])
-        if not job.counts or not len(records):
-            return records
-        return Records(records.keys, np.column_stack([records.values, output.content.counts]))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""

@@ -1,6 +1,6 @@
 """The calls to workers, and how the log tells of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,11 @@ import pytest
 
 from common.errors import FetchFailedError, OutputLostError, TaskError
 from common.events.catalogue.tasks import RpcResponse
-from common.model import CommittedFile, Role
+from common.jobs.centroids import Label
+from common.model import CommittedFile, Records, Role
+from common.records import checksum
 from common.rpc.statuses import UnreachableError
+from mapper.servicer import Mapper
 from master.cluster.calls import MapFiles
 from master.scheduling.messages import Output, RunTask, TaskId
 from protos import mapreduce_pb2 as pb
@@ -35,7 +38,7 @@ def test_a_map_and_a_reduce_attempt(pool: Pool) -> None:
     assert isinstance(output.content, MapFiles)
     assert [file.records for file in output.content.partitions] == [31]
     command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (output,))
-    assert pool.calls.reduce(command, label_order(partitions=1, splits=1)).data
+    assert len(pool.calls.reduce(command, label_order(partitions=1, splits=1))) == 31
     methods = [answer.method for answer in pool.log.of(RpcResponse)]
     assert methods == ["Map", "Reduce", "ReadReduceOutput"]
 
@@ -80,7 +83,65 @@ def test_as_the_master_ends_no_answer_is_logged(pool: Pool) -> None:
     assert pool.statuses("Map") == []
 
 
-def test_counts_that_do_not_fit_the_records_are_a_failed_attempt(
+def reduced(pool: Pool, sequence: int = 1) -> Records:
+    """Have a job's one reduce task done whose result has keys 0 and 1, and no values."""
+    command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (mapped(pool, partitions=1),))
+    return pool.calls.reduce(command, label_order(partitions=1, splits=1, sequence=sequence))
+
+
+def forged(data: bytes, records: int) -> Callable[..., Any]:
+    """Make a reducer that answers with these bytes, and vouches for them."""
+    file = pb.File(size_bytes=len(data), records=records, crc32=checksum(data))
+
+    def reduce(self: Reducer, request: pb.ReduceRequest, context: Any) -> pb.ReduceResponse:
+        return pb.ReduceResponse(output=file)
+
+    def read(self: Reducer, request: Any, context: Any) -> Iterator[pb.ReadReduceOutputResponse]:
+        yield pb.ReadReduceOutputResponse(data=data)
+
+    def forge(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(Reducer, "Reduce", reduce)
+        patch.setattr(Reducer, "ReadReduceOutput", read)
+
+    return forge
+
+
+@pytest.mark.parametrize(
+    ("data", "records", "why"),
+    [
+        (b"0\n1\n", 3, "2 records and 0 counts"),
+        (b"0\n2\n", 2, "it is not the result of that job"),
+        (b"0,1.5\n", 1, "it is not the result of that job"),
+        (b"0,nan\n", 1, ""),
+        (b"x\n", 1, ""),
+        (b"-1\n", 1, ""),
+        (b"0\n\xff\n", 2, ""),
+        (b"99999999999999999999\n", 1, ""),
+        (b"0", 1, ""),
+    ],
+)
+def test_what_no_reducer_can_have_found_is_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, records: int, why: str
+) -> None:
+    monkeypatch.setattr(Label, "result_shape", lambda *_: (2, 0))
+    forged(data, records)(monkeypatch)
+    with joined_pool(tmp_path) as pool:
+        with pytest.raises(TaskError, match=rf"^the reducer's answer makes no sense: .*{why}"):
+            reduced(pool)
+        assert pool.statuses("ReadReduceOutput") == ["FAILURE"]
+
+
+def test_a_key_of_another_partition_is_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged(b"0\n1\n", 2)(monkeypatch)
+    with joined_pool(tmp_path) as pool:
+        command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (mapped(pool, partitions=2),))
+        with pytest.raises(TaskError, match="a key is of another partition"):
+            pool.calls.reduce(command, label_order(partitions=2, splits=1))
+
+
+def test_counts_that_nobody_asked_for_are_a_failed_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = Reducer.Reduce
@@ -91,8 +152,44 @@ def test_counts_that_do_not_fit_the_records_are_a_failed_attempt(
         return answer
 
     monkeypatch.setattr(Reducer, "Reduce", miscounting)
+    with joined_pool(tmp_path) as pool, pytest.raises(TaskError, match="31 records and 1 counts"):
+        reduced(pool)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_partitions_that_nobody_asked_for_are_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int
+) -> None:
+    honest = Mapper.Map
+
+    def miscounting(*order: Any) -> pb.MapResponse:
+        answer = honest(*order)
+        files = list(answer.partitions)
+        del answer.partitions[:]
+        answer.partitions.extend(files[:change] if change < 0 else [*files, files[0]])
+        return answer
+
+    monkeypatch.setattr(Mapper, "Map", miscounting)
     with joined_pool(tmp_path) as pool:
-        command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (mapped(pool, partitions=1),))
-        with pytest.raises(TaskError, match=r"^the reducer answered 1 counts instead of 0$"):
-            pool.calls.reduce(command, label_order(partitions=1, splits=1))
-        assert pool.statuses("Reduce") == ["FAILURE"]
+        with pytest.raises(TaskError, match=rf"^the mapper answered {2 + change} partitions$"):
+            mapped(pool, partitions=2)
+        assert pool.statuses("Map") == ["FAILURE"]
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 60])
+def test_impossible_numbers_are_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    honest = Mapper.Map
+
+    def boasting(*order: Any) -> pb.MapResponse:
+        answer = honest(*order)
+        answer.partitions[0].records = number
+        return answer
+
+    monkeypatch.setattr(Mapper, "Map", boasting)
+    with (
+        joined_pool(tmp_path) as pool,
+        pytest.raises(TaskError, match=f"^records is {number}, not"),
+    ):
+        mapped(pool, partitions=2)

@@ -8,8 +8,8 @@ import pytest
 
 from common.errors import InputError, RunFailedError
 from common.events.catalogue.tasks import LateAnswerDropped
-from common.model import Role, Stage
-from master.cluster.calls import MapFiles, ReduceOutput
+from common.model import Records, Role, Stage
+from master.cluster.calls import MapFiles
 from master.cluster.dispatcher import Arrival
 from master.scheduling.messages import Output, TaskId, TaskSucceeded, WorkerGone, WorkerId
 from tests.master.cluster.pool import Pool, joined_pool, label_order
@@ -30,7 +30,7 @@ def test_a_stage_without_reduce_tasks_has_its_map_outputs(pool: Pool) -> None:
 
 def test_a_stage_with_reduce_tasks_has_their_outputs_bytes(pool: Pool) -> None:
     outputs = pool.dispatcher.run(label_order(partitions=2))
-    assert [type(output.content) for output in outputs] == [ReduceOutput, ReduceOutput]
+    assert [type(output.content) for output in outputs] == [Records, Records]
 
 
 def test_an_answer_of_an_earlier_stage_is_dropped(pool: Pool) -> None:
