@@ -47,7 +47,10 @@ def partition_positions(keys: Keys, partitions: int) -> list[LongArray]:
     if not partitions:
         return []
     known, codes = coded(keys)
-    homes = np.fromiter((partition_of(key, partitions) for key in known), np.int64, len(known))
+    if keys.dtype == object:
+        homes = np.fromiter((partition_of(key, partitions) for key in known), np.int64, len(known))
+    else:
+        homes = np.asarray(known, np.int64) % partitions
     ranks = np.empty(len(known), np.min_scalar_type(len(known)))
     ranks[np.argsort(homes, kind="stable")] = np.arange(len(known))
     counts = np.bincount(codes, minlength=len(known))
