@@ -16,6 +16,7 @@ from common.errors import MapReduceError, UsageError, printable
 from common.model import Role
 from common.rpc.address import LOOPBACK, WILDCARDS, split_address
 from common.rpc.credentials import Credentials
+from common.store.files import resolve
 from common.store.folders import locked_worker_folder
 from common.store.names import node_name
 from common.worker.lifeline import Lifeline
@@ -105,7 +106,7 @@ def _by_hand(role: Role, given: _Options) -> Settings:
         credentials=credentials,
         listen=f"{own}:{own_port}",
         address=given.advertise or f"{reachable if own in WILDCARDS else own}:0",
-        folder=given.folder.absolute(),
+        folder=resolve(given.folder),
         data_root=given.data_root.resolve(),
     )
 

@@ -85,6 +85,9 @@ class Algorithm(ABC, Generic[_Result]):
         """Return the options that decide the result, as text by name: `--resume` compares them."""
         return {}
 
+    def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
+        """Raise ValueError if it can't have saved this after that iteration; it was read from a file."""
+
     @abstractmethod
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> _Result:
         """Run the loop."""

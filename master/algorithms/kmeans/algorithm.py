@@ -1,6 +1,7 @@
 """K-Means as a run sees it: cluster an input, or label it by given centroids."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +12,9 @@ from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
-from master.algorithms.base import Algorithm, Checkpoints, Labelling, Published, ResultFile
+from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
 
 _CENTROIDS_FILE = "centroids.txt"
@@ -53,6 +54,13 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--on-empty": config.on_empty,
             "--seed": str(config.seed),
         }
+
+    def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
+        """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
+        if len(parts) != self.config.n_init:
+            raise ValueError(f"{len(parts)} starts, not {self.config.n_init}")
+        if max(check_start(part, self.config.k, len(source.columns)) for part in parts) != iteration:
+            raise ValueError(f"no start has run {counted(iteration, 'iteration')}")
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""

@@ -22,6 +22,7 @@ from master.algorithms.kmeans.algorithm import KMeansAlgorithm
 from master.algorithms.kmeans.config import KMeansConfig
 from master.run.checkpoint_file import (
     InputIdentity,
+    SavedCheckpoint,
     Subject,
     encode_checkpoint,
     find_checkpoint,
@@ -47,9 +48,13 @@ def data_dir(tmp_path: Path) -> DataDir:
     return DataDir(tmp_path / "data")
 
 
+def find(data_dir: DataDir, subject: Subject, iterations: int) -> SavedCheckpoint:
+    """Find a checkpoint, whatever its progress is."""
+    return find_checkpoint(data_dir, subject, iterations, lambda iteration, parts: None)
+
+
 def keep(data_dir: DataDir, iteration: int, content: bytes) -> Path:
-    data_dir.checkpoints.mkdir(exist_ok=True)
-    data_dir.checkpoint(iteration).write_bytes(content)
+    data_dir.write_checkpoint(iteration, content)
     return data_dir.checkpoint(iteration)
 
 
@@ -82,7 +87,7 @@ def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, 
         with pytest.raises(
             UsageError, match=r"^--resume: no checkpoint in .* can be used \(iteration_3.jsonl: "
         ):
-            find_checkpoint(data_dir, SUBJECT, 9)
+            find(data_dir, SUBJECT, 9)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,7 @@ def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason
     body = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
     keep(data_dir, 1, b'{"sha256": "%s"}\n%s' % (hashlib.sha256(body).hexdigest().encode(), body))
     with pytest.raises(UsageError) as refused:
-        find_checkpoint(data_dir, SUBJECT, 9)
+        find(data_dir, SUBJECT, 9)
     assert reason in str(refused.value)
 
 
@@ -131,9 +136,9 @@ def test_other_options_are_refused(data_dir: DataDir, option: str, fields: dict[
         return Subject.of(source, KMeansAlgorithm(config).parameters())
 
     path = keep(data_dir, 3, encode_checkpoint(3, subject(), [progress(3)]))
-    assert find_checkpoint(data_dir, subject(iterations=50), 50).iteration == 3
+    assert find(data_dir, subject(iterations=50), 50).iteration == 3
     with pytest.raises(UsageError) as refused:
-        find_checkpoint(data_dir, subject(**fields), fields.get("iterations", 5))
+        find(data_dir, subject(**fields), fields.get("iterations", 5))
     assert str(refused.value) == f"--resume: {option} is {text.format(path)}"
 
 
@@ -141,18 +146,18 @@ def test_a_checkpoint_of_another_algorithm_is_refused(data_dir: DataDir) -> None
     known = replace(NOW, digest="")
     subject = Subject(known, {"--k": "2", "--init-centroids": ""})
     path = keep(data_dir, 1, encode_checkpoint(1, subject, [progress(1)]))
-    assert find_checkpoint(data_dir, Subject(known, {"--k": "2"}), 9).iteration == 1
+    assert find(data_dir, Subject(known, {"--k": "2"}), 9).iteration == 1
     with pytest.raises(UsageError) as refused:
-        find_checkpoint(data_dir, Subject(known, {}), 9)
+        find(data_dir, Subject(known, {}), 9)
     assert str(refused.value) == f"--resume: --k is not given, but the checkpoint {path} has 2"
 
 
 def test_an_input_that_may_have_changed_before_it_had_a_checksum(data_dir: DataDir) -> None:
     source = InputIdentity("/points.txt", 12, 34)
     path = keep(data_dir, 1, encode_checkpoint(1, Subject(source, {}), [progress(1)]))
-    assert find_checkpoint(data_dir, Subject(source, {}), 9).iteration == 1
+    assert find(data_dir, Subject(source, {}), 9).iteration == 1
     with pytest.raises(UsageError) as refused:
-        find_checkpoint(data_dir, Subject(InputIdentity("/points.txt", 12, 35), {}), 9)
+        find(data_dir, Subject(InputIdentity("/points.txt", 12, 35), {}), 9)
     assert str(refused.value) == (
         f"--resume: /points.txt was modified after checkpoint {path} was written, "
         "which has no checksum to compare with"
@@ -184,11 +189,12 @@ def test_two_are_kept_and_the_input_gets_its_checksum(data_dir: DataDir, tmp_pat
             while len(log.events) <= n_iter:
                 threading.Event().wait(0.001)
     assert sorted(path.name for path in data_dir.checkpoints.iterdir()) == [
+        ".mapreduce",
         "iteration_2.jsonl",
         "iteration_3.jsonl",
     ]
     assert [event.name for event in log.events] == ["checkpoint"] * 4
-    found = find_checkpoint(data_dir, subject, 9)
+    found = find(data_dir, subject, 9)
     assert found.iteration == 3
     assert found.subject.source.digest in ("", content_digest(tmp_path / "points.txt"))
     writer.remove()
