@@ -222,7 +222,7 @@ def take_folder(folder: int, path: Path, option: str) -> None:
 
 
 def _check_marked(folder: int, path: Path, option: str) -> None:
-    if not files.is_marked(folder) and set(os.listdir(folder)) - {LOCK}:
+    if not files.is_marked(folder) and os.listdir(folder):
         raise UsageError(
             f"{path} was not made by this program: it holds files, but no {MARKER}; "
             f"move it, or choose another {option}"

@@ -45,9 +45,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
+    """A file system of 64 KiB, for the mappers' folders."""
+    folder = tmp_path / "data" / "mappers"
+    folder.mkdir(parents=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.decode().strip()}")
@@ -119,8 +119,7 @@ def test_a_worker_that_can_never_write_ends_the_run(tmp_path: Path) -> None:
 def test_a_full_disk_for_a_mapper(tmp_path: Path, tiny: Path) -> None:
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(4000, 2)))
-    result = run_master(tmp_path, *options(k=3, n=2, input_path=path), "--data-dir", tiny, "--quiet")
-    assert not (tiny / "centroids.txt").exists()
+    result = run_master(tmp_path, *options(k=3, n=2, input_path=path), "--quiet")
     assert_failed(tmp_path, result, 1, r"map task \d failed: .*")
     assert story_of(tmp_path).of(InternalError, error=containing("No space left on device"))
 
