@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from common.errors import DataDirInUseError, UsageError
 from common.model import Role
 from common.store import files
+from common.store.checks import check_folders, check_kinds, check_ours, is_in_marked, take_folder
 from common.store.names import (
     CACHE,
     CHECKPOINTS,
@@ -28,7 +29,6 @@ from common.store.names import (
     set_aside_name,
 )
 
-_Prepare: TypeAlias = Callable[[int, Path, str], None]
 _OPTION = "--data-dir"
 _NODES = [f"{role}s" for role in Role]
 _CLAIMS = {LOCK: "the lock of a run", MARKER: "the mark of a folder", CHECKPOINTS: "among the checkpoints"}
@@ -84,35 +84,12 @@ class DataDir:
         """Return a worker's folder."""
         return self.real / f"{role}s" / node_name(role, index)
 
-    def check(self, results: Sequence[str]) -> None:
-        """Raise UsageError if what is not ours stands where the run writes or removes files."""
-        if _is_in_marked(self.real / LOCK):
-            raise UsageError(f"{_OPTION} {self.root} is in a worker's folder; choose another")
-        try:
-            self._check(results)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise UsageError(f"{_OPTION} {self.root}: {error.strerror}") from None
-
-    def _check(self, results: Sequence[str]) -> None:
-        with files.open_folder(self.real) as root:
-            _check_kinds(root, self.root, _OPTION, {LOCK, *results}.__contains__, _NODES.__contains__)
-            if (
-                self.checkpoints.is_symlink() or self.checkpoints.is_dir()
-            ):  # a file only costs the checkpoints
-                _check_folders(root, self.root, CHECKPOINTS.__eq__)
-            for name in files.folder_names(root, _NODES.__contains__):
-                with files.open_folder(name, root) as nodes:
-                    _check_folders(nodes, self.root / name, is_node_name)
-                    _check_folders(nodes, self.root / name, is_set_aside_name)
-
     def claim(self, path: Path) -> str:
         """Say what of ours a resolved path leads to; empty if nothing."""
         if path in (self.real, *self.real.parents):
             return "where the data directory is"
         top = path.relative_to(self.real).parts[0] if path.is_relative_to(self.real) else ""
-        is_in_node = top in _NODES or (top not in _CLAIMS and _is_in_marked(path))
+        is_in_node = top in _NODES or (top not in _CLAIMS and is_in_marked(path))
         return "in a worker's folder" if is_in_node else _CLAIMS.get(top, "")
 
     def set_aside_outputs(self) -> None:
@@ -152,7 +129,7 @@ class DataDir:
                     yield nodes
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, results: Sequence[str] = ()) -> Iterator[None]:
         """Hold the folder for this process alone; at the end remove what only the run needed.
 
         Raises
@@ -160,14 +137,26 @@ class DataDir:
         DataDirInUseError
             Another process holds it; the text has its process id.
         UsageError
-            The folder can't be made or written to.
+            The folder can't be made or written to, or something that is not ours stands where the run, with
+            results of these names, writes or removes files.
         """
-        with _locked(self.root, _OPTION) as root:
+        with _locked(self.root, _OPTION, partial(self._check, results)) as root:
             try:
                 yield
             finally:
                 with suppress(OSError):
                     self._clean(root)
+
+    def _check(self, results: Sequence[str], root: int) -> None:
+        if is_in_marked(self.real / LOCK):
+            raise UsageError(f"{_OPTION} {self.root} is in a worker's folder; choose another")
+        check_kinds(root, {LOCK, *results}.__contains__, _NODES.__contains__, self.root, _OPTION)
+        if self.checkpoints.is_symlink() or self.checkpoints.is_dir():
+            check_folders(root, CHECKPOINTS.__eq__, self.root, _OPTION)
+        for name in files.folder_names(root, _NODES.__contains__):
+            with files.open_folder(name, root) as nodes:
+                check_folders(nodes, is_node_name, self.root / name, _OPTION)
+                check_folders(nodes, is_set_aside_name, self.root / name, _OPTION)
 
     def _clean(self, root: int) -> None:
         self.discard_set_aside()  # of a run that was killed as it began
@@ -193,18 +182,15 @@ def locked_worker_folder(folder: Path) -> Iterator[None]:
     DataDirInUseError, UsageError
         As `DataDir.locked`; or it holds files, but has not our mark.
     """
-    with _locked(folder, "--folder", _take_worker_folder) as opened:
+    option = "--folder"
+    with _locked(folder, option, partial(check_ours, path=folder, option=option)) as opened:
+        files.mark(opened)
         clean_after_run(opened)
         try:
             yield
         finally:
             clean_after_run(opened)
             files.unmark_if_empty(opened)
-
-
-def _take_worker_folder(folder: int, path: Path, option: str) -> None:
-    take_folder(folder, path, option)
-    _check_ours(folder, path, option)
 
 
 def clean_after_run(node: int) -> None:
@@ -215,20 +201,6 @@ def clean_after_run(node: int) -> None:
         files.remove_folder(name, node)
 
 
-def take_folder(folder: int, path: Path, option: str) -> None:
-    """Mark a folder as ours; UsageError if it holds something and is not."""
-    _check_marked(folder, path, option)
-    files.mark(folder)
-
-
-def _check_marked(folder: int, path: Path, option: str) -> None:
-    if not files.is_marked(folder) and os.listdir(folder):
-        raise UsageError(
-            f"{path} was not made by this program: it holds files, but no {MARKER}; "
-            f"move it, or choose another {option}"
-        )
-
-
 def _move(source: int, target: int) -> None:
     """Move our files from one folder to another."""
     ours = files.file_names(source, is_file_name) + files.folder_names(source, is_folder_name)
@@ -236,73 +208,33 @@ def _move(source: int, target: int) -> None:
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
 
 
-def _is_in_marked(path: Path) -> bool:
-    return any(os.path.isfile(parent / MARKER) for parent in path.parents)  # noqa: PTH113
-
-
-def _check_folders(parent: int, path: Path, wanted: files.Wanted) -> None:
-    """Raise UsageError if a wanted folder is not ours, or not even a folder."""
-    _check_kinds(parent, path, _OPTION, lambda _: False, wanted)
-    for name in files.folder_names(parent, wanted):
-        with files.open_folder(name, parent) as folder:
-            _check_marked(folder, path / name, _OPTION)
-            _check_ours(folder, path / name, _OPTION)
-
-
-def _check_ours(folder: int, path: Path, option: str) -> None:
-    """Raise UsageError if a folder holds something that is in the way of our files, or is moved with them."""
-    _check_kinds(folder, path, option, lambda name: name == LOCK or is_file_name(name), is_folder_name)
-    for name in files.folder_names(folder, is_folder_name):
-        with files.open_folder(name, folder) as inner:
-            for other in os.listdir(inner):  # noqa: PTH208
-                if not is_file_name(other) and not is_folder_name(other):
-                    raise UsageError(f"{path / name / other} is in a folder of this program; move it away")
-            _check_ours(inner, path / name, option)
-
-
-def _check_kinds(
-    folder: int, path: Path, option: str, is_file: files.Wanted, is_folder: files.Wanted
-) -> None:
-    """Raise UsageError if something that has a name of ours is of another kind."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            kind = "a file" if is_file(entry.name) else "a folder" if is_folder(entry.name) else None
-            if kind not in (None, found := _kind_of(entry)):
-                raise UsageError(
-                    f"{path / entry.name} is {found}, not {kind} of this program; "
-                    f"move it, or choose another {option}"
-                )
-
-
-def _kind_of(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
-        return "a symbolic link"
-    return "a folder" if entry.is_dir() else "a file" if entry.is_file() else "a pipe or a device"
-
-
 @contextmanager
-def _locked(path: Path, option: str, prepare: _Prepare | None = None) -> Iterator[int]:
-    """Make, prepare and lock a folder, and hold it open; at the end remove what was made and is empty."""
+def _locked(path: Path, option: str, check: Callable[[int], None]) -> Iterator[int]:
+    """Make, check and lock a folder, and hold it open; at the end remove what was made and is empty."""
     real = Path(os.path.realpath(path))  # a link that the user names is followed once
     with ExitStack() as stack:
         try:
             made = [folder for folder in (real, *real.parents) if not folder.exists()]
+            stack.callback(_remove_empty, made)
             real.mkdir(parents=True, exist_ok=True)
             folder = stack.enter_context(files.open_folder(real))
-            if prepare is not None:
-                prepare(folder, path, option)
-            lock = _open_lock(folder, path, option)
+            check(folder)
+            stack.callback(os.close, _open_lock(folder, path, option))
         except OSError as error:
             raise UsageError(f"{option} {path}: {error.strerror}") from None
-        try:
-            yield folder
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(LOCK, dir_fd=folder)
-            os.close(lock)
-            for each in made:
-                with suppress(OSError):  # not empty: it holds results
-                    each.rmdir()
+        stack.callback(_unlock, folder)
+        yield folder
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # not empty: it holds results
+            folder.rmdir()
+
+
+def _unlock(folder: int) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(LOCK, dir_fd=folder)
 
 
 def _open_lock(folder: int, path: Path, option: str) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 from common.errors import OutputLostError, StaleAttemptError
 from common.model import Attempt, RecordFormat, Stage
 from common.store.attempt import CHUNK_BYTES, AttemptFiles, check_undamaged
+from common.store.checks import take_folder
 from common.store.files import folder_names, make_folder, open_folder, remove_files, remove_folder, walk
-from common.store.folders import take_folder
 from common.store.names import (
     CACHE,
     ITERATION_FOLDER,

@@ -21,7 +21,6 @@ def check_places(
     """
     if not config.input.is_address:
         _check_input(Path(config.input.input), data_dir, results)
-    data_dir.check(results)
     taken = list(_taken(config, data_dir, [*results, *reserved]))
     for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
         if path is None:

@@ -58,7 +58,7 @@ def open_source(
     data_dir = DataDir(config.output.data_dir)
     check_places(config, data_dir, file_names, reserved_names)
     labels = None if config.labels is None else resolve(config.labels)
-    with data_dir.locked(), ExitStack() as stack:
+    with data_dir.locked(file_names), ExitStack() as stack:
         yield Source(data_dir, engine.open_input(config, stack), engine, labels)
 
 

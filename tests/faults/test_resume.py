@@ -351,7 +351,7 @@ def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: st
         (rb'"iteration": \d+', b'"iteration": ' + b"[" * 90_000 + b"]" * 90_000),
         (rb'"shift": [^,]+', b'"shift": "far"'),
         (rb'"shape": \[3, 2\]', b'"shape": [2, 3]'),
-        (rb'"n_iter": (\d+)', rb'"n_iter": -\1'),
+        (rb'"n_iter": (\d+)', rb'"n_iter": 9\1'),
         (rb'"digest": "', b'"digest": "no hex'),
         (rb'"--k": "3"', b'"--k": ["3"]'),
     ],

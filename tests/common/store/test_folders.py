@@ -128,16 +128,25 @@ def test_the_outputs_of_an_earlier_run_are_set_aside_alone(tmp_path: Path) -> No
     [
         ("file", "File exists"),
         ("file/data", "Not a directory"),
-        ("locked", "Is a directory"),
         ("x" * 300, "File name too long"),
     ],
-    ids=["file", "below_a_file", "lock_folder", "long_name"],
+    ids=["file", "below_a_file", "long_name"],
 )
 def test_refuses_what_cannot_be_a_folder(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "locked" / ".lock").mkdir(parents=True)
     assert refusal(tmp_path / name) == f"--data-dir {tmp_path / name}: {what}"
     assert tree(tmp_path) == ["file"]
+
+
+def test_refuses_what_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    advice = "move it, or choose another --data-dir"
+    assert refusal(tmp_path) == f"{tmp_path}/.lock is a folder, not a file of this program; {advice}"
+    (tmp_path / ".lock").rmdir()
+    (tmp_path / ".lock").write_bytes(b"\xff theirs")
+    what = "is not a lock of this program; choose another --data-dir"
+    assert refusal(tmp_path) == f"{tmp_path}/.lock {what}"
+    assert (tmp_path / ".lock").read_bytes() == b"\xff theirs"
 
 
 def test_a_worker_holds_its_folder_while_it_stores_files(tmp_path: Path) -> None:
