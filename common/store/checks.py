@@ -45,7 +45,9 @@ def is_in_marked(path: Path) -> bool:
 
 def _check_marked(folder: int, path: Path, option: str) -> None:
     if not is_marked(folder) and os.listdir(folder):
-        what = f"{path} was not made by this program: it holds files, but no {MARKER}"
+        what = (
+            f"{path} holds files, but not our {MARKER}: another program, or an earlier version, has made it"
+        )
         raise UsageError(f"{what}; move it, or choose another {option}")
 
 

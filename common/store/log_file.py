@@ -1,6 +1,7 @@
 """The file of --dump: one run alone writes it; what was there comes back if that run is refused."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from common.errors import UsageError
@@ -30,7 +31,6 @@ class LogFile:
             self._hold(append)
         except OSError as error:
             self.restore()
-            self.close()
             raise UsageError(f"{self._option}: {error.strerror}") from None
 
     def _hold(self, append: bool) -> None:
@@ -63,17 +63,20 @@ class LogFile:
         os.rename(name, to, src_dir_fd=self._held[0], dst_dir_fd=self._held[0])
 
     def restore(self) -> None:
-        """Put back what was there before."""
-        if self._earlier is not None:
-            self._rename(self._earlier, self._name)
-        elif self._is_new:
-            os.unlink(self._name, dir_fd=self._held[0])
+        """Put back what was there before, and let others write it."""
+        with suppress(FileNotFoundError):
+            if self._earlier is not None:
+                self._rename(self._earlier, self._name)
+            elif self._is_new:
+                os.unlink(self._name, dir_fd=self._held[0])
         self._earlier, self._is_new = None, False
+        self.close()
 
     def discard_earlier(self) -> None:
         """Remove what was there before: the new file counts now."""
         if self._earlier is not None:
-            os.unlink(self._earlier, dir_fd=self._held[0])
+            with suppress(FileNotFoundError):
+                os.unlink(self._earlier, dir_fd=self._held[0])
         self._earlier = None
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """The previous run's files: set aside while a new run begins, restored if the new run is refused."""
 
+from contextlib import suppress
+
 from common.errors import UsageError
 from common.store.folders import DataDir
 from common.store.log_file import LogFile
@@ -34,6 +36,7 @@ class PreviousRun:
     def discard(self) -> None:
         """Remove them: the new run has written its first checkpoint, or has ended."""
         if self.is_kept:
-            self._data_dir.discard_set_aside()
-            self._log_file.discard_earlier()
-        self.is_kept = False
+            self.is_kept = False
+            with suppress(OSError):  # the next run does it
+                self._data_dir.discard_set_aside()
+                self._log_file.discard_earlier()

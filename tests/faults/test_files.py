@@ -166,7 +166,10 @@ def test_a_link_in_a_workers_folder_is_named_and_not_followed(tmp_path: Path, na
 def test_a_folder_without_our_mark_is_left_alone(tmp_path: Path, name: str, others: dict[str, str]) -> None:
     make(tmp_path / "data" / name, others)
     line = refusal(tmp_path, *INLINE)
-    assert line.startswith(f"data/{name} was not made by this program: it holds files, but no .mapreduce")
+    assert line == (
+        f"data/{name} holds files, but not our .mapreduce: another program, or an earlier version, has made "
+        "it; move it, or choose another --data-dir"
+    )
 
 
 def test_what_is_no_folder_or_no_lock_of_ours(tmp_path: Path) -> None:
@@ -424,7 +427,7 @@ class Planter:
 
     def clear_the_way(self, line: str) -> None:
         """Move away what an error line names, as a person would."""
-        found = re.match(r"Error: (data\S*) (is|was) ", line)
+        found = re.match(r"Error: (data\S*) (is|holds) ", line)
         assert found, line
         path = self.folder / found[1]
         assert path in self.planted or any(path in each.parents for each in self.planted), line
