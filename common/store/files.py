@@ -105,7 +105,10 @@ def _create_temporary(name: str, folder: int) -> tuple[str, int]:
     while True:
         temporary = temporary_name(name)
         lock = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
-        if lock_file(lock) and is_named(temporary, folder, lock):
+        is_mine = True
+        with suppress(OSError):  # a file system without locks: nothing is taken for a leftover there
+            is_mine = lock_file(lock)
+        if is_mine and is_named(temporary, folder, lock):
             return temporary, lock
         os.close(lock)  # another run took it for a leftover before it was locked
 

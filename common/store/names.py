@@ -4,6 +4,10 @@ import re
 
 from common.model import RecordFormat, Role
 
+CENTROIDS = "centroids.txt"
+COUNTS = "counts.csv"
+RESULTS = (CENTROIDS, COUNTS)
+"""The results of our algorithms, which no other output replaces, whatever a run is about."""
 MAP_OUTPUT = "map_output"
 REDUCE_OUTPUT = "output"
 MANIFEST = "manifest.txt"

@@ -70,9 +70,6 @@ class Algorithm(ABC, Generic[_Result]):
     file_names: ClassVar[tuple[str, ...]] = ()
     """The names of the files that it will publish."""
 
-    reserved_names: ClassVar[tuple[str, ...]] = ()
-    """The names of files of other runs that `--labels` and `--dump` must not take."""
-
     @property
     def iterations(self) -> int:
         """How many iterations it runs at most; 0 if it keeps no checkpoints."""

@@ -8,20 +8,18 @@ from common.errors import UsageError
 from common.formats.dataset import check_readable
 from common.store.files import resolve
 from common.store.folders import DataDir
+from common.store.names import RESULTS
 from master.options.config import RunConfig
 
 
-def check_places(
-    config: RunConfig, data_dir: DataDir, results: Sequence[str], reserved: Sequence[str]
-) -> None:
+def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> None:
     """Refuse, before anything is touched, what cannot be read or written, or would be overwritten.
 
-    `results` are the names of the files that the run will write into the data directory, `reserved` those of
-    others that it must not replace.
+    `results` are the names of the files that the run will write into the data directory.
     """
     if not config.input.is_address:
         _check_input(Path(config.input.input), data_dir, results)
-    taken = list(_taken(config, data_dir, [*results, *reserved]))
+    taken = list(_taken(config, data_dir, [*results, *RESULTS]))
     for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
         if path is None:
             continue

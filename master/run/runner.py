@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Published:
     """Run an algorithm from the opened input to the written result."""
     parameters, iterations = algorithm.parameters(), algorithm.iterations
-    with open_source(config, algorithm.file_names, algorithm.reserved_names) as source:
+    with open_source(config, algorithm.file_names) as source:
         found_input, data_dir = source.file.input, source.data_dir
         algorithm.check(found_input)
         subject = Subject.of(found_input, parameters)

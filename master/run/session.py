@@ -46,17 +46,14 @@ class Session:
 
 
 @contextmanager
-def open_source(
-    config: RunConfig, file_names: Sequence[str] = (), reserved_names: Sequence[str] = ()
-) -> Iterator[Source]:
+def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
     """Check the options, lock the data directory and open the input.
 
-    The files of an earlier run stay as they are. `file_names` are the results that this run will write,
-    `reserved_names` those of others that it must not replace.
+    The files of an earlier run stay as they are. `file_names` are the results that this run will write.
     """
     engine = check_options(config)
     data_dir = DataDir(config.output.data_dir)
-    check_places(config, data_dir, file_names, reserved_names)
+    check_places(config, data_dir, file_names)
     labels = None if config.labels is None else resolve(config.labels)
     with data_dir.locked(file_names), ExitStack() as stack:
         yield Source(data_dir, engine.open_input(config, stack), engine, labels)

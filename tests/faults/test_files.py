@@ -243,6 +243,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("worker/output.txt", "is in a worker's folder; choose another file"),
         ("data/centroids.txt", "would overwrite the result"),
         ("again/centroids.txt", "would overwrite the result"),
+        ("data/counts.csv", "would overwrite the result"),
         ("hard_centroids.txt", "would overwrite the result"),
         ("points.txt", "would overwrite the input"),
         ("hard_points.txt", "would overwrite the input"),

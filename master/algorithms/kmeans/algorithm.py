@@ -12,12 +12,12 @@ from common.jobs.centroids import Label
 from common.jobs.engine import Engine
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
+from common.store.names import CENTROIDS
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
 
-_CENTROIDS_FILE = "centroids.txt"
 _SHOWN_SIZES = 20
 
 
@@ -27,7 +27,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     config: KMeansConfig
 
-    file_names: ClassVar = (_CENTROIDS_FILE,)
+    file_names: ClassVar = (CENTROIDS,)
 
     @property
     def iterations(self) -> int:
@@ -73,7 +73,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         content = encode_vectors(result.centroids)
         return Published(
             summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
-            files=(ResultFile(_CENTROIDS_FILE, "the centroids, one a line", content),),
+            files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
             labels=Labelling(Label(), {"centroids": result.centroids}),
         )
 
@@ -83,8 +83,6 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
     """Label the rows by given centroids; the result is the labels, and how good they are."""
 
     centroids: FloatArray
-
-    reserved_names: ClassVar = (_CENTROIDS_FILE,)
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""

@@ -9,16 +9,15 @@ from common.events.log import Log
 from common.jobs.engine import Engine
 from common.jobs.wordcount import WordCount
 from common.model import Input
+from common.store.names import COUNTS
 from master.algorithms.base import Algorithm, Checkpoints, Published, ResultFile
-
-_COUNTS_FILE = "counts.csv"
 
 
 @dataclass(frozen=True)
 class WordCountAlgorithm(Algorithm[dict[str, int]]):
     """Count how often each word occurs; the result is counts.csv."""
 
-    file_names: ClassVar = (_COUNTS_FILE,)
+    file_names: ClassVar = (COUNTS,)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> dict[str, int]:
         """Count; return each word's number of occurrences.
@@ -33,5 +32,5 @@ class WordCountAlgorithm(Algorithm[dict[str, int]]):
         text = io.StringIO()
         ordered = sorted(result.items(), key=lambda pair: (-pair[1], pair[0]))
         csv.writer(text, lineterminator="\n").writerows(ordered)
-        counts = ResultFile(_COUNTS_FILE, "word,count: one word a line", text.getvalue().encode())
+        counts = ResultFile(COUNTS, "word,count: one word a line", text.getvalue().encode())
         return Published(f"{sum(result.values())} words, {len(result)} different ones", files=(counts,))
