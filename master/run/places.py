@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from common.errors import UsageError
 from common.formats.dataset import check_readable
-from common.store.files import resolve
+from common.store.files import resolve, temporary_name
 from common.store.folders import DataDir
 from common.store.names import RESULTS
 from master.options.config import RunConfig
@@ -23,7 +24,10 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
     for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
         if path is None:
             continue
-        _check_writable(option, path)
+        try:
+            _check_writable(option, path)
+        except OSError as error:
+            raise UsageError(f"{option} {path}: {error.strerror}") from None
         for other, what in taken:
             if _is_same(path, other):
                 raise UsageError(f"{option} {path} would overwrite {what}")
@@ -52,7 +56,11 @@ def _taken(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> Iter
 
 def _is_same(path: Path, other: Path) -> bool:
     """Tell whether two paths lead to one file, perhaps by links of any kind."""
-    return resolve(path) == resolve(other) or (path.exists() and other.exists() and path.samefile(other))
+    if resolve(path) == resolve(other):
+        return True
+    with suppress(OSError):  # one is not there
+        return path.samefile(other)
+    return False
 
 
 def _check_writable(option: str, path: Path) -> None:
@@ -63,6 +71,8 @@ def _check_writable(option: str, path: Path) -> None:
         raise UsageError(f"{option} {path}: a folder, not a file")
     if not all(os.access(each, os.W_OK) for each in _written(path, parent)):
         raise UsageError(f"{option} {path}: no permission to write there")
+    if len(os.fsencode(temporary_name(path.name))) > os.pathconf(parent, "PC_NAME_MAX"):
+        raise UsageError(f"{option} {path}: the name is too long")
 
 
 def _written(path: Path, parent: Path) -> Iterator[Path]:

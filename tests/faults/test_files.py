@@ -287,6 +287,14 @@ def test_a_data_directory_in_a_workers_folder(finished: Path) -> None:
         assert line == f"{option} new is where the data directory is; choose another file"
 
 
+@pytest.mark.parametrize("option", ["--labels", "--dump", "--data-dir"])
+def test_a_name_that_is_too_long_is_refused_at_once(tmp_path: Path, option: str) -> None:
+    for name in ["x" * 300, *([] if option == "--data-dir" else ["x" * 250])]:
+        line = refusal(tmp_path, *INLINE, option, name)
+        assert line.startswith(f"{option} {name}: ")
+        assert line.endswith(" too long")
+
+
 def test_two_runs_do_not_share_a_dump(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("dump.txt")
     with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
