@@ -407,7 +407,8 @@ class Planter:
         is_result = path == self.folder / "data" / "centroids.txt"
         is_in_marked = any((parent / ".mapreduce").exists() for parent in path.parents)
         ours = is_result or (is_in_marked and (is_file_name(path.name) or is_folder_name(path.name)))
-        kind = self.rng.choice(["link", "folder" if is_file_name(path.name) else "file"] if ours else KINDS)
+        other = "file" if is_folder_name(path.name) else "folder"
+        kind = self.rng.choice(["link", other] if ours else KINDS)
         if path == self.folder / "data" / "checkpoints":  # as a file it costs what is to be resumed
             kind = "link"
         if kind == "link":
