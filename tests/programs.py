@@ -21,6 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "input" / "points.txt"
 SAMPLE_CENTROIDS = "-0.17500000000000002,8.141666666666667\n9.547368421052632,1.0473684210526315\n"
 
+_WHOLE_PATH = """
+def whole_path(path):
+    arguments = getattr(sys, 'orig_argv', [])
+    if '--folder' not in arguments or not isinstance(path, str) or not path.startswith(('.', *NAMES)):
+        return path
+    return os.path.join(arguments[arguments.index('--folder') + 1], path)
+NAMES = ('map_output', 'partition_', 'output', 'manifest', 'task_', 'iteration_', 'job_')
+"""
+
 _Value = TypeVar("_Value")
 
 
@@ -44,13 +53,16 @@ def environment_with_hook(folder: Path, *hooks: str) -> dict[str, str]:
     """Return an environment where Python runs some statements at each audit event.
 
     They may use `event`, `arguments`, `errno`, `os` and `time`, and may raise: then what was about to happen
-    fails. So a disk's errors are injected without privileges. See also `tests.moments`.
+    fails. So a disk's errors are injected without privileges. A worker names its files from its folder, which
+    it holds open: `arguments` of `open` have the whole path. See also `tests.moments`.
     """
     (folder / "hook").mkdir()
     body = textwrap.indent("\n".join(hooks), "    ")
     (folder / "hook" / "sitecustomize.py").write_text(
-        "import errno, os, sys, time\ncounts = {}\n"
-        f"def hook(event, arguments):\n{body}\nsys.addaudithook(hook)\n"
+        f"import errno, os, sys, time\ncounts = {{}}\n{_WHOLE_PATH}"
+        "def hook(event, arguments):\n"
+        "    if event == 'open': arguments = (whole_path(arguments[0]), *arguments[1:])\n"
+        f"{body}\nsys.addaudithook(hook)\n"
     )
     paths = f"{folder / 'hook'}{os.pathsep}{ROOT}"
     return environment() | {"PYTHONPATH": paths}

@@ -27,7 +27,7 @@ class Dump:
             self._file = path.open(mode, encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
             raise UsageError(f"--dump {path}: {error.strerror}") from None
-        self._path, self._lock = path, threading.Lock()
+        self._lock = threading.Lock()
         self.problem: str | None = None
         if torn:
             self.write("")
@@ -46,12 +46,6 @@ class Dump:
         """Write no more."""
         with self._lock, suppress(OSError):
             self._file.close()
-
-    def discard(self) -> None:
-        """Close and remove the file: the run never really began."""
-        self.close()
-        if self._path.is_file() and not self._path.is_symlink():
-            self._path.unlink()
 
 
 def _ends_within_a_line(path: Path) -> bool:

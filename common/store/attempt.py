@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import OutputLostError
@@ -13,6 +12,7 @@ from common.store.names import MANIFEST, SUFFIXES, TEMPORARY
 
 CHUNK_BYTES = 1 << 18
 """The size of a chunk in a gRPC stream that takes the least time: copies of it stay in the cache."""
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class _ChecksummedFile:
@@ -31,11 +31,14 @@ class _ChecksummedFile:
 
 
 class AttemptFiles:
-    """The files that one attempt writes: under temporary names until the commit."""
+    """The files that one attempt writes: under temporary names until the commit.
 
-    def __init__(self, folder: Path, attempt: Attempt, tag: int, kind: RecordFormat) -> None:
+    `place` is the attempt's folder in the node's folder, which is held open: empty, or it ends in a slash.
+    """
+
+    def __init__(self, folder: int, place: str, attempt: Attempt, tag: int, kind: RecordFormat) -> None:
         # Plain strings: a small iteration would spend much of its time on Path objects.
-        self._folder = str(folder)
+        self._folder, self._place = folder, place
         self._end = f".{attempt.stage.sequence}-{attempt.number}-{tag}{TEMPORARY}"
         self._suffix = SUFFIXES[kind]
         self._temporary: dict[str, str] = {}
@@ -43,13 +46,13 @@ class AttemptFiles:
         self.written: dict[str, CommittedFile] = {}
 
     def path(self, name: str) -> str:
-        """Return the path of a file after the commit."""
-        return f"{self._folder}/{name}{self._suffix}"
+        """Return the path of a file after the commit, from the node's folder."""
+        return f"{self._place}{name}{self._suffix}"
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
-        self._temporary[name] = path = f"{self._folder}/.{name}{self._suffix}{self._end}"
-        with open(path, "wb") as file:  # noqa: PTH123
+        self._temporary[name] = path = f"{self._place}.{name}{self._suffix}{self._end}"
+        with self._create(path) as file:
             checked = _ChecksummedFile(file)
             records.write(checked, positions)
         count = len(records) if positions is None else len(positions)
@@ -58,16 +61,22 @@ class AttemptFiles:
 
     def commit(self) -> None:
         """Give the files their names, and the manifest its own last."""
-        manifest = f"{self._folder}/{MANIFEST}"
+        manifest = f"{self._place}{MANIFEST}"
         with suppress(FileNotFoundError):
-            os.unlink(manifest)  # noqa: PTH108
+            os.unlink(manifest, dir_fd=self._folder)
         for name in list(self._temporary):
-            os.replace(self._temporary[name], self.path(name))  # noqa: PTH105
+            self._rename(self._temporary[name], self.path(name))
             del self._temporary[name]
-        temporary = f"{self._folder}/.{MANIFEST}{self._end}"
-        with open(temporary, "wb") as out:  # noqa: PTH123
+        temporary = f"{self._place}.{MANIFEST}{self._end}"
+        with self._create(temporary) as out:
             out.write(self._manifest())
-        os.replace(temporary, manifest)  # noqa: PTH105
+        self._rename(temporary, manifest)
+
+    def _create(self, path: str) -> BinaryIO:
+        return os.fdopen(os.open(path, _NEW_FILE, 0o666, dir_fd=self._folder), "wb")
+
+    def _rename(self, path: str, to: str) -> None:
+        os.replace(path, to, src_dir_fd=self._folder, dst_dir_fd=self._folder)
 
     def _manifest(self) -> bytes:
         """Return a line about the attempt, then a line for each file that begins with its name."""
@@ -84,7 +93,8 @@ class AttemptFiles:
     def remove(self) -> None:
         """Remove the files that were not committed."""
         for path in self._temporary.values():
-            Path(path).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(path, dir_fd=self._folder)
 
 
 def check_undamaged(file: BinaryIO, name: str, content: CommittedFile) -> None:

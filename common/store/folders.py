@@ -1,34 +1,47 @@
 """The run's folder and a worker's own: where things are, who holds the lock, and cleaning up."""
 
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from common.errors import DataDirInUseError, UsageError
 from common.model import Role
-from common.store.files import remove
+from common.store import files
+from common.store.checks import check_folders, check_kinds, check_ours, is_in_marked, take_folder
 from common.store.names import (
     CACHE,
+    CHECKPOINTS,
     JOB_FOLDER,
     LOCK,
+    MARKER,
     SET_ASIDE,
-    TEMPORARY,
     checkpoint_name,
     is_checkpoint_name,
+    is_file_name,
+    is_folder_name,
     is_node_name,
+    is_set_aside_name,
+    is_temporary_name,
     node_name,
+    set_aside_name,
 )
+
+_OPTION = "--data-dir"
+_NODES = [f"{role}s" for role in Role]
+_CLAIMS = {LOCK: "the lock of a run", MARKER: "the mark of a folder", CHECKPOINTS: "among the checkpoints"}
+"""What is ours in the data directory besides the results and the workers' folders."""
 
 
 class DataDir:
-    """The run's folder, as the master sees it."""
+    """The run's folder, as the master sees it: `root` is what the user calls it, `real` where it is."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.checkpoints = root / "checkpoints"
+        self.real = Path(os.path.realpath(root))
+        self.checkpoints = root / CHECKPOINTS
 
     def result(self, name: str) -> Path:
         """Return the path of a result of the run."""
@@ -40,19 +53,28 @@ class DataDir:
 
     def checkpoint_files(self) -> list[Path]:
         """Return the existing checkpoints, the newest first."""
-        files = [path for path in self.checkpoints.glob("*") if is_checkpoint_name(path.name)]
-        return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        found: list[str] = []
+        with suppress(OSError), files.open_folder(self.real / CHECKPOINTS) as folder:
+            found = files.file_names(folder, is_checkpoint_name)
+        return sorted(map(self.checkpoints.joinpath, found), key=lambda path: -path.lstat().st_mtime_ns)
+
+    def write_checkpoint(self, iteration: int, content: bytes) -> None:
+        """Write an iteration's checkpoint."""
+        with files.open_folder(self.real) as root:
+            files.make_folder(CHECKPOINTS, root)
+            with files.open_folder(CHECKPOINTS, root) as folder:
+                take_folder(folder, self.checkpoints, _OPTION)
+                with files.replacing(checkpoint_name(iteration), folder, durable=True) as file:
+                    file.write(content)
 
     def keep_checkpoints(self, kept: Sequence[Path]) -> None:
         """Remove all other checkpoints and temporary files; nobody may be writing a checkpoint."""
         names = {path.name for path in kept}
-        with suppress(OSError):
-            for path in list(self.checkpoints.iterdir()):
-                ours = is_checkpoint_name(path.name) or path.name.endswith(TEMPORARY)
-                if ours and path.name not in names:
-                    path.unlink()
-            if not kept:
-                self.checkpoints.rmdir()
+        with suppress(OSError), files.open_folder(self.real) as root:
+            for _, folder in files.marked_folders(root, CHECKPOINTS.__eq__):
+                files.remove_files(folder, lambda name: is_file_name(name) and name not in names)
+                files.unmark_if_empty(folder)
+            os.rmdir(CHECKPOINTS, dir_fd=root)
 
     def nodes(self, role: Role) -> Path:
         """Return the folder of all workers of a role."""
@@ -60,28 +82,54 @@ class DataDir:
 
     def node(self, role: Role, index: int) -> Path:
         """Return a worker's folder."""
-        return self.nodes(role).resolve() / node_name(role, index)
+        return self.real / f"{role}s" / node_name(role, index)
 
-    def node_folders(self) -> list[Path]:
-        """Return the workers' folders that exist."""
-        folders = [path for role in Role for path in self.nodes(role).glob("*")]
-        return [path for path in folders if is_node_name(path.name) and path.is_dir()]
+    def claim(self, path: Path) -> str:
+        """Say what of ours a resolved path leads to; empty if nothing."""
+        if path in (self.real, *self.real.parents):
+            return "where the data directory is"
+        top = path.relative_to(self.real).parts[0] if path.is_relative_to(self.real) else ""
+        is_in_node = top in _NODES or (top not in _CLAIMS and is_in_marked(path))
+        return "in a worker's folder" if is_in_node else _CLAIMS.get(top, "")
 
-    def holds(self, path: Path) -> bool:
-        """Tell whether a file lies in a worker's folder."""
-        real = Path(os.path.realpath(path))
-        return any(Path(os.path.realpath(node)) in real.parents for node in self.node_folders())
+    def set_aside_outputs(self) -> None:
+        """Move what the previous run's workers have left into folders beside theirs."""
+        self.discard_set_aside()  # of a run that was killed
+        for nodes in self._nodes():
+            for name, node in files.marked_folders(nodes, is_node_name):
+                clean_after_run(node)
+                files.make_folder(set_aside_name(name), nodes)
+                with files.open_folder(set_aside_name(name), nodes) as aside:
+                    files.mark(aside)
+                    _move(node, aside)
 
-    def remove_nodes(self) -> None:
-        """Remove the workers' folders of an earlier run."""
-        for node in self.node_folders():
-            remove(node)
-        for role in Role:
-            with suppress(OSError):  # missing, or it holds files that are not ours
-                self.nodes(role).rmdir()
+    def restore_outputs(self) -> None:
+        """Move all of it back, in place of what is there now."""
+        for nodes in self._nodes():
+            for name, _ in files.marked_folders(nodes, is_node_name):
+                files.remove_folder(name, nodes)
+            for name, aside in files.marked_folders(nodes, is_set_aside_name):
+                files.make_folder(original := name[1:].removesuffix(SET_ASIDE), nodes)
+                with files.open_folder(original, nodes) as node:
+                    files.mark(node)
+                    _move(aside, node)
+        self.discard_set_aside()
+
+    def discard_set_aside(self) -> None:
+        """Remove it: the new run's files count."""
+        for nodes in self._nodes():
+            for name, _ in files.marked_folders(nodes, is_set_aside_name):
+                files.remove_folder(name, nodes)
+
+    def _nodes(self) -> Iterator[int]:
+        """Yield the folders of the workers' folders."""
+        with files.open_folder(self.real) as root:
+            for name in files.folder_names(root, _NODES.__contains__):
+                with files.open_folder(name, root) as nodes:
+                    yield nodes
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, results: Sequence[str] = ()) -> Iterator[None]:
         """Hold the folder for this process alone; at the end remove what only the run needed.
 
         Raises
@@ -89,17 +137,38 @@ class DataDir:
         DataDirInUseError
             Another process holds it; the text has its process id.
         UsageError
-            The folder can't be made or written to.
+            The folder can't be made or written to, or something that is not ours stands where the run, with
+            results of these names, writes or removes files.
         """
-        with _locked(self.root, "--data-dir"):
+        with _locked(self.root, _OPTION, partial(self._check, results)) as root:
             try:
                 yield
             finally:
-                for role in Role:
-                    for folder in self.nodes(role).glob(f".*{SET_ASIDE}"):  # of a run killed as it began
-                        remove(folder)
-                for node in self.node_folders():
-                    clean_after_run(node)
+                with suppress(OSError):
+                    self._clean(root)
+
+    def _check(self, results: Sequence[str], root: int) -> None:
+        if is_in_marked(self.real / LOCK):
+            raise UsageError(f"{_OPTION} {self.root} is in a worker's folder; choose another")
+        check_kinds(root, {LOCK, *results}.__contains__, _NODES.__contains__, self.root, _OPTION)
+        if self.checkpoints.is_symlink() or self.checkpoints.is_dir():
+            check_folders(root, CHECKPOINTS.__eq__, self.root, _OPTION)
+        for name in files.folder_names(root, _NODES.__contains__):
+            with files.open_folder(name, root) as nodes:
+                check_folders(nodes, is_node_name, self.root / name, _OPTION)
+                check_folders(nodes, is_set_aside_name, self.root / name, _OPTION)
+
+    def _clean(self, root: int) -> None:
+        self.discard_set_aside()  # of a run that was killed as it began
+        for nodes in self._nodes():
+            for name, node in files.marked_folders(nodes, is_node_name):
+                clean_after_run(node)
+                files.unmark_if_empty(node)
+                with suppress(OSError):  # not empty
+                    os.rmdir(name, dir_fd=nodes)
+        for name in _NODES:
+            with suppress(OSError):  # missing, or not empty
+                os.rmdir(name, dir_fd=root)
 
 
 @contextmanager
@@ -111,58 +180,77 @@ def locked_worker_folder(folder: Path) -> Iterator[None]:
     Raises
     ------
     DataDirInUseError, UsageError
-        As `DataDir.locked`.
+        As `DataDir.locked`; or it holds files, but has not our mark.
     """
-    with _locked(folder, "--folder"):
-        clean_after_run(folder)
+    option = "--folder"
+    with _locked(folder, option, partial(check_ours, path=folder, option=option)) as opened:
+        files.mark(opened)
+        clean_after_run(opened)
         try:
             yield
         finally:
-            clean_after_run(folder)
+            clean_after_run(opened)
+            files.unmark_if_empty(opened)
 
 
-def clean_after_run(node: Path) -> None:
+def clean_after_run(node: int) -> None:
     """Remove a worker's cache, temporary files and the folders of jobs outside the iterations."""
-    remove(node / CACHE)
-    for path in [*node.rglob(f".*{TEMPORARY}"), *node.glob(f"{JOB_FOLDER}*")]:
-        remove(path)
+    for folder in files.walk(node):
+        files.remove_files(folder, is_temporary_name)
+    for name in files.folder_names(node, lambda name: name == CACHE or name.startswith(JOB_FOLDER)):
+        files.remove_folder(name, node)
+
+
+def _move(source: int, target: int) -> None:
+    """Move our files from one folder to another."""
+    ours = files.file_names(source, is_file_name) + files.folder_names(source, is_folder_name)
+    for name in ours:
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
 
 
 @contextmanager
-def _locked(folder: Path, option: str) -> Iterator[None]:
-    """Make and lock a folder; at the end remove the folders made for it that are empty."""
-    try:
-        root = folder.resolve()
-        made = [path for path in (root, *root.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _open_lock(folder / LOCK, option)
-    except OSError as error:
-        raise UsageError(f"{option} {folder}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        (folder / LOCK).unlink(missing_ok=True)
-        lock.close()
-        for path in made:
-            with suppress(OSError):  # not empty: it holds results
-                path.rmdir()
+def _locked(path: Path, option: str, check: Callable[[int], None]) -> Iterator[int]:
+    """Make, check and lock a folder, and hold it open; at the end remove what was made and is empty."""
+    real = Path(os.path.realpath(path))  # a link that the user names is followed once
+    with ExitStack() as stack:
+        try:
+            made = [folder for folder in (real, *real.parents) if not folder.exists()]
+            stack.callback(_remove_empty, made)
+            real.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(files.open_folder(real))
+            check(folder)
+            stack.callback(os.close, _open_lock(folder, path, option))
+        except OSError as error:
+            raise UsageError(f"{option} {path}: {error.strerror}") from None
+        stack.callback(_unlock, folder)
+        yield folder
 
 
-def _open_lock(path: Path, option: str) -> BinaryIO:
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # not empty: it holds results
+            folder.rmdir()
+
+
+def _unlock(folder: int) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(LOCK, dir_fd=folder)
+
+
+def _open_lock(folder: int, path: Path, option: str) -> int:
     """Open and lock a file; another process may remove it meanwhile, then try again."""
     while True:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = file.read(20).decode().strip()
-            file.close()
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644, dir_fd=folder)
+        is_free = files.lock_file(lock)
+        owner = re.fullmatch(rb"([0-9]{0,20})\n?", os.read(lock, 30))
+        if is_free and owner and files.is_named(LOCK, folder, lock):
+            os.truncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            return lock
+        os.close(lock)
+        if owner is None:
+            raise UsageError(f"{path / LOCK} is not a lock of this program; choose another {option}")
+        if not is_free:
             raise DataDirInUseError(
-                f"{path.parent} is in use by process {owner}; wait for it, or choose another {option}"
-            ) from None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                file.truncate(0)
-                file.write(f"{os.getpid()}\n".encode())
-                return file
-        file.close()
+                f"{path} is in use by process {owner[1].decode()}; wait for it, or choose another {option}"
+            )

@@ -3,15 +3,28 @@
 import itertools
 import os
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import OutputLostError, StaleAttemptError
 from common.model import Attempt, RecordFormat, Stage
 from common.store.attempt import CHUNK_BYTES, AttemptFiles, check_undamaged
-from common.store.files import remove
-from common.store.names import CACHE, ITERATION_FOLDER, JOB_FOLDER, LOCK, MANIFEST, TASK_FOLDER, TEMPORARY
+from common.store.checks import take_folder
+from common.store.files import folder_names, make_folder, open_folder, remove_files, remove_folder, walk
+from common.store.names import (
+    CACHE,
+    ITERATION_FOLDER,
+    JOB_FOLDER,
+    MANIFEST,
+    TASK_FOLDER,
+    is_folder_name,
+    is_output_name,
+    is_temporary_name,
+)
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW
 
 
 class NodeStore:
@@ -21,7 +34,7 @@ class NodeStore:
     """
 
     def __init__(self, folder: Path, index: int, epoch: int = 0) -> None:
-        self._folder = folder
+        self._cache = folder / CACHE
         self._home_task = index - 1
         self._epoch = epoch
         self._stage = Stage(0, "")
@@ -29,8 +42,10 @@ class NodeStore:
         self._committed: dict[int, AttemptFiles] = {}
         self._lock = threading.Lock()
         self._tags = itertools.count(1)
-        (folder / CACHE).mkdir(parents=True, exist_ok=True)
-        clean_before_run(folder)
+        self._folder = _open_node(folder)
+        weakref.finalize(self, os.close, self._folder)
+        clean_before_run(self._folder)
+        make_folder(CACHE, self._folder)
 
     @contextmanager
     def attempt(
@@ -45,9 +60,9 @@ class NodeStore:
         """
         with self._lock:
             self._begin(attempt, keep_iterations)
-            folder = self._task_folder(attempt, keep_iterations)
-        folder.mkdir(parents=True, exist_ok=True)
-        files = AttemptFiles(folder, attempt, next(self._tags), kind)
+            place = self._place(attempt, keep_iterations)
+        self._make(place)
+        files = AttemptFiles(self._folder, place, attempt, next(self._tags), kind)
         try:
             yield files
             with self._lock:
@@ -75,19 +90,20 @@ class NodeStore:
                 raise OutputLostError(
                     f"{name} of task {attempt.task + 1}, attempt {attempt.number} is not here"
                 )
-            path = Path(files.path(name))
-            with _lost(path):
-                file = path.open("rb", buffering=0)
-        with file, _lost(path):
+            path = files.path(name)
+            shown = path.rpartition("/")[2]
+            with _lost(shown):
+                file = os.fdopen(os.open(path, _READ, dir_fd=self._folder), "rb", buffering=0)
+        with file, _lost(shown):
             if verify:
-                check_undamaged(file, path.name, files.written[name])
+                check_undamaged(file, shown, files.written[name])
             file.seek(offset)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def cached(self, split: int, what: str) -> Path:
         """Return the path of a file computed from a split, kept for later stages and processes."""
-        return self._folder / CACHE / f"split_{split + 1}_{what}"
+        return self._cache / f"split_{split + 1}_{what}"
 
     def _begin(self, attempt: Attempt, keep_iterations: bool) -> None:
         if attempt.stage.epoch != self._epoch:
@@ -107,43 +123,62 @@ class NodeStore:
 
     def _remove_earlier_stages(self, *, iterations: bool) -> None:
         """Remove the files of jobs outside the iterations, and those of the last iteration if asked."""
-        for entry in list(os.scandir(self._folder)):
-            of_iteration = entry.is_file() or entry.name.startswith(TASK_FOLDER)
-            if entry.name.startswith(JOB_FOLDER) or (iterations and of_iteration and entry.name != LOCK):
-                remove(Path(entry))
+        removed = (JOB_FOLDER, TASK_FOLDER) if iterations else (JOB_FOLDER,)
+        for name in folder_names(
+            self._folder, lambda name: name.startswith(removed) and is_folder_name(name)
+        ):
+            remove_folder(name, self._folder)
+        if iterations:
+            remove_files(self._folder, lambda name: is_output_name(name) or is_temporary_name(name))
 
-    def _task_folder(self, attempt: Attempt, keep_iterations: bool) -> Path:
-        folder, iteration = self._folder, attempt.stage.iteration
+    def _place(self, attempt: Attempt, keep_iterations: bool) -> str:
+        """Return the attempt's folder in this one: empty, or it ends in a slash."""
+        place, iteration = "", attempt.stage.iteration
         if iteration is None:
-            folder /= f"{JOB_FOLDER}{attempt.stage.job}"
+            place = f"{JOB_FOLDER}{attempt.stage.job}/"
         elif keep_iterations:
-            folder /= f"{ITERATION_FOLDER}{iteration}"
-        return folder if attempt.task == self._home_task else folder / f"{TASK_FOLDER}{attempt.task + 1}"
+            place = f"{ITERATION_FOLDER}{iteration}/"
+        return place if attempt.task == self._home_task else f"{place}{TASK_FOLDER}{attempt.task + 1}/"
+
+    def _make(self, place: str) -> None:
+        made = ""
+        for name in place.split("/")[:-1]:
+            make_folder(f"{made}{name}", self._folder)
+            made = f"{made}{name}/"
 
 
-def clean_before_run(node: Path) -> None:
-    """Remove what a killed worker left in its folder: temporary files, and files that no manifest lists."""
-    for temporary in (node / CACHE).glob(f".*{TEMPORARY}"):
-        remove(temporary)
-    for folder in (node, *(path for path in node.rglob("*") if path.is_dir())):
-        if folder.name != CACHE:
-            _remove_unlisted(folder)
+def _open_node(folder: Path) -> int:
+    """Open a worker's folder, its own from now on, and hold it open."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open_folder(folder.parent) as parent:
+        make_folder(folder.name, parent)
+        with open_folder(folder.name, parent) as opened:
+            take_folder(opened, folder, "--folder")
+            return os.dup(opened)
 
 
-def _remove_unlisted(folder: Path) -> None:
-    listed = {LOCK, MANIFEST}
-    with suppress(FileNotFoundError):
-        lines = (folder / MANIFEST).read_text("utf-8", "replace").splitlines()
-        listed |= {line.split(" ")[0] for line in lines[1:]}
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in listed:
-            remove(path)
+def clean_before_run(node: int) -> None:
+    """Remove what a killed worker left in its folder: temporary files, and outputs that no manifest lists."""
+    for folder in walk(node):
+        listed = {MANIFEST, *_listed(folder)}
+        remove_files(folder, is_temporary_name)
+        remove_files(folder, lambda name: is_output_name(name) and name not in listed)  # noqa: B023
+
+
+def _listed(folder: int) -> list[str]:
+    """Return the names of the files that a folder's manifest lists."""
+    try:
+        manifest = os.open(MANIFEST, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return []
+    with os.fdopen(manifest, encoding="utf-8", errors="replace") as file:
+        return [line.split(" ")[0] for line in file.read().splitlines()[1:]]
 
 
 @contextmanager
-def _lost(path: Path) -> Iterator[None]:
+def _lost(name: str) -> Iterator[None]:
     """Turn an error of the system in reading a file into an OutputLostError."""
     try:
         yield
     except OSError as error:
-        raise OutputLostError(f"{path.name}: {error.strerror}") from error
+        raise OutputLostError(f"{name}: {error.strerror}") from error

@@ -16,6 +16,7 @@ from common.errors import MapReduceError, UsageError, printable, refusals_in_one
 from common.model import Role
 from common.rpc.address import SOCKET, WILDCARDS, socket_beside, split_address
 from common.rpc.credentials import HOW_TO_MAKE, Certificates
+from common.store.files import resolve
 from common.store.folders import locked_worker_folder
 from common.worker.lifeline import Lifeline, new_token
 from common.worker.member import Member, Settings
@@ -115,7 +116,7 @@ def _by_hand(role: Role, given: _Options) -> Settings:
         certificates=certificates,
         listen=f"{own}:{own_port}",
         address=f"{address}:{address_port}",
-        folder=given.folder.absolute(),
+        folder=resolve(given.folder),
         data_root=(given.data_root or Path()).resolve(),
         token=new_token(),
     )

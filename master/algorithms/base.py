@@ -69,9 +69,6 @@ class Algorithm(ABC, Generic[_Result]):
     file_names: ClassVar[tuple[str, ...]] = ()
     """The names of the files that it will publish."""
 
-    reserved_names: ClassVar[tuple[str, ...]] = ()
-    """The names of files of other runs that `--labels` and `--dump` must not take."""
-
     @property
     def iterations(self) -> int:
         """How many iterations it runs at most; 0 if it keeps no checkpoints."""
@@ -83,6 +80,9 @@ class Algorithm(ABC, Generic[_Result]):
     def parameters(self) -> dict[str, str]:
         """Return the options that decide the result, as text by name: `--resume` compares them."""
         return {}
+
+    def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
+        """Raise ValueError if it can't have saved this after that iteration; it was read from a file."""
 
     @abstractmethod
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> _Result:

@@ -19,6 +19,7 @@ from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
 from common.records.text import decode
+from common.store.log_file import LogFile
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, EngineRow, check_installed, load_function
@@ -116,11 +117,17 @@ def open_file(
 
 
 @contextmanager
+def _open_dump(path: Path) -> Iterator[Dump]:
+    with closing(LogFile(path)) as file, closing(Dump(file.path, append=True)) as dump:
+        yield dump
+
+
+@contextmanager
 def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
     """Yield a log for a run that keeps no folders."""
     screen = open_screen(quiet=not settings.verbose)
     with (
-        nullcontext() if settings.dump is None else closing(Dump(settings.dump)) as dump,
+        nullcontext() if settings.dump is None else _open_dump(settings.dump) as dump,
         closing(Recorder(dump, screen)) as log,
     ):
         started = RunStarted(

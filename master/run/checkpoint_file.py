@@ -14,22 +14,31 @@ other thread runs meanwhile. So only single numbers are written as such. dump.tx
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import MapReduceError, UsageError
+from common.errors import MapReduceError, UsageError, printable
 from common.formats.unchanged import content_digest
 from common.model import Input
 from common.store.folders import DataDir
 from master.algorithms.base import Progress
 
+CheckProgress: TypeAlias = Callable[[int, Sequence[Progress]], None]
+"""Raises ValueError if this can't be the progress of an algorithm after that iteration."""
+
 _FORMAT = 3
 _TYPES = {"<f8", "<i8"}
+_LARGEST = (1 << 63) - 1
+_LONGEST = 200
+"""Of a reason: a file may hold anything."""
+_Kind = TypeVar("_Kind")
 
 
 class _UnusableError(MapReduceError):
@@ -86,21 +95,54 @@ def encode_checkpoint(iteration: int, subject: Subject, parts: Sequence[Progress
 
 
 def read_checkpoint(path: Path) -> SavedCheckpoint:
-    """Read a checkpoint's file; _UnusableError if it is incomplete or damaged."""
+    """Read a checkpoint's file; _UnusableError if it is incomplete or damaged, or we have not written it."""
     try:
         first, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
         raise _UnusableError(error.strerror or str(error)) from None
     if first != b'{"sha256": "%s"}' % hashlib.sha256(body).hexdigest().encode():
         raise _UnusableError("incomplete or damaged: the checksum does not match")
-    try:
+    with _refusing_others():
         head, *parts = map(json.loads, body.splitlines())
         if head["format"] != _FORMAT:
-            raise _UnusableError(f"written by another version (format {head['format']}, expected {_FORMAT})")
-        subject = Subject(InputIdentity(**head["input"]), head["parameters"])
-        return SavedCheckpoint(path, head["iteration"], subject, tuple(map(_unpack, parts)))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _UnusableError(f"not written by this program: {error!r}") from None
+            raise _UnusableError(
+                f"written by another version (format {head['format']!s:.20}, expected {_FORMAT})"
+            )
+        source = InputIdentity(**head["input"])
+        _check_types(source)
+        parameters = {_typed(name, str): _typed(value, str) for name, value in head["parameters"].items()}
+        iteration = _count(head["iteration"])
+        return SavedCheckpoint(path, iteration, Subject(source, parameters), tuple(map(_unpack, parts)))
+
+
+@contextmanager
+def _refusing_others() -> Iterator[None]:
+    """Raise _UnusableError if what was read is not as this program writes it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise _UnusableError(f"not written by this program: {printable(repr(error))[:_LONGEST]}") from None
+
+
+def _check_types(source: InputIdentity) -> None:
+    _typed(source.path, str)
+    _count(source.size_bytes)
+    _count(source.mtime_ns)
+    if not re.fullmatch("([0-9a-f]{64})?", _typed(source.digest, str)):
+        raise ValueError("the input's checksum is none")
+
+
+def _typed(value: Any, kind: type[_Kind]) -> _Kind:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not of type {kind.__name__}")
+    return value
+
+
+def _count(value: Any) -> int:
+    number: int = _typed(value, int)
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"{number} is not a count")
+    return number
 
 
 def _pack(array: npt.NDArray[Any]) -> object:
@@ -111,21 +153,25 @@ def _pack(array: npt.NDArray[Any]) -> object:
     return {"type": kind.str, "shape": array.shape, "base64": content}
 
 
-def _unpack(part: dict[str, Any]) -> Progress:
-    return {name: _unpack_array(value) for name, value in part.items()}
+def _unpack(part: Any) -> Progress:
+    return {name: _unpack_array(value) for name, value in _typed(part, dict).items()}
 
 
 def _unpack_array(value: Any) -> npt.NDArray[Any]:
-    if not isinstance(value, dict):
-        return np.array(value)
-    if value["type"] not in _TYPES:
+    """Make an array of a number, or of the numbers that `_pack` has written."""
+    if type(value) in (int, float):
+        return np.array(value, np.int64 if type(value) is int else np.float64)
+    if _typed(value, dict)["type"] not in _TYPES:
         raise ValueError(f"unknown type {value['type']!r}")
     numbers = np.frombuffer(base64.b64decode(value["base64"], validate=True), value["type"])
-    return numbers.reshape(value["shape"]).astype(numbers.dtype.newbyteorder("="))
+    shape = tuple(map(_count, value["shape"]))
+    return numbers.reshape(shape).astype(numbers.dtype.newbyteorder("="))
 
 
-def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> SavedCheckpoint:
-    """Find the newest usable checkpoint and check that it is this run's.
+def find_checkpoint(
+    data_dir: DataDir, subject: Subject, iterations: int, check: CheckProgress
+) -> SavedCheckpoint:
+    """Find the newest usable checkpoint and check that it is this run's, by `check` its progress, too.
 
     Raises
     ------
@@ -136,10 +182,12 @@ def find_checkpoint(data_dir: DataDir, subject: Subject, iterations: int) -> Sav
     for path in data_dir.checkpoint_files():
         try:
             checkpoint = read_checkpoint(path)
+            _check_parameters(checkpoint, subject, iterations)
+            with _refusing_others():
+                check(checkpoint.iteration, checkpoint.parts)
         except _UnusableError as error:
             skipped[path] = str(error)
             continue
-        _check_parameters(checkpoint, subject, iterations)
         digest = _check_input(checkpoint, subject.source)
         known = replace(subject, source=replace(subject.source, digest=digest))
         return replace(checkpoint, subject=known, skipped=skipped)

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from common.errors import UsageError
 from common.events.catalogue import run as events
 from common.events.log import Log
 from common.formats.unchanged import content_digest
-from common.store.files import write_whole
 from common.store.folders import DataDir
 from master.algorithms.base import Checkpoints, Progress
 from master.run.checkpoint_file import SavedCheckpoint, Subject, encode_checkpoint
@@ -97,12 +97,11 @@ class CheckpointWriter(Checkpoints):
     def _write(self, subject: Subject, iteration: int, parts: Sequence[Progress]) -> None:
         path = self._data_dir.checkpoint(iteration)
         try:
-            path.parent.mkdir(exist_ok=True)
-            with write_whole(path, durable=True) as file:
-                file.write(encode_checkpoint(iteration, subject, parts))
-        except OSError as error:
+            self._data_dir.write_checkpoint(iteration, encode_checkpoint(iteration, subject, parts))
+        except (OSError, UsageError) as error:
             if not self._failing:  # the run goes on: it is the result that counts
-                self._log.event(events.CheckpointFailed(file=str(path), reason=error.strerror or str(error)))
+                reason = getattr(error, "strerror", None) or str(error)
+                self._log.event(events.CheckpointFailed(file=str(path), reason=reason))
             self._failing = True
             return
         self._failing = False

@@ -1,58 +1,42 @@
 """The previous run's files: set aside while a new run begins, restored if the new run is refused."""
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Self
+from contextlib import suppress
 
 from common.errors import UsageError
-from common.store.files import remove
-from common.store.names import set_aside_name
+from common.store.folders import DataDir
+from common.store.log_file import LogFile
 
 
 class PreviousRun:
-    """Files and folders of the previous run, each renamed within its folder.
+    """The workers' files and the log of the previous run.
 
     `is_kept` tells whether they can be restored: they were neither restored nor discarded.
+
+    Raises
+    ------
+    UsageError
+        Something cannot be renamed; then all is as before.
     """
 
-    def __init__(self) -> None:
-        self._renamed: dict[Path, Path] = {}
+    def __init__(self, data_dir: DataDir, log_file: LogFile) -> None:
+        self._data_dir, self._log_file = data_dir, log_file
         self.is_kept = True
-
-    @classmethod
-    def set_aside(cls, paths: Iterable[Path]) -> Self:
-        """Rename what the new run will write itself; paths may be missing, links stay.
-
-        Raises
-        ------
-        UsageError
-            One cannot be renamed; then all are as before.
-        """
-        previous = cls()
-        for path in paths:
-            aside = set_aside_name(path)
-            remove(aside)  # of a run that was killed
-            if (path.is_file() or path.is_dir()) and not path.is_symlink():
-                try:
-                    previous._renamed[path] = path.rename(aside)
-                except OSError as error:
-                    previous.restore()
-                    raise UsageError(f"{path} cannot be replaced: {error.strerror}") from None
-        return previous
+        try:
+            data_dir.set_aside_outputs()
+        except OSError as error:
+            self.restore()
+            raise UsageError(f"--data-dir {data_dir.root}: {error.strerror}") from None
 
     def restore(self) -> None:
-        """Give all files their names back, in place of what is there now."""
-        for path, aside in self._renamed.items():
-            remove(path)
-            aside.rename(path)
-        self._end()
+        """Put all files back, in place of what is there now."""
+        self._data_dir.restore_outputs()
+        self._log_file.restore()
+        self.is_kept = False
 
     def discard(self) -> None:
         """Remove them: the new run has written its first checkpoint, or has ended."""
-        for aside in self._renamed.values():
-            remove(aside)
-        self._end()
-
-    def _end(self) -> None:
-        self._renamed.clear()
-        self.is_kept = False
+        if self.is_kept:
+            self.is_kept = False
+            with suppress(OSError):  # the next run does it
+                self._data_dir.discard_set_aside()
+                self._log_file.discard_earlier()

@@ -1,6 +1,7 @@
 """One run: open the input, run the algorithm on its engine, and write what it publishes."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,13 +9,12 @@ from common.errors import RunFailedError
 from common.events.catalogue.run import CheckpointSkipped, Labels, Result
 from common.events.log import View
 from common.model import Buffer
-from common.store.files import remove_leftovers, write_whole
-from common.store.folders import DataDir
+from common.store.files import write_result
 from master.algorithms.base import Algorithm, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
-from master.run.session import Session, open_session, open_source
+from master.run.session import Session, Source, open_session, open_source
 
 _Result = TypeVar("_Result")
 
@@ -22,11 +22,12 @@ _Result = TypeVar("_Result")
 def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Published:
     """Run an algorithm from the opened input to the written result."""
     parameters, iterations = algorithm.parameters(), algorithm.iterations
-    with open_source(config, algorithm.file_names, algorithm.reserved_names) as source:
+    with open_source(config, algorithm.file_names) as source:
         found_input, data_dir = source.file.input, source.data_dir
         algorithm.check(found_input)
         subject = Subject.of(found_input, parameters)
-        found = find_checkpoint(data_dir, subject, iterations) if config.files.resume else None
+        check = partial(algorithm.check_progress, found_input)
+        found = find_checkpoint(data_dir, subject, iterations, check) if config.files.resume else None
         shown = parameters | {"--iters": str(iterations or "")}
         with open_session(config, source, view, shown, resumable=iterations > 0) as session:
             log, discard = session.log, session.previous.discard
@@ -35,29 +36,28 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
             with CheckpointWriter(data_dir, subject, found, log, discard) as checkpoints:
                 result = algorithm.run(session.engine, found_input, log, checkpoints)
                 published = algorithm.publish(result)
-                _write_published(config, data_dir, session, published)
+                _write_published(config, source, session, published)
                 if iterations:
                     checkpoints.remove()
             return published
 
 
-def _write_published(config: RunConfig, data_dir: DataDir, session: Session, published: Published) -> None:
-    """Write the labels, if asked for, and the files."""
-    if config.labels is not None and published.labels is not None:
-        pieces = session.engine.map_only(published.labels.job, published.labels.state)
-        _write(config.labels, pieces, f"--labels {config.labels}")
-        session.log.event(Labels(file=str(config.labels)))
+def _write_published(config: RunConfig, source: Source, session: Session, published: Published) -> None:
+    """Write the files, which are safe then, and the labels, if asked for."""
     for file in published.files:
-        path = data_dir.result(file.name)
-        _write(path, [file.content], str(path))
-        session.log.event(Result(file=str(path)))
+        shown = source.data_dir.result(file.name)
+        _write(source.data_dir.real / file.name, [file.content], str(shown))
+        session.log.event(Result(file=str(shown)))
+    if source.labels is not None and published.labels is not None:
+        pieces = session.engine.map_only(published.labels.job, published.labels.state)
+        _write(source.labels, pieces, f"--labels {config.labels}")
+        session.log.event(Labels(file=str(config.labels)))
 
 
 def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:
     """Write a result, whole or not at all."""
     try:
-        remove_leftovers(path)
-        with write_whole(path, durable=True) as out:
+        with write_result(path) as out:
             for piece in pieces:
                 out.write(piece)
     except OSError as error:

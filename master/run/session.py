@@ -1,21 +1,23 @@
 """What a run works with: its folder, log and engine, and what is left when it fails."""
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import MapReduceError, UsageError, UserError
+from common.errors import MapReduceError, UserError
 from common.events.catalogue.run import Header, RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, View
-from common.formats.dataset import InputFile, check_readable
+from common.formats.dataset import InputFile
 from common.jobs.base import Engine
+from common.store.files import resolve
 from common.store.folders import DataDir
+from common.store.log_file import LogFile
 from master.engines.table import EngineRequest, EngineRow, check_options, load_function
 from master.options.groups import RunConfig
+from master.run.places import check_places
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
 from master.run.settings import run_started
@@ -23,12 +25,15 @@ from master.run.settings import run_started
 
 @dataclass(frozen=True)
 class Source:
-    """The data directory, locked, the opened input, the engine to start, and the results to write."""
+    """The data directory, locked, the opened input, and the engine to start.
+
+    `labels` is where labels go, links followed.
+    """
 
     data_dir: DataDir
     file: InputFile
     engine: EngineRow
-    results: list[Path]
+    labels: Path | None
 
 
 @dataclass(frozen=True)
@@ -40,49 +45,18 @@ class Session:
     previous: PreviousRun
 
 
-def _check_paths(config: RunConfig, data_dir: DataDir, results: Sequence[Path]) -> None:
-    """Refuse, before anything is touched, what cannot be read or written, or would be overwritten."""
-    source = Path(config.input.input)
-    if not config.input.is_address:
-        check_readable(source)
-    if data_dir.holds(source):
-        raise UsageError(
-            f"--input {source} is in a worker's folder, which the run deletes; copy it to another place first"
-        )
-    given = [] if config.given_centroids is None else [config.given_centroids]
-    taken = {os.path.realpath(path): "the given centroids" for path in given}
-    taken |= {os.path.realpath(path): "the result" for path in results}
-    taken[os.path.realpath(source)] = "the input"
-    for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
-        if path is None:
-            continue
-        if not path.parent.is_dir():
-            raise UsageError(f"{option} {path}: there is no folder {path.parent}")
-        if path.is_dir():
-            raise UsageError(f"{option} {path}: a folder, not a file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise UsageError(f"{option} {path}: no permission to write there")
-        real = os.path.realpath(path)
-        if real in taken:
-            raise UsageError(f"{option} {path} would overwrite {taken[real]}")
-        taken[real] = f"what {option} writes"
-
-
 @contextmanager
-def open_source(
-    config: RunConfig, file_names: Sequence[str] = (), reserved_names: Sequence[str] = ()
-) -> Iterator[Source]:
+def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[Source]:
     """Check the options, lock the data directory and open the input.
 
-    The files of an earlier run stay as they are. `file_names` are the results that this run will write,
-    `reserved_names` those of others that it must not replace.
+    The files of an earlier run stay as they are. `file_names` are the results that this run will write.
     """
     engine = check_options(config)
     data_dir = DataDir(config.output.data_dir)
-    results = [data_dir.result(name) for name in file_names]
-    _check_paths(config, data_dir, [*results, *map(data_dir.result, reserved_names)])
-    with data_dir.locked(), ExitStack() as stack:
-        yield Source(data_dir, engine.open_input(config, stack), engine, results)
+    check_places(config, data_dir, file_names)
+    labels = None if config.labels is None else resolve(config.labels)
+    with data_dir.locked(file_names), ExitStack() as stack:
+        yield Source(data_dir, engine.open_input(config, stack), engine, labels)
 
 
 @contextmanager
@@ -102,14 +76,9 @@ def open_session(
     """
     data_dir, file, resume = source.data_dir, source.file, config.files.resume
     tasks = config.tasks(source.engine.threads(config.workers, config.hosts))
-    replaced = [] if resume else [config.output.dump]
-    previous = PreviousRun.set_aside([*source.results, *data_dir.node_folders(), *replaced])
-    try:
-        dump = Dump(config.output.dump, append=resume)
-    except UsageError:
-        previous.restore()
-        raise
-
+    log_file = LogFile(config.output.dump, append=resume)
+    previous = PreviousRun(data_dir, log_file)
+    dump = Dump(log_file.path, append=True)
     log = Recorder(dump, view)
     try:
         with ExitStack() as stack:
@@ -122,9 +91,7 @@ def open_session(
         log.event(RunFinished())
     except BaseException as error:
         if isinstance(error, UserError) and previous.is_kept and not resume:
-            data_dir.remove_nodes()
             log.close()
-            dump.discard()
             previous.restore()
         else:
             reason = str(error) if isinstance(error, MapReduceError) else repr(error)
@@ -135,6 +102,7 @@ def open_session(
         previous.discard()
         log.close()
         dump.close()
+        log_file.close()
         if dump.problem is not None:
             text = f"Warning: {config.output.dump} is incomplete: {dump.problem}"
             print(text, file=sys.stderr)  # noqa: T201

@@ -50,16 +50,20 @@ def test_four_options_on_the_sample(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [
         "data/centroids.txt",
         "data/input/points.txt",
+        "data/mappers/M1/.mapreduce",
         "data/mappers/M1/manifest.txt",
         "data/mappers/M1/map_output.txt",
         "data/mappers/M1/partition_1.txt",
         "data/mappers/M1/partition_2.txt",
+        "data/mappers/M2/.mapreduce",
         "data/mappers/M2/manifest.txt",
         "data/mappers/M2/map_output.txt",
         "data/mappers/M2/partition_1.txt",
         "data/mappers/M2/partition_2.txt",
+        "data/reducers/R1/.mapreduce",
         "data/reducers/R1/manifest.txt",
         "data/reducers/R1/output.txt",
+        "data/reducers/R2/.mapreduce",
         "data/reducers/R2/manifest.txt",
         "data/reducers/R2/output.txt",
         "dump.txt",
@@ -114,9 +118,11 @@ def test_a_run_with_fewer_workers_leaves_nothing_of_the_earlier_one(tmp_path: Pa
     assert [path.name for path in (data / "mappers").iterdir()] == ["M1"]
     assert files_in(data) == [
         "centroids.txt",
+        "mappers/M1/.mapreduce",
         "mappers/M1/manifest.txt",
         "mappers/M1/map_output.txt",
         "mappers/M1/partition_1.txt",
+        "reducers/R1/.mapreduce",
         "reducers/R1/manifest.txt",
         "reducers/R1/output.txt",
     ]
@@ -125,7 +131,7 @@ def test_a_run_with_fewer_workers_leaves_nothing_of_the_earlier_one(tmp_path: Pa
 def test_keep_iterations(tmp_path: Path) -> None:
     succeed(tmp_path, *options(), "--tol", 0, "--keep-iterations")
     mapper = tmp_path / "data" / "mappers" / "M1"
-    iterations = sorted(path.name for path in mapper.iterdir())
+    iterations = sorted(path.name for path in mapper.iterdir() if path.is_dir())
     assert iterations == [f"iteration_{i}" for i in range(1, len(iterations) + 1)]
     assert len(iterations) > 1
     assert (mapper / "iteration_1" / "partition_2.txt").exists()
@@ -170,9 +176,15 @@ def test_arrow_files(tmp_path: Path) -> None:
         *(
             f"mappers/M{i}/{name}"
             for i in (1, 2)
-            for name in ("manifest.txt", "map_output.arrow", "partition_1.arrow", "partition_2.arrow")
+            for name in (
+                ".mapreduce",
+                "manifest.txt",
+                "map_output.arrow",
+                "partition_1.arrow",
+                "partition_2.arrow",
+            )
         ),
-        *(f"reducers/R{i}/{name}" for i in (1, 2) for name in ("manifest.txt", "output.arrow")),
+        *(f"reducers/R{i}/{name}" for i in (1, 2) for name in (".mapreduce", "manifest.txt", "output.arrow")),
     ]
     table = pyarrow.feather.read_table(tmp_path / "data/mappers/M1/map_output.arrow")
     assert table.column_names == ["key", "x0", "x1"]

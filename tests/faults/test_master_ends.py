@@ -182,6 +182,7 @@ def test_a_run_after_a_killed_one_works(tmp_path: Path) -> None:
         assert run.end() == (0, "")
     assert (tmp_path / "data" / "centroids.txt").exists()
     assert sorted(path.name for path in (tmp_path / "data" / "mappers" / "M1").iterdir()) == [
+        ".mapreduce",
         "manifest.txt",
         "map_output.txt",
         "partition_1.txt",

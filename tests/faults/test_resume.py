@@ -1,5 +1,6 @@
 """A master killed at any moment, then `--resume`: the same bytes as those of a run that nothing disturbed."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -109,11 +110,11 @@ USUAL = usual(Path("points.csv"))
 ALONE = ("--mappers", 1, "--reducers", 1)
 
 
-def kill(run: BackgroundRun) -> None:
+def kill(run: BackgroundRun, *, has_result: bool = False) -> None:
     workers = worker_processes(psutil.Process(run.process.pid))
     run.process.kill()
     assert psutil.wait_procs(workers, timeout=60)[1] == []
-    assert not (run.folder / "data" / "centroids.txt").exists()
+    assert (run.folder / "data" / "centroids.txt").exists() == has_result
 
 
 def kill_after(folder: Path, moment: Callable[[Story], object], *arguments: object) -> None:
@@ -129,7 +130,7 @@ def kill_at(folder: Path, moment: str, nth: int, *arguments: object) -> None:
     with BackgroundRun(folder, *arguments, *ALONE, env=environment_with_hook(folder, gate.hook)) as run:
         gate.wait()
         run.wait_for(Checkpoint)
-        kill(run)
+        kill(run, has_result="job_label" in moment)
 
 
 def has_iterated(story: Story) -> bool:
@@ -341,6 +342,42 @@ def test_a_damaged_checkpoint(killed: Path, undisturbed: Undisturbed, damage: st
     assert line == (
         f"no checkpoint in data/checkpoints can be used ({newest.name}: {reason}; {older.name}: {reason})"
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb'"iteration": \d+', b'"iteration": true'),
+        (rb'"iteration": \d+', b'"iteration": ' + b"[" * 90_000 + b"]" * 90_000),
+        (rb'"shift": [^,]+', b'"shift": "far"'),
+        (rb'"shape": \[3, 2\]', b'"shape": [2, 3]'),
+        (rb'"n_iter": (\d+)', rb'"n_iter": 9\1'),
+        (rb'"digest": "', b'"digest": "no hex'),
+        (rb'"--k": "3"', b'"--k": ["3"]'),
+    ],
+    ids=["iteration", "nested", "shift", "shape", "n_iter", "digest", "parameters"],
+)
+def test_a_checkpoint_that_lies(killed: Path, undisturbed: Undisturbed, old: bytes, new: bytes) -> None:
+    """Its checksum is right, but this program has not written it."""
+
+    def lie(path: Path) -> None:
+        body, times = path.read_bytes().partition(b"\n")[2], path.stat()
+        changed, count = re.subn(old, new, body, count=1)
+        assert count == 1
+        path.write_bytes(b'{"sha256": "%s"}\n%s' % (hashlib.sha256(changed).hexdigest().encode(), changed))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    newest, older = checkpoints_in(killed)
+    both = killed.with_name("both")
+    shutil.copytree(killed, both)
+    lie(newest)
+    story = resume(killed, *USUAL, "--engine", "inline")
+    assert len(story.of(CheckpointSkipped, reason=containing("not written by this program: "))) == 1
+    assert story.of(Resumed) == [Resumed(iteration=number_of(older), of=12)]
+    assert found_in(killed) == undisturbed()
+    for path in checkpoints_in(both):
+        lie(path)
+    assert refusal(both, *USUAL).count("not written by this program: ") == 2
 
 
 def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -> None:

@@ -1,6 +1,7 @@
 """K-Means as a run sees it: cluster an input, or label it by given centroids."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,12 +12,12 @@ from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
-from master.algorithms.base import Algorithm, Checkpoints, Labelling, Published, ResultFile
+from common.store.names import CENTROIDS
+from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
 
-_CENTROIDS_FILE = "centroids.txt"
 _SHOWN_SIZES = 20
 
 
@@ -26,7 +27,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     config: KMeansConfig
 
-    file_names: ClassVar = (_CENTROIDS_FILE,)
+    file_names: ClassVar = (CENTROIDS,)
 
     @property
     def iterations(self) -> int:
@@ -54,6 +55,13 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--seed": str(config.seed),
         }
 
+    def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
+        """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
+        if len(parts) != self.config.n_init:
+            raise ValueError(f"{len(parts)} starts, not {self.config.n_init}")
+        if max(check_start(part, self.config.k, len(source.columns)) for part in parts) != iteration:
+            raise ValueError(f"no start has run {counted(iteration, 'iteration')}")
+
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
         result = fit(engine, source.rows, self.config, log, checkpoints)
@@ -65,7 +73,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         content = encode_vectors(result.centroids)
         return Published(
             summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
-            files=(ResultFile(_CENTROIDS_FILE, "the centroids, one a line", content),),
+            files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
             labels=Labelling(Label(), {"centroids": result.centroids}),
         )
 
@@ -75,8 +83,6 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
     """Label the rows by given centroids; the result is the labels, and how good they are."""
 
     centroids: FloatArray
-
-    reserved_names: ClassVar = (_CENTROIDS_FILE,)
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""

@@ -9,11 +9,11 @@ from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.wordcount import WordCount
 from common.model import FloatType, Input
+from common.store.names import COUNTS
 from master.algorithms.base import Algorithm, Checkpoints, Command, Prepared, Published, ResultFile
 from master.options.declare import required
 from master.options.groups import RUN_GROUPS, FileOptions, InputOptions
 
-_COUNTS_FILE = "counts.csv"
 _HELP = """Count how often each word occurs in a text, on mapper and reducer processes.
 
 \b
@@ -26,7 +26,7 @@ Example:
 class WordCountAlgorithm(Algorithm[dict[str, int]]):
     """Count how often each word occurs; the result is counts.csv."""
 
-    file_names: ClassVar = (_COUNTS_FILE,)
+    file_names: ClassVar = (COUNTS,)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> dict[str, int]:
         """Count; return each word's number of occurrences.
@@ -41,7 +41,7 @@ class WordCountAlgorithm(Algorithm[dict[str, int]]):
         text = io.StringIO()
         ordered = sorted(result.items(), key=lambda pair: (-pair[1], pair[0]))
         csv.writer(text, lineterminator="\n").writerows(ordered)
-        counts = ResultFile(_COUNTS_FILE, "word,count: one word a line", text.getvalue().encode())
+        counts = ResultFile(COUNTS, "word,count: one word a line", text.getvalue().encode())
         return Published(f"{sum(result.values())} words, {len(result)} different ones", files=(counts,))
 
 

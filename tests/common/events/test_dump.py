@@ -42,14 +42,6 @@ def test_a_closed_dump_takes_no_more(path: Path) -> None:
     assert path.read_text() == "kept\n"
 
 
-def test_a_discarded_dump_is_gone(path: Path) -> None:
-    dump = Dump(path)
-    dump.write("line")
-    dump.discard()
-    dump.discard()
-    assert not path.exists()
-
-
 @pytest.mark.parametrize(
     ("name", "what"),
     [

@@ -47,17 +47,18 @@ def commit(
 ) -> None:
     """Commit files named after their arguments; do something after the first is written."""
     with store.attempt(this, kind, keep_iterations=keep) as files:
-        for name, content in (contents or {"out": b"data"}).items():
+        for name, content in (contents or {"output": b"data"}).items():
             assert files.write(name, Content(content)) == CommittedFile(len(content), 1, checksum(content))
             meanwhile()
             meanwhile = nothing
 
 
-def read(store: NodeStore, this: Attempt, name: str = "out", offset: int = 0) -> bytes:
+def read(store: NodeStore, this: Attempt, name: str = "output", offset: int = 0) -> bytes:
     return b"".join(store.read(this, name, offset))
 
 
 def tree(folder: Path) -> list[str]:
-    """Return the files below a folder, hidden ones too, but no manifests."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.txt"]
+    """Return the files below a folder, hidden ones too, but no manifests and no marks."""
+    hidden = ("manifest.txt", ".mapreduce")
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in hidden]
     return sorted(str(path.relative_to(folder)) for path in files)

@@ -9,6 +9,7 @@ from common.errors import OutputLostError
 from common.model import CommittedFile, RecordFormat
 from common.records import checksum
 from common.store.attempt import AttemptFiles, check_undamaged
+from common.store.files import open_folder
 from common.store.node import NodeStore
 from tests.common.store.attempts import Content, attempt, commit, tree
 
@@ -27,11 +28,12 @@ def test_the_manifest_tells_what_was_committed(store: NodeStore, folder: Path) -
 
 
 def test_only_committed_files_outlive_the_attempt(tmp_path: Path) -> None:
-    files = AttemptFiles(tmp_path, attempt(), 1, RecordFormat.TEXT)
-    files.write("first", Content(b"1"))
-    files.commit()
-    files.write("second", Content(b"2"))
-    files.remove()
+    with open_folder(tmp_path) as folder:
+        files = AttemptFiles(folder, "", attempt(), 1, RecordFormat.TEXT)
+        files.write("first", Content(b"1"))
+        files.commit()
+        files.write("second", Content(b"2"))
+        files.remove()
     assert tree(tmp_path) == ["first.txt"]
 
 

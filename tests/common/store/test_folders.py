@@ -96,18 +96,31 @@ def test_removes_what_only_the_run_needed(tmp_path: Path) -> None:
         commit(store, attempt(task=1))
         commit(store, attempt(sequence=2, iteration=None))
         store.cached(0, "points").write_bytes(b"cached")
-        (tmp_path / "reducers" / "R2" / ".out.txt.1-2.tmp").write_bytes(b"half")
-    assert tree(tmp_path) == ["reducers/R2/out.txt"]
+        (tmp_path / "reducers" / "R2" / ".output.txt.1-2-3.tmp").write_bytes(b"half")
+    assert tree(tmp_path) == ["reducers/R2/output.txt"]
 
 
-def test_removes_the_nodes_of_an_earlier_run_alone(tmp_path: Path) -> None:
+def test_the_outputs_of_an_earlier_run_are_set_aside_alone(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     data.result("centroids.txt").write_bytes(b"1.0\n")
     for role in Role:
-        commit(NodeStore(data.node(role, 1), 1), attempt())
-    for _ in range(2):
-        data.remove_nodes()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["centroids.txt"]
+        commit(NodeStore(data.node(role, 1), 1), attempt(), keep=True)
+    (tmp_path / "mappers" / "M1" / "notes.txt").write_bytes(b"")
+    before = [
+        *("centroids.txt", "mappers/M1/iteration_1/output.txt", "mappers/M1/notes.txt"),
+        "reducers/R1/iteration_1/output.txt",
+    ]
+    with data.locked():
+        data.set_aside_outputs()
+        commit(NodeStore(data.node(Role.MAPPER, 2), 2), attempt())
+        data.restore_outputs()
+    assert tree(tmp_path) == before
+    with data.locked():
+        data.set_aside_outputs()
+        data.discard_set_aside()
+        commit(NodeStore(data.node(Role.MAPPER, 2), 2), attempt(task=1))
+    assert tree(tmp_path) == ["centroids.txt", "mappers/M1/notes.txt", "mappers/M2/output.txt"]
+    assert not (tmp_path / "reducers").exists()
 
 
 @pytest.mark.parametrize(
@@ -115,16 +128,25 @@ def test_removes_the_nodes_of_an_earlier_run_alone(tmp_path: Path) -> None:
     [
         ("file", "File exists"),
         ("file/data", "Not a directory"),
-        ("locked", "Is a directory"),
         ("x" * 300, "File name too long"),
     ],
-    ids=["file", "below_a_file", "lock_folder", "long_name"],
+    ids=["file", "below_a_file", "long_name"],
 )
 def test_refuses_what_cannot_be_a_folder(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "locked" / ".lock").mkdir(parents=True)
     assert refusal(tmp_path / name) == f"--data-dir {tmp_path / name}: {what}"
     assert tree(tmp_path) == ["file"]
+
+
+def test_refuses_what_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    advice = "move it, or choose another --data-dir"
+    assert refusal(tmp_path) == f"{tmp_path}/.lock is a folder, not a file of this program; {advice}"
+    (tmp_path / ".lock").rmdir()
+    (tmp_path / ".lock").write_bytes(b"\xff theirs")
+    what = "is not a lock of this program; choose another --data-dir"
+    assert refusal(tmp_path) == f"{tmp_path}/.lock {what}"
+    assert (tmp_path / ".lock").read_bytes() == b"\xff theirs"
 
 
 def test_a_worker_holds_its_folder_while_it_stores_files(tmp_path: Path) -> None:
@@ -135,4 +157,4 @@ def test_a_worker_holds_its_folder_while_it_stores_files(tmp_path: Path) -> None
         expected = f"^{tmp_path} is in use by process {os.getpid()}; wait for it, or choose another --folder$"
         with pytest.raises(DataDirInUseError, match=expected), locked_worker_folder(tmp_path):
             pass
-    assert tree(tmp_path) == ["out.txt"]
+    assert tree(tmp_path) == ["output.txt"]

@@ -1,14 +1,15 @@
 """Names are written and recognised by one module."""
 
-from pathlib import Path
-
 import pytest
 
 from common.model import Role
 from common.store.names import (
     checkpoint_name,
     is_checkpoint_name,
+    is_file_name,
+    is_folder_name,
     is_node_name,
+    is_set_aside_name,
     node_name,
     partition_name,
     set_aside_name,
@@ -37,4 +38,52 @@ def test_other_names_are_no_checkpoints(name: str) -> None:
 
 
 def test_set_aside_within_the_folder() -> None:
-    assert set_aside_name(Path("data/centroids.txt")) == Path("data/.centroids.txt.earlier")
+    assert set_aside_name("M1") == ".M1.earlier"
+    assert is_set_aside_name(set_aside_name("M1"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("manifest.txt", "map_output.arrow", "partition_12.txt", "output.txt", "iteration_0.jsonl"),
+        *(
+            "split_3_rows",
+            "split_3_rows.starts",
+            ".output.txt.1-2-3.tmp",
+            ".split_1_rows.0123456789abcdef.tmp",
+        ),
+    ],
+)
+def test_files_of_ours(name: str) -> None:
+    assert is_file_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "manifest.txt~",
+            "output.csv",
+            "partition_0.txt",
+            "partition_1.txt.bak",
+            "Output.txt",
+            "output.txt\n",
+        ),
+        *(
+            ".tmp",
+            ".thesis.txt.1-2-3.tmp",
+            ".output.txt.tmp",
+            "split_3.txt",
+            ".lock",
+            ".mapreduce",
+            "iteration_3",
+        ),
+    ],
+)
+def test_files_of_others(name: str) -> None:
+    assert not is_file_name(name)
+
+
+def test_folders_of_ours() -> None:
+    assert all(map(is_folder_name, [".cache", "task_2", "iteration_30", "job_describe"]))
+    assert not any(map(is_folder_name, ["cache", "task_force", "task_02", "iteration_0", "job_", "jobs"]))

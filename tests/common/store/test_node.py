@@ -12,60 +12,60 @@ from tests.common.store.attempts import attempt, commit, read, stop, tree
 
 def test_files_appear_together_at_the_end(store: NodeStore, folder: Path) -> None:
     seen: list[str] = []
-    commit(store, attempt(), meanwhile=lambda: seen.extend(tree(folder)), a=b"1", b=b"2")
+    commit(store, attempt(), meanwhile=lambda: seen.extend(tree(folder)), map_output=b"1", partition_1=b"2")
     assert len(seen) == 1
-    assert seen[0].startswith(".a.txt.1-1-")
-    assert tree(folder) == ["a.txt", "b.txt"]
-    assert [read(store, attempt(), name) for name in ("a", "b")] == [b"1", b"2"]
+    assert seen[0].startswith(".map_output.txt.1-1-")
+    assert tree(folder) == ["map_output.txt", "partition_1.txt"]
+    assert [read(store, attempt(), name) for name in ("map_output", "partition_1")] == [b"1", b"2"]
 
 
 @pytest.mark.parametrize("content", [b"", b"dat", b"dat\0", b"data and more"])
 def test_a_damaged_file_is_lost_when_it_is_verified(store: NodeStore, folder: Path, content: bytes) -> None:
     commit(store, attempt())
-    (folder / "out.txt").write_bytes(content)
+    (folder / "output.txt").write_bytes(content)
     assert read(store, attempt()) == content
-    with pytest.raises(OutputLostError, match=r"^out\.txt is damaged on the disk$"):
-        list(store.read(attempt(), "out", verify=True))
+    with pytest.raises(OutputLostError, match=r"^output\.txt is damaged on the disk$"):
+        list(store.read(attempt(), "output", verify=True))
 
 
 def test_a_sound_file_is_verified_from_any_offset(store: NodeStore) -> None:
     commit(store, attempt())
-    assert b"".join(store.read(attempt(), "out", 2, verify=True)) == b"ta"
+    assert b"".join(store.read(attempt(), "output", 2, verify=True)) == b"ta"
 
 
 def test_what_no_manifest_lists_is_garbage(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(), kept=b"1")
-    commit(store, attempt(task=1), lost=b"2")
+    commit(store, attempt(), output=b"1")
+    commit(store, attempt(task=1), map_output=b"2")
     store.cached(0, "points").write_bytes(b"cached")
-    (folder / "later.txt").write_bytes(b"of an attempt that was cut off")
+    (folder / "partition_7.txt").write_bytes(b"of an attempt that was cut off")
     (folder / "task_2" / "manifest.txt").unlink()
     NodeStore(folder, 1)
-    assert tree(folder) == [".cache/split_1_points", "kept.txt"]
+    assert tree(folder) == [".cache/split_1_points", "output.txt"]
 
 
 def test_an_exception_leaves_nothing_new(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(1), out=b"first")
+    commit(store, attempt(1), output=b"first")
     with pytest.raises(KeyboardInterrupt):
-        commit(store, attempt(2), meanwhile=stop, out=b"second", more=b"second")
-    assert tree(folder) == ["out.txt"]
+        commit(store, attempt(2), meanwhile=stop, output=b"second", partition_1=b"second")
+    assert tree(folder) == ["output.txt"]
     assert read(store, attempt(1)) == b"first"
 
 
 def test_the_older_is_served_until_the_newer_is_whole(store: NodeStore) -> None:
     seen: list[bytes] = []
-    commit(store, attempt(1), out=b"first")
-    commit(store, attempt(2), meanwhile=lambda: seen.append(read(store, attempt(1))), out=b"second")
+    commit(store, attempt(1), output=b"first")
+    commit(store, attempt(2), meanwhile=lambda: seen.append(read(store, attempt(1))), output=b"second")
     assert seen == [b"first"]
 
 
 def test_a_newer_attempt_replaces(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(1), out=b"first")
-    commit(store, attempt(3), out=b"second")
-    commit(store, attempt(3), out=b"third")
+    commit(store, attempt(1), output=b"first")
+    commit(store, attempt(3), output=b"second")
+    commit(store, attempt(3), output=b"third")
     assert read(store, attempt(3)) == b"third"
     with pytest.raises(OutputLostError):
         read(store, attempt(1))
-    assert tree(folder) == ["out.txt"]
+    assert tree(folder) == ["output.txt"]
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_newer_attempt_replaces(store: NodeStore, folder: Path) -> None:
     ids=["attempt", "stage"],
 )
 def test_an_older_one_is_refused(store: NodeStore, folder: Path, newer: Attempt, older: Attempt) -> None:
-    commit(store, newer, out=b"newer")
+    commit(store, newer, output=b"newer")
     message = rf"^task 1, attempt {older.number} is no longer wanted$"
     with pytest.raises(StaleAttemptError, match=message):
-        commit(store, older, out=b"older")
+        commit(store, older, output=b"older")
     assert read(store, newer) == b"newer"
-    assert tree(folder) == ["out.txt"]
+    assert tree(folder) == ["output.txt"]
 
 
 @pytest.mark.parametrize("epoch", [0, 6, 8])
@@ -98,20 +98,26 @@ def test_one_of_another_epoch_is_refused(folder: Path, epoch: int) -> None:
 @pytest.mark.parametrize("newer", [attempt(2), attempt(1, sequence=2)], ids=["attempt", "stage"])
 def test_one_that_grows_old_is_refused(store: NodeStore, folder: Path, newer: Attempt) -> None:
     with pytest.raises(StaleAttemptError, match=r"^task 1, attempt 1 is no longer wanted$"):
-        commit(store, attempt(1), meanwhile=lambda: commit(store, newer, new=b"1"), a=b"2", b=b"3")
-    assert read(store, newer, "new") == b"1"
-    assert tree(folder) == ["new.txt"]
+        commit(
+            store,
+            attempt(1),
+            meanwhile=lambda: commit(store, newer, map_output=b"1"),
+            map_output=b"2",
+            partition_1=b"3",
+        )
+    assert read(store, newer, "map_output") == b"1"
+    assert tree(folder) == ["map_output.txt"]
 
 
 def test_one_whose_folder_is_removed_is_refused(store: NodeStore) -> None:
     old, new = attempt(iteration=None), attempt(sequence=2)
     with pytest.raises(StaleAttemptError):
-        commit(store, old, meanwhile=lambda: commit(store, new), a=b"1", b=b"2")
+        commit(store, old, meanwhile=lambda: commit(store, new), map_output=b"1", partition_1=b"2")
 
 
 def test_other_tasks_do_not_make_an_attempt_old(store: NodeStore) -> None:
-    commit(store, attempt(7, task=1), out=b"other")
-    commit(store, attempt(1, task=0), out=b"own")
+    commit(store, attempt(7, task=1), output=b"other")
+    commit(store, attempt(1, task=0), output=b"own")
     assert [read(store, attempt(7, task=1)), read(store, attempt(1))] == [b"other", b"own"]
 
 
@@ -124,7 +130,7 @@ def test_output_that_is_not_here_is_lost(store: NodeStore, other: Attempt) -> No
     commit(store, attempt(1))
     with pytest.raises(OutputLostError) as caught:
         read(store, other)
-    message = f"out of task {other.task + 1}, attempt {other.number} is not here"
+    message = f"output of task {other.task + 1}, attempt {other.number} is not here"
     assert str(caught.value) == message
 
 
@@ -136,23 +142,23 @@ def test_a_name_never_written_is_lost(store: NodeStore) -> None:
 
 def test_the_suffix_tells_the_format(store: NodeStore, folder: Path) -> None:
     commit(store, attempt(1), kind=RecordFormat.ARROW)
-    assert tree(folder) == ["out.arrow"]
+    assert tree(folder) == ["output.arrow"]
     assert read(store, attempt(1)) == b"data"
     commit(store, attempt(sequence=2))
-    assert tree(folder) == ["out.txt"]
+    assert tree(folder) == ["output.txt"]
 
 
 def test_a_deleted_file_is_lost(store: NodeStore, folder: Path) -> None:
     commit(store, attempt())
-    (folder / "out.txt").unlink()
-    with pytest.raises(OutputLostError, match=r"^out\.txt: No such file or directory$"):
+    (folder / "output.txt").unlink()
+    with pytest.raises(OutputLostError, match=r"^output\.txt: No such file or directory$"):
         read(store, attempt())
 
 
 def test_reads_in_chunks_from_an_offset(store: NodeStore) -> None:
     content = bytes(range(256)) * 10_000
-    commit(store, attempt(), out=content)
-    chunks = list(store.read(attempt(), "out"))
+    commit(store, attempt(), output=content)
+    chunks = list(store.read(attempt(), "output"))
     assert max(map(len, chunks)) == 1 << 18
     assert b"".join(chunks) == content
     assert read(store, attempt(), offset=2_000_000) == content[2_000_000:]
@@ -162,12 +168,12 @@ def test_reads_in_chunks_from_an_offset(store: NodeStore) -> None:
 @pytest.mark.parametrize(
     ("iteration", "keep", "task", "expected"),  # of the second node, whose own task is 1
     [
-        (3, False, 1, "out.txt"),
-        (3, False, 0, "task_1/out.txt"),
-        (3, True, 1, "iteration_3/out.txt"),
-        (3, True, 2, "iteration_3/task_3/out.txt"),
-        (None, False, 1, "job_describe/out.txt"),
-        (None, True, 0, "job_describe/task_1/out.txt"),
+        (3, False, 1, "output.txt"),
+        (3, False, 0, "task_1/output.txt"),
+        (3, True, 1, "iteration_3/output.txt"),
+        (3, True, 2, "iteration_3/task_3/output.txt"),
+        (None, False, 1, "job_describe/output.txt"),
+        (None, True, 0, "job_describe/task_1/output.txt"),
     ],
 )
 def test_folders(folder: Path, iteration: int | None, keep: bool, task: int, expected: str) -> None:
@@ -176,37 +182,37 @@ def test_folders(folder: Path, iteration: int | None, keep: bool, task: int, exp
 
 
 def test_a_new_iteration_removes_the_last(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(), old=b"1")
-    commit(store, attempt(task=1), old=b"2")
+    commit(store, attempt(), output=b"1")
+    commit(store, attempt(task=1), output=b"2")
     store.cached(0, "points").write_bytes(b"cached")
-    commit(store, attempt(sequence=2, iteration=2), new=b"3")
-    assert tree(folder) == [".cache/split_1_points", "new.txt"]
+    commit(store, attempt(sequence=2, iteration=2), map_output=b"3")
+    assert tree(folder) == [".cache/split_1_points", "map_output.txt"]
     assert not (folder / "task_2").exists()
 
 
 def test_kept_iterations_stay(store: NodeStore, folder: Path) -> None:
     for i in (1, 2):
         commit(store, attempt(sequence=i, iteration=i), keep=True)
-    assert tree(folder) == ["iteration_1/out.txt", "iteration_2/out.txt"]
+    assert tree(folder) == ["iteration_1/output.txt", "iteration_2/output.txt"]
 
 
 def test_the_next_stage_removes_a_job_but_no_iteration(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(sequence=1), last=b"1")
-    commit(store, attempt(sequence=1, task=1), last=b"2")
-    commit(store, attempt(sequence=2, iteration=None), job=b"3")
-    assert tree(folder) == ["job_describe/job.txt", "last.txt", "task_2/last.txt"]
+    commit(store, attempt(sequence=1), output=b"1")
+    commit(store, attempt(sequence=1, task=1), output=b"2")
+    commit(store, attempt(sequence=2, iteration=None), map_output=b"3")
+    assert tree(folder) == ["job_describe/map_output.txt", "output.txt", "task_2/output.txt"]
     with pytest.raises(OutputLostError):
-        read(store, attempt(sequence=1), "last")
-    commit(store, attempt(sequence=3, iteration=None), other=b"4")
-    assert tree(folder) == ["job_describe/other.txt", "last.txt", "task_2/last.txt"]
-    commit(store, attempt(sequence=4, iteration=2), new=b"5")
-    assert tree(folder) == ["new.txt"]
+        read(store, attempt(sequence=1), "output")
+    commit(store, attempt(sequence=3, iteration=None), partition_1=b"4")
+    assert tree(folder) == ["job_describe/partition_1.txt", "output.txt", "task_2/output.txt"]
+    commit(store, attempt(sequence=4, iteration=2), map_output=b"5")
+    assert tree(folder) == ["map_output.txt"]
 
 
 def test_a_new_incarnation_removes_temporary_files_alone(store: NodeStore, folder: Path) -> None:
     commit(store, attempt())
     store.cached(0, "points").write_bytes(b"cached")
-    for name in (".out.txt.1-2.tmp", ".cache/.split_1_points.77.tmp"):
+    for name in (".output.txt.1-2.tmp", ".cache/.split_1_points.0123456789abcdef.tmp"):
         (folder / name).write_bytes(b"half")
     NodeStore(folder, 1)
-    assert tree(folder) == [".cache/split_1_points", "out.txt"]
+    assert tree(folder) == [".cache/split_1_points", "output.txt"]

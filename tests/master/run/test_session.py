@@ -18,8 +18,8 @@ from tests.programs import SAMPLE
 @pytest.mark.parametrize("resumable", [True, False])
 def test_only_a_run_that_writes_checkpoints_can_be_resumed(tmp_path: Path, resumable: bool) -> None:
     data_dir = DataDir(tmp_path / "data")
-    data_dir.checkpoints.mkdir(parents=True)
-    data_dir.checkpoint(3).write_text("of an earlier run, perhaps of another algorithm")
+    data_dir.root.mkdir()
+    data_dir.write_checkpoint(3, b"of an earlier run, perhaps of another algorithm")
     config = RunConfig(
         input=InputOptions(str(SAMPLE)),
         output=OutputOptions(data_dir.root, tmp_path / "dump.txt"),

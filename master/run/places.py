@@ -1,0 +1,83 @@
+"""Where a run reads and writes: no two of these files are the same, and none is one of the run's own."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common.errors import UsageError
+from common.formats.dataset import check_readable
+from common.store.files import resolve, temporary_name
+from common.store.folders import DataDir
+from common.store.names import RESULTS
+from master.options.groups import RunConfig
+
+
+def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> None:
+    """Refuse, before anything is touched, what cannot be read or written, or would be overwritten.
+
+    `results` are the names of the files that the run will write into the data directory.
+    """
+    if not config.input.is_address:
+        _check_input(Path(config.input.input), data_dir, results)
+    taken = list(_taken(config, data_dir, [*results, *RESULTS]))
+    for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
+        if path is None:
+            continue
+        try:
+            _check_writable(option, path)
+        except OSError as error:
+            raise UsageError(f"{option} {path}: {error.strerror}") from None
+        for other, what in taken:
+            if _is_same(path, other):
+                raise UsageError(f"{option} {path} would overwrite {what}")
+        if claim := data_dir.claim(resolve(path)):
+            raise UsageError(f"{option} {path} is {claim}; choose another file")
+        taken.append((path, f"what {option} writes"))
+
+
+def _check_input(path: Path, data_dir: DataDir, results: Sequence[str]) -> None:
+    check_readable(path)
+    claim = data_dir.claim(resolve(path))
+    if any(_is_same(path, data_dir.result(name)) for name in results):
+        claim = "the result"
+    if claim:
+        raise UsageError(f"--input {path} is {claim}, which the run deletes; copy it to another place first")
+
+
+def _taken(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the files that others have, and what they are."""
+    yield from ((data_dir.result(name), "the result") for name in results)
+    if config.given_centroids is not None:
+        yield config.given_centroids, "the given centroids"
+    if not config.input.is_address:
+        yield Path(config.input.input), "the input"
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file, perhaps by links of any kind."""
+    if resolve(path) == resolve(other):
+        return True
+    with suppress(OSError):  # one is not there
+        return path.samefile(other)
+    return False
+
+
+def _check_writable(option: str, path: Path) -> None:
+    parent = path.parent if not path.parent.is_dir() else resolve(path).parent
+    if not parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {parent}")
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: a folder, not a file")
+    if not all(os.access(each, os.W_OK) for each in _written(path, parent)):
+        raise UsageError(f"{option} {path}: no permission to write there")
+    if len(os.fsencode(temporary_name(path.name))) > os.pathconf(parent, "PC_NAME_MAX"):
+        raise UsageError(f"{option} {path}: the name is too long")
+
+
+def _written(path: Path, parent: Path) -> Iterator[Path]:
+    """Yield what must be writable: a file is replaced, a pipe or a device is not."""
+    if path.exists():
+        yield path
+    if path.is_file() or not path.exists():
+        yield parent
