@@ -13,8 +13,7 @@ from common.events.catalogue.tasks import attempt_fields
 from common.events.log import Log
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, Input, MapOutput, Split, Stage, State, TaskOptions
-from common.rpc.call_log import CallLog
-from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, read_stream
+from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, CallLog, read_stream
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack, unpack
 from common.rpc.statuses import UnreachableError

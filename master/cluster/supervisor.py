@@ -14,9 +14,8 @@ from common.events.log import RunLog
 from common.model import Role
 from common.rpc.address import SOCKET
 from common.rpc.credentials import Certificates, PeerRole
-from common.rpc.guard import has_role
 from common.rpc.messages import unpack, unpack_address, unpack_lines, unpack_token
-from common.rpc.server import Server
+from common.rpc.server import Server, has_role
 from master.cluster.membership import Membership
 from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.cluster.registry import slot_of

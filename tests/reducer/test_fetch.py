@@ -18,7 +18,7 @@ from common.worker.service import WorkerContext
 from mapper.servicer import Mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import add_MapperServicer_to_server
-from reducer.fetch import Fetcher
+from reducer.servicer import Fetcher
 from tests.servers import listening, worker_context
 from tests.story import ListLog
 

@@ -9,7 +9,6 @@ from typing import Self, cast
 import numpy as np
 
 from common.errors import RunFailedError, TaskError, UsageError
-from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
 from common.formats.dataset import plan_splits
 from common.formats.unchanged import content_digest
@@ -55,7 +54,7 @@ class GrpcEngine:
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
         self._intermediate = request.tasks.intermediate
-        self._server = Server(certificates, self._log_internal_error, listen)
+        self._server = Server(certificates, log.event, listen)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
             *(processes, self._server, certificates, log),
@@ -87,9 +86,6 @@ class GrpcEngine:
         """End the workers."""
         self._dispatcher.close()
         self._cluster.close()
-
-    def _log_internal_error(self, number: str, error: BaseException) -> None:
-        self._log.event(InternalError(id=number, error=repr(error)))
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
