@@ -20,7 +20,6 @@ from common.worker.member import Ending
 from common.worker.service import Attempts, WorkerContext
 from mapper.servicer import add_mapper
 from master.cluster.membership import Membership
-from master.cluster.supervisor import MasterService
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb
@@ -101,8 +100,8 @@ def serve_master(
     membership = Membership(
         certificates, log, lambda news: None, lambda worker: None, takes_strangers=takes_strangers
     )
-    service = MasterService(membership, 1, log, local=certificates is None)
-    add_MasterServicer_to_server(service, server.grpc)
+    membership.epoch = 1
+    add_MasterServicer_to_server(membership, server.grpc)
     return membership
 
 

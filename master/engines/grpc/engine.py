@@ -4,7 +4,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
 from common.records import checksum, decode
 from common.rpc.credentials import Certificates
-from common.rpc.server import Server
 from master.cluster.calls import MapFiles, ReduceOutput, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
@@ -32,9 +31,9 @@ PATIENCE_S = 60.0
 
 
 class GrpcEngine:
-    """A cluster of processes; a context manager that ends them.
+    """A cluster of processes.
 
-    `processes` are workers that `start_workers` started on this machine. The master serves at `listen`, which
+    `processes` are workers that were started on this machine. The master serves at `listen`, which
     is a socket's address if there are no `certificates`.
     """
 
@@ -54,10 +53,9 @@ class GrpcEngine:
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
         self._sequence = 0
         self._intermediate = request.tasks.intermediate
-        self._server = Server(certificates, log.event, listen)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
-            *(processes, self._server, certificates, log),
+            *(processes, certificates, listen, log),
             notify=lambda news: inbox.put(Arrival(news)),
             takes_strangers=hosts.takes_strangers,
         )
@@ -67,22 +65,17 @@ class GrpcEngine:
             inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.takes_strangers else 0.0, log=log
         )
 
-    def __enter__(self) -> Self:
-        """Start the workers and wait until each has joined."""
-        mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._server.address
-        try:
-            self._cluster.start()
-            if self._starts_none:
-                self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
-            elif self._hosts.takes_strangers:
-                self._log.event(Listening(address=address))
-            self._dispatcher.await_workers(mappers, reducers)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def start(self) -> None:
+        """Let the workers join, and wait until each has; `close` ends them in any case."""
+        mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._cluster.address
+        self._cluster.start()
+        if self._starts_none:
+            self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
+        elif self._hosts.takes_strangers:
+            self._log.event(Listening(address=address))
+        self._dispatcher.await_workers(mappers, reducers)
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """End the workers."""
         self._dispatcher.close()
         self._cluster.close()
@@ -114,7 +107,7 @@ class GrpcEngine:
         self, job: Job, state: State, splits: Sequence[Split], partitions: int, iteration: int | None
     ) -> StageOrder:
         self._sequence += 1
-        stage = Stage(self._sequence, job.name, iteration, self._cluster.epoch)
+        stage = Stage(self._sequence, job.name, iteration, self._cluster.membership.epoch)
         return StageOrder(stage, job, state, self._input, splits, partitions)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:
