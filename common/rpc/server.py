@@ -123,11 +123,11 @@ class ServerGuard(grpc.ServerInterceptor):
 
         def answer(data: bytes, context: grpc.ServicerContext) -> Any:
             with self._guarded(callers, context):
-                return served.unary_unary(_parsed(data, parse), context)
+                return served.unary_unary(parse(data), context)
 
         def stream(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._guarded(callers, context):
-                yield from served.unary_stream(_parsed(data, parse), context)
+                yield from served.unary_stream(parse(data), context)
 
         if served.response_streaming:
             stream.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
@@ -142,6 +142,8 @@ class ServerGuard(grpc.ServerInterceptor):
         try:
             yield
         except Exception as error:
+            if isinstance(error, DecodeError):
+                error = BadRequestError("the request is not a message of its method")
             answer_with(error, context)
             number = secrets.token_hex(4)
             self._on_error(InternalError(id=number, error=repr(error)))
@@ -152,10 +154,3 @@ def has_role(context: grpc.ServicerContext, roles: Collection[PeerRole]) -> bool
     """Tell whether the certificate of a caller names one of these roles."""
     names = context.auth_context().get("x509_subject_alternative_name", ())
     return any(role.dns_name.encode() in names for role in roles)
-
-
-def _parsed(data: bytes, parse: Callable[[bytes], Any]) -> Any:
-    try:
-        return parse(data)
-    except DecodeError:
-        raise BadRequestError("the request is not a message of its method") from None

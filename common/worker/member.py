@@ -162,7 +162,9 @@ class Member:
                 heard_s = time.monotonic()
             except grpc.RpcError as failed:
                 if isinstance(error_of(failed), StaleAttemptError):
-                    self._join_again()
+                    if self._settings.own:
+                        os._exit(0)  # it was declared dead and has been replaced
+                    self.join()
                     heard_s = time.monotonic()
                 elif not self._settings.own and time.monotonic() - heard_s > _PATIENCE_S:
                     raise RunFailedError(
@@ -193,12 +195,6 @@ class Member:
             epoch=self._identity.epoch,
         )
         return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=settings.own)
-
-    def _join_again(self) -> None:
-        """Join again after the master declared this worker dead."""
-        if self._settings.own:
-            os._exit(0)  # it has been replaced
-        self.join()
 
     def _beat(self) -> pb.HeartbeatResponse:
         request = pb.HeartbeatRequest(

@@ -36,7 +36,9 @@ class Attempts:
         """
         with self._lock:
             if mine := attempt not in self._known:
-                self._forget_before(attempt.stage.sequence)
+                for known, future in list(self._known.items()):
+                    if known.stage.sequence < attempt.stage.sequence and future.done():
+                        del self._known[known]
             future = self._known.setdefault(attempt, Future())
         if mine:
             try:
@@ -64,11 +66,6 @@ class Attempts:
     def progress(self) -> int:
         """Return a number that grows while work goes on: steps, and half seconds of processor time."""
         return self._steps + int(2 * time.process_time())
-
-    def _forget_before(self, stage: int) -> None:
-        for attempt, future in list(self._known.items()):
-            if attempt.stage.sequence < stage and future.done():
-                del self._known[attempt]
 
 
 @dataclass(frozen=True)
