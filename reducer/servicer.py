@@ -26,14 +26,41 @@ _PAUSES_S = (0.05, 0.2)
 """Before the second and the third try; soon over, for the mapper may be dead."""
 
 
-class Fetcher:
-    """Fetches partitions and checks them; several threads may use it."""
+class Reducer(ReducerServicer):
+    """Serves one reducer process, and fetches its partitions in several threads."""
 
     def __init__(self, worker: WorkerContext) -> None:
         self._worker = worker
         self._call_log = CallLog(worker.log)
         self._mappers: dict[str, MapperStub] = {}
         self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(_PARALLEL_FETCHES, thread_name_prefix="fetch")
+
+    def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
+        """Run a reduce task."""
+        task = ReduceTask(
+            attempt=unpack(Attempt, request.attempt),
+            job=unpack_job(request.job)[0],
+            sources=[unpack(MapOutput, source) for source in request.sources],
+            options=unpack(TaskOptions, request.options),
+        )
+        return self._worker.attempts.run(task.attempt, lambda: self._reduce(task))
+
+    def _reduce(self, task: ReduceTask) -> pb.ReduceResponse:
+        identity = attempt_fields(task.attempt)
+        self._worker.log.event(ReduceStarted(**identity, sources=len(task.sources)))
+        apply_task_delay(task.options, self._worker.attempts)
+        result = run_reduce_task(task, self.fetch, self._worker.store, self._pool)
+        inject_failure(Role.REDUCER, task.attempt, task.options)
+        self._worker.log.event(ReduceFinished(**identity, records=result.output.records))
+        return pb.ReduceResponse(output=pack(result.output), counts=result.counts)
+
+    def ReadReduceOutput(  # noqa: N802
+        self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadReduceOutputResponse]:
+        """Stream a reduce output to the master."""
+        for chunk in self._worker.store.read(unpack(Attempt, request.attempt), REDUCE_OUTPUT):
+            yield pb.ReadReduceOutputResponse(data=chunk)
 
     def fetch(self, attempt: Attempt, source: MapOutput) -> bytes:
         """Fetch the partition of a map output that a reduce attempt needs.
@@ -72,41 +99,6 @@ class Fetcher:
                 channel = connect(address, self._worker.certificates, PeerRole.MAPPER)
                 self._mappers[address] = MapperStub(channel)
             return self._mappers[address]
-
-
-class Reducer(ReducerServicer):
-    """Serves one reducer process."""
-
-    def __init__(self, worker: WorkerContext) -> None:
-        self._worker = worker
-        self._fetcher = Fetcher(worker)
-        self._pool = ThreadPoolExecutor(_PARALLEL_FETCHES, thread_name_prefix="fetch")
-
-    def Reduce(self, request: pb.ReduceRequest, context: grpc.ServicerContext) -> pb.ReduceResponse:  # noqa: N802
-        """Run a reduce task."""
-        task = ReduceTask(
-            attempt=unpack(Attempt, request.attempt),
-            job=unpack_job(request.job)[0],
-            sources=[unpack(MapOutput, source) for source in request.sources],
-            options=unpack(TaskOptions, request.options),
-        )
-        return self._worker.attempts.run(task.attempt, lambda: self._reduce(task))
-
-    def _reduce(self, task: ReduceTask) -> pb.ReduceResponse:
-        identity = attempt_fields(task.attempt)
-        self._worker.log.event(ReduceStarted(**identity, sources=len(task.sources)))
-        apply_task_delay(task.options, self._worker.attempts)
-        result = run_reduce_task(task, self._fetcher.fetch, self._worker.store, self._pool)
-        inject_failure(Role.REDUCER, task.attempt, task.options)
-        self._worker.log.event(ReduceFinished(**identity, records=result.output.records))
-        return pb.ReduceResponse(output=pack(result.output), counts=result.counts)
-
-    def ReadReduceOutput(  # noqa: N802
-        self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.ReadReduceOutputResponse]:
-        """Stream a reduce output to the master."""
-        for chunk in self._worker.store.read(unpack(Attempt, request.attempt), REDUCE_OUTPUT):
-            yield pb.ReadReduceOutputResponse(data=chunk)
 
 
 def add_reducer(server: grpc.Server, worker: WorkerContext) -> None:

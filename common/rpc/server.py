@@ -49,9 +49,11 @@ CALLERS: Mapping[str, set[PeerRole]] = {
 """Who may call a method. One that is not listed is not served."""
 
 
-class Server:
+class Server(grpc.ServerInterceptor):
     """A gRPC server at a socket or, with certificates, at an address where it answers only the right roles.
 
+    Only this user can open a socket; elsewhere each caller has a certificate, which TLS has checked. gRPC
+    hands over bytes: a message is not parsed before its caller is known. Exceptions become statuses;
     `on_error` gets every error that is not ours, with the id that the peer got instead of its text. `listen`
     is a socket's address, or ADDRESS:PORT with port 0 for any free one. UsageError if the server must not, or
     cannot, listen there.
@@ -67,9 +69,13 @@ class Server:
     ) -> None:
         if certificates is None and not listen.startswith(SOCKET):
             raise UsageError(f"{listen} can be reached by other users, so it needs --certs; {HOW_TO_MAKE}")
+        self._local = certificates is None
+        self._on_error = on_error
+        self._streams = ThreadPoolExecutor(_STREAM_THREADS, thread_name_prefix="stream")
+        self._handlers: dict[str, Any] = {}
         self.grpc = grpc.server(
             ThreadPoolExecutor(_CALL_THREADS, thread_name_prefix="rpc"),
-            interceptors=[ServerGuard(certificates is None, on_error)],
+            interceptors=[self],
             options=(*SERVER_OPTIONS, ("grpc.max_receive_message_length", largest_request_bytes)),
             maximum_concurrent_rpcs=_MOST_CALLS,
         )
@@ -95,20 +101,6 @@ class Server:
     def stop(self, grace_s: float | None = None) -> None:
         """Take no more calls, give those that are going on some time, and cancel them."""
         self.grpc.stop(grace_s).wait()
-
-
-class ServerGuard(grpc.ServerInterceptor):
-    """Refuses callers without permission, and turns exceptions into statuses.
-
-    gRPC hands over bytes: a message is not parsed before its caller is known. `local` says that callers come
-    over a socket, which only this user can open; else each has a certificate, which TLS has checked.
-    """
-
-    def __init__(self, local: bool, on_error: Callable[[InternalError], None]) -> None:
-        self._local = local
-        self._on_error = on_error
-        self._streams = ThreadPoolExecutor(_STREAM_THREADS, thread_name_prefix="stream")
-        self._handlers: dict[str, Any] = {}
 
     def intercept_service(self, continuation: Any, details: Any) -> Any:
         """Choose what answers a call."""

@@ -19,7 +19,8 @@ from common.model import Attempt, Input, InputFormat, RecordFormat, Records, Sta
 from common.records import decode
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore
-from mapper.task import MapTask, check_job, keep_split, run_map_task
+from mapper.servicer import check_job
+from mapper.task import MapTask, keep_split, run_map_task
 from tests.programs import SAMPLE
 
 CENTROIDS = np.array([[0.0, 8.0], [9.0, 1.0]])

@@ -47,7 +47,6 @@ class GrpcEngine:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
         self._workers = workers
         self._hosts = hosts
-        self._starts_none = not processes
         self._log = log
         self._input = _as_sent(request.file.input, hosts)
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
@@ -69,7 +68,7 @@ class GrpcEngine:
         """Let the workers join, and wait until each has; `close` ends them in any case."""
         mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._cluster.address
         self._cluster.start()
-        if self._starts_none:
+        if self._hosts.workers == "remote":
             self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
         elif self._hosts.takes_strangers:
             self._log.event(Listening(address=address))
@@ -82,8 +81,8 @@ class GrpcEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._workers.reducers, iteration)
-        outputs = self._dispatcher.run(order)
+        stage, partitions = self._next_stage(job, iteration), self._workers.reducers
+        outputs = self._dispatcher.run(StageOrder(stage, job, state, self._input, self._splits, partitions))
         records = Records.concatenate([self._records_of(output, job) for output in outputs])
         return dict(groups(sort_by_key(records)))
 
@@ -98,17 +97,14 @@ class GrpcEngine:
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
-        order = self._order(job, state, self._splits, 0, None)
+        order = StageOrder(self._next_stage(job), job, state, self._input, self._splits, 0)
         outputs = self._dispatcher.run(order)
         for split, output in zip(self._splits, outputs, strict=True):
             yield from self._stream(order, split, output)
 
-    def _order(
-        self, job: Job, state: State, splits: Sequence[Split], partitions: int, iteration: int | None
-    ) -> StageOrder:
+    def _next_stage(self, job: Job, iteration: int | None = None) -> Stage:
         self._sequence += 1
-        stage = Stage(self._sequence, job.name, iteration, self._cluster.membership.epoch)
-        return StageOrder(stage, job, state, self._input, splits, partitions)
+        return Stage(self._sequence, job.name, iteration, self._cluster.membership.epoch)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:
         """Stream one map output; if it gets lost, make it again and go on where it broke off."""
@@ -120,7 +116,7 @@ class GrpcEngine:
                     crc32 = checksum(chunk, crc32)
                     yield chunk
             except TaskError:
-                order = self._order(order.job, order.state, [split], 0, None)
+                order = replace(order, stage=self._next_stage(order.job), splits=[split])
                 (output,) = self._dispatcher.run(order)
                 continue
             file = cast(MapFiles, output.content).map_output
