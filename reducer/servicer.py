@@ -82,7 +82,6 @@ class Reducer(ReducerServicer):
         raise FetchFailedError(source.task, source.attempt, unreachable, reason) from failed
 
     def _fetch_once(self, attempt: Attempt, source: MapOutput, *, verify: bool) -> bytes:
-        """Make one call; MapReduceError if it fails."""
         made = Attempt(attempt.stage, source.task, source.attempt)
         call = {"method": "FetchPartition", **attempt_fields(made), "reduce_task": attempt.task + 1}
         request = pb.FetchPartitionRequest(attempt=pack(made), partition=attempt.task, verify=verify)

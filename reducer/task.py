@@ -59,9 +59,8 @@ def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
         try:
             run = decode(fetch(task.attempt, source), task.options.intermediate, task.job.key_type)
         except ValueError as error:
-            raise FetchFailedError(
-                source.task, source.attempt, False, f"not a partition file: {error}"
-            ) from error
+            reason = f"not a partition file: {error}"
+            raise FetchFailedError(source.task, source.attempt, False, reason) from error
         if sum(map(len, run)) != source.partition.records:
             raise FetchFailedError(source.task, source.attempt, False, "records are missing")
         return run

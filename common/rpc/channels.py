@@ -98,7 +98,7 @@ class CallLog:
         try:
             yield answer
         except (grpc.RpcError, TaskError) as failed:
-            error = error_of(failed)
+            error = failed if isinstance(failed, TaskError) else error_of(failed)
             self._answered(worker, call, began_s, status=FAILURE, reason=str(error))
             raise error from failed
         self._answered(worker, call, began_s, status=SUCCESS, **answer)

@@ -18,7 +18,6 @@ from common.rpc.credentials import Certificates
 from common.store.node import NodeStore
 
 _Result = TypeVar("_Result")
-_Item = TypeVar("_Item")
 
 
 class Attempts:
@@ -52,7 +51,7 @@ class Attempts:
         """Note that work goes on, where it takes no processor time: in waiting for the wire, say."""
         self._steps += 1
 
-    def counted(self, items: Iterable[_Item]) -> Iterator[_Item]:
+    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
         """Pass items on, each a step."""
         for item in items:
             self.step()

@@ -73,7 +73,7 @@ class WorkerProcess:
             self._process.stdin.write(f"{master} {self.token}\n".encode())
             self._process.stdin.flush()
 
-    def wait(self) -> "ProcessEnd":
+    def wait(self) -> ProcessEnd:
         """Wait for its end."""
         assert self._process.stderr is not None
         with self._process.stderr as stderr:

@@ -1,5 +1,6 @@
 """Runs jobs on mapper and reducer processes over gRPC."""
 
+import itertools
 import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -33,8 +34,8 @@ PATIENCE_S = 60.0
 class GrpcEngine:
     """A cluster of processes.
 
-    `processes` are workers that were started on this machine. The master serves at `listen`, which
-    is a socket's address if there are no `certificates`.
+    `processes` are workers that were started on this machine. The master serves at `listen`, which is a
+    socket's address if there are no `certificates`.
     """
 
     def __init__(
@@ -45,13 +46,10 @@ class GrpcEngine:
         listen: str,
     ) -> None:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
-        self._workers = workers
-        self._hosts = hosts
-        self._log = log
+        self._request = request
         self._input = _as_sent(request.file.input, hosts)
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
-        self._sequence = 0
-        self._intermediate = request.tasks.intermediate
+        self._sequence = itertools.count(1)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
             *(processes, certificates, listen, log),
@@ -60,18 +58,18 @@ class GrpcEngine:
         )
         membership = self._cluster.membership
         self._calls = WorkerCalls(membership, request.tasks, log)
-        self._dispatcher = Dispatcher(
-            inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.takes_strangers else 0.0, log=log
-        )
+        patience_s = PATIENCE_S if hosts.takes_strangers else 0.0
+        self._dispatcher = Dispatcher(inbox, membership, self._calls, patience_s, log)
 
     def start(self) -> None:
         """Let the workers join, and wait until each has; `close` ends them in any case."""
-        mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._cluster.address
+        config, log, address = self._request.config, self._request.log, self._cluster.address
+        mappers, reducers = config.workers.mappers, config.workers.reducers
         self._cluster.start()
-        if self._hosts.workers == "remote":
-            self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
-        elif self._hosts.takes_strangers:
-            self._log.event(Listening(address=address))
+        if config.hosts.workers == "remote":
+            log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
+        elif config.hosts.takes_strangers:
+            log.event(Listening(address=address))
         self._dispatcher.await_workers(mappers, reducers)
 
     def close(self) -> None:
@@ -81,7 +79,7 @@ class GrpcEngine:
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
-        stage, partitions = self._next_stage(job, iteration), self._workers.reducers
+        stage, partitions = self._next_stage(job, iteration), self._request.config.workers.reducers
         outputs = self._dispatcher.run(StageOrder(stage, job, state, self._input, self._splits, partitions))
         records = Records.concatenate([self._records_of(output, job) for output in outputs])
         return dict(groups(sort_by_key(records)))
@@ -89,7 +87,7 @@ class GrpcEngine:
     def _records_of(self, output: Output, job: Job) -> Records:
         """Put together what a reduce task wrote, and what it left out of its file."""
         assert isinstance(output.content, ReduceOutput)
-        parts = decode(output.content.data, self._intermediate, job.key_type)
+        parts = decode(output.content.data, self._request.tasks.intermediate, job.key_type)
         records = Records.concatenate([*parts, Records.empty(job.key_type)])
         if not job.counts or not len(records):
             return records
@@ -103,8 +101,7 @@ class GrpcEngine:
             yield from self._stream(order, split, output)
 
     def _next_stage(self, job: Job, iteration: int | None = None) -> Stage:
-        self._sequence += 1
-        return Stage(self._sequence, job.name, iteration, self._cluster.membership.epoch)
+        return Stage(next(self._sequence), job.name, iteration, self._cluster.membership.epoch)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:
         """Stream one map output; if it gets lost, make it again and go on where it broke off."""
