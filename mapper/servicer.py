@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import grpc
 
+from common.errors import BadRequestError
 from common.events.catalogue.tasks import MapFinished, MapStarted, attempt_fields
 from common.formats.dataset import resolve_input
-from common.jobs.base import Memory
+from common.jobs.base import Job, Memory
 from common.machine import cores
-from common.model import Attempt, Input, Role, Split, TaskOptions
+from common.model import Attempt, Input, InputFormat, Role, Split, State, TaskOptions
 from common.rpc.job_messages import unpack_job
 from common.rpc.messages import MOST_BYTES, MOST_PARTITIONS, pack, unpack, within
 from common.store.names import MAP_OUTPUT, partition_name
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
-from mapper.task import MapTask, check_job, run_map_task
+from mapper.task import MapTask, run_map_task
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperServicer, add_MapperServicer_to_server
 
@@ -79,6 +80,16 @@ class Mapper(MapperServicer):
         # The master passes bytes on as they come and cannot take them back: check the whole file first.
         for chunk in self._worker.store.read(attempt, MAP_OUTPUT, offset, verify=True):
             yield pb.ReadMapOutputResponse(data=chunk)
+
+
+def check_job(job: Job, state: State, source: Input) -> None:
+    """Raise BadRequestError if a job cannot work with a state, or with an input."""
+    if job.reads_lines != (source.format is InputFormat.LINES):
+        raise BadRequestError(f"job {job.name!r} cannot read an input in format {source.format!r}")
+    try:
+        job.check(state, len(source.columns))
+    except ValueError as error:
+        raise BadRequestError(f"job {job.name!r}: {error}") from None
 
 
 def add_mapper(server: grpc.Server, worker: WorkerContext) -> None:

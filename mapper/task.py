@@ -4,24 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.errors import BadRequestError
 from common.formats.opening import OpenSplit, open_split
 from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_split
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
-from common.model import (
-    Attempt,
-    CommittedFile,
-    Input,
-    InputFormat,
-    RecordFormat,
-    Records,
-    Rows,
-    Split,
-    State,
-    TaskOptions,
-)
+from common.model import Attempt, CommittedFile, Input, RecordFormat, Records, Rows, Split, State, TaskOptions
 from common.records import encode
 from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store.files import write_whole
@@ -53,12 +41,8 @@ class MapResult:
 def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
     """Run a map task from the split to the committed files; `memory` is the split's.
 
-    Raises
-    ------
-    InputError
-        The split has invalid content.
-    StaleAttemptError
-        A newer attempt or stage has begun; nothing was committed.
+    InputError if the split has invalid content. StaleAttemptError if a newer attempt or stage has begun;
+    nothing was committed then.
     """
     rows = keep_split(task.source, task.split, store, memory)
     # Without partitions the map output itself is the result: every record counts, as text.
@@ -79,16 +63,6 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
             for i, positions in enumerate(partition_positions(records.keys, task.partitions))
         ]
         return MapResult(map_output, partitions)
-
-
-def check_job(job: Job, state: State, source: Input) -> None:
-    """Raise BadRequestError if a job cannot work with a state, or with an input."""
-    if job.reads_lines != (source.format is InputFormat.LINES):
-        raise BadRequestError(f"job {job.name!r} cannot read an input in format {source.format!r}")
-    try:
-        job.check(state, len(source.columns))
-    except ValueError as error:
-        raise BadRequestError(f"job {job.name!r}: {error}") from None
 
 
 def keep_split(source: Input, split: Split, store: NodeStore, memory: Memory) -> Rows:

@@ -7,24 +7,11 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     _root = __file__.rsplit("/", 2)[0]
     sys.path[:1] = [] if _root in sys.path[1:] else [_root]
 
-import os
-import signal
-
-from common.worker.lifeline import Lifeline
-
-
-def main() -> None:
-    """Watch the master from the first moment on, if it started us; import what takes a while; serve."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
-    lifeline = Lifeline() if "--from-master" in sys.argv else None
-    on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to tidy yet, and no traceback
-    from common.model import Role
-    from common.worker.command import worker_command
-    from reducer.servicer import add_reducer
-
-    signal.signal(signal.SIGINT, on_ctrl_c)
-    worker_command(Role.REDUCER, add_reducer, lifeline)()
-
+from common.worker.lifeline import watching_the_master
 
 if __name__ == "__main__":
-    main()
+    with watching_the_master() as lifeline:
+        from common.model import Role
+        from common.worker.command import worker_command
+        from reducer.servicer import add_reducer
+    worker_command(Role.REDUCER, add_reducer, lifeline)()

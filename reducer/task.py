@@ -40,12 +40,8 @@ class ReduceResult:
 def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Executor) -> ReduceResult:
     """Run a reduce task from the mappers' partitions, fetched by a pool, to the committed output.
 
-    Raises
-    ------
-    FetchFailedError
-        A map output cannot be fetched; the text says whose.
-    StaleAttemptError
-        A newer attempt or stage has begun; nothing was committed.
+    FetchFailedError if a map output cannot be fetched; the text says whose. StaleAttemptError if a newer
+    attempt or stage has begun; nothing was committed then.
     """
     output = reduce_runs(task.job, shuffle(task, fetch, pool))
     left_out = 1 if task.job.counts and len(output) else 0
@@ -63,9 +59,8 @@ def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
         try:
             run = decode(fetch(task.attempt, source), task.options.intermediate, task.job.key_type)
         except ValueError as error:
-            raise FetchFailedError(
-                source.task, source.attempt, False, f"not a partition file: {error}"
-            ) from error
+            reason = f"not a partition file: {error}"
+            raise FetchFailedError(source.task, source.attempt, False, reason) from error
         if sum(map(len, run)) != source.partition.records:
             raise FetchFailedError(source.task, source.attempt, False, "records are missing")
         return run

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 
+from common.events.catalogue.run import InternalError
 from common.events.dump import Dump
 from common.events.log import Log
 from common.rpc.address import SOCKET, new_master_socket, remove_socket_folder
@@ -15,12 +16,10 @@ from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
 from common.store.node import NodeStore
-from common.worker.attempts import Attempts
 from common.worker.member import Ending
-from common.worker.service import WorkerContext
+from common.worker.service import Attempts, WorkerContext
 from mapper.servicer import add_mapper
 from master.cluster.membership import Membership
-from master.cluster.supervisor import MasterService
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb
@@ -42,7 +41,7 @@ class Serving:
 
     certificates: dict[PeerRole, Certificates | None]
     addresses: dict[PeerRole, str] = field(default_factory=dict)
-    errors: list[BaseException] = field(default_factory=list)
+    errors: list[InternalError] = field(default_factory=list)
 
     def channel(self, callee: PeerRole, caller: Certificates | None) -> grpc.Channel:
         """Connect as its user would."""
@@ -51,7 +50,7 @@ class Serving:
 
 @contextmanager
 def listening(
-    certificates: Certificates | None = None, on_error: Callable[[str, BaseException], None] = lambda *_: None
+    certificates: Certificates | None = None, on_error: Callable[[InternalError], None] = lambda *_: None
 ) -> Iterator[Server]:
     """Make a server, at a socket or, with certificates, at a free port; stop it when the block ends."""
     server = Server(certificates, on_error, new_master_socket() if certificates is None else "127.0.0.1:0")
@@ -74,7 +73,7 @@ def serving(certificates: dict[PeerRole, Certificates | None], folder: Path) -> 
     with ExitStack() as stack:
         for role in PeerRole:
             own = certificates[role]
-            server = stack.enter_context(listening(own, lambda number, error: result.errors.append(error)))
+            server = stack.enter_context(listening(own, result.errors.append))
             if role is PeerRole.MASTER:
                 dump = Dump(folder / "dump.txt")
                 stack.callback(dump.close)
@@ -101,8 +100,8 @@ def serve_master(
     membership = Membership(
         certificates, log, lambda news: None, lambda worker: None, takes_strangers=takes_strangers
     )
-    service = MasterService(membership, 1, log, local=certificates is None)
-    add_MasterServicer_to_server(service, server.grpc)
+    membership.epoch = 1
+    add_MasterServicer_to_server(membership, server.grpc)
     return membership
 
 

@@ -1,15 +1,20 @@
-"""gRPC channels as every process of a run opens them, and the time limits of the calls on them."""
+"""gRPC channels as every process of a run opens them; the time limits and the log of the calls on them."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 
+from common.errors import TaskError
+from common.events.catalogue.tasks import FAILURE, SUCCESS, RpcCall, RpcResponse
+from common.events.log import Log
 from common.model import CommittedFile
 from common.records import checksum
 from common.rpc.address import SOCKET
 from common.rpc.credentials import Certificates, PeerRole
-from common.rpc.statuses import DamagedFileError
+from common.rpc.statuses import DamagedFileError, error_of
 
 CONTROL_TIMEOUT_S = 10.0
 """For short calls: join, heartbeat, log."""
@@ -68,3 +73,37 @@ def read_stream(chunks: Iterable[Any], expected: CommittedFile) -> bytes:
     if len(data) != expected.size_bytes or checksum(data) != expected.crc32:
         raise DamagedFileError("the file arrived damaged: its size or checksum is wrong")
     return data
+
+
+class CallLog:
+    """Logs the calls that a process makes, each before and after."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._closing = False
+
+    def close(self) -> None:
+        """Log no more answers: from now on calls end because the workers do."""
+        self._closing = True
+
+    @contextmanager
+    def call(self, worker: str, call: Mapping[str, Any], **details: Any) -> Iterator[dict[str, Any]]:
+        """Log a call, which the block makes, and its answer, which the block describes.
+
+        The fields in `call` are part of both events, the details only of the first one. MapReduceError if the
+        call fails.
+        """
+        self._log.event(RpcCall(to=worker, **call, **details))
+        began_s, answer = time.monotonic(), dict[str, Any]()
+        try:
+            yield answer
+        except (grpc.RpcError, TaskError) as failed:
+            error = failed if isinstance(failed, TaskError) else error_of(failed)
+            self._answered(worker, call, began_s, status=FAILURE, reason=str(error))
+            raise error from failed
+        self._answered(worker, call, began_s, status=SUCCESS, **answer)
+
+    def _answered(self, worker: str, call: Mapping[str, Any], began_s: float, **outcome: Any) -> None:
+        if not self._closing:
+            duration_ms = round((time.monotonic() - began_s) * 1000, 3)
+            self._log.event(RpcResponse(from_=worker, **call, **outcome, duration_ms=duration_ms))

@@ -36,7 +36,6 @@ _FAULTS: dict[type[MapReduceError], tuple[StatusCode, pb.ErrorDetail.Kind.ValueT
     FetchFailedError: (StatusCode.ABORTED, pb.ErrorDetail.KIND_FETCH_FAILED),
 }
 _KINDS = {kind: error for error, (_, kind) in _FAULTS.items() if kind}
-_REFUSALS = (StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED)
 
 
 class UnreachableError(TaskError):
@@ -70,19 +69,17 @@ def answer_with(error: Exception, context: grpc.ServicerContext) -> None:
     context.abort(code, str(error)[:_MOST_CHARACTERS])
 
 
-def error_of(failed: grpc.RpcError | MapReduceError) -> MapReduceError:
-    """Turn a failed call back into the error that its server raised; an error of ours stays as it is.
+def error_of(failed: grpc.RpcError) -> MapReduceError:
+    """Turn a failed call back into the error that its server raised.
 
     If the server raised none: UnreachableError or TimedOutError if the peer did not answer, RunFailedError if
     it rejected this process, else a plain TaskError.
     """
-    if isinstance(failed, MapReduceError):
-        return failed
     assert isinstance(failed, grpc.Call)
     code, text = failed.code(), failed.details() or ""
     if (ours := _our_error(failed, text)) is not None:
         return ours
-    if code in _REFUSALS:
+    if code in (StatusCode.PERMISSION_DENIED, StatusCode.UNIMPLEMENTED):
         return RunFailedError(f"{code.name} (another role or version)")
     if code is StatusCode.CANCELLED:
         text = "the connection was closed"  # gRPC's own words are about its streams

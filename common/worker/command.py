@@ -19,8 +19,7 @@ from common.rpc.credentials import HOW_TO_MAKE, Certificates
 from common.store.files import resolve
 from common.store.folders import locked_worker_folder
 from common.worker.lifeline import Lifeline, new_token
-from common.worker.member import Member, Settings
-from common.worker.remote_log import RemoteLog
+from common.worker.member import Member, RemoteLog, Settings
 from common.worker.service import AddServicer
 
 _BY_A_SIGNAL = 128
@@ -42,8 +41,6 @@ class _Options:
     folder: Path
     listen: str | None
     advertise: str | None
-    from_master: bool
-    sockets: str | None
 
 
 def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | None) -> click.Command:
@@ -62,15 +59,13 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
         "--listen", metavar="ADDRESS[:PORT]", show_default=_ADDRESS, help="Where to serve other workers."
     )
     @click.option("--advertise", metavar="HOST:PORT", help="Address to tell others, if not --listen.")
-    @click.option("--from-master", is_flag=True, hidden=True)
-    @click.option("--sockets", hidden=True, help="See `Lifeline`.")
+    @click.option("--from-master", is_flag=True, hidden=True, expose_value=False)
+    @click.option("--sockets", hidden=True, expose_value=False, help="See `Lifeline`.")
     @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
     def command(debug: bool, **options: Any) -> None:
         try:
             with refusals_in_one_line():
-                given = _Options(**options)
-                settings = _from_master(role, given, lifeline) if lifeline else _by_hand(role, given)
-                _work(settings, add_servicer, lifeline)
+                _work(_settings(role, _Options(**options), lifeline), add_servicer, lifeline)
         except MapReduceError as error:
             if debug:
                 raise
@@ -87,7 +82,31 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(number)
 
 
-def _by_hand(role: Role, given: _Options) -> Settings:
+def _settings(role: Role, given: _Options, lifeline: Lifeline | None) -> Settings:
+    """Return how the worker runs: with certificates, or at a socket beside its master's."""
+    master, token = (_join(given), new_token()) if lifeline is None else lifeline.introduction()
+    certificates, data_root = None, given.data_root
+    if given.certs is None:
+        listen = address = socket_beside(master, f"{role}-{os.getpid()}")
+    else:
+        certificates = Certificates.load(given.certs, role)
+        listen, address = _addresses(master, given)
+        data_root = (data_root or Path()).resolve()
+    return Settings(
+        role=role,
+        master=master,
+        certificates=certificates,
+        listen=listen,
+        address=address,
+        folder=resolve(given.folder),
+        data_root=data_root,
+        token=token,
+        own=lifeline is not None,
+    )
+
+
+def _join(given: _Options) -> str:
+    """Return the address of the master that a person names; UsageError if options contradict it."""
     if given.join is None:
         raise UsageError("--join ADDRESS is required: where the master listens, as it says when it starts")
     if given.data_root is not None and not given.data_root.is_dir():
@@ -97,64 +116,29 @@ def _by_hand(role: Role, given: _Options) -> Settings:
             raise UsageError("--certs, --listen and --advertise are for --join HOST:PORT, not for a socket")
         if not Path(given.join.removeprefix(SOCKET)).is_socket():
             raise UsageError(f"--join {given.join}: there is no such socket; the run may be over")
-        return _at_socket(role, given.join, new_token(), given)
-    host, port = split_address(given.join, "--join")
-    if not port:
+    elif not split_address(given.join, "--join")[1]:
         raise UsageError(f"--join {given.join} has no port; write it as in 10.0.0.1:7000")
-    if given.certs is None:
+    elif given.certs is None:
         raise UsageError(
             f"--join {given.join} needs --certs FOLDER, with this worker's certificate; {HOW_TO_MAKE}"
         )
-    certificates = Certificates.load(given.certs, role)
-    reachable = _address_towards(host, port)
+    return given.join
+
+
+def _addresses(master: str, given: _Options) -> tuple[str, str]:
+    """Return where to serve, and what to tell the others."""
+    reachable = _address_towards(*split_address(master, "--join"))
     own, own_port = split_address(given.listen, "--listen") if given.listen else (reachable, 0)
     advertised = given.advertise or (reachable if own in WILDCARDS else own)
     address, address_port = split_address(advertised, "--advertise")
-    return Settings(
-        role=role,
-        master=given.join,
-        certificates=certificates,
-        listen=f"{own}:{own_port}",
-        address=f"{address}:{address_port}",
-        folder=resolve(given.folder),
-        data_root=(given.data_root or Path()).resolve(),
-        token=new_token(),
-    )
-
-
-def _from_master(role: Role, given: _Options, lifeline: Lifeline) -> Settings:
-    master, token = lifeline.introduction()
-    if given.listen is None or given.certs is None:
-        return _at_socket(role, master, token, given, own=True)
-    return Settings(
-        role=role,
-        master=master,
-        certificates=Certificates.load(given.certs, role),
-        listen=given.listen,
-        address=given.listen,
-        folder=given.folder,
-        data_root=given.data_root,
-        token=token,
-        own=True,
-    )
-
-
-def _at_socket(role: Role, master: str, token: str, given: _Options, *, own: bool = False) -> Settings:
-    """Return the settings of a worker that serves at a socket beside its master's."""
-    address = socket_beside(master, f"{role}-{os.getpid()}")
-    return Settings(
-        *(role, master, None, address, address),
-        folder=given.folder.absolute(),
-        data_root=given.data_root,
-        token=token,
-        own=own,
-    )
+    return f"{own}:{own_port}", f"{address}:{address_port}"
 
 
 def _address_towards(host: str, port: int) -> str:
     """Return the address of this host on its way to the master, which the other workers will use too."""
     try:
-        (family, kind, protocol, _, address), *_rest = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)  # sends nothing
             own: str = probe.getsockname()[0]

@@ -6,9 +6,11 @@ Imports nothing that takes time, so that a worker watches from its first moment 
 import os
 import queue
 import secrets
+import signal
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 
 def new_token() -> str:
@@ -49,3 +51,13 @@ def _remove_sockets() -> None:
         from common.rpc.address import remove_socket_folder
 
         remove_socket_folder(sys.argv[sys.argv.index("--sockets") + 1])
+
+
+@contextmanager
+def watching_the_master() -> Iterator[Lifeline | None]:
+    """Watch the master, if it started us, from the first moment on; the block imports what takes a while."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
+    lifeline = Lifeline() if "--from-master" in sys.argv else None
+    on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to tidy yet, and no traceback
+    yield lifeline
+    signal.signal(signal.SIGINT, on_ctrl_c)

@@ -1,4 +1,4 @@
-"""A worker joins the master, sends heartbeats, and ends when the run is over."""
+"""A worker joins the master, sends heartbeats and its log, and ends when the run is over."""
 
 import os
 import sys
@@ -12,8 +12,9 @@ import click
 import grpc
 
 from common.errors import RunFailedError, StaleAttemptError, printable
-from common.events.catalogue.run import InternalError
-from common.events.log import Log
+from common.events.batches import Batches
+from common.events.line import Entry
+from common.events.log import EventLog, Log
 from common.model import Role
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
 from common.rpc.credentials import Certificates, PeerRole
@@ -22,14 +23,15 @@ from common.rpc.server import Server
 from common.rpc.statuses import error_of, may_join_later
 from common.store.names import node_name
 from common.store.node import NodeStore
-from common.worker.attempts import Attempts
-from common.worker.service import AddServicer, WorkerContext
+from common.worker.service import AddServicer, Attempts, WorkerContext
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServicer_to_server
 
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
+_LOG_PAUSE_S = 0.1
+_LAST_WORDS_TIMEOUT_S = 0.4
 _JOIN_PAUSE_S = 1.0
 """Before a worker from elsewhere asks the master again; it does so as long as it takes."""
 _PATIENCE_S = 300.0
@@ -58,6 +60,28 @@ class Settings:
     """The master started it; else a person did."""
 
 
+class RemoteLog:
+    """Sends this process's events to the master, for dump.txt; a worker never waits for it."""
+
+    def __init__(self, process: str, token: str, master: MasterStub) -> None:
+        self._token = token
+        self._master = master
+        self._timeout_s = CONTROL_TIMEOUT_S
+        # Events come in bursts; one call for each of them would keep the master busy.
+        self._entries: Batches[Entry] = Batches(self._send, _LOG_PAUSE_S)
+        self.event = EventLog(process, self._entries.put).event
+
+    def flush(self) -> None:
+        """Send what is left, before the process ends; if the master is gone, that fails at once."""
+        self._timeout_s = _LAST_WORDS_TIMEOUT_S
+        self._entries.flush(_LAST_WORDS_TIMEOUT_S)
+
+    def _send(self, entries: list[Entry]) -> None:
+        with suppress(grpc.RpcError):  # a lost line is lost
+            lines = [entry.line() for entry in entries]
+            self._master.Log(pb.LogRequest(token=self._token, lines=lines), timeout=self._timeout_s)
+
+
 class Ending(WorkerServicer):
     """The Worker service: lets the process end when the run is over."""
 
@@ -77,10 +101,10 @@ class Member:
         self._settings = settings
         self._attempts = Attempts()
         self._ending = Ending()
-        self._log: Log | None = None
+        self._log: Log
         self._server = Server(
             settings.certificates,
-            self._log_internal_error,
+            lambda error: self._log.event(error),
             settings.listen,
             largest_request_bytes=LARGEST_ORDER_BYTES,
         )
@@ -138,7 +162,9 @@ class Member:
                 heard_s = time.monotonic()
             except grpc.RpcError as failed:
                 if isinstance(error_of(failed), StaleAttemptError):
-                    self._join_again()
+                    if self._settings.own:
+                        os._exit(0)  # it was declared dead and has been replaced
+                    self.join()
                     heard_s = time.monotonic()
                 elif not self._settings.own and time.monotonic() - heard_s > _PATIENCE_S:
                     raise RunFailedError(
@@ -170,12 +196,6 @@ class Member:
         )
         return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=settings.own)
 
-    def _join_again(self) -> None:
-        """Join again after the master declared this worker dead."""
-        if self._settings.own:
-            os._exit(0)  # it has been replaced
-        self.join()
-
     def _beat(self) -> pb.HeartbeatResponse:
         request = pb.HeartbeatRequest(
             token=self._settings.token,
@@ -183,7 +203,3 @@ class Member:
             progress=self._attempts.progress(),
         )
         return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
-
-    def _log_internal_error(self, number: str, error: BaseException) -> None:
-        if self._log is not None:
-            self._log.event(InternalError(id=number, error=repr(error)))

@@ -1,10 +1,13 @@
-"""What the services of mappers and reducers have in common."""
+"""What the services of mappers and reducers have in common: their attempts, and what they work with."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
 
@@ -13,7 +16,55 @@ from common.events.log import Log
 from common.model import Attempt, Role, TaskOptions
 from common.rpc.credentials import Certificates
 from common.store.node import NodeStore
-from common.worker.attempts import Attempts
+
+_Result = TypeVar("_Result")
+
+
+class Attempts:
+    """The attempts of the newest stage: those in progress, and what came of the others; each is run once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Attempt, Future[Any]] = {}
+        self._steps = 0
+
+    def run(self, attempt: Attempt, work: Callable[[], _Result]) -> _Result:
+        """Do the work of an attempt; if it was ordered before, join it, or return what it returned.
+
+        The master asks again when an answer got lost on its way. Errors count as results here.
+        """
+        with self._lock:
+            if mine := attempt not in self._known:
+                for known, future in list(self._known.items()):
+                    if known.stage.sequence < attempt.stage.sequence and future.done():
+                        del self._known[known]
+            future = self._known.setdefault(attempt, Future())
+        if mine:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        result: _Result = future.result()
+        return result
+
+    def step(self) -> None:
+        """Note that work goes on, where it takes no processor time: in waiting for the wire, say."""
+        self._steps += 1
+
+    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Pass items on, each a step."""
+        for item in items:
+            self.step()
+            yield item
+
+    def in_progress(self) -> int:
+        """Return how many attempts run."""
+        with self._lock:
+            return sum(not future.done() for future in self._known.values())
+
+    def progress(self) -> int:
+        """Return a number that grows while work goes on: steps, and half seconds of processor time."""
+        return self._steps + int(2 * time.process_time())
 
 
 @dataclass(frozen=True)

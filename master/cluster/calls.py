@@ -29,8 +29,7 @@ from common.model import (
     TaskOptions,
 )
 from common.records import decode
-from common.rpc.call_log import CallLog
-from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, read_stream
+from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, CallLog, read_stream
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack, unpack
 from common.rpc.statuses import UnreachableError

@@ -10,9 +10,9 @@ from common.events.catalogue.run import InternalError
 from common.events.catalogue.tasks import LateAnswerDropped, attempt_fields
 from common.events.catalogue.workers import WorkerSuspected
 from common.events.log import Log
-from common.model import Attempt, Records, Role, Stage
+from common.model import Attempt, Role, Stage
 from common.rpc.statuses import UnreachableError
-from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
+from master.cluster.calls import StageOrder, WorkerCalls
 from master.cluster.membership import Membership
 from master.cluster.registry import slot_of
 from master.scheduling.messages import (
@@ -121,11 +121,10 @@ class Dispatcher:
     def _run_task(self, command: RunTask, order: StageOrder) -> None:
         """Make an attempt's calls and report how it went; runs in a thread of its own."""
         task, attempt = command.task, command.attempt
-        notice: Notice
         try:
             run = self._calls.map if task.role is Role.MAPPER else self._calls.reduce
-            content: MapFiles | Records = run(command, order)
-            notice = TaskSucceeded(Output(task, attempt, command.worker, content))
+            output = Output(task, attempt, command.worker, run(command, order))
+            notice: Notice = TaskSucceeded(output)
         except MapReduceError as error:
             notice = TaskFailed(task, attempt, error, isinstance(error, UnreachableError))
         except Exception as error:

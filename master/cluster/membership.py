@@ -1,6 +1,6 @@
 """Who belongs to the cluster: changes happen one at a time and are reported in that order.
 
-Workers are declared dead here alone. `registry` has the rules.
+Workers join here, over the wire, and are declared dead here alone. `registry` has the rules.
 """
 
 import threading
@@ -10,12 +10,15 @@ from contextlib import suppress
 
 import grpc
 
-from common.errors import StaleAttemptError
+from common.errors import BadRequestError, StaleAttemptError
 from common.events.catalogue import workers as events
-from common.events.log import Log
+from common.events.log import RunLog
 from common.model import Role
+from common.rpc.address import SOCKET
 from common.rpc.channels import connect
-from common.rpc.credentials import Certificates
+from common.rpc.credentials import Certificates, PeerRole
+from common.rpc.messages import unpack, unpack_address, unpack_lines, unpack_token
+from common.rpc.server import has_role
 from common.rpc.statuses import UnreachableError
 from master.cluster.registry import Registered, Registry, slot_of
 from master.scheduling.liveness import DEAD_AFTER_S, Heartbeats
@@ -28,7 +31,7 @@ from master.scheduling.messages import (
     WorkerReady,
 )
 from protos import mapreduce_pb2 as pb
-from protos.mapreduce_pb2_grpc import MapperStub, ReducerStub, WorkerStub
+from protos.mapreduce_pb2_grpc import MapperStub, MasterServicer, ReducerStub, WorkerStub
 
 LOOK_EVERY_S = 0.5
 
@@ -44,8 +47,8 @@ class Link:
         self.close = channel.close
 
 
-class Membership:
-    """The workers of a run, for all threads of the master.
+class Membership(MasterServicer):
+    """The workers of a run, for all threads of the master, and the Master service, which they call.
 
     `log` and `notify` learn what happens to the workers, while the lock is held, so that news come in their
     order. `kill` ends a process that this master started. Others may join if it `takes_strangers`.
@@ -54,7 +57,7 @@ class Membership:
     def __init__(
         self,
         certificates: Certificates | None,
-        log: Log,
+        log: RunLog,
         notify: Callable[[WorkerNotice], None],
         kill: Callable[[WorkerId], None],
         *,
@@ -68,6 +71,55 @@ class Membership:
         self._registry = Registry(takes_strangers=takes_strangers)
         self._links: dict[WorkerId, Link] = {}
         self._over = False
+        self.epoch = time.time_ns()
+        """Names this master's life: workers of another one are refused."""
+
+    def Join(self, request: pb.JoinRequest, context: grpc.ServicerContext) -> pb.JoinResponse:  # noqa: N802
+        """Add a worker."""
+        role, address = unpack(Role, request.role), unpack_address(request.address)
+        local = self._certificates is None
+        if address.startswith(SOCKET) != local:
+            raise BadRequestError("a worker on this machine has a socket, any other one HOST:PORT")
+        if not local and not has_role(context, {PeerRole(role)}):
+            raise StaleAttemptError(f"its certificate is not a {role}'s")
+        if request.epoch not in (0, self.epoch):
+            raise StaleAttemptError("that worker is of another master's run")
+        worker = self.join(role, unpack_token(request.token), address)
+        if worker is None:
+            return pb.JoinResponse(over=True)
+        return pb.JoinResponse(index=worker.index, epoch=self.epoch)
+
+    def Heartbeat(  # noqa: N802
+        self, request: pb.HeartbeatRequest, context: grpc.ServicerContext
+    ) -> pb.HeartbeatResponse:
+        """Note that a worker is alive."""
+        with self._lock:
+            registered = self._registry.joined_with(request.token)
+            if self._over:
+                registered.told.set()
+                return pb.HeartbeatResponse(over=True)
+            registered.heartbeats.beat(time.monotonic(), request.tasks, request.progress)
+            if registered.awaited:
+                registered.awaited = False
+                self._log.event(events.WorkerHeard(worker=slot_of(registered.worker)))
+                self._notify(WorkerBack(registered.worker))
+        return pb.HeartbeatResponse()
+
+    def Leave(self, request: pb.LeaveRequest, context: grpc.ServicerContext) -> pb.LeaveResponse:  # noqa: N802
+        """Remove a worker that leaves."""
+        with self._lock:
+            registered = self._registry.joined_with(request.token)
+            worker = registered.worker
+            self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
+        registered.told.set()
+        return pb.LeaveResponse()
+
+    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogResponse:  # noqa: N802
+        """Put a worker's own lines into the dump, under its name."""
+        with self._lock:
+            name = slot_of(self._registry.holder(request.token))
+        self._log.add_lines(*unpack_lines(request.lines, name))
+        return pb.LogResponse()
 
     def expect(self, worker: WorkerId, token: str) -> None:
         """Let a process that this master has started join."""
@@ -93,33 +145,6 @@ class Membership:
             self._log.event(events.WorkerJoined(worker=slot_of(worker), address=address))
             self._notify(WorkerReady(worker))
         return worker
-
-    def name_of(self, token: str) -> str:
-        """Return the name of who has, or had, a token; StaleAttemptError if nobody."""
-        with self._lock:
-            return slot_of(self._registry.holder(token))
-
-    def beat(self, token: str, tasks: int, progress: int) -> bool:
-        """Handle a heartbeat; tell whether the run is over; StaleAttemptError if the worker is not in it."""
-        with self._lock:
-            registered = self._registry.joined_with(token)
-            if self._over:
-                registered.told.set()
-                return True
-            registered.heartbeats.beat(time.monotonic(), tasks, progress)
-            if registered.awaited:
-                registered.awaited = False
-                self._log.event(events.WorkerHeard(worker=slot_of(registered.worker)))
-                self._notify(WorkerBack(registered.worker))
-        return False
-
-    def leave(self, token: str) -> None:
-        """Remove a worker that leaves; StaleAttemptError if it is not in this run."""
-        with self._lock:
-            registered = self._registry.joined_with(token)
-            worker = registered.worker
-            self.lose(worker, f"{slot_of(worker)} has left", returns=False, left=True)
-        registered.told.set()
 
     def lose(
         self, worker: WorkerId, reason: str, *, returns: bool, left: bool = False, pid: int | None = None
@@ -152,17 +177,13 @@ class Membership:
         looked_s = time.monotonic()
         while not stop.wait(LOOK_EVERY_S):
             now_s = time.monotonic()
-            self._look(now_s, unheard_s(now_s - looked_s))
+            with self._lock:
+                for worker in self._registry.overdue(now_s):
+                    self._kill(worker)
+                for registered in self._registry.joined():
+                    registered.heartbeats.forgive(unheard_s(now_s - looked_s))
+                    self._look_at(registered, now_s)
             looked_s = now_s
-
-    def _look(self, now_s: float, unheard_s: float) -> None:
-        """Look once; for so long nobody listened, which does not count against the workers."""
-        with self._lock:
-            for worker in self._registry.overdue(now_s):
-                self._kill(worker)
-            for registered in self._registry.joined():
-                registered.heartbeats.forgive(unheard_s)
-                self._look_at(registered, now_s)
 
     def _look_at(self, registered: Registered, now_s: float) -> None:
         worker, reason = registered.worker, registered.cause_of_death(now_s)

@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from common.store.folders import DataDir
 from common.worker.lifeline import new_token
 from master.scheduling.messages import WorkerId
 
@@ -74,7 +73,7 @@ class WorkerProcess:
             self._process.stdin.write(f"{master} {self.token}\n".encode())
             self._process.stdin.flush()
 
-    def wait(self) -> "ProcessEnd":
+    def wait(self) -> ProcessEnd:
         """Wait for its end."""
         assert self._process.stderr is not None
         with self._process.stderr as stderr:
@@ -110,15 +109,3 @@ def _import_path() -> list[str]:
     here = os.path.realpath(Path.cwd())
     given = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return [str(_ROOT), *(path for path in given if os.path.realpath(path) != here)]
-
-
-def start_workers(
-    workers: Sequence[WorkerId], data_dir: DataDir, options: Sequence[str], stack: ExitStack
-) -> list[WorkerProcess]:
-    """Start a process for each, with these options more on its command line; `stack` ends it in any case."""
-    processes = []
-    for worker in workers:
-        process = WorkerProcess(worker, data_dir.node(worker.role, worker.index), options)
-        stack.callback(process.end, END_TIMEOUT_S)
-        processes.append(process)
-    return processes

@@ -22,7 +22,7 @@ from common.records.text import decode
 from common.store.log_file import LogFile
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
-from master.engines.table import ENGINES, EngineRow, check_installed, load_function
+from master.engines.table import ENGINES, check_installed, load_function
 from master.options.groups import (
     FileOptions,
     HostOptions,
@@ -45,11 +45,6 @@ class RunSettings:
     columns: str | None = None
     dump: Path | None = None
     verbose: bool = False
-
-    @property
-    def engine(self) -> EngineRow:
-        """The engine's row in the table."""
-        return ENGINES[self.workers.engine]
 
 
 @dataclass(frozen=True)
@@ -78,11 +73,12 @@ class Data:
 @contextmanager
 def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
-    if settings.engine.open_array is not None:
-        threads = settings.engine.threads(settings.workers, HostOptions())
+    row = ENGINES[settings.workers.engine]
+    if row.open_array is not None:
+        threads = row.threads(settings.workers, HostOptions())
         rows, columns = points.shape
         with _open_log(settings, rows, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
-            engine = load_function(settings.engine.open_array)(points, combine=True, threads=threads)
+            engine = load_function(row.open_array)(points, combine=True, threads=threads)
             yield Data(engine, rows, columns, log)
     else:
         with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
@@ -100,7 +96,7 @@ def open_file(
     """Open a file as the command line does, with the folders of the run in a temporary one."""
     with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
-        kind = RecordFormat.ARROW if settings.engine.writes_files else RecordFormat.TEXT
+        kind = RecordFormat.ARROW if ENGINES[settings.workers.engine].writes_files else RecordFormat.TEXT
         config = RunConfig(
             input=InputOptions(os.fspath(path), settings.columns, dtype),
             output=OutputOptions(folder / "data", settings.dump or folder / "dump.txt"),

@@ -13,7 +13,7 @@ import pytest
 from common.errors import RunFailedError
 from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
-from common.rpc.guard import CALLERS
+from common.rpc.server import CALLERS
 from common.rpc.statuses import UnreachableError, error_of
 from common.worker.lifeline import new_token
 from protos import mapreduce_pb2 as pb

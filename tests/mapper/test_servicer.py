@@ -1,5 +1,6 @@
 """The Mapper service: orders in, files out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,15 @@ import pytest
 
 from common.errors import BadRequestError, InjectedFailureError, InputError, OutputLostError
 from common.formats.dataset import open_input, plan_splits
-from common.jobs.centroids import Label
-from common.model import Attempt, Stage, TaskOptions
+from common.jobs.base import Job
+from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.rows import Describe
+from common.jobs.wordcount import WordCount
+from common.kernels.exact import SumGrid
+from common.model import Attempt, Input, InputFormat, Stage, State, TaskOptions
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack
-from mapper.servicer import Mapper
+from mapper.servicer import Mapper, check_job
 from protos import mapreduce_pb2 as pb
 from tests.programs import SAMPLE
 from tests.servers import worker_context
@@ -20,6 +25,8 @@ from tests.story import ListLog
 
 NO_CONTEXT: Any = None
 ATTEMPT = pack(Attempt(Stage(1, "label"), 0, 1))
+SOURCE = Input("/x", InputFormat.NPY, "", 2, (0, 1), 9, 9, 9)
+GRID = SumGrid(top=(1, 1), bits=40, limbs=2)
 
 
 @pytest.fixture
@@ -85,3 +92,42 @@ def test_an_input_that_is_not_there(mapper: Mapper) -> None:
 def test_a_file_that_was_not_made(mapper: Mapper) -> None:
     with pytest.raises(OutputLostError):
         list(mapper.FetchPartition(pb.FetchPartitionRequest(attempt=ATTEMPT), NO_CONTEXT))
+
+
+def with_columns(columns: int) -> Input:
+    return replace(SOURCE, fields=columns, columns=tuple(range(columns)))
+
+
+@pytest.mark.parametrize("shape", [(2,), (0, 2), (1, 1, 1, 0), (2, 0)])
+@pytest.mark.parametrize("job", [Label(), LloydStep(GRID), FarthestRows(1), SampleRows(1, 1, 1.0)])
+def test_refuses_centroids_of_another_shape(job: Job, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadRequestError):
+        check_job(job, {"centroids": np.ones(shape)}, SOURCE)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"centroids": np.ones((1, 2), np.int64)}, {"centroids": np.full((1, 2), -1e200)}],
+    ids=["none", "integers", "large"],
+)
+def test_refuses_what_are_no_centroids(state: State) -> None:
+    with pytest.raises(BadRequestError, match=r"^job 'label': "):
+        check_job(Label(), state, SOURCE)
+
+
+def test_refuses_centroids_and_grids_of_another_width() -> None:
+    state = {"centroids": np.zeros((3, 2))}
+    check_job(LloydStep(GRID), state, SOURCE)
+    check_job(Score(SumGrid(top=(1,), bits=40, limbs=2)), state, SOURCE)
+    wrong: list[tuple[Job, int]] = [(LloydStep(GRID), 3), (Score(GRID), 2), (Label(), 3)]
+    for job, columns in wrong:
+        with pytest.raises(BadRequestError):
+            check_job(job, state, with_columns(columns))
+
+
+def test_refuses_lines_for_numbers_and_numbers_for_lines() -> None:
+    lines = replace(with_columns(1), format=InputFormat.LINES)
+    check_job(WordCount(), {}, lines)
+    for job, source in ((WordCount(), SOURCE), (Describe(), lines)):
+        with pytest.raises(BadRequestError, match="cannot read an input in format"):
+            check_job(job, {}, source)

@@ -1,25 +1,22 @@
 """What a mapper refuses before it runs, and a map task from its split to its files."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from common.errors import BadRequestError, InputError, StaleAttemptError
+from common.errors import InputError, StaleAttemptError
 from common.formats.dataset import InputFile, open_input, open_lines, plan_splits
 from common.jobs.base import Job, Memory
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
-from common.jobs.rows import Describe
+from common.jobs.centroids import Label
 from common.jobs.wordcount import WordCount
-from common.kernels.exact import SumGrid
 from common.kernels.grouping import partition_of
-from common.model import Attempt, Input, InputFormat, RecordFormat, Records, Stage, State, TaskOptions
+from common.model import Attempt, RecordFormat, Records, Stage, TaskOptions
 from common.records import decode
 from common.store.names import MAP_OUTPUT, partition_name
 from common.store.node import NodeStore
-from mapper.task import MapTask, check_job, keep_split, run_map_task
+from mapper.task import MapTask, keep_split, run_map_task
 from tests.programs import SAMPLE
 
 CENTROIDS = np.array([[0.0, 8.0], [9.0, 1.0]])
@@ -88,48 +85,7 @@ def test_an_older_attempt_commits_nothing(store: NodeStore) -> None:
         run_map_task(task(1, number=1), store, {})
 
 
-SOURCE = Input("/x", InputFormat.NPY, "", 2, (0, 1), 9, 9, 9)
-GRID = SumGrid(top=(1, 1), bits=40, limbs=2)
 SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
-
-
-def with_columns(columns: int) -> Input:
-    return replace(SOURCE, fields=columns, columns=tuple(range(columns)))
-
-
-@pytest.mark.parametrize("shape", [(2,), (0, 2), (1, 1, 1, 0), (2, 0)])
-@pytest.mark.parametrize("job", [Label(), LloydStep(GRID), FarthestRows(1), SampleRows(1, 1, 1.0)])
-def test_refuses_centroids_of_another_shape(job: Job, shape: tuple[int, ...]) -> None:
-    with pytest.raises(BadRequestError):
-        check_job(job, {"centroids": np.ones(shape)}, SOURCE)
-
-
-@pytest.mark.parametrize(
-    "state",
-    [{}, {"centroids": np.ones((1, 2), np.int64)}, {"centroids": np.full((1, 2), -1e200)}],
-    ids=["none", "integers", "large"],
-)
-def test_refuses_what_are_no_centroids(state: State) -> None:
-    with pytest.raises(BadRequestError, match=r"^job 'label': "):
-        check_job(Label(), state, SOURCE)
-
-
-def test_refuses_centroids_and_grids_of_another_width() -> None:
-    state = {"centroids": np.zeros((3, 2))}
-    check_job(LloydStep(GRID), state, SOURCE)
-    check_job(Score(SumGrid(top=(1,), bits=40, limbs=2)), state, SOURCE)
-    wrong: list[tuple[Job, int]] = [(LloydStep(GRID), 3), (Score(GRID), 2), (Label(), 3)]
-    for job, columns in wrong:
-        with pytest.raises(BadRequestError):
-            check_job(job, state, with_columns(columns))
-
-
-def test_refuses_lines_for_numbers_and_numbers_for_lines() -> None:
-    lines = replace(with_columns(1), format=InputFormat.LINES)
-    check_job(WordCount(), {}, lines)
-    for job, source in ((WordCount(), SOURCE), (Describe(), lines)):
-        with pytest.raises(BadRequestError, match="cannot read an input in format"):
-            check_job(job, {}, source)
 
 
 def run(job: Job, file: InputFile, folder: Path, partitions: int, options: TaskOptions) -> NodeStore:

@@ -18,7 +18,7 @@ from common.worker.service import WorkerContext
 from mapper.servicer import Mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import add_MapperServicer_to_server
-from reducer.fetch import Fetcher
+from reducer.servicer import Reducer
 from tests.servers import listening, worker_context
 from tests.story import ListLog
 
@@ -52,15 +52,15 @@ class SpoilingMapper(Mapper):
 
 @dataclass
 class Shuffle:
-    """A mapper that serves a partition, and a reducer's fetcher."""
+    """A mapper that serves a partition, and a reducer that fetches it."""
 
     mapper: SpoilingMapper
-    fetcher: Fetcher
+    reducer: Reducer
     source: MapOutput
     log: ListLog
 
     def fetch(self) -> bytes:
-        return self.fetcher.fetch(Attempt(ATTEMPT.stage, 0, 7), self.source)
+        return self.reducer.fetch(Attempt(ATTEMPT.stage, 0, 7), self.source)
 
     def statuses(self) -> list[str]:
         return [answer.status for answer in self.log.of(RpcResponse)]
@@ -77,7 +77,7 @@ def shuffling(folder: Path) -> Iterator[Shuffle]:
         add_MapperServicer_to_server(mapper, server.grpc)
         server.start()
         reducer = worker_context(folder / "R1", log=log)
-        yield Shuffle(mapper, Fetcher(reducer), MapOutput(0, 1, "M1", server.address, file), log)
+        yield Shuffle(mapper, Reducer(reducer), MapOutput(0, 1, "M1", server.address, file), log)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Runs jobs on mapper and reducer processes over gRPC."""
 
+import itertools
 import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
 from common.errors import RunFailedError, TaskError, UsageError
-from common.events.catalogue.run import InternalError
 from common.events.catalogue.workers import AwaitingWorkers, Listening
 from common.formats.dataset import plan_splits
 from common.formats.unchanged import content_digest
@@ -16,7 +16,6 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import Buffer, FloatArray, Input, Key, Records, Split, Stage, State
 from common.records import checksum
 from common.rpc.credentials import Certificates
-from common.rpc.server import Server
 from master.cluster.calls import MapFiles, StageOrder, WorkerCalls
 from master.cluster.dispatcher import Arrival, Dispatcher, Inbox
 from master.cluster.processes import WorkerProcess
@@ -31,10 +30,10 @@ PATIENCE_S = 60.0
 
 
 class GrpcEngine:
-    """A cluster of processes; a context manager that ends them.
+    """A cluster of processes.
 
-    `processes` are workers that `start_workers` started on this machine. The master serves at `listen`, which
-    is a socket's address if there are no `certificates`.
+    `processes` are workers that were started on this machine. The master serves at `listen`, which is a
+    socket's address if there are no `certificates`.
     """
 
     def __init__(
@@ -45,69 +44,53 @@ class GrpcEngine:
         listen: str,
     ) -> None:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
-        self._workers = workers
-        self._hosts = hosts
-        self._starts_none = not processes
-        self._log = log
+        self._request = request
         self._input = _as_sent(request.file.input, hosts)
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
-        self._sequence = 0
-        self._server = Server(certificates, self._log_internal_error, listen)
+        self._sequence = itertools.count(1)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
-            *(processes, self._server, certificates, log),
+            *(processes, certificates, listen, log),
             notify=lambda news: inbox.put(Arrival(news)),
             takes_strangers=hosts.takes_strangers,
         )
         membership = self._cluster.membership
         self._calls = WorkerCalls(membership, request.tasks, log)
-        self._dispatcher = Dispatcher(
-            inbox, membership, self._calls, patience_s=PATIENCE_S if hosts.takes_strangers else 0.0, log=log
-        )
+        patience_s = PATIENCE_S if hosts.takes_strangers else 0.0
+        self._dispatcher = Dispatcher(inbox, membership, self._calls, patience_s, log)
 
-    def __enter__(self) -> Self:
-        """Start the workers and wait until each has joined."""
-        mappers, reducers, address = self._workers.mappers, self._workers.reducers, self._server.address
-        try:
-            self._cluster.start()
-            if self._starts_none:
-                self._log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
-            elif self._hosts.takes_strangers:
-                self._log.event(Listening(address=address))
-            self._dispatcher.await_workers(mappers, reducers)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def start(self) -> None:
+        """Let the workers join, and wait until each has; `close` ends them in any case."""
+        config, log, address = self._request.config, self._request.log, self._cluster.address
+        mappers, reducers = config.workers.mappers, config.workers.reducers
+        self._cluster.start()
+        if config.hosts.workers == "remote":
+            log.event(AwaitingWorkers(address=address, mappers=mappers, reducers=reducers))
+        elif config.hosts.takes_strangers:
+            log.event(Listening(address=address))
+        self._dispatcher.await_workers(mappers, reducers)
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """End the workers."""
         self._dispatcher.close()
         self._cluster.close()
 
-    def _log_internal_error(self, number: str, error: BaseException) -> None:
-        self._log.event(InternalError(id=number, error=repr(error)))
-
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
-        order = self._order(job, state, self._splits, self._workers.reducers, iteration)
-        outputs = self._dispatcher.run(order)
+        stage, partitions = self._next_stage(job, iteration), self._request.config.workers.reducers
+        outputs = self._dispatcher.run(StageOrder(stage, job, state, self._input, self._splits, partitions))
         records = Records.concatenate([cast(Records, output.content) for output in outputs])
         return dict(groups(sort_by_key(records)))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
-        order = self._order(job, state, self._splits, 0, None)
+        order = StageOrder(self._next_stage(job), job, state, self._input, self._splits, 0)
         outputs = self._dispatcher.run(order)
         for split, output in zip(self._splits, outputs, strict=True):
             yield from self._stream(order, split, output)
 
-    def _order(
-        self, job: Job, state: State, splits: Sequence[Split], partitions: int, iteration: int | None
-    ) -> StageOrder:
-        self._sequence += 1
-        stage = Stage(self._sequence, job.name, iteration, self._cluster.epoch)
-        return StageOrder(stage, job, state, self._input, splits, partitions)
+    def _next_stage(self, job: Job, iteration: int | None = None) -> Stage:
+        return Stage(next(self._sequence), job.name, iteration, self._cluster.membership.epoch)
 
     def _stream(self, order: StageOrder, split: Split, output: Output) -> Iterator[bytes]:
         """Stream one map output; if it gets lost, make it again and go on where it broke off."""
@@ -119,7 +102,7 @@ class GrpcEngine:
                     crc32 = checksum(chunk, crc32)
                     yield chunk
             except TaskError:
-                order = self._order(order.job, order.state, [split], 0, None)
+                order = replace(order, stage=self._next_stage(order.job), splits=[split])
                 (output,) = self._dispatcher.run(order)
                 continue
             file = cast(MapFiles, output.content).map_output

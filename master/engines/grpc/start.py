@@ -4,7 +4,7 @@ from common.jobs.base import Engine
 from common.model import Role
 from common.rpc.address import new_master_socket, remove_socket_folder, split_address
 from common.rpc.credentials import Certificates, PeerRole
-from master.cluster.processes import start_workers
+from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
 from master.scheduling.messages import WorkerId
@@ -12,21 +12,33 @@ from master.scheduling.messages import WorkerId
 
 def start_engine(request: EngineRequest) -> Engine:
     """Start the workers of this machine and wait until all have joined."""
-    workers, hosts = request.config.workers, request.config.hosts
+    hosts = request.config.hosts
     certificates = None if hosts.certs is None else Certificates.load(hosts.certs, PeerRole.MASTER)
-    own = []
-    if hosts.workers == "local":
-        counts = {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}
-        own = [WorkerId(role, index, 1) for role, count in counts.items() for index in range(1, count + 1)]
     if certificates is None or hosts.listen is None:
         listen = new_master_socket()
         request.stack.callback(remove_socket_folder, listen)
     else:
         listen = hosts.listen
-    processes = start_workers(own, request.data_dir, _worker_arguments(listen, hosts), request.stack)
+    processes = _start_workers(request, _worker_arguments(listen, hosts))
     from master.engines.grpc.engine import GrpcEngine  # the workers start meanwhile
 
-    return request.stack.enter_context(GrpcEngine(request, processes, certificates, listen))
+    engine = GrpcEngine(request, processes, certificates, listen)
+    request.stack.callback(engine.close)
+    engine.start()
+    return engine
+
+
+def _start_workers(request: EngineRequest, arguments: list[str]) -> list[WorkerProcess]:
+    """Start those of this machine; the request's stack ends them in any case."""
+    workers, processes = request.config.workers, list[WorkerProcess]()
+    if request.config.hosts.workers == "local":
+        for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
+            for index in range(1, count + 1):
+                folder = request.data_dir.node(role, index)
+                process = WorkerProcess(WorkerId(role, index, 1), folder, arguments)
+                request.stack.callback(process.end, END_TIMEOUT_S)
+                processes.append(process)
+    return processes
 
 
 def _worker_arguments(listen: str, hosts: HostOptions) -> list[str]:

@@ -8,12 +8,13 @@ import grpc
 import numpy as np
 import pytest
 
+from common.events.catalogue.run import InternalError
 from common.model import Attempt, RecordFormat, Records, Stage
 from common.records import encode
 from common.rpc.channels import connect
 from common.rpc.credentials import PeerRole
-from common.rpc.guard import CALLERS
 from common.rpc.messages import pack
+from common.rpc.server import CALLERS
 from common.store.names import partition_name
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
@@ -68,8 +69,8 @@ def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None
 
 
 def test_what_is_no_message_is_refused() -> None:
-    errors = list[BaseException]()
-    with listening(on_error=lambda number, error: errors.append(error)) as server:
+    errors = list[InternalError]()
+    with listening(on_error=errors.append) as server:
         serve_master(server)
         server.start()
         channel = connect(server.address, None, PeerRole.MASTER)

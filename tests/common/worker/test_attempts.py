@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import InputError
 from common.model import Attempt, Stage
-from common.worker.attempts import Attempts
+from common.worker.service import Attempts
 
 FIRST = Attempt(Stage(1, "lloyd"), 0, 1)
 

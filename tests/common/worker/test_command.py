@@ -35,6 +35,7 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "there is no such folder",
         ),
         (["--join", "127.0.0.1:1", "--certs", "{certs}", "--listen", "a:b"], "--listen a:b: write HOST:PORT"),
+        (["--join", "[::1]:1", "--certs", "{certs}", "--listen", "a:b"], "--listen a:b: write HOST:PORT"),
         (
             ["--join", "127.0.0.1:1", "--certs", "{certs}", "--advertise", ":1"],
             "--advertise :1: write HOST:PORT",

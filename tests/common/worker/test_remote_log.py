@@ -8,7 +8,7 @@ from common.model import Role
 from common.rpc.channels import connect
 from common.rpc.credentials import PeerRole
 from common.worker.lifeline import new_token
-from common.worker.remote_log import RemoteLog
+from common.worker.member import RemoteLog
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos.mapreduce_pb2_grpc import MasterStub

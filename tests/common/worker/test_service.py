@@ -6,8 +6,7 @@ import pytest
 
 from common.errors import InjectedFailureError
 from common.model import Attempt, Role, Stage, TaskOptions
-from common.worker.attempts import Attempts
-from common.worker.service import apply_task_delay, inject_failure
+from common.worker.service import Attempts, apply_task_delay, inject_failure
 
 
 def attempt(task: int, number: int = 1) -> Attempt:

@@ -7,7 +7,6 @@ import psutil
 
 from common.model import Role
 from common.rpc.address import new_master_socket, remove_socket_folder
-from common.rpc.server import Server
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
 from master.scheduling.messages import WorkerGone, WorkerId, WorkerNotice, WorkerReady
@@ -19,8 +18,7 @@ Inbox = queue.SimpleQueue[WorkerNotice]
 def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_path: Path) -> None:
     before = psutil.Process().children()
     inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
-    server = Server(None, lambda *_: None, new_master_socket())
-    cluster = Cluster([process], server, None, NO_LOG, inbox.put, takes_strangers=False)
+    cluster = Cluster([process], None, new_master_socket(), NO_LOG, inbox.put, takes_strangers=False)
     cluster.start()
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 1))
     process.kill()
@@ -31,4 +29,4 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
     assert set(psutil.Process().children()) <= set(before)
-    remove_socket_folder(server.address)
+    remove_socket_folder(cluster.address)
