@@ -30,6 +30,8 @@ from protos.mapreduce_pb2_grpc import MasterStub, WorkerServicer, add_WorkerServ
 _HEARTBEAT_S = 1.0
 _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
+_LAST_ANSWER_S = 1.0
+"""For the answer to `End`, which is on its way as the worker ends."""
 _LOG_PAUSE_S = 0.1
 _LAST_WORDS_TIMEOUT_S = 0.4
 _JOIN_PAUSE_S = 1.0
@@ -178,7 +180,7 @@ class Member:
 
     def stop(self) -> None:
         """Answer no more calls, and cancel those that are going on."""
-        self._server.stop()
+        self._server.stop(_LAST_ANSWER_S)
 
     @property
     def _address(self) -> str:

@@ -8,9 +8,13 @@ import pytest
 from common.errors import RunFailedError
 from common.model import Role
 from common.rpc.address import socket_beside
+from common.rpc.channels import connect
+from common.rpc.credentials import PeerRole
 from common.worker.lifeline import new_token
 from common.worker.member import Member, Settings
 from mapper.servicer import add_mapper
+from protos import mapreduce_pb2 as pb
+from protos.mapreduce_pb2_grpc import WorkerStub
 from tests.servers import NO_LOG, listening, serve_master
 
 
@@ -43,6 +47,23 @@ def test_one_from_elsewhere_joins_serves_and_ends_with_the_run(tmp_path: Path) -
         ending.join()
         member.stop()
         membership.close()
+
+
+def test_who_tells_it_the_end_gets_an_answer(tmp_path: Path) -> None:
+    """Again and again, for it ends at once. Without an answer a master waits until it counts as dead."""
+    with listening() as master:
+        serve_master(master)
+        master.start()
+        for _ in range(40):
+            member = Member(settings(master.address, tmp_path))
+            member.join()
+            member.serve(add_mapper, NO_LOG)
+            channel = connect(socket_beside(master.address, "mapper"), None, PeerRole.MAPPER)
+            answer = WorkerStub(channel).End.future(pb.EndRequest(), timeout=20)
+            member.send_heartbeats()
+            member.stop()
+            assert answer.result() == pb.EndResponse()
+            channel.close()
 
 
 @pytest.mark.parametrize("own", [False, True])
