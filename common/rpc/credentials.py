@@ -10,6 +10,7 @@ A certificate names a role, not a host, so that hosts may change their addresses
 certificates: there the processes use sockets in a folder that only their user can enter.
 """
 
+import resource
 import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ class Certificates:
 
         UsageError if a file is missing, other users can read it, or the certificate does not fit the role.
         """
+        # A core file would hold the key.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if (folder / role).is_dir():
             folder /= role
         certificates = cls(

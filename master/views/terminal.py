@@ -196,8 +196,8 @@ def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:
 
 def _join(event: Event) -> str:
     address = getattr(event, "address", "")
-    certs = "" if address.startswith("unix:") else " --certs FOLDER"
-    return f"python -m mapper (or reducer) --join {address}{certs}"
+    more = "--folder NAME" if address.startswith("unix:") else "--certs FOLDER"
+    return f"python -m mapper (or reducer) --join {address} {more}"
 
 
 def _start(event: Event) -> str:

@@ -1,5 +1,6 @@
 """A folder of certificates is taken, or refused with one line that says what to do."""
 
+import resource
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,13 @@ def certs(tmp_path: Path) -> Path:
 
 def test_nothing_secret_is_shown(certs: Path) -> None:
     assert "PRIVATE" not in repr(Certificates.load(certs / "mapper", "mapper"))
+
+
+def test_a_process_that_holds_a_key_leaves_no_core_file(certs: Path) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    Certificates.load(certs / "mapper", "mapper")
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, hard)
 
 
 def test_all_roles_share_the_authority_alone(certs: Path) -> None:
