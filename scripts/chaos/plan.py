@@ -79,6 +79,11 @@ class Plan:
         small_disk, link = rng.random() < 0.2, rng.choice(LINKS) if rng.random() < 0.2 else ""
         return cls(points, suffix, start, tuple(result_options), joining, remote, dask, small_disk, link)
 
+    @property
+    def purpose(self) -> list[str]:
+        """The names of the disturbances that it is meant for, above all."""
+        return [*["all workers lost"][: self.dask], *["the disk full"][: self.small_disk]]
+
     def other_options(self, rng: Random) -> list[str]:
         """Draw the options on which the result does not depend; a resumed run may have others."""
         mappers, reducers = self.joining if self.remote else (MAPPERS, REDUCERS)

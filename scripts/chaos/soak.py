@@ -126,8 +126,9 @@ def _run(trial: Trial, tally: Tally) -> None:
     """Run, disturb, resume if need be, and check the result."""
     rng, faults_before = trial.rng, tally.faults.total()
     expected = _undisturbed(trial)
+    kinds = [*DISTURBANCES, *10 * trial.plan.purpose]
     faults = [
-        (rng.choice(_MOMENTS), rng.expovariate(3.0), rng.choice(list(DISTURBANCES)))
+        (rng.choice(_MOMENTS), rng.expovariate(3.0), rng.choice(kinds))
         for _ in range(rng.randint(1, _MOST_FAULTS))
     ]
     while True:

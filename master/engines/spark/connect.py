@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import local
 from typing import IO, TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
@@ -44,13 +45,12 @@ _SETTINGS = {
     # A task has one core; libraries that start threads of their own would fight over it.
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
-    # Else Python would look for modules in the working directory first.
+    # Else workers would look for modules in the working directory first.
     "spark.executorEnv.PYTHONSAFEPATH": "1",
 }
 
 _Result = TypeVar("_Result")
 
-_jobs = ThreadPoolExecutor(1, "spark-jobs")
 _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
 
@@ -228,9 +228,19 @@ def _kept_apart(said: IO[bytes]) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
+class _Jobs(local):
+    """The thread in which the calling one has its jobs run; a job group is that thread's."""
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(1, "spark-jobs")
+
+
+_jobs = _Jobs()
+
+
 def wait_for(job: Callable[[], _Result]) -> _Result:
     """Run a job in a thread: py4j would swallow an error that a signal raises while it waits."""
-    return _jobs.submit(job).result()
+    return _jobs.executor.submit(job).result()
 
 
 @contextmanager
