@@ -152,7 +152,8 @@ def _run(trial: Trial, tally: Tally) -> None:
             continue
         excused = trial.disk_was_full or _CLUSTER_LOST in output
         many = tally.faults.total() - faults_before >= _MAY_GIVE_UP_AFTER
-        if code != 1 or not one_line or not (excused or many):
+        failed = code == 1 or (code == 2 and trial.disk_was_full)
+        if not failed or not one_line or not (excused or many):
             raise ViolationError(f"unexpected end: exit code {code}: {output}")
         tally.gave_up.append(output.strip())
         if not excused:

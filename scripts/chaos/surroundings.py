@@ -67,16 +67,17 @@ class Surroundings:
             self._link.unlink()
         return found
 
-    def problems(self, *, killed_early: bool) -> list[str]:
+    def problems(self, *, killed_alone: bool) -> list[str]:
         """Return what is wrong after a run: sockets that are left, files of others that are changed.
 
-        Nobody can remove the sockets of a master that was killed before it has told a worker of them.
+        Nobody can remove the sockets of a master that was killed while no worker had joined.
         """
-        if killed_early:
+        if killed_alone:
             self._left.update(self.temporary.glob("mapreduce-*"))
         problems = [f"leftover: {path}" for path in {*self.temporary.glob("mapreduce-*")} - self._left]
         if self._not_ours.exists():
-            found = {path.name: path.is_file() and path.read_text() for path in self._not_ours.iterdir()}
-            if found != {name: name for name in _NOT_OURS}:
-                problems.append(f"not ours: behind the link {self._link} is now {found}")
+            found = {path.name: path.is_file() and path.read_bytes() for path in self._not_ours.iterdir()}
+            if changed := found.items() ^ {(name, name.encode()) for name in _NOT_OURS}:
+                names = sorted({name for name, _ in changed})
+                problems.append(f"not ours: behind the link {self._link} was changed: {', '.join(names)}")
         return problems

@@ -245,8 +245,8 @@ class Trial:
 
     def check_surroundings(self) -> None:
         """Check that no socket is left, and that what is not the run's is as it was."""
-        joined = any(isinstance(event, WorkerJoined) for event in self.events())
-        if problems := self.surroundings.problems(killed_early=self.killed and not joined):
+        changes = [isinstance(event, WorkerJoined) - isinstance(event, WorkerLost) for event in self.events()]
+        if problems := self.surroundings.problems(killed_alone=self.killed and sum(changes) <= 0):
             raise ViolationError("; ".join(problems))
 
     def check_processes(self, *, over: bool) -> None:
