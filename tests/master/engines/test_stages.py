@@ -39,7 +39,7 @@ def test_a_block_that_ends_by_itself_is_left_alone() -> None:
     left = iter(looks)
 
     def is_alive(_look_s: float) -> bool:
-        next(left).set()
+        next(left, looks[-1]).set()
         return True
 
     with watched("It", 0.1, is_alive, given_up.set):
