@@ -1,17 +1,21 @@
 """What the engines on Spark and Dask share: data on clusters, the stages of a run, the log of their tasks."""
 
+import os
 import secrets
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from common.engines.tasks import Order, Report
-from common.errors import InputError
+from common.errors import InputError, RunFailedError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
 from common.jobs.base import Engine, Job
 from common.model import State, TaskOptions
+
+_LOOKS = 10
 
 
 class ClusterData(NamedTuple):
@@ -51,6 +55,59 @@ class ClusterStage:
             self.log.event(done)
         if refusal := next((report.refusal for report in ordered if report.refusal is not None), None):
             raise InputError(refusal)
+
+
+class ClusterLostError(RunFailedError):
+    """Nothing on the cluster answers any more."""
+
+    def __init__(self, cluster: str, what: str) -> None:
+        super().__init__(f"{cluster} {what}; once it is up again, --resume continues the run")
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Afterwards the environment is as before, whatever we or a cluster's library have set there."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def watched(
+    cluster: str, timeout_s: float, is_alive: Callable[[float], bool], give_up: Callable[[], object]
+) -> Iterator[None]:
+    """While the block waits for tasks: see to it that it ends, with ClusterLostError, if the cluster dies.
+
+    `is_alive` tells whether any worker is, however long its task takes; if it fails, none is. It is asked now
+    and then, in a thread, and given the seconds that it may take. `give_up` ends the block's waiting.
+    """
+    over, lost, look_s = Event(), Event(), timeout_s / _LOOKS
+
+    def watch() -> None:
+        missed = 0  # looks, not seconds: time in which this process was stopped does not count
+        while missed < _LOOKS:
+            if over.wait(look_s):
+                return
+            missed += 1
+            with suppress(Exception):
+                missed = 0 if is_alive(look_s) else missed
+        lost.set()
+        give_up()
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except Exception:
+        if not lost.is_set():
+            raise
+    finally:
+        over.set()
+    if lost.is_set():
+        raise ClusterLostError(cluster, f"has had no living worker for {timeout_s:g} s")
 
 
 class Stages:

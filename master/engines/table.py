@@ -122,7 +122,7 @@ ENGINES = {
     "spark": EngineRow(
         help="M map tasks and R reduce tasks on a Spark cluster",
         start="master.engines.spark.engine:start_engine",
-        takes=("--spark-master", "--conf"),
+        takes=("--spark-master", "--conf", "--cluster-timeout"),
         refuses=_REFUSED_ON_CLUSTERS,
         open_address="master.engines.spark.rows:open_address",
         package=Package("pyspark", module="pyspark", pip="'pyspark>=4,<5'"),
@@ -131,7 +131,7 @@ ENGINES = {
     "dask": EngineRow(
         help="M map tasks and R reduce tasks on a Dask cluster",
         start="master.engines.dask.engine:start_engine",
-        takes=("--dask-scheduler",),
+        takes=("--dask-scheduler", "--cluster-timeout"),
         refuses=_REFUSED_ON_CLUSTERS,
         package=Package("dask", module="distributed", pip="dask distributed"),
         open_data="master.engines.dask.engine:open_data",

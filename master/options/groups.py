@@ -181,8 +181,14 @@ class ClusterOptions:
     dask_scheduler: str | None = option(
         None, "tcp://host:port or tls://host:port.  [default: M worker processes here]", metavar="URL"
     )
+    cluster_timeout: float = option(
+        60.0,
+        "Seconds, from 1, without any living worker or executor after which the run fails.",
+        metavar="SECONDS",
+    )
 
     def __post_init__(self) -> None:
+        at_least("--cluster-timeout", self.cluster_timeout, 1)
         for setting in self.spark_conf:
             name, equals, _ = setting.partition("=")
             if not name or not equals:

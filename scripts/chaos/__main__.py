@@ -5,7 +5,9 @@ on the machine. Ends with exit code 1 if anything went wrong, and keeps the fold
 dump.txt, below --out.
 """
 
+import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -19,6 +21,7 @@ from scripts.chaos.soak import soak
 @click.command(help=__doc__)
 @click.option("--seconds", type=float, default=600.0, show_default=True, help="No run begins after that.")
 @click.option("--seed", type=int, help="Of all choices.  [default: a random one]")
+@click.option("--busy", type=int, default=0, show_default=True, help="Busy processes beside the runs.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -26,7 +29,7 @@ from scripts.chaos.soak import soak
     show_default=True,
     help="A folder for the runs of this soak is made in it.",
 )
-def main(seconds: float, seed: int | None, out: Path) -> None:
+def main(seconds: float, seed: int | None, busy: int, out: Path) -> None:
     """Run, and print what happened."""
     seed = SystemRandom().randrange(2**32) if seed is None else seed
     print(f"seed                 {seed}", flush=True)
@@ -37,7 +40,11 @@ def main(seconds: float, seed: int | None, out: Path) -> None:
         folder = folder.with_name(f"seed_{seed}_{number}")
     folder.mkdir(parents=True)
     make_folders(folder / "certs", datetime.now(UTC) + timedelta(days=7), keep_authority_key=False)
-    tally = soak(seed, seconds, folder, folder / "certs")
+    with ExitStack() as stack:
+        for _ in range(busy):
+            loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(loop.kill)
+        tally = soak(seed, seconds, folder, folder / "certs")
     print(*tally.lines(), sep="\n")
     sys.exit(1 if tally.violations.total() else 0)
 

@@ -1,7 +1,6 @@
 """The ways to disturb a run. Each returns whether there was something to disturb."""
 
 import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +39,15 @@ def _kill(trial: Trial, count: int) -> bool:
     return bool(victims)
 
 
+def lose_all_workers(trial: Trial) -> bool:
+    """Kill all workers of this machine at once, or stop them for good."""
+    victims, lose = trial.processes(), trial.rng.choice([psutil.Process.kill, psutil.Process.suspend])
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            lose(victim)
+    return bool(victims)
+
+
 def stop_worker(trial: Trial) -> bool:
     """Stop a worker for a while: too short to be noticed, or until it is declared dead."""
     workers: list[psutil.Process | RemoteWorker] = [*trial.processes(), *trial.remote_workers]
@@ -72,12 +80,17 @@ def _stop(trial: Trial, process: psutil.Process, duration_s: float) -> bool:
 
 def kill_master(trial: Trial) -> bool:
     """Kill the master; the run is resumed."""
-    return _end_master(trial, signal.SIGKILL)
+    return _end_master(trial, lambda master: master.kill())
 
 
 def interrupt_master(trial: Trial) -> bool:
     """Tell the master to end; the run is resumed."""
-    return _end_master(trial, signal.SIGTERM)
+    return _end_master(trial, lambda master: master.terminate())
+
+
+def close_terminal(trial: Trial) -> bool:
+    """Close the terminal of the master; the run is resumed."""
+    return _end_master(trial, lambda _: trial.close_terminal())
 
 
 def _is_complete(checkpoint: Path) -> bool:
@@ -90,7 +103,7 @@ def _is_complete(checkpoint: Path) -> bool:
 
 def kill_master_and_damage_checkpoint(trial: Trial) -> bool:
     """Kill the master and damage the newest checkpoint, if there is an older one that is complete."""
-    if not _end_master(trial, signal.SIGKILL):
+    if not kill_master(trial):
         return False
     checkpoints = trial.checkpoints
     if len(checkpoints) > 1 and _is_complete(checkpoints[1]):
@@ -98,12 +111,12 @@ def kill_master_and_damage_checkpoint(trial: Trial) -> bool:
     return True
 
 
-def _end_master(trial: Trial, number: signal.Signals) -> bool:
+def _end_master(trial: Trial, end: Callable[[psutil.Popen], None]) -> bool:
     if trial.master is None or trial.master.poll() is not None:
         return False
     trial.processes()  # all of them must be gone later
     trial.killed = True
-    trial.master.send_signal(number)
+    end(trial.master)
     trial.undo_due()
     trial.master.wait(60)
     return True
@@ -139,6 +152,15 @@ def _damage(trial: Trial, damage: Callable[[Trial, Path], None]) -> bool:
         damage(trial, trial.rng.choice(sorted(files)))
     except FileNotFoundError:  # the next stage of the run has begun
         return False
+    return True
+
+
+def fill_disk(trial: Trial) -> bool:
+    """Fill the small disk for a while; the run may fail, and is resumed."""
+    if not trial.surroundings.fill_disk():
+        return False
+    trial.disk_was_full = True
+    trial.undo_later(trial.rng.choice([0.3, 3.0, 60.0]), trial.surroundings.free_disk)
     return True
 
 
@@ -201,11 +223,14 @@ def _direction(trial: Trial) -> Direction:
 DISTURBANCES: dict[str, Disturbance] = {
     "a worker killed": kill_worker,
     "several workers killed": kill_several,
+    "all workers lost": lose_all_workers,
     "a worker stopped": stop_worker,
     "the master stopped": stop_master,
     "the master killed": kill_master,
     "the master interrupted": interrupt_master,
     "the master killed, its checkpoint damaged": kill_master_and_damage_checkpoint,
+    "the terminal closed": close_terminal,
+    "the disk full": fill_disk,
     "a file removed": remove_file,
     "a file truncated": truncate_file,
     "a file corrupted": corrupt_file,

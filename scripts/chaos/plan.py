@@ -9,6 +9,7 @@ import numpy as np
 from common.model import FloatArray
 
 INPUT, START = "points", "start.txt"
+LINKS = ["mappers/M1", "reducers/R1", "checkpoints", ".lock"]
 MAPPERS, REDUCERS = 4, 3
 """At most."""
 
@@ -29,6 +30,12 @@ class Plan:
         How many mappers and reducers join; (0, 0): the master starts all workers.
     remote
         The master starts no workers.
+    dask
+        The engine is a Dask cluster of the run's own.
+    small_disk
+        The data directory is on a disk of its own that may fill up, if we may mount one.
+    link
+        A name in the data directory that is a link to somebody else's file or folder; "": none.
     """
 
     points: FloatArray
@@ -37,6 +44,9 @@ class Plan:
     result_options: tuple[str, ...]
     joining: tuple[int, int]
     remote: bool
+    dask: bool
+    small_disk: bool
+    link: str
 
     @classmethod
     def draw(cls, rng: Random) -> "Plan":
@@ -62,23 +72,33 @@ class Plan:
             case "far":  # clusters without members
                 result_options += ["--init-centroids", START]
                 start = np.arange(k)[:, None] * np.full((1, columns), 1000.0)
-        joining = (rng.randint(1, MAPPERS), rng.randint(1, REDUCERS)) if rng.random() < 0.5 else (0, 0)
-        remote = joining != (0, 0) and rng.random() < 0.6
-        return cls(points, suffix, start, tuple(result_options), joining, remote)
+        dask = rng.random() < 0.15
+        joins = rng.random() < 0.5 and not dask
+        joining = (rng.randint(1, MAPPERS), rng.randint(1, REDUCERS)) if joins else (0, 0)
+        remote = joins and rng.random() < 0.6
+        small_disk, link = rng.random() < 0.2, rng.choice(LINKS) if rng.random() < 0.2 else ""
+        return cls(points, suffix, start, tuple(result_options), joining, remote, dask, small_disk, link)
+
+    @property
+    def purpose(self) -> list[str]:
+        """The names of the disturbances that it is meant for, above all."""
+        return [*["all workers lost"][: self.dask], *["the disk full"][: self.small_disk]]
 
     def other_options(self, rng: Random) -> list[str]:
         """Draw the options on which the result does not depend; a resumed run may have others."""
         mappers, reducers = self.joining if self.remote else (MAPPERS, REDUCERS)
         options = [
             *("--mappers", str(rng.randint(1, mappers)), "--reducers", str(rng.randint(1, reducers))),
-            *("--splits", str(rng.choice([0, 0, rng.randint(1, 8)]))),
-            *("--intermediate", rng.choice(["text", "arrow"])),
             *("--task-delay", rng.choice(["0", "0.02", "0.05", "0.2"])),
             *("--threads", rng.choice(["1", "2"])),
         ]
         if rng.random() < 0.5:
             options.append("--combine")
-        if rng.random() < 0.3:
+        if self.dask:
+            return [*options, "--engine", "dask", "--cluster-timeout", "8"]
+        options += ["--splits", str(rng.choice([0, 0, rng.randint(1, 8)]))]
+        options += ["--intermediate", rng.choice(["text", "arrow"])]
+        if rng.random() < 0.3 and not self.small_disk:
             options.append("--keep-iterations")
         if rng.random() < 0.25:
             options += ["--fail-rate", rng.choice(["0.1", "0.3"])]

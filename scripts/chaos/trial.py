@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 from typing import Self
 
 import psutil
@@ -20,6 +20,7 @@ from common.model import Role
 from scripts.chaos.follow import Follower
 from scripts.chaos.plan import Plan
 from scripts.chaos.proxy import Proxy
+from scripts.chaos.surroundings import Surroundings
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _GONE_S = 20.0
@@ -28,6 +29,11 @@ _RECOVERY_S = 15.0
 """For a remote worker, after a disturbance, until it surely reaches its master again."""
 _GRACE_S = 5.0
 """For a master to end after its remote workers."""
+_AT_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 LABELS = "labels.txt"
 
 
@@ -35,16 +41,22 @@ class ViolationError(Exception):
     """Something happened that must not."""
 
 
-def python(*arguments: str, folder: Path, output: Path) -> psutil.Popen:
-    """Start a Python process of this project in a folder; its output goes to a file."""
+def python(
+    *arguments: str, folder: Path, output: Path, temporary: Path | None = None, terminal: int | None = None
+) -> psutil.Popen:
+    """Start a Python process of this project in a folder; its output goes to a file.
+
+    `temporary` is for its temporary files, `terminal` controls it.
+    """
     with output.open("a") as out:
         return psutil.Popen(
-            [sys.executable, *arguments],
+            [sys.executable, *([] if terminal is None else ["-c", _AT_A_TERMINAL]), *arguments],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(_ROOT)},
-            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(_ROOT)} | ({"TMPDIR": str(temporary)} if temporary else {}),
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=out,
             stderr=out,
+            start_new_session=terminal is not None,
         )
 
 
@@ -132,6 +144,9 @@ class Trial:
         self.peak_bytes = 0
         self.killed = False
         """A disturbance ended the master."""
+        self.disk_was_full = False
+        self.surroundings = Surroundings(folder, small_disk=plan.small_disk, link=plan.link)
+        self._terminal: int | None = None
         self._seen: set[psutil.Process] = set()
 
     def __enter__(self) -> Self:
@@ -153,6 +168,8 @@ class Trial:
         for process in self._seen:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        self.close_terminal()
+        self.surroundings.close()
 
     def begin(self, options: Sequence[str], *, resume: bool = False) -> None:
         """Start the master."""
@@ -164,9 +181,24 @@ class Trial:
         if resume:
             arguments += ["--resume"]
         self.commands.append(" ".join(["python", *arguments]))
-        self.killed = False
+        self.killed = self.disk_was_full = False
         self.output_path.unlink(missing_ok=True)
-        self.master = python(*arguments, folder=self.folder, output=self.output_path)
+        self.close_terminal()
+        self._terminal, terminal = os.openpty()
+        self.master = python(
+            *arguments,
+            folder=self.folder,
+            output=self.output_path,
+            temporary=self.surroundings.temporary,
+            terminal=terminal,
+        )
+        os.close(terminal)
+
+    def close_terminal(self) -> None:
+        """Close the terminal that the master was started at."""
+        if self._terminal is not None:
+            os.close(self._terminal)
+        self._terminal = None
 
     @property
     def output_path(self) -> Path:
@@ -198,7 +230,7 @@ class Trial:
         except psutil.Error:
             return []
         self._seen.update(found)
-        return found
+        return [each for each in found if not _is_resource_tracker(each)]
 
     def undo_later(self, delay_s: float, undo: Callable[[], None]) -> None:
         """Undo something after a while, or when the master ends."""
@@ -210,6 +242,12 @@ class Trial:
             if item[0] <= now_s:
                 self._undo.remove(item)
                 item[1]()
+
+    def check_surroundings(self) -> None:
+        """Check that no socket is left, and that what is not the run's is as it was."""
+        changes = [isinstance(event, WorkerJoined) - isinstance(event, WorkerLost) for event in self.events()]
+        if problems := self.surroundings.problems(killed_alone=self.killed and sum(changes) <= 0):
+            raise ViolationError("; ".join(problems))
 
     def check_processes(self, *, over: bool) -> None:
         """Check that no process of the master is left, and no remote worker that was told to end."""
@@ -245,9 +283,17 @@ def _was_member(address: str, events: list[Event]) -> bool:
     return worker is not None
 
 
+def _is_resource_tracker(process: psutil.Process) -> bool:
+    """Tell a helper of Python's that is no worker."""
+    with suppress(psutil.Error):
+        return "resource_tracker" in " ".join(process.cmdline())
+    return False
+
+
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that is free now, and that the system gives nobody by itself."""
+    while True:
+        port = SystemRandom().randrange(10_000, 32_768)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

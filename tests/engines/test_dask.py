@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -14,7 +15,9 @@ from common.events.catalogue.tasks import StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster, WorkerLeft
 from common.events.log import Log
 from common.formats.dataset import open_input, open_lines
+from common.jobs.rows import Describe
 from common.model import FloatType, TaskOptions
+from master.engines.inline import InlineEngine
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
@@ -94,6 +97,15 @@ def test_a_worker_killed_in_mid_run(client: Any, expected: Expected) -> None:
     with DaskEngine(client, rows, TaskOptions(combine=True), 2, log) as ours:
         assert result(ours, path, "many", log) == expected("many")
     assert [event.worker for event in log.of(WorkerLeft)] == [next(iter(pids))]
+
+
+def test_a_long_task_is_not_taken_for_dead(client: Any, expected: Expected) -> None:
+    path = expected.inputs["sample"]
+    rows, options = Parts.of_file(open_input(path), 3), TaskOptions(combine=True, delay_s=9)
+    with DaskEngine(client, rows, options, 2, ListLog(), timeout_s=3) as ours:
+        found = ours.map_reduce(Describe(), {})
+    inline = InlineEngine(open_input(path), combine=True).map_reduce(Describe(), {})
+    np.testing.assert_equal(found, inline)
 
 
 def test_command_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from common.engines.shipping import write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
+from master.engines.stages import own_environment
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -37,8 +38,10 @@ def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
         ship_code(theirs)
         yield theirs
         return
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with _own_cluster(workers) if scheduler is None else _client(scheduler) as client:
+    for name in ("distributed", "distributed.client"):  # Dask has set a level for each
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    own = _own_cluster(workers) if scheduler is None else _client(scheduler)
+    with own_environment(), own as client:
         yield client
 
 
@@ -72,6 +75,7 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
     """Start workers that nobody else can reach: on loopback, with certificates made for the run."""
     from distributed import Client, LocalCluster, Security
 
+    os.environ["PYTHONSAFEPATH"] = "1"  # else they would look for modules in the working directory first
     with translated_errors():
         cluster = LocalCluster(
             n_workers=workers,

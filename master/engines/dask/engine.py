@@ -1,6 +1,6 @@
 """Dask: the same jobs on its workers, which read and keep their rows themselves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,19 +22,21 @@ from common.formats.dataset import InputFile, plan_splits
 from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, Key, State, TaskOptions
 from master.engines.dask.connect import connect, translated_errors
-from master.engines.stages import ClusterData, Stages
+from master.engines.stages import ClusterData, ClusterLostError, Stages, watched
 from master.engines.table import EngineRequest
+from master.options.groups import ClusterOptions
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 _RETRIES = 3
+_ANSWER_S = 5
 
 
 def start_engine(request: EngineRequest) -> Engine:
     """Connect, and have each worker read its splits."""
-    workers = request.config.workers
-    client = request.stack.enter_context(connect(request.config.cluster.dask_scheduler, workers.mappers))
+    workers, cluster = request.config.workers, request.config.cluster
+    client = request.stack.enter_context(connect(cluster.dask_scheduler, workers.mappers))
     from distributed import __version__
 
     dashboard = f"dashboard {client.dashboard_link}"
@@ -42,7 +44,7 @@ def start_engine(request: EngineRequest) -> Engine:
         dashboard += " (once bokeh is installed where the scheduler runs: pip install bokeh)"
     request.log.event(Cluster(engine=f"Dask {__version__}", at=client.scheduler.address, ui=dashboard))
     rows = Parts.of_file(request.file, workers.mappers)
-    engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log)
+    engine = DaskEngine(client, rows, request.tasks, workers.reducers, request.log, cluster.cluster_timeout)
     return request.stack.enter_context(engine)
 
 
@@ -93,8 +95,17 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
     gets every task, once its stage is finished, and workers that come and go.
     """
 
-    def __init__(self, client: "Client", rows: Parts, options: TaskOptions, reducers: int, log: Log) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: "Client",
+        rows: Parts,
+        options: TaskOptions,
+        reducers: int,
+        log: Log,
+        timeout_s: float = ClusterOptions.cluster_timeout,
+    ) -> None:
+        self._client, self._cluster = client, f"Dask at {client.scheduler.address}"
+        self._timeout_s = timeout_s
         self._parts = rows.parts
         self._reducers = reducers
         self._log = log
@@ -103,24 +114,28 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         self._homes: dict[int, str] = {}
         """Where each part's rows are kept."""
         self._workers = set(client.nthreads())
+        self._last_seen_s = 0.0
 
     def __exit__(self, *_: object) -> None:
+        forget = partial(self._client._run, forget_run, self._stages.run, on_error="ignore")
         with suppress(Exception):  # they may be gone
-            self._client.run(forget_run, self._stages.run, on_error="ignore")
+            self._client.sync(forget, callback_timeout=_ANSWER_S)
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
         stage = self._stages.begin(job, state, iteration)
-        with translated_errors():
+
+        def submit() -> "list[Future]":
             mapped = self._map(map_task, stage.order, self._reducers)
-            reduced = [
+            return [
                 self._submit(
                     reduce_task,
                     *(job, partition, [self._submit(getitem, task, partition) for task in mapped]),
                 )
                 for partition in range(self._reducers)
             ]
-            answers: list[tuple[list[Report], list[Reduced]]] = self._client.gather(reduced)
+
+        answers: list[tuple[list[Report], list[Reduced]]] = list(self._results(submit, self._reducers))
         reports = [report for reports, _ in answers for report in reports]
         stage.finish(reports)
         self._watch_workers(reports)
@@ -129,18 +144,59 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One part's text at a time is in memory."""
         stage = self._stages.begin(job, state)
-        with translated_errors():
-            futures = self._map(label_task, stage.order)
         reports = []
-        while futures:
-            with translated_errors():
-                report, pieces = futures.pop(0).result()  # once it is popped, the worker may drop it
+        for report, pieces in self._results(partial(self._map, label_task, stage.order), 1):
             reports.append(report)
             if report.refusal is not None:
                 raise InputError(report.refusal)
             yield from pieces
         stage.finish(reports)
         self._watch_workers(reports)
+
+    def _results(self, submit: "Callable[[], list[Future]]", at_once: int) -> Iterator[Any]:
+        """Submit tasks and yield their results, that many at once in memory; once fetched, workers drop them.
+
+        Tasks are dropped when Dask loses its scheduler for a moment, and by `_is_alive`; then they are
+        submitted again.
+        """
+        with translated_errors():
+            futures = submit()
+        while futures:
+            results = self._gather(futures, at_once)
+            if results is None:
+                self._watch_workers([])
+                with translated_errors():
+                    futures = submit()[-len(futures) :]
+            else:
+                del futures[:at_once]
+                yield from results
+
+    def _gather(self, futures: "list[Future]", count: int) -> list[Any] | None:
+        """Wait for the first tasks; None if they were dropped."""
+        from distributed import CancelledError
+
+        is_alive, give_up = partial(self._is_alive, futures), partial(self._client.cancel, futures)
+        with (
+            translated_errors(),
+            watched(self._cluster, self._timeout_s, is_alive, give_up),
+            suppress(CancelledError),
+        ):
+            return list(self._client.gather(futures[:count]))
+        if self._client.status not in ("running", "connecting"):
+            raise ClusterLostError(self._cluster, "has lost its scheduler")
+        return None
+
+    def _is_alive(self, futures: "list[Future]", look_s: float) -> bool:
+        """Tell whether a worker has given a sign of life since the last look.
+
+        If all workers are new, drop the tasks: Dask would never place those that had a home.
+        """
+        identity = self._client.scheduler.identity
+        workers = self._client.sync(identity, callback_timeout=look_s)["workers"]
+        if self._homes and self._workers.isdisjoint(workers):
+            self._client.cancel(futures)
+        before, self._last_seen_s = self._last_seen_s, max(each["last_seen"] for each in workers.values())
+        return self._last_seen_s > before
 
     def _map(self, function: Any, order: Any, *more: Any) -> "list[Future]":
         """Submit a task for each part, where its rows are kept, if that worker is still there."""
@@ -164,8 +220,8 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
     def _watch_workers(self, reports: Sequence[Report]) -> None:
         """Remember who has the rows, and log which workers have come and gone since the last time."""
         homes = {report.task - 1: report.worker for report in reports if report.method == "Map"}
-        with suppress(Exception):
-            workers = set(self._client.nthreads())
+        with suppress(OSError, RuntimeError, AttributeError):  # the scheduler may be gone
+            workers = set(self._client.nthreads(callback_timeout=_ANSWER_S))
             for worker in sorted(self._workers - workers):
                 self._log.event(WorkerLeft(worker=worker, status=FAILURE))
             for worker in sorted(workers - self._workers):

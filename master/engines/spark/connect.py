@@ -1,5 +1,6 @@
 """Reaching Spark: one line tells what is missing or wrong, before Spark would wait for it."""
 
+import logging
 import os
 import re
 import shutil
@@ -9,14 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from threading import local
+from typing import IO, TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
 from common.engines.shipping import CODE_ROOT, write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
+from master.engines.stages import ClusterLostError, own_environment, watched
+from master.options.groups import ClusterOptions
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -39,17 +45,23 @@ _SETTINGS = {
     # A task has one core; libraries that start threads of their own would fight over it.
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    # Else workers would look for modules in the working directory first.
+    "spark.executorEnv.PYTHONSAFEPATH": "1",
 }
+
+_Result = TypeVar("_Result")
 
 _have_our_code: "WeakSet[SparkContext]" = WeakSet()
 
 
 @contextmanager
-def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkContext]":
+def connect(
+    master: str | None, settings: Mapping[str, str], timeout_s: float = ClusterOptions.cluster_timeout
+) -> "Iterator[SparkContext]":
     """Use the Spark context that this process has, or start one: at `master`, or where Spark's settings say.
 
     What was started is stopped. UsageError, if Spark is not reachable or rejects us, says how to correct it;
-    RunFailedError: it has no executor for us.
+    RunFailedError: it has no executor for us; ClusterLostError: none for that long, though a job waits.
     """
     _check_java()
     from pyspark import SparkContext
@@ -58,17 +70,22 @@ def connect(master: str | None, settings: Mapping[str, str]) -> "Iterator[SparkC
         ship_code(theirs)
         yield theirs
         return
-    with tempfile.TemporaryFile() as said:
+    with own_environment(), tempfile.TemporaryFile() as said:
         context = _start(master, settings, said)
+        context._accumulatorServer.handle_error = lambda *_: None  # it would print that Java has ended
+        logging.getLogger().addFilter(_is_not_py4js)
         try:
             if context.master.startswith("spark://"):
                 _check_admitted(said)
                 _await_executor(context)
             ship_code(context)
-            yield context
+            is_alive, give_up = partial(_is_alive, context), context.cancelAllJobs
+            with watched(f"Spark at {context.master}", timeout_s, is_alive, give_up):
+                yield context
         finally:
             with suppress(Exception):  # it may be gone
                 context.stop()
+            logging.getLogger().removeFilter(_is_not_py4js)
 
 
 def ship_code(context: "SparkContext") -> None:
@@ -174,13 +191,27 @@ def _answers(url: str, place: str) -> bool:
 
 def _await_executor(context: "SparkContext") -> None:
     deadline_s = time.monotonic() + _EXECUTOR_S
-    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts as one
+    while not _has_executor(context):
         if time.monotonic() > deadline_s:
             raise RunFailedError(
                 f"Spark started no executor within {_EXECUTOR_S} s: no core or not enough memory is free. "
                 "To ask for less: --conf spark.executor.memory=512m"
             )
         time.sleep(0.05)
+
+
+def _is_not_py4js(record: logging.LogRecord) -> bool:
+    return record.module not in ("clientserver", "java_gateway")  # it logs what it also raises
+
+
+def _has_executor(context: "SparkContext") -> bool:
+    driver = 0 if context.master.startswith("local") else 1  # it is counted, but runs tasks only there
+    return bool(context._jsc.sc().getExecutorMemoryStatus().size() > driver)
+
+
+def _is_alive(context: "SparkContext", _look_s: float) -> bool:
+    """Tell whether there is an executor, or no need of one."""
+    return _has_executor(context) or not context.statusTracker().getActiveJobsIds()
 
 
 @contextmanager
@@ -197,11 +228,28 @@ def _kept_apart(said: IO[bytes]) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
+class _Jobs(local):
+    """The thread in which the calling one has its jobs run; a job group is that thread's."""
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(1, "spark-jobs")
+
+
+_jobs = _Jobs()
+
+
+def wait_for(job: Callable[[], _Result]) -> _Result:
+    """Run a job in a thread: py4j would swallow an error that a signal raises while it waits."""
+    return _jobs.executor.submit(job).result()
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Turn what Spark raises into an error of ours, of one line."""
     try:
         yield
+    except ConnectionError as error:
+        raise ClusterLostError("Spark", "has lost its Java process") from error
     except Exception as error:
         _raise_known(error)
         raise RunFailedError(f"{FAILED}{reason_of(error)}") from error

@@ -14,13 +14,14 @@ from common.engines.on_spark import (
     reduce_partition,
     store_vectors,
 )
+from common.engines.tasks import Order
 from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
-from master.engines.spark.connect import connect, ship_code, translated_errors
+from master.engines.spark.connect import connect, ship_code, translated_errors, wait_for
 from master.engines.spark.rows import NUMBERS, SparkRows, UriFile
 from master.engines.stages import ClusterData, ClusterStage, Stages
 from master.engines.table import EngineRequest
@@ -40,7 +41,8 @@ def start_engine(request: EngineRequest) -> Engine:
     if isinstance(file, UriFile):
         rows = file.stored
     else:
-        context = request.stack.enter_context(connect(cluster.spark_master, cluster.spark_settings))
+        connection = connect(cluster.spark_master, cluster.spark_settings, cluster.cluster_timeout)
+        context = request.stack.enter_context(connection)
         rows = SparkRows.of_file(context, file, workers.mappers)
     spark = rows.parts.context
     request.log.event(Cluster(engine=f"Spark {spark.version}", at=spark.master, ui=f"UI {spark.uiWebUrl}"))
@@ -107,40 +109,48 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
-        partitioner = partial(partition_of_pair, partitions=self._reducers)
         for left in reversed(range(_TIMES_READ)):
             try:
                 with self._stage(job, state, iteration) as stage:
-                    mapped = self._rows.parts.mapPartitionsWithIndex(partial(map_partition, stage.order))
-                    shuffled = mapped.partitionBy(self._reducers, partitioner)
-                    pairs = shuffled.mapPartitionsWithIndex(partial(reduce_partition, job)).collect()
+                    pairs = wait_for(partial(self._reduced, stage.order))
                 break
             except RunFailedError as error:
                 if _ROWS_LOST not in str(error) or not left:
                     raise
-                self._rows.renew()
+                wait_for(self._rows.renew)
         stage.finish(report for key, report in pairs if key is None)
         return {key: values for key, values in pairs if key is not None}
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One partition's text at a time is in memory."""
-        from pyspark import StorageLevel
-
         with ExitStack() as stack:
             with self._stage(job, state, None) as stage:
-                labelled = self._rows.parts.mapPartitionsWithIndex(partial(label_partition, stage.order))
-                labelled.persist(StorageLevel.MEMORY_AND_DISK)
+                labelled = wait_for(partial(self._labelled, stage.order))
                 stack.callback(_forget, labelled)
-                reports = labelled.filter(is_report).values().collect()  # texts are only fetched after it
+                # Texts are only fetched after it.
+                reports = wait_for(lambda: labelled.filter(is_report).values().collect())
             stage.finish(reports)
-            pairs = labelled.toLocalIterator()
+            with translated_errors():
+                pairs = wait_for(labelled.toLocalIterator)
             while True:
                 with translated_errors():
-                    pair = next(pairs, None)
+                    pair = wait_for(partial(next, pairs, None))
                 if pair is None:
                     return
                 if not is_report(pair):
                     yield pair[1]
+
+    def _reduced(self, order: Order) -> list[Any]:
+        mapped = self._rows.parts.mapPartitionsWithIndex(partial(map_partition, order))
+        partitioner = partial(partition_of_pair, partitions=self._reducers)
+        shuffled = mapped.partitionBy(self._reducers, partitioner)
+        return list(shuffled.mapPartitionsWithIndex(partial(reduce_partition, order.job)).collect())
+
+    def _labelled(self, order: Order) -> "RDD[Any]":
+        from pyspark import StorageLevel
+
+        labelled = self._rows.parts.mapPartitionsWithIndex(partial(label_partition, order))
+        return labelled.persist(StorageLevel.MEMORY_AND_DISK)
 
     @contextmanager
     def _stage(self, job: Job, state: State, iteration: int | None) -> Iterator[ClusterStage]:
@@ -148,16 +158,17 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
         stage = self._stages.begin(job, state, iteration)
         group = f"{self._stages.run}-{stage.fields['stage']}"
         description = job.name if iteration is None else f"{job.name}, iteration {iteration}"
-        self._context.setJobGroup(group, description)
         try:
             with translated_errors():
+                wait_for(partial(self._context.setJobGroup, group, description))  # it is that thread's
                 yield stage
-        finally:
+        except BaseException:  # a signal, perhaps
             with suppress(Exception):  # the context may be gone
-                for failure in _failures(self._context, group):
-                    self._log.event(TaskFinished(**stage.fields, **failure))
-                for name in ("spark.jobGroup.id", "spark.job.description"):
-                    self._context.setLocalProperty(name, None)
+                self._context.cancelJobGroup(group)
+            raise
+        finally:
+            for failure in wait_for(partial(_failures, self._context, group)):
+                self._log.event(TaskFinished(**stage.fields, **failure))
 
 
 def _forget(rdd: "RDD[Any]") -> None:
@@ -165,8 +176,14 @@ def _forget(rdd: "RDD[Any]") -> None:
         rdd.unpersist()
 
 
-def _failures(context: "SparkContext", group: str) -> Iterator[dict[str, Any]]:
-    """Yield the attempts of a job group's tasks that failed, as far as Spark still knows them."""
+def _failures(context: "SparkContext", group: str) -> list[dict[str, Any]]:
+    """Return the attempts of a job group's tasks that failed, as far as Spark still knows them."""
+    with suppress(Exception):  # the context may be gone
+        return list(_failed_attempts(context, group))
+    return []
+
+
+def _failed_attempts(context: "SparkContext", group: str) -> Iterator[dict[str, Any]]:
     tracker, store = context.statusTracker(), context._jsc.sc().statusStore()
     jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(group)]
     stages = [(stage, min(job.stageIds)) for job in jobs if job for stage in sorted(job.stageIds)]

@@ -15,7 +15,7 @@ from common.formats.columns import choose_columns
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.text import layout_of
 from common.model import Input, InputFormat
-from master.engines.spark.connect import FAILED, connect, translated_errors
+from master.engines.spark.connect import FAILED, connect, translated_errors, wait_for
 from master.options.groups import InputOptions, RunConfig
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SparkRows:
 
         stored.persist(StorageLevel.MEMORY_AND_DISK)
         with translated_errors():
-            found = stored.collect()
+            found = wait_for(stored.collect)
         if refusal := next((part for part in found if isinstance(part, str)), None):
             stored.unpersist()
             raise InputError(refusal)
@@ -88,8 +88,9 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
         raise UsageError(
             f"--input {uri}: the characters {' '.join(sorted(patterns))} are patterns in Spark; name one file"
         )
-    context = stack.enter_context(connect(config.cluster.spark_master, config.cluster.spark_settings))
-    return open_uri(context, config.input, config.workers.mappers)
+    cluster = config.cluster
+    connection = connect(cluster.spark_master, cluster.spark_settings, cluster.cluster_timeout)
+    return open_uri(stack.enter_context(connection), config.input, config.workers.mappers)
 
 
 def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
@@ -138,7 +139,7 @@ def _refused(uri: str) -> Iterator[None]:
 def _open_text(context: "SparkContext", source: Input, columns: str | None, partitions: int) -> UriFile:
     lines = _lines(context, source.path, partitions)
     with _refused(source.path):
-        head = lines.mapPartitionsWithIndex(first_lines).take(2)
+        head = wait_for(partial(lines.mapPartitionsWithIndex(first_lines).take, 2))
     layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
     source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
     store = partial(store_lines, source, head[0][:2] if layout.header else None)
@@ -146,7 +147,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
     except InputError:  # it is in a partition whose first line's number nobody knows yet
         with translated_errors():
-            counts = lines.mapPartitionsWithIndex(count_lines).collect()
+            counts = wait_for(lines.mapPartitionsWithIndex(count_lines).collect)
         before = tuple(accumulate(counts, initial=0))
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
     found = replace(source, rows=stored.rows)
