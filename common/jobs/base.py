@@ -47,6 +47,9 @@ class Job(ABC):
     counts: ClassVar[bool] = False
     """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
 
+    beside_point: ClassVar[int | None] = None
+    """Of a job whose result is one key, 0, with points: how many numbers stand before each point."""
+
     def __init_subclass__(cls) -> None:
         """Take a job, once it has a name, into `JOBS`; TypeError if another job has this name."""
         if "name" not in vars(cls):
@@ -75,7 +78,7 @@ class Job(ABC):
 
         A master takes no other result from a reducer. `columns` are the input's.
         """
-        return None
+        return None if self.beside_point is None else (1, columns + self.beside_point)
 
     def combine(self, records: Records) -> Records:
         """Merge the records of each key into fewer, without changing what `reduce` makes of them.

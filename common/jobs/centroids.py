@@ -12,6 +12,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from common.jobs.base import Job, Memory
+from common.kernels.draws import uniforms
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import build_index, nearest, worth_compiled_code
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
@@ -209,11 +210,8 @@ class FarthestRows(CentroidsJob):
     limit: int
 
     name: ClassVar[str] = "farthest"
+    beside_point: ClassVar[int | None] = 2
     aggregates: ClassVar[bool] = True
-
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the key 0, and a point behind its distance and row."""
-        return 1, columns + 2
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
@@ -249,16 +247,13 @@ class SampleRows(CentroidsJob):
     oversampling: float
 
     name: ClassVar[str] = "sample"
+    beside_point: ClassVar[int | None] = 1
     aggregates: ClassVar[bool] = True
-
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the key 0, and a point behind its row."""
-        return 1, columns + 1
 
     def map(self, block: Block, state: State) -> Records:
         """Draw from a block."""
         _, squared = nearest(block.points, _centroids(state))
-        draws = _uniforms(self.seed, self.round, block.row_start, len(squared))
+        draws = uniforms(self.seed, self.round, block.row_start, len(squared))
         drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
         return Records.of_key(0, np.column_stack([block.row_start + drawn, block.points[drawn]]))
 
@@ -300,13 +295,3 @@ def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:
 
 def _centroids(state: State) -> FloatArray:
     return np.ascontiguousarray(state["centroids"], np.float64)
-
-
-def _uniforms(seed: int, round_number: int, start: int, n: int) -> FloatArray:
-    """Draw numbers `start` to `start + n` of the sequence keyed by (seed, round), in [0, 1).
-
-    Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) makes four
-    numbers from each value of its counter, which may be set at will.
-    """
-    bits = np.random.Philox(key=[seed, round_number], counter=[start // 4, 0, 0, 0])
-    return np.random.Generator(bits).random(start % 4 + n)[start % 4 :]

@@ -55,11 +55,8 @@ class FirstDistinctRows(Job):
     limit: int
 
     name: ClassVar[str] = "distinct"
+    beside_point: ClassVar[int | None] = 1
     aggregates: ClassVar[bool] = True
-
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the key 0, and a point behind its row."""
-        return 1, columns + 1
 
     def map(self, block: Block, state: State) -> Records:
         """Look at ever longer beginnings of the block until there is enough."""

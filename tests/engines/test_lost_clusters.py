@@ -38,7 +38,14 @@ def in_mid_run(folder: Path, *arguments: object) -> Iterator[BackgroundRun]:
 def children(run: BackgroundRun, part: str) -> list[psutil.Process]:
     """Return the processes below a run whose command has this part."""
     found = psutil.Process(run.process.pid).children(recursive=True)
-    return [process for process in found if part in " ".join(process.cmdline())]
+    return [process for process in found if part in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""
 
 
 def strike(victims: Sequence[psutil.Process], *, kill: bool = True) -> None:
