@@ -27,8 +27,8 @@ _GONE_S = 20.0
 """For a process to end when it should."""
 _RECOVERY_S = 15.0
 """For a remote worker, after a disturbance, until it surely reaches its master again."""
-_GRACE_S = 5.0
-"""For a master to end after its remote workers."""
+_GRACE_S = 20.0
+"""For a master to end after its remote workers: it waits until one that died counts as dead."""
 _AT_A_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -94,6 +94,7 @@ class RemoteWorker:
             self._ended_s = self._ended_s or now_s
             if now_s > self._ended_s + _GRACE_S:
                 self.start()
+                self.note_disturbance(0.0)  # the run may end before it has joined
 
     def output(self) -> str:
         """Return what it has printed."""
