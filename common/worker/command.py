@@ -156,7 +156,9 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
                     signal.signal(number, _interrupt)
             stack.enter_context(locked_worker_folder(settings.folder))
         member = Member(settings)
-        member.join()
+        if not member.join():
+            member.stop()
+            return
         log = RemoteLog(member.name, settings.token, member.master)
         if lifeline is not None:
             lifeline.at_end.callback(log.flush)

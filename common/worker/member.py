@@ -119,15 +119,19 @@ class Member:
         """The name of its slot: M1."""
         return node_name(self._settings.role, self._identity.index)
 
-    def join(self) -> None:
-        """Tell the master that this worker is here; one that a person started waits for a master."""
+    def join(self) -> bool:
+        """Tell the master that this worker is here; one that a person started waits for a master.
+
+        Return False if the run is over meanwhile.
+        """
         shown = ""
         while not self._ending.over.is_set():  # as it may be: it joined, the answer got lost, the run ended
             try:
-                self._identity = self._join()
-                if self._identity.over:
-                    self._ending.over.set()
-                return
+                answer = self._join()
+                if answer.over:
+                    break
+                self._identity = answer
+                return True
             except grpc.RpcError as failed:
                 error = error_of(failed)
             master = self._settings.master
@@ -141,6 +145,8 @@ class Member:
                 click.echo(printable(f"waiting for the master at {master} ({reason})"), err=True)
                 shown = reason
             self._ending.over.wait(_JOIN_PAUSE_S)
+        self._ending.over.set()
+        return False
 
     def serve(self, add_servicer: AddServicer, log: Log) -> None:
         """Begin to answer calls."""

@@ -15,6 +15,7 @@ from common.worker.member import Member, Settings
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import WorkerStub
+from tests.programs import wait_until
 from tests.servers import NO_LOG, listening, serve_master
 
 
@@ -38,7 +39,7 @@ def test_one_from_elsewhere_joins_serves_and_ends_with_the_run(tmp_path: Path) -
         membership = serve_master(master)
         master.start()
         member = Member(settings(master.address, tmp_path))
-        member.join()
+        assert member.join()
         assert member.name == "M1"
         member.serve(add_mapper, NO_LOG)
         ending = threading.Thread(target=membership.end)
@@ -64,6 +65,20 @@ def test_who_tells_it_the_end_gets_an_answer(tmp_path: Path) -> None:
             member.stop()
             assert answer.result() == pb.EndResponse()
             channel.close()
+
+
+def test_one_whose_run_is_over_before_it_hears_that_it_joined(tmp_path: Path) -> None:
+    with listening() as master:
+        membership = serve_master(master)
+        master.start()
+        member = Member(settings(master.address, tmp_path))
+        assert member.join()
+        ending = threading.Thread(target=membership.end)
+        ending.start()
+        wait_until(lambda: not member.join(), "the end")
+        ending.join()
+        member.stop()
+        membership.close()
 
 
 @pytest.mark.parametrize("own", [False, True])
