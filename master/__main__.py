@@ -1,13 +1,14 @@
 """Start the command line: `python -m master`. Signals are answered from the first moment on."""
 
+import os
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
-    # Python searches the working directory first, whatever lies there: search the program's own folder.
-    _root = __file__.rsplit("/", 2)[0]
-    sys.path[:1] = [] if _root in sys.path[1:] else [_root]
+if __name__ == "__main__":
+    # Python searches the working directory, whatever lies there: search the program's own folder instead.
+    _root, _here = os.path.dirname(os.path.dirname(__file__)), os.path.realpath(".")  # noqa: PTH120
+    _others = [path for path in sys.path if os.path.realpath(path or ".") != _here]
+    sys.path[:] = _others if _root in _others else [_root, *_others]
 
-import os
 import signal
 from contextlib import suppress
 from types import FrameType
@@ -33,6 +34,7 @@ def start() -> None:
         # Threads of our own share the work, each with a library that has one.
         os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
+        os.environ.pop("GRPC_POLL_STRATEGY", None)  # gRPC aborts if it does not know the value
         from master.cli.commands import main  # takes a while
 
         main()

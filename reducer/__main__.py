@@ -1,11 +1,13 @@
 """Start a reducer: `python -m reducer`. The master does it, or a person with `--join`, on any host."""
 
+import os
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
-    # Python searches the working directory first, whatever lies there: search the program's own folder.
-    _root = __file__.rsplit("/", 2)[0]
-    sys.path[:1] = [] if _root in sys.path[1:] else [_root]
+if __name__ == "__main__":
+    # Python searches the working directory, whatever lies there: search the program's own folder instead.
+    _root, _here = os.path.dirname(os.path.dirname(__file__)), os.path.realpath(".")  # noqa: PTH120
+    _others = [path for path in sys.path if os.path.realpath(path or ".") != _here]
+    sys.path[:] = _others if _root in _others else [_root, *_others]
 
 from common.worker.lifeline import watching_the_master
 

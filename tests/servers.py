@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from common.events.catalogue.run import InternalError
 from common.events.dump import Dump
 from common.events.log import Log
-from common.rpc.address import SOCKET, new_master_socket, remove_socket_folder
+from common.rpc.address import new_master_socket
 from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
@@ -53,13 +53,11 @@ def listening(
     certificates: Certificates | None = None, on_error: Callable[[InternalError], None] = lambda *_: None
 ) -> Iterator[Server]:
     """Make a server, at a socket or, with certificates, at a free port; stop it when the block ends."""
-    server = Server(certificates, on_error, new_master_socket() if certificates is None else "127.0.0.1:0")
-    try:
+    with ExitStack() as stack:
+        listen = new_master_socket(stack) if certificates is None else "127.0.0.1:0"
+        server = Server(certificates, on_error, listen)
+        stack.callback(server.stop)
         yield server
-    finally:
-        server.stop()
-        if server.address.startswith(SOCKET):
-            remove_socket_folder(server.address)
 
 
 LOCAL: dict[PeerRole, Certificates | None] = dict.fromkeys(PeerRole)

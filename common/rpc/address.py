@@ -1,9 +1,11 @@
 """Where a process of a run listens: HOST:PORT, as users write it, or a socket in a folder of this machine."""
 
 import os
+import re
+import secrets
 import stat
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from common.errors import RunFailedError, UsageError
@@ -12,8 +14,8 @@ WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104
 """To listen at one of these means to listen at every address of this host."""
 SOCKET = "unix:"
 """An address that begins with it is a socket's path: who cannot enter its folder cannot connect."""
-_LONGEST_PARENT = 60
-"""A socket's path has at most 107 bytes."""
+_USABLE = re.compile(r"[A-Za-z0-9/._-]{1,60}").fullmatch
+"""A socket's path has at most 107 bytes, and gRPC reads it as part of a URI."""
 
 
 def split_address(text: str, option: str) -> tuple[str, int]:
@@ -27,15 +29,22 @@ def split_address(text: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def new_master_socket() -> str:
-    """Return a socket's address in a new folder that only this user can enter; else RunFailedError."""
+def new_master_socket(stack: ExitStack) -> str:
+    """Return a socket's address in a new folder that only this user can enter; `stack` removes the folder.
+
+    RunFailedError if it can't be made.
+    """
     parent = tempfile.gettempdir()
-    if len(os.fsencode(parent)) > _LONGEST_PARENT:
+    if not _USABLE(parent):
         parent = "/tmp"  # noqa: S108
+    folder = f"{parent}/mapreduce-{secrets.token_hex(8)}"
+    address = f"{SOCKET}{folder}/master"
+    stack.callback(remove_socket_folder, address)  # first: Ctrl-C may come as soon as the folder is there
     try:
-        return f"{SOCKET}{tempfile.mkdtemp(prefix='mapreduce-', dir=parent)}/master"
+        os.mkdir(folder, 0o700)  # noqa: PTH102
     except OSError as error:
         raise RunFailedError(f"{parent}: no folder for sockets can be made: {error.strerror}") from None
+    return address
 
 
 def socket_beside(address: str, name: str) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -18,6 +18,8 @@ from common.store.names import LOCK, MARKER, TEMPORARY, is_file_name, is_folder_
 Wanted: TypeAlias = Callable[[str], object]
 """Tells whether a name is wanted."""
 
+_SPARE = 16
+"""Descriptors for writing a result; calls to workers need some meanwhile."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _MARK = b"A folder of MapReduce: files in it that have names of its own are replaced and removed.\n"
 
@@ -52,6 +54,15 @@ def make_folder(name: str, parent: int) -> None:
 
 
 @contextmanager
+def spare_descriptors() -> Iterator[None]:
+    """Hold descriptors that nobody else gets meanwhile; after the block they are free for the result."""
+    with ExitStack() as stack:
+        for _ in range(_SPARE):
+            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        yield
+
+
+@contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that can be computed again; see `replacing`."""
     with open_folder(os.path.realpath(path.parent)) as folder, replacing(path.name, folder) as file:
@@ -77,7 +88,7 @@ def replacing(name: str, folder: int, *, durable: bool = False) -> Iterator[Bina
 
     `durable` also waits until it is on the disk.
     """
-    temporary, lock = _create_temporary(name, folder)
+    temporary, lock = create_temporary(name, folder)
     try:
         with os.fdopen(os.dup(lock), "wb") as file:
             yield file
@@ -100,7 +111,7 @@ def temporary_name(name: str) -> str:
     return f".{name}.{secrets.token_hex(8)}{TEMPORARY}"
 
 
-def _create_temporary(name: str, folder: int) -> tuple[str, int]:
+def create_temporary(name: str, folder: int) -> tuple[str, int]:
     """Create a file that is locked as long as its writer lives; return its name and its descriptor."""
     while True:
         temporary = temporary_name(name)

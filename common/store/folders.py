@@ -30,6 +30,7 @@ from common.store.names import (
 )
 
 _OPTION = "--data-dir"
+_LOCK_TEXT = re.compile(rb"MapReduce process ([0-9]{1,20})\n")
 _NODES = [f"{role}s" for role in Role]
 _CLAIMS = {LOCK: "the lock of a run", MARKER: "the mark of a folder", CHECKPOINTS: "among the checkpoints"}
 """What is ours in the data directory besides the results and the workers' folders."""
@@ -238,19 +239,58 @@ def _unlock(folder: int) -> None:
 
 
 def _open_lock(folder: int, path: Path, option: str) -> int:
-    """Open and lock a file; another process may remove it meanwhile, then try again."""
+    """Lock a folder by a file, which appears whole; that of a process which was killed is taken over."""
     while True:
-        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644, dir_fd=folder)
+        try:
+            lock = os.open(LOCK, os.O_RDWR | os.O_NOFOLLOW, dir_fd=folder)
+        except FileNotFoundError:
+            if (made := _new_lock(folder)) is not None:
+                return made
+            continue
+        status, found = os.fstat(lock), _LOCK_TEXT.fullmatch(os.read(lock, 60))
+        if found is None or status.st_nlink > 1 or status.st_uid != os.geteuid():
+            os.close(lock)
+            raise UsageError(f"{path / LOCK} is not a lock of this program; choose another {option}")
         is_free = files.lock_file(lock)
-        owner = re.fullmatch(rb"([0-9]{0,20})\n?", os.read(lock, 30))
-        if is_free and owner and files.is_named(LOCK, folder, lock):
-            os.truncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        if is_free and files.is_named(LOCK, folder, lock):
+            _write_lock(lock)
             return lock
         os.close(lock)
-        if owner is None:
-            raise UsageError(f"{path / LOCK} is not a lock of this program; choose another {option}")
         if not is_free:
             raise DataDirInUseError(
-                f"{path} is in use by process {owner[1].decode()}; wait for it, or choose another {option}"
+                f"{path} is in use by process {found[1].decode()}; wait for it, or choose another {option}"
             )
+
+
+def _new_lock(folder: int) -> int | None:
+    """Make a lock; None if another process was faster."""
+    files.remove_leftovers(LOCK, folder)
+    temporary, lock = files.create_temporary(LOCK, folder)
+    try:
+        _write_lock(lock)
+        _give_name(temporary, folder)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, FileExistsError):
+            return None
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+    return lock
+
+
+def _give_name(temporary: str, folder: int) -> None:
+    """Call a file the lock, unless there is one."""
+    try:
+        os.link(temporary, LOCK, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.rename(temporary, LOCK, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _write_lock(lock: int) -> None:
+    text = f"MapReduce process {os.getpid()}\n".encode()
+    os.pwrite(lock, text, 0)
+    os.truncate(lock, len(text))

@@ -37,10 +37,11 @@ class Lifeline:
         return address, token
 
     def _watch(self) -> None:
-        line = sys.stdin.buffer.readline()
-        if line:
-            self._first_line.put(line)
-            sys.stdin.buffer.read()
+        received = b""
+        while data := os.read(0, 1 << 12):  # unlike sys.stdin it holds no lock, which would abort another end
+            received += data
+            if received.endswith(b"\n"):
+                self._first_line.put(received)
         self.at_end.close()
         os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
 
@@ -57,6 +58,7 @@ def _remove_sockets() -> None:
 def watching_the_master() -> Iterator[Lifeline | None]:
     """Watch the master, if it started us, from the first moment on; the block imports what takes a while."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not for people
+    os.environ.pop("GRPC_POLL_STRATEGY", None)  # gRPC aborts if it does not know the value
     lifeline = Lifeline() if "--from-master" in sys.argv else None
     on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to tidy yet, and no traceback
     yield lifeline

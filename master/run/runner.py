@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from common.errors import RunFailedError
+from common.errors import RunFailedError, refusal_of
 from common.events.catalogue.run import CheckpointSkipped, Labels, Result
 from common.events.log import View
 from common.model import Buffer
-from common.store.files import write_result
+from common.store.files import spare_descriptors, write_result
 from master.algorithms.base import Algorithm, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
@@ -34,7 +34,8 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
             for path, reason in found.skipped.items() if found else ():
                 log.event(CheckpointSkipped(file=str(path), reason=reason))
             with CheckpointWriter(data_dir, subject, found, log, discard) as checkpoints:
-                result = algorithm.run(session.engine, found_input, log, checkpoints)
+                with spare_descriptors():
+                    result = algorithm.run(session.engine, found_input, log, checkpoints)
                 published = algorithm.publish(result)
                 _write_published(config, source, session, published)
                 if iterations:
@@ -61,4 +62,5 @@ def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:
             for piece in pieces:
                 out.write(piece)
     except OSError as error:
-        raise RunFailedError(f"{what}: {error.strerror}") from None
+        unnamed = OSError(error.errno, error.strerror)  # it has the name of a temporary file
+        raise RunFailedError(f"{what}: {refusal_of(unnamed)}") from None

@@ -335,7 +335,10 @@ def test_centroids_are_kept_though_labels_cannot_be_written(tmp_path: Path, engi
     hook = "if event == 'open' and '.labels.txt' in str(arguments[0]): raise OSError(28, 'No space left')"
     env = environment_with_hook(tmp_path, hook)
     result = run_master(tmp_path, *arguments, "--seed", 7, env=env)
-    assert (result.returncode, result.stderr) == (1, "Error: --labels labels.txt: No space left\n")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "Error: --labels labels.txt: No space left; free some space, or choose another folder\n",
+    )
     assert (tmp_path / "labels.txt").read_bytes() == labels
     story = story_of(tmp_path)
     assert (len(story.of(Result)), len(story.of(Labels)), len(story.of(RunFailed))) == (1, 0, 1)

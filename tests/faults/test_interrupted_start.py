@@ -34,7 +34,7 @@ MOMENTS = {
     "the last process": (STARTED, 4),
     "gRPC is imported": (imports("grpc"), 1),
     "the engine is imported": (imports("master.engines.grpc.engine"), 1),
-    "a socket folder is made": ("event == 'tempfile.mkdtemp'", 2),
+    "a socket folder is made": ("event == 'os.mkdir' and 'mapreduce-' in str(arguments[0])", 1),
     "the dump is written to": ("event == 'open' and 'dump.txt' in str(arguments[0])", 1),
 }
 

@@ -14,12 +14,15 @@ from common.events.catalogue.workers import AwaitingWorkers, WorkerJoined, Worke
 from common.rpc.address import SOCKET
 from tests.moments import Gate, opens
 from tests.programs import (
+    ROOT,
+    SAMPLE,
     SAMPLE_CENTROIDS,
     BackgroundRun,
     centroids_of,
     environment,
     environment_with_hook,
     options,
+    run_master,
     worker_processes,
 )
 
@@ -223,3 +226,57 @@ def test_a_worker_that_a_person_starts_imports_nothing_from_there(tmp_path: Path
     assert imported(folder) == ""
     assert ended.returncode == 2
     assert "there is no such socket" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "path", [":{root}", "{root}:", "{root}:.", "{root}:{here}", ":{root}:/proc/self/cwd"]
+)
+def test_a_python_path_that_leads_to_the_working_directory_does_not_help(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "here"
+    names = {"click", "common", "dataclasses", "grpc", "mapper", "numpy", "reducer", "protos", "socket"}
+    poison(folder, names - loaded_before_any_program(tmp_path))
+    ended = subprocess.run(
+        [sys.executable, "-m", "master", *options(), "--quiet"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path.format(root=ROOT, here=folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert imported(folder) == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["a b", "a#c", "a?d", "a%20e", "a\nf", b"a\xffg"])
+def test_any_folder_of_temporary_files_will_do(tmp_path: Path, name: str | bytes) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    env = environment() | {"TMPDIR": str(folder)}
+    ended = run_master(tmp_path, *options(), "--quiet", env=env)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
+    hook = (
+        "if event == 'open' and '.cache' in str(arguments[0]): raise OSError(13, 'Permission denied', 'M1')"
+    )
+    hook += "\nif event == 'os.mkdir' and '--from-master' in sys.orig_argv: raise OSError(13, 'Denied', 'M1')"
+    ended = run_master(tmp_path, *options(), "--quiet", env=environment_with_hook(tmp_path, hook))
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "Denied" in ended.stderr
+
+
+def test_odd_settings_of_grpc_do_no_harm(tmp_path: Path) -> None:
+    env = environment() | {"GRPC_POLL_STRATEGY": "none", "http_proxy": "http://127.0.0.1:1"}
+    ended = run_master(tmp_path, *options(), "--quiet", env=env)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_input_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"q\xff.txt")
+    path.write_bytes(SAMPLE.read_bytes())
+    ended = run_master(tmp_path, *options(input_path=path), "--quiet")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "its name is not UTF-8; rename it, or use --engine inline" in ended.stderr

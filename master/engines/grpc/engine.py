@@ -114,6 +114,12 @@ class GrpcEngine:
 
 def _as_sent(source: Input, hosts: HostOptions) -> Input:
     """Describe the input so that every host finds its own copy."""
+    try:
+        source.path.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"--input {source.path}: its name is not UTF-8; rename it, or use --engine inline"
+        ) from None
     if hosts.certs is None:
         return source
     root = hosts.data_root.resolve()

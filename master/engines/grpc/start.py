@@ -2,7 +2,7 @@
 
 from common.jobs.base import Engine
 from common.model import Role
-from common.rpc.address import new_master_socket, remove_socket_folder, split_address
+from common.rpc.address import new_master_socket, split_address
 from common.rpc.credentials import Certificates, PeerRole
 from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.engines.table import EngineRequest
@@ -15,8 +15,7 @@ def start_engine(request: EngineRequest) -> Engine:
     hosts = request.config.hosts
     certificates = None if hosts.certs is None else Certificates.load(hosts.certs, PeerRole.MASTER)
     if certificates is None or hosts.listen is None:
-        listen = new_master_socket()
-        request.stack.callback(remove_socket_folder, listen)
+        listen = new_master_socket(request.stack)
     else:
         listen = hosts.listen
     processes = _start_workers(request, _worker_arguments(listen, hosts))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -18,7 +18,7 @@ from common.errors import (
     StaleAttemptError,
     TaskError,
 )
-from common.rpc.address import new_master_socket, remove_socket_folder
+from common.rpc.address import new_master_socket
 from common.rpc.channels import connect
 from common.rpc.credentials import PeerRole
 from common.rpc.statuses import TimedOutError, UnreachableError, error_of
@@ -60,14 +60,15 @@ def answering(reply: Any, stream: Any = None) -> Iterator[grpc.Channel]:
             return grpc.unary_unary_rpc_method_handler(reply)
 
     server = grpc.server(ThreadPoolExecutor(2), handlers=[Handler()])
-    address = new_master_socket()
+    stack = ExitStack()
+    address = new_master_socket(stack)
     server.add_insecure_port(address)
     server.start()
     channel = connect(address, None, PeerRole.MAPPER)
     yield channel
     channel.close()
     server.stop(None).wait()
-    remove_socket_folder(address)
+    stack.close()
 
 
 def failure_of_map(reply: Any) -> MapReduceError:

@@ -62,9 +62,9 @@ def test_refused_while_another_process_holds_it(tmp_path: Path, holder: subproce
 def test_free_after_the_holder_was_killed(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     holder.kill()
     holder.wait()
-    (tmp_path / ".lock").write_text("1234567890\n")
+    (tmp_path / ".lock").write_text("MapReduce process 1234567890\n")
     with DataDir(tmp_path).locked():
-        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / ".lock").read_text() == f"MapReduce process {os.getpid()}\n"
     assert tree(tmp_path) == []
 
 
@@ -158,3 +158,42 @@ def test_a_worker_holds_its_folder_while_it_stores_files(tmp_path: Path) -> None
         with pytest.raises(DataDirInUseError, match=expected), locked_worker_folder(tmp_path):
             pass
     assert tree(tmp_path) == ["output.txt"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"123", b"20240131\n", b"MapReduce process \n", b"MapReduce process 1"]
+)
+def test_a_lock_of_another_program_is_refused_and_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".lock").write_bytes(content)
+    assert "is not a lock of this program" in refusal(tmp_path)
+    assert (tmp_path / ".lock").read_bytes() == content
+
+
+def test_a_lock_that_has_another_name_as_well_is_refused_and_stays(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("MapReduce process 12\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".lock").hardlink_to(theirs)
+    assert "is not a lock of this program" in refusal(tmp_path / "data")
+    assert theirs.read_text() == "MapReduce process 12\n"
+
+
+def test_without_hard_links_a_lock_is_made_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_link)
+    with DataDir(tmp_path).locked():
+        assert tree(tmp_path) == [".lock"]
+    assert tree(tmp_path) == []
+
+
+def test_a_lock_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert refusal(tmp_path) == f"--data-dir {tmp_path}: No space left on device"
+    assert tree(tmp_path) == []

@@ -1,12 +1,13 @@
 """A process that ends is started again, and all end with the cluster."""
 
 import queue
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 
 from common.model import Role
-from common.rpc.address import new_master_socket, remove_socket_folder
+from common.rpc.address import new_master_socket
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
 from master.scheduling.messages import WorkerGone, WorkerId, WorkerNotice, WorkerReady
@@ -18,7 +19,8 @@ Inbox = queue.SimpleQueue[WorkerNotice]
 def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_path: Path) -> None:
     before = psutil.Process().children()
     inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
-    cluster = Cluster([process], None, new_master_socket(), NO_LOG, inbox.put, takes_strangers=False)
+    stack = ExitStack()
+    cluster = Cluster([process], None, new_master_socket(stack), NO_LOG, inbox.put, takes_strangers=False)
     cluster.start()
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 1))
     process.kill()
@@ -29,4 +31,4 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
     assert set(psutil.Process().children()) <= set(before)
-    remove_socket_folder(cluster.address)
+    stack.close()
