@@ -15,8 +15,7 @@ from common.kernels.draws import uniforms
 from common.kernels.nearest.distance import nearest
 from common.model import Block, FloatArray, IntArray, Key, Records, State
 
-_BLOCK_NUMBERS = 1 << 21
-"""Of rows that are made float64 at a time."""
+_PIECE_NUMBERS = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,12 @@ class SampleRows(CentroidsJob):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records:
         """Take the distances that are known from the last weighing."""
-        return self._draw(rows, _nearest_so_far(rows, centroids_of(state), memory)[1], state)
+        _, squared = _nearest_so_far(rows, centroids_of(state), memory)
+        drawn = []
+        for piece in _pieces(rows):
+            block = Block(rows.points[piece], rows.row_start + piece.start)
+            drawn.append(self._draw(block, squared[piece], state))
+        return Records.concatenate(drawn)
 
     def _draw(self, block: Block, squared: FloatArray, state: State) -> Records:
         draws = uniforms(self.seed, self.round, block.row_start, len(squared))
@@ -86,9 +90,14 @@ def _nearest_so_far(rows: Block, candidates: FloatArray, memory: Memory) -> tupl
 
 def _compare(rows: Block, candidates: FloatArray, known: int, labels: IntArray, squared: FloatArray) -> None:
     """Take new candidates for the rows that they are nearer to than the first so many."""
-    size = max(1, _BLOCK_NUMBERS // rows.points.shape[1])
-    for block in (slice(start, start + size) for start in range(0, len(squared), size)):
-        found, shorter = nearest(np.asarray(rows.points[block], np.float64), candidates[known:])
-        nearer = shorter < squared[block]
-        labels[block][nearer] = found[nearer] + known
-        squared[block][nearer] = shorter[nearer]
+    for piece in _pieces(rows):
+        found, shorter = nearest(np.asarray(rows.points[piece], np.float64), candidates[known:])
+        nearer = shorter < squared[piece]
+        labels[piece][nearer] = found[nearer] + known
+        squared[piece][nearer] = shorter[nearer]
+
+
+def _pieces(rows: Block) -> list[slice]:
+    """Cut a split, at least into one piece: it may be larger than memory."""
+    size = max(1, _PIECE_NUMBERS // rows.points.shape[1])
+    return [slice(start, start + size) for start in range(0, max(1, len(rows.points)), size)]

@@ -29,7 +29,11 @@ def state_of(candidates: FloatArray) -> dict[str, Any]:
 
 @pytest.mark.parametrize("job", [WeighCandidates(GRID), SampleRows(1, 2, 40.0)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_what_is_kept_changes_nothing(job: Job, dtype: type[Any]) -> None:
+@pytest.mark.parametrize("piece_rows", [1, 7, 1000])
+def test_what_is_kept_changes_nothing(
+    job: Job, dtype: type[Any], piece_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.jobs.candidates._PIECE_NUMBERS", 2 * piece_rows)
     memory: dict[str, Any] = {}
     for candidates in GROWING:
         state, rows = state_of(candidates), POINTS.astype(dtype)
