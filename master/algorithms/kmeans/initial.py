@@ -13,7 +13,7 @@ from common.model import FloatArray, LongArray
 from master.algorithms.kmeans.score import Ranges, score
 
 _ROUNDS = 5
-_OVERSAMPLING = 20
+_OVERSAMPLING = 50
 """Plus k: how many rows a round draws on average. Many clusters need no more; for few, more take no time."""
 
 
