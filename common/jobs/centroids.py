@@ -12,12 +12,14 @@ from typing import ClassVar, cast
 import numpy as np
 
 from common.jobs.base import Job, Memory
-from common.kernels.draws import uniforms
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import build_index, nearest, worth_compiled_code
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
+
+KEPT_OF_START = "candidates"
+"""What choosing a start keeps in memory, see `common.jobs.candidates`; an iteration forgets it."""
 
 
 class CentroidsJob(Job):
@@ -77,7 +79,7 @@ class LloydStep(CentroidsJob):
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
         parts = []
-        for start, centroids in _starts(state):
+        for start, centroids in starts_of(state):
             labels, _ = nearest(block.points, centroids)
             known = cluster_keys(start, len(centroids))
             keys = labels + np.int32(known.start)
@@ -107,13 +109,14 @@ class LloydStep(CentroidsJob):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
+        memory.pop(KEPT_OF_START, None)
         if "moved_rows" in state or not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
         if index is None or index.grid != self.grid:
             index = build_index(rows.points, self.grid)
         parts = []
-        for start, centroids in _starts(state):
+        for start, centroids in starts_of(state):
             parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
@@ -166,11 +169,16 @@ class Score(CentroidsJob):
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
         parts = []
-        for start, centroids in _starts(state):
-            labels, squared = nearest(block.points, centroids)
-            add = self._add_compiled if worth_compiled_code(block.points, len(centroids)) else self._add
-            parts.append(_members(start, add(labels, squared, len(centroids))))
+        for start, centroids in starts_of(state):
+            parts.append(self.measure(start, block, centroids, *nearest(block.points, centroids)))
         return Records.concatenate(parts)
+
+    def measure(
+        self, start: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
+    ) -> Records:
+        """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
+        add = self._add_compiled if worth_compiled_code(rows.points, len(centroids)) else self._add
+        return _members(start, add(labels, squared, len(centroids)))
 
     def _add(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
         """Return each cluster's count and limbs, shape (k, 1 + limbs)."""
@@ -215,7 +223,7 @@ class FarthestRows(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
-        _, squared = nearest(block.points, _centroids(state))
+        _, squared = nearest(block.points, centroids_of(state))
         rows = block.row_start + np.arange(len(squared))
         kept = self._farthest(squared, rows)
         return Records.of_key(0, np.column_stack([squared[kept], rows[kept], block.points[kept]]))
@@ -230,39 +238,6 @@ class FarthestRows(CentroidsJob):
 
 
 @dataclass(frozen=True)
-class SampleRows(CentroidsJob):
-    """One round of k-means||: draw each row with a probability proportional to its squared distance.
-
-    Bahmani et al., "Scalable k-means++" (PVLDB 5, 2012), step 4: row i is drawn, independently of
-    the others, with probability min(1, oversampling * d2(i) / cost). Each row's draw comes from a
-    counter-based generator keyed by (seed, round) at position i, so splits don't matter.
-
-    state["cost"], float64, shape (1,): the sum of all squared distances to state["centroids"].
-
-    Result: under key 0, rows of (row index, point), by row index.
-    """
-
-    seed: int
-    round: int
-    oversampling: float
-
-    name: ClassVar[str] = "sample"
-    beside_point: ClassVar[int | None] = 1
-    aggregates: ClassVar[bool] = True
-
-    def map(self, block: Block, state: State) -> Records:
-        """Draw from a block."""
-        _, squared = nearest(block.points, _centroids(state))
-        draws = uniforms(self.seed, self.round, block.row_start, len(squared))
-        drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
-        return Records.of_key(0, np.column_stack([block.row_start + drawn, block.points[drawn]]))
-
-    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Put the drawn rows in order."""
-        return values[np.argsort(values[:, 0])]
-
-
-@dataclass(frozen=True)
 class Label(CentroidsJob):
     """Name each row's nearest centroid. The map output, in input order, is the result."""
 
@@ -270,7 +245,7 @@ class Label(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""
-        labels, _ = nearest(block.points, _centroids(state))
+        labels, _ = nearest(block.points, centroids_of(state))
         return Records(labels, np.empty((len(labels), 0)))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
@@ -285,13 +260,14 @@ def _members(start: int, partials: FloatArray) -> Records:
     return Records((filled + first).astype(np.int32), partials[filled])
 
 
-def _starts(state: State) -> Iterator[tuple[int, FloatArray]]:
+def starts_of(state: State) -> Iterator[tuple[int, FloatArray]]:
     """Yield each start's number and its centroids, shape (k, d)."""
-    centroids = _centroids(state)
+    centroids = centroids_of(state)
     if centroids.ndim == 2:
         return iter([(0, centroids)])
     return zip(state["starts"].tolist(), centroids, strict=True)
 
 
-def _centroids(state: State) -> FloatArray:
+def centroids_of(state: State) -> FloatArray:
+    """Return a state's centroids as compiled code takes them."""
     return np.ascontiguousarray(state["centroids"], np.float64)

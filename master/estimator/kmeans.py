@@ -74,10 +74,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_clusters
         Number of clusters, from 1 to the number of distinct rows.
     init
-        "k-means++": rows that lie far apart, chosen by scalable k-means++ (k-means||); "random": random rows;
-        or an array of shape (n_clusters, n_features) to start from.
+        "k-means++": points that lie far apart, by scalable k-means++ (k-means||); "random": random rows; or
+        an array of shape (n_clusters, n_features) to start from.
     n_init
-        Number of starts to try, side by side; the one with the least inertia is kept.
+        Number of starts to try, side by side; the one with the least inertia is kept. "auto": 10 for
+        init "random", else 1. An array is one start; for more there is a RuntimeWarning.
     max_iter
         Maximum number of iterations.
     tol
@@ -109,6 +110,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Path of a log file of all events of a fit; None: no log.
     verbose
         Show what the command line shows.
+    algorithm
+        "lloyd" or "elkan", as in scikit-learn: here these are the same.
+    copy_x
+        As in scikit-learn; no effect, because `X` is never changed.
 
     Attributes
     ----------
@@ -129,7 +134,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_clusters: int = 8
     _: KW_ONLY
     init: Any = "k-means++"
-    n_init: int = 1
+    n_init: int | str = 1
     max_iter: int = 300
     tol: float = 1e-4
     random_state: Any = None
@@ -143,6 +148,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     columns: str | None = None
     dump: str | os.PathLike[str] | None = None
     verbose: bool = False
+    algorithm: str = "lloyd"
+    copy_x: bool = True
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster the rows of `X`; `y` is ignored.

@@ -2,6 +2,7 @@
 
 import operator
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,13 +54,14 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
     if k > data.rows:
         raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
     named = isinstance(model.init, str)
+    _one_of("algorithm", model.algorithm, "lloyd", "elkan")
     return KMeansConfig(
         k=k,
         iterations=_integer("max_iter", model.max_iter),
         tol=float(model.tol),
         init=_one_of("init", model.init, "random", "k-means++") if named else "random",
         initial=None if named else _start(model.init, k, data.columns),
-        n_init=_integer("n_init", model.n_init),
+        n_init=_starts(model.n_init, model.init),
         on_empty=_one_of("on_empty", model.on_empty, "farthest", "keep"),
         seed=_seed(model.random_state),
         history=bool(model.compute_sse),
@@ -88,6 +90,18 @@ def _one_of(name: str, value: Any, *known: str) -> Any:
     if value not in known:
         raise UsageError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
     return value
+
+
+def _starts(n_init: Any, init: Any) -> int:
+    """Return how many starts to try; "auto" is scikit-learn's."""
+    named = isinstance(init, str)
+    if isinstance(n_init, str) and n_init == "auto":
+        return 10 if named and init == "random" else 1
+    starts = _integer("n_init", n_init)
+    if named or starts <= 1:
+        return starts
+    warnings.warn(f"init is the only start; n_init={starts} is ignored", RuntimeWarning, stacklevel=4)
+    return 1
 
 
 def _start(init: Any, k: int, columns: int) -> FloatArray:

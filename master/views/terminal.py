@@ -46,6 +46,7 @@ TEMPLATES: dict[type[Event], str] = {
     workers.Cluster: "{engine} at {at}; {ui}",
     workers.WorkerCame: "  {worker} came",
     workers.WorkerLeft: "  LOST {worker}",
+    kmeans.InitRound: "  round {round} of the start: {candidates} candidates",
     kmeans.InitialCentroids: "\n{start}initial centroids",
     kmeans.EmptyCluster: "  cluster {key} is empty; its centroid stays",
     kmeans.IterationFinished: "  {start}largest shift {shift:g}",

@@ -1,4 +1,4 @@
-"""The same labels and inertia as scikit-learn's Lloyd from the same start.
+"""The same labels and inertia as scikit-learn's Lloyd from the same start, and starts that are as good.
 
 Each class of data is made such that there is one right answer: where scikit-learn's arithmetic
 could decide an exact tie by rounding, the numbers are ones that it holds exactly.
@@ -163,3 +163,38 @@ def test_huge_offsets_with_the_tiniest_spread(
     points = 1e9 + np.repeat(centers, size, axis=0) + rng.integers(-8, 9, (k * size, columns)) * 2.0**-19
     assume(len(np.unique(points, axis=0)) > k)
     compare(points, points[::size])
+
+
+def grid(rng: np.random.Generator) -> FloatArray:
+    """Draw clusters at the points of a 10 by 10 grid."""
+    return rng.integers(10, size=(4000, 2)) + 0.1 * rng.normal(size=(4000, 2))
+
+
+def unbalanced(rng: np.random.Generator) -> FloatArray:
+    """Draw three clusters of many rows and five of few."""
+    centers = np.repeat(rng.uniform(0, 10, size=(8, 2)), [1000] * 3 + [50] * 5, axis=0)
+    return centers + 0.15 * rng.normal(size=centers.shape)
+
+
+def overlapping(rng: np.random.Generator) -> FloatArray:
+    """Draw fifteen clusters that overlap."""
+    return rng.uniform(0, 10, size=(15, 2))[rng.integers(15, size=2000)] + 0.5 * rng.normal(size=(2000, 2))
+
+
+def many_columns(rng: np.random.Generator) -> FloatArray:
+    """Draw thirty clusters in 32 columns."""
+    return rng.uniform(0, 10, size=(30, 32))[rng.integers(30, size=2000)] + rng.normal(size=(2000, 32))
+
+
+@pytest.mark.parametrize(("draw", "k"), [(grid, 100), (unbalanced, 8), (overlapping, 15), (many_columns, 30)])
+def test_a_start_is_as_good_as_scikit_learns(
+    draw: Callable[[np.random.Generator], FloatArray], k: int
+) -> None:
+    points = draw(np.random.default_rng(7))
+    engine = InlineEngine(points, combine=True)
+    ours, theirs = [], []
+    for seed in range(9):
+        config = KMeansConfig(k, 300, seed=seed, init="k-means++", logged=False)
+        ours.append(fit(engine, len(points), config, ListLog()).inertia)
+        theirs.append(KMeans(k, n_init=1, random_state=seed).fit(points).inertia_)
+    assert np.median(ours) <= 1.005 * np.median(theirs)

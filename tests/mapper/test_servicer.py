@@ -10,7 +10,8 @@ import pytest
 from common.errors import BadRequestError, InjectedFailureError, InputError, OutputLostError
 from common.formats.dataset import open_input, plan_splits
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.candidates import SampleRows
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid

@@ -98,7 +98,7 @@ def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
     room = np.empty((2, len(centroids), min(rows, len(points))))
     for start in range(0, len(points), rows):
         columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
-        squared = _squared_distances(columns, centroids, room[:, :, : columns.shape[1]])
+        squared = squared_distances(columns, centroids, room[:, :, : columns.shape[1]])
         np.sqrt(squared.T, out=found[start : start + rows])
     return found
 
@@ -107,7 +107,7 @@ def _nearest_in_matrix(
     columns: FloatArray, centroids: FloatArray, room: FloatArray
 ) -> tuple[LongArray, FloatArray]:
     """Find what `nearest` finds, for points given as columns, shape (d, n); faster for few points."""
-    distances = _squared_distances(columns, centroids, room)
+    distances = squared_distances(columns, centroids, room)
     labels = distances.argmin(axis=0)
     return labels, np.take_along_axis(distances, labels[None], axis=0)[0]
 
@@ -118,19 +118,20 @@ def _nearest_one_by_one(
     """Find what `nearest` finds, for points given as columns, shape (d, n); faster for few centroids."""
     kind = np.min_scalar_type(len(centroids) - 1)
     labels = np.zeros(columns.shape[1], kind)
-    squared = _squared_distances(columns, centroids[:1], room)[0].copy()
+    squared = squared_distances(columns, centroids[:1], room)[0].copy()
     for label in range(1, len(centroids)):
-        distances = _squared_distances(columns, centroids[label : label + 1], room)[0]
+        distances = squared_distances(columns, centroids[label : label + 1], room)[0]
         # Labels rise, so the last one that is nearer is the greatest; NumPy is fast at small integers.
         np.maximum(labels, np.multiply(distances < squared, kind.type(label)), out=labels)
         np.minimum(squared, distances, out=squared)
     return labels, squared
 
 
-def _squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatArray) -> FloatArray:
-    """Squared distances, shape (k, n): the long axis last, where numpy's inner loops run.
+def squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatArray) -> FloatArray:
+    """Return squared distances, shape (k, n), of points given as columns, shape (d, n), to k centroids.
 
-    `room`, shape (2, k, n), holds the result: memory that is new to the process is slow.
+    The long axis is the last, where numpy's inner loops run. `room`, shape (2, k, n), holds the result:
+    memory that is new to the process is slow.
     """
     total: FloatArray = room[0]
     out = total

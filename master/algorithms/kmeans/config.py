@@ -35,7 +35,7 @@ class KMeansConfig:
     )
     init: Literal["random", "k-means++"] = option(
         "random",
-        "Start from random rows, or from rows that lie far apart, chosen by scalable k-means++ (k-means||).",
+        "Start from random rows, or from points that lie far apart, found by scalable k-means++ (k-means||).",
     )
     init_centroids: Path | None = option(
         None,

@@ -6,15 +6,15 @@ from common.errors import UsageError, counted
 from common.events.catalogue.kmeans import InitRound
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import SampleRows
+from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.rows import FirstDistinctRows, TakeRows
-from common.kernels.nearest.distance import nearest
+from common.kernels.weighted import weighted_kmeans
 from common.model import FloatArray, LongArray
 from master.algorithms.kmeans.score import Ranges, score
 
 _ROUNDS = 5
-_OVERSAMPLING = 2.0
-"""Times k: how many rows a round of k-means|| draws on average. Bahmani et al. use 2 and 5 rounds."""
+_OVERSAMPLING = 50
+"""Plus k: how many rows a round draws on average. Many clusters need no more; for few, more take no time."""
 
 
 def random_rows(engine: Engine, rows: int, k: int, rng: np.random.Generator) -> FloatArray:
@@ -42,10 +42,10 @@ def random_rows(engine: Engine, rows: int, k: int, rng: np.random.Generator) -> 
 def scalable_kmeans_plus_plus(
     engine: Engine, ranges: Ranges, k: int, rng: np.random.Generator, log: Log
 ) -> FloatArray:
-    """Choose k input points by k-means|| (Bahmani et al., "Scalable k-means++", PVLDB 5, 2012).
+    """Choose k points by k-means|| (Bahmani et al., "Scalable k-means++", PVLDB 5, 2012).
 
-    A few rounds over the input draw some 2k candidates each, far points more likely; each
-    candidate's weight is the number of rows nearest to it; k-means++ then chooses among them.
+    A few rounds over the input draw some k candidates each, far points more likely; each
+    candidate's weight is the number of rows nearest to it; the weighted candidates are then clustered.
 
     Returns
     -------
@@ -59,20 +59,20 @@ def scalable_kmeans_plus_plus(
     distinct = _first_distinct(engine, k)
     seed = int(rng.integers(2**63))
     candidates = take_rows(engine, rng.integers(ranges.rows, size=1))
-    ((sizes, cost),) = score(engine, ranges, candidates[None])
+    ((sizes, cost),) = score(engine, ranges, candidates[None], WeighCandidates)
     for number in range(1, _ROUNDS + 1):
         if cost == 0:
             break
-        job = SampleRows(seed, number, _OVERSAMPLING * k)
+        job = SampleRows(seed, number, float(k + _OVERSAMPLING))
         drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
         if 0 in drawn:
             candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
-            ((sizes, cost),) = score(engine, ranges, candidates[None])
+            ((sizes, cost),) = score(engine, ranges, candidates[None], WeighCandidates)
         log.event(InitRound(round=number, candidates=len(candidates), cost=cost))
     if len(candidates) < k:
         candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
-        ((sizes, _),) = score(engine, ranges, candidates[None])
-    return _weighted_kmeans_plus_plus(candidates, sizes.astype(np.float64), k, rng)
+        ((sizes, _),) = score(engine, ranges, candidates[None], WeighCandidates)
+    return weighted_kmeans(candidates, sizes.astype(np.float64), k, rng)
 
 
 def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
@@ -92,27 +92,3 @@ def _distinct_in_order(points: FloatArray) -> FloatArray:
     """Drop points that came before; 0.0 and -0.0 are the same."""
     _, first = np.unique(points + 0.0, axis=0, return_index=True)
     return points[np.sort(first)]
-
-
-def _weighted_kmeans_plus_plus(
-    points: FloatArray, weights: FloatArray, k: int, rng: np.random.Generator
-) -> FloatArray:
-    """Choose k points, each with a probability proportional to weight times squared distance.
-
-    Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (SODA 2007).
-    """
-    chosen = [_draw(weights, rng)]
-    while len(chosen) < k:
-        _, squared = nearest(points, points[chosen])
-        pull = weights * squared
-        if not pull.any():  # the rest lies so near that its squared distances underflow
-            pull = np.where(np.isin(np.arange(len(points)), chosen), 0.0, 1.0)
-        chosen.append(_draw(pull, rng))
-    return points[chosen]
-
-
-def _draw(weights: FloatArray, rng: np.random.Generator) -> int:
-    """Draw an index with a probability proportional to its weight; never one of weight 0."""
-    sums = np.cumsum(weights)
-    index = int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
-    return min(index, int(np.flatnonzero(weights)[-1]))

@@ -14,7 +14,8 @@ from hypothesis.strategies import SearchStrategy, builds, floats, integers, list
 from common.jobs import apply
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score, Spread
+from common.jobs.candidates import SampleRows, WeighCandidates
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.grouping import groups, sort_by_key
@@ -110,6 +111,10 @@ def spread(points: FloatArray) -> Job:
     return Spread(ranges_of(points).distance_grid(CENTROIDS))
 
 
+def weigh(points: FloatArray) -> Job:
+    return WeighCandidates(ranges_of(points).distance_grid(CENTROIDS))
+
+
 def labels_and_squared(points: FloatArray) -> tuple[list[int], list[float]]:
     labels, squared = nearest(points, CENTROIDS)
     return labels.tolist(), squared.tolist()
@@ -197,5 +202,8 @@ CASES: dict[str, Case] = {
     "label": Case(lambda _: Label(), with_centroids, find_labels),
     "wordcount": Case(lambda _: WordCount(), find=find_counts, rows=LINES, few=["a b", "b a, a"]),
 }
-SCORES = {"score": Case(score, with_centroids), "spread": Case(spread, with_centroids)}
+SCORES = {
+    name: Case(make, with_centroids)
+    for name, make in (("score", score), ("spread", spread), ("weigh", weigh))
+}
 every_job = pytest.mark.parametrize("case", [*CASES.values(), *SCORES.values()], ids=[*CASES, *SCORES])

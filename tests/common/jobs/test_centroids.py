@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
-from common.jobs.centroids import FarthestRows, LloydStep, SampleRows, Score
+from common.jobs.centroids import FarthestRows, LloydStep, Score
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
 from common.kernels.nearest.distance import nearest
 from common.model import Block, FloatArray
@@ -52,17 +52,3 @@ def test_farthest_ties_go_to_the_lowest_row() -> None:
     points = np.array([[1.0], [-3.0], [3.0], [0.0], [3.0]])
     found = at_once(FarthestRows(2), {"centroids": np.array([[0.0]])}, points)
     assert found == {0: [[9.0, 1.0, -3.0], [9.0, 2.0, 3.0]]}
-
-
-def test_sample_draws_every_row_that_is_far_enough_and_none_at_a_centroid() -> None:
-    points = np.array([[0.0], [1.0], [0.0], [2.0]])
-    state = {"centroids": np.array([[0.0]]), "cost": np.array([5.0])}
-    assert at_once(SampleRows(1, 1, 5.0), state, points) == {0: [[1.0, 1.0], [3.0, 2.0]]}
-
-
-def test_sample_draws_differ_by_seed_and_round() -> None:
-    points = np.ones((200, 1))
-    state = {"centroids": np.array([[0.0]]), "cost": np.array([200.0])}
-    drawn = [at_once(SampleRows(*key, 100.0), state, points)[0] for key in ((1, 1), (2, 1), (1, 2))]
-    assert [70 < len(rows) < 130 for rows in drawn] == [True] * 3
-    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]

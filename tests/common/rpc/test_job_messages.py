@@ -9,7 +9,8 @@ import pytest
 from common.errors import BadRequestError
 from common.jobs import JOBS
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score, Spread
+from common.jobs.candidates import SampleRows, WeighCandidates
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
@@ -26,6 +27,7 @@ INSTANCES: list[Job] = [
     Spread(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     FarthestRows(limit=2**40),
     SampleRows(seed=2**63 - 1, round=4, oversampling=0.1),
+    WeighCandidates(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     Label(),
     WordCount(),
 ]

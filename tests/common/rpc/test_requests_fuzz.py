@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from common.jobs import JOBS
 from common.jobs.base import Job
-from common.jobs.centroids import FarthestRows, Label, LloydStep, SampleRows, Score
+from common.jobs.candidates import SampleRows, WeighCandidates
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.kernels.exact import SumGrid
 from common.model import TaskOptions
@@ -144,6 +145,7 @@ ORDERS: list[tuple[Job, dict[str, Any]]] = [
     (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS),
     (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS | MOVED),
     (Score(SumGrid((9,), 40, 3)), {"centroids": np.ones((2, 3, 2)), "starts": np.array([0, 4])}),
+    (WeighCandidates(SumGrid((9,), 40, 3)), {"centroids": np.ones((1, 3, 2)), "starts": np.array([0])}),
     (FarthestRows(3), CENTROIDS),
     (SampleRows(1, 2, 0.5), CENTROIDS | {"cost": np.array([9.0])}),
     (FirstDistinctRows(2), {}),

@@ -42,7 +42,8 @@ def test_random_state() -> None:
         ({"init": len}, "init must be 'k-means++', 'random' or an array of numbers"),
         ({"init": POINTS[:3]}, "init has shape (3, 2), expected (2, 2)"),
         ({"init": [[0, 1], [2, np.nan]]}, "init holds nan, infinity or a number that is too large"),
-        ({"init": POINTS[:2], "n_init": 2}, "n_init and init exclude each other: init is the only start"),
+        ({"init": POINTS[:2], "n_init": 0}, "n_init is 0, but must be 1 or more"),
+        ({"algorithm": "full"}, "algorithm is 'full', but must be one of 'lloyd', 'elkan'"),
         ({"on_empty": "ignore"}, "on_empty is 'ignore', but must be one of 'farthest', 'keep'"),
         ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline'"),
         ({"engine": "grpc", "mappers": 0}, "mappers is 0, but must be 1 or more"),
@@ -54,6 +55,35 @@ def test_random_state() -> None:
 def test_parameters_that_make_no_sense(parameters: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
         KMeans(**{"n_clusters": 2, **parameters}).fit(POINTS)
+
+
+@pytest.mark.parametrize(
+    ("init", "starts"), [("k-means++", 1), ("random", 10), (cloud()[:7], 1), (cloud()[:7].tolist(), 1)]
+)
+def test_auto_is_as_many_starts_as_in_scikit_learn(init: Any, starts: int) -> None:
+    def centroids(n_init: Any) -> Any:
+        return KMeans(7, init=init, n_init=n_init, random_state=3).fit(cloud()).cluster_centers_.tolist()
+
+    assert centroids("auto") == centroids(starts)
+    assert starts == 1 or centroids("auto") != centroids(1)
+
+
+def test_an_array_is_one_start_and_more_are_warned_of() -> None:
+    with pytest.warns(RuntimeWarning, match="^init is the only start; n_init=10 is ignored$") as caught:
+        several = KMeans(2, init=POINTS[:2], n_init=10).fit(POINTS)
+    assert caught[0].filename == __file__
+    one = KMeans(2, init=POINTS[:2]).fit(POINTS)
+    assert several.cluster_centers_.tolist() == one.cluster_centers_.tolist()
+
+
+def test_algorithm_and_copy_x_change_nothing() -> None:
+    points = POINTS.copy()
+    fits = [
+        KMeans(3, random_state=0, algorithm=algorithm, copy_x=copy_x).fit(points)
+        for algorithm, copy_x in (("lloyd", True), ("elkan", True), ("lloyd", False))
+    ]
+    assert len({fit.cluster_centers_.tobytes() for fit in fits}) == 1
+    assert points.tobytes() == POINTS.tobytes()
 
 
 def test_errors_name_the_parameter_not_the_option() -> None:
