@@ -1,6 +1,7 @@
 """What ties a worker to its master: its standard input, which the master holds open.
 
-Imports nothing that takes time, so that a worker watches from its first moment on.
+Imports little, so that a worker watches from its first moment on, and nothing later: the other thread is
+importing then, and two threads that do so may stand in each other's way.
 """
 
 import os
@@ -11,6 +12,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+
+from common.rpc.address import remove_socket_folder
 
 
 def new_token() -> str:
@@ -28,7 +31,8 @@ class Lifeline:
     def __init__(self) -> None:
         self._first_line: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.at_end = ExitStack()
-        self.at_end.callback(_remove_sockets)
+        if "--sockets" in sys.argv:  # for a master that was killed, so that it could not do it itself
+            self.at_end.callback(remove_socket_folder, sys.argv[sys.argv.index("--sockets") + 1])
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
     def introduction(self) -> tuple[str, str]:
@@ -42,16 +46,10 @@ class Lifeline:
             received += data
             if received.endswith(b"\n"):
                 self._first_line.put(received)
-        self.at_end.close()
-        os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
-
-
-def _remove_sockets() -> None:
-    """Remove the sockets of a master that was killed, so that it could not do it itself."""
-    if "--sockets" in sys.argv:
-        from common.rpc.address import remove_socket_folder
-
-        remove_socket_folder(sys.argv[sys.argv.index("--sockets") + 1])
+        try:
+            self.at_end.close()
+        finally:
+            os._exit(0)  # at once: threads may be in the middle of work that nobody waits for
 
 
 @contextmanager

@@ -37,3 +37,13 @@ def test_it_ends_before_it_is_introduced() -> None:
     with start() as process:
         assert process.communicate(timeout=60)[0] == ""
         assert process.returncode == 0
+
+
+def test_it_ends_though_its_last_act_fails() -> None:
+    program = PROGRAM.replace(
+        'lifeline.at_end.callback(print, "the end", flush=True)', "lifeline.at_end.callback(open, '')"
+    )
+    assert program != PROGRAM
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, text=True) as process:
+        process.communicate("unix:/nowhere token\n", timeout=60)
+        assert process.returncode == 0
