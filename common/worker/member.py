@@ -32,7 +32,8 @@ _HEARTBEAT_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 2.0
 _LAST_ANSWER_S = 1.0
 """For the answer to `End`, which is on its way as the worker ends."""
-_LOG_PAUSE_S = 0.1
+_LOG_PAUSE_S = 0.5
+"""A reader may wait; a short iteration would notice more calls."""
 _LAST_WORDS_TIMEOUT_S = 0.4
 _JOIN_PAUSE_S = 1.0
 """Before a worker from elsewhere asks the master again; it does so as long as it takes."""
