@@ -235,14 +235,8 @@ def test_a_python_path_that_leads_to_the_working_directory_does_not_help(tmp_pat
     folder = tmp_path / "here"
     names = {"click", "common", "dataclasses", "grpc", "mapper", "numpy", "reducer", "protos", "socket"}
     poison(folder, names - loaded_before_any_program(tmp_path))
-    ended = subprocess.run(
-        [sys.executable, "-m", "master", *options(), "--quiet"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path.format(root=ROOT, here=folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    env = os.environ | {"PYTHONPATH": path.format(root=ROOT, here=folder)}
+    ended = run_master(folder, *options(), "--quiet", env=env)
     assert imported(folder) == ""
     assert (ended.returncode, ended.stderr) == (0, "")
 
