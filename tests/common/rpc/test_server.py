@@ -2,6 +2,8 @@
 
 import getpass
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from common.rpc.address import SOCKET
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
 from scripts.certs import make_folders
+from tests.programs import ROOT, environment
 from tests.servers import listening
 
 
@@ -72,3 +75,34 @@ def test_with_certificates_other_machines_may_come(master: Certificates) -> None
     host, port = server.address.split(":")
     assert host == "0.0.0.0"
     assert int(port) > 0
+
+
+FORKS = """
+import os
+
+from common.rpc.channels import connect
+from common.rpc.credentials import PeerRole
+from tests.servers import listening
+import grpc
+
+def threads_of_child():
+    child = os.fork()
+    if child == 0:
+        os._exit(len(os.listdir("/proc/self/task")))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+with listening() as server:
+    server.start()
+    with connect(server.address, None, PeerRole.MASTER) as channel:
+        grpc.channel_ready_future(channel).result(30)
+        print(max(threads_of_child() for _ in range(50)))
+"""
+
+
+def test_a_forked_child_has_no_threads_of_grpc() -> None:
+    """Spark starts Java by a fork; with gRPC's threads in it, it now and then dies before it is Java."""
+    env = environment()
+    del env["GRPC_ENABLE_FORK_SUPPORT"]  # set by our own import
+    command = [sys.executable, "-W", "ignore", "-c", FORKS]
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert found.stdout == "1\n"
