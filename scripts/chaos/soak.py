@@ -1,5 +1,6 @@
 """Runs, one after another; each is disturbed, and its result compared with an undisturbed run's."""
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ _ENOUGH_RUNS = 20
 """Needed to tell growth of memory from the differences between runs."""
 _ENDED = (-9, 143, -15, 129, -1)
 """Exit codes of a master that a disturbance ended; before it could answer a signal, too."""
-_CLUSTER_LOST = " has had no living worker for "
+_CLUSTER_LOST = re.compile(r" has had no living worker for | Dask workers have started in ")
 _MAY_GIVE_UP_AFTER = 4
 """So many disturbances; a task must fail at least this often before a run gives up."""
 
@@ -150,7 +151,7 @@ def _run(trial: Trial, tally: Tally) -> None:
         one_line = output.startswith("Error: ") and output.count("\n") == 1
         if code == 2 and one_line and trial.surroundings.remove_link():
             continue
-        excused = trial.disk_was_full or _CLUSTER_LOST in output
+        excused = trial.disk_was_full or _CLUSTER_LOST.search(output) is not None
         many = tally.faults.total() - faults_before >= _MAY_GIVE_UP_AFTER
         failed = code == 1 or (code == 2 and trial.disk_was_full)
         if not failed or not one_line or not (excused or many):

@@ -1,6 +1,7 @@
 """A cluster that is lost ends the run in one line, with nothing left; `--resume` gives the same bytes."""
 
 import json
+import multiprocessing
 import re
 import signal
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.errors import RunFailedError
 from common.events.catalogue.run import IterationStarted, RunFailed
 from common.events.catalogue.workers import WorkerCame, WorkerLeft
+from master.engines.dask.connect import connect
 from tests.engines.runs import cluster, needs, needs_java
-from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
+from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 
 needs("distributed", "cryptography", "pyspark")
 needs_java()
@@ -82,16 +85,52 @@ def test_all_workers_of_a_dask_cluster_of_its_own_are_killed(tmp_path: Path) -> 
     assert len(run.story().of(WorkerLeft)) == len(run.story().of(WorkerCame)) == 2
 
 
-def test_all_workers_of_a_dask_cluster_of_its_own_hang(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["at work", "as they start again"])
+def test_all_workers_of_a_dask_cluster_of_its_own_hang(tmp_path: Path, when: str) -> None:
     with in_mid_run(tmp_path, "--engine", "dask", *SOON) as run:
-        strike(children(run, "spawn_main"), kill=False)
+        workers = children(run, "spawn_main")
+        if when != "at work":
+            strike(workers)
+            workers = starting_workers(run, workers)
+        strike(workers, kill=False)
         code, error = run.end()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
     assert (code, error.startswith("Error: Dask at tls://127.0.0.1:"), error.endswith(LOST)) == (
         1,
         True,
         True,
     )
     assert error.count("\n") == 1
+
+
+def test_all_workers_of_a_dask_cluster_of_its_own_hang_as_they_start(tmp_path: Path) -> None:
+    """The run can be interrupted."""
+    with BackgroundRun(tmp_path, *ASKED, "--engine", "dask") as run:
+        workers = starting_workers(run, [])
+        strike(workers, kill=False)
+        run.process.send_signal(signal.SIGINT)
+        assert run.end() == (130, "Error: interrupted: the workers are stopped\n")
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+
+
+def test_the_workers_of_a_dask_cluster_of_its_own_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("master.engines.dask.connect._START_S", 0.01)
+    with (
+        pytest.raises(RunFailedError, match=r"^only 0 of 2 Dask workers have started in 0.01 s$"),
+        connect(None, 2),
+    ):
+        pass
+    assert multiprocessing.active_children() == []
+
+
+def starting_workers(run: BackgroundRun, earlier: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the two workers that a run starts next; they are far from being up."""
+
+    def started() -> list[psutil.Process] | None:
+        found = [process for process in children(run, "spawn_main") if process not in earlier]
+        return found if len(found) == 2 else None
+
+    return wait_until(started, "workers")
 
 
 @pytest.mark.parametrize(

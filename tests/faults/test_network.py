@@ -233,7 +233,7 @@ def test_lost_on_its_way(tmp_path: Path, certs: Path, undisturbed: str, lost: Di
     suspected = story.of(WorkerSuspected, worker=name)[0]
     assert story.after(suspected).of(WorkerHeard, worker=name)
     assert len(story.of(RpcCall, **order, task=task)) == 2
-    begun_here = {"process": name, "job": "lloyd", "iteration": 1, "task": task, "attempt": 1}
+    begun_here: Fields = {"process": name, "job": "lloyd", "iteration": 1, "task": task, "attempt": 1}
     assert len(run.story().of(MapStarted, **begun_here)) == 1  # a worker's own lines may come later
     assert story.of(RpcResponse, from_=name, method="Map", task=task, attempt=1, status=SUCCESS)
     assert centroids_of(tmp_path) == undisturbed

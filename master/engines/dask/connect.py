@@ -4,9 +4,12 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -16,9 +19,11 @@ from common.errors import MapReduceError, RunFailedError, UsageError
 from master.engines.stages import own_environment
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _CONNECT_S = 10
+_START_S = 60
+_CLOSE_S = 5
 
 _have_our_code: "WeakSet[Client]" = WeakSet()
 
@@ -76,19 +81,43 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
     from distributed import Client, LocalCluster, Security
 
     os.environ["PYTHONSAFEPATH"] = "1"  # else they would look for modules in the working directory first
-    with translated_errors():
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            security=Security.temporary(),
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-        )
-    with cluster, Client(cluster) as client:
+    killer = Timer(_CLOSE_S, _kill_children, [active_children()])
+    killer.daemon = True
+    with ExitStack() as stack:
+        stack.callback(killer.cancel)
+        with translated_errors():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=0,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    security=Security.temporary(),
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+            # Dask closes a worker only after its start: it would wait without end for one that hangs there.
+            stack.callback(killer.start)
+            client = stack.enter_context(Client(cluster))
+            _start_workers(cluster, client, workers)
         yield client
+
+
+def _start_workers(cluster: "LocalCluster", client: "Client", count: int) -> None:
+    cluster.scale(count)
+    try:
+        client.wait_for_workers(count, _START_S)
+    except TimeoutError:
+        started = len(client.nthreads())
+        raise RunFailedError(f"only {started} of {count} Dask workers have started in {_START_S} s") from None
+
+
+def _kill_children(spared: Sequence[BaseProcess]) -> None:
+    for child in set(active_children()).difference(spared):
+        if child.name.startswith("Dask"):
+            child.kill()
 
 
 @contextmanager
