@@ -85,6 +85,14 @@ def test_all_workers_of_a_dask_cluster_of_its_own_are_killed(tmp_path: Path) -> 
     assert len(run.story().of(WorkerLeft)) == len(run.story().of(WorkerCame)) == 2
 
 
+def test_one_worker_of_a_dask_cluster_of_its_own_hangs(tmp_path: Path) -> None:
+    """Dask replaces it."""
+    with in_mid_run(tmp_path, "--engine", "dask", *SOON) as run:
+        strike(children(run, "spawn_main")[:1], kill=False)
+        assert run.end() == (0, "")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
+
+
 @pytest.mark.parametrize("when", ["at work", "as they start again"])
 def test_all_workers_of_a_dask_cluster_of_its_own_hang(tmp_path: Path, when: str) -> None:
     with in_mid_run(tmp_path, "--engine", "dask", *SOON) as run:

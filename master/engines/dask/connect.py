@@ -17,6 +17,7 @@ from weakref import WeakSet
 from common.engines.shipping import write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
 from master.engines.stages import own_environment
+from master.options.groups import ClusterOptions
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -29,10 +30,14 @@ _have_our_code: "WeakSet[Client]" = WeakSet()
 
 
 @contextmanager
-def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
+def connect(
+    scheduler: str | None, workers: int, timeout_s: float = ClusterOptions.cluster_timeout
+) -> "Iterator[Client]":
     """Use the client that this process has, or connect to a scheduler, or start that many worker processes.
 
-    What was started is ended. UsageError, if Dask is not reachable or rejects us, says how to correct it.
+    What was started is ended. Of the workers started, one that hangs for twice `timeout_s` while others live
+    is replaced: if all hang, the run ends before. UsageError, if Dask is not reachable or rejects us, says
+    how to correct it.
     """
     from distributed import default_client
 
@@ -45,7 +50,7 @@ def connect(scheduler: str | None, workers: int) -> "Iterator[Client]":
         return
     for name in ("distributed", "distributed.client"):  # Dask has set a level for each
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    own = _own_cluster(workers) if scheduler is None else _client(scheduler)
+    own = _own_cluster(workers, timeout_s) if scheduler is None else _client(scheduler)
     with own_environment(), own as client:
         yield client
 
@@ -76,7 +81,7 @@ def translated_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _own_cluster(workers: int) -> "Iterator[Client]":
+def _own_cluster(workers: int, timeout_s: float) -> "Iterator[Client]":
     """Start workers that nobody else can reach: on loopback, with certificates made for the run."""
     from distributed import Client, LocalCluster, Security
 
@@ -95,6 +100,7 @@ def _own_cluster(workers: int) -> "Iterator[Client]":
                     dashboard_address="127.0.0.1:0",
                     security=Security.temporary(),
                     memory_limit=0,
+                    scheduler_kwargs={"worker_ttl": 2 * timeout_s},
                     silence_logs=logging.CRITICAL,
                 )
             )

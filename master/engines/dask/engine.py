@@ -36,7 +36,9 @@ _ANSWER_S = 5
 def start_engine(request: EngineRequest) -> Engine:
     """Connect, and have each worker read its splits."""
     workers, cluster = request.config.workers, request.config.cluster
-    client = request.stack.enter_context(connect(cluster.dask_scheduler, workers.mappers))
+    client = request.stack.enter_context(
+        connect(cluster.dask_scheduler, workers.mappers, cluster.cluster_timeout)
+    )
     from distributed import __version__
 
     dashboard = f"dashboard {client.dashboard_link}"
