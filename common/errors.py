@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text])
 
 
+def shortened(text: str, length: int = 40) -> str:
+    """Return the beginning of a text, as much as may stand in a line."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def counted(number: int, noun: str) -> str:
     """Say how many: "1 row", "3 rows"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -57,11 +62,13 @@ class InputError(UserError):
     """The input has invalid content; the text names file, line and column where it can."""
 
     @classmethod
-    def at(cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int = 0) -> "InputError":
-        """Name the place: a line of a text file or a row of a binary one, all counted from 1."""
+    def at(
+        cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int = 0, name: str = ""
+    ) -> "InputError":
+        """Name the place: a line of a text file or a row of a binary one, and the column; counted from 1."""
         numbers = {"line": line, "row": row, "column": column}
         place = [path, *(f"{unit} {number}" for unit, number in numbers.items() if number)]
-        return cls(f"{', '.join(place)}: {what}")
+        return cls(f"{', '.join(place)}{f' ({shortened(name)!r})' if name else ''}: {what}")
 
 
 class DataDirInUseError(UserError):

@@ -60,14 +60,31 @@ class RecordFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the lines of a text file are cut into rows and fields, and how numbers are written."""
+
+    delimiter: str = ""
+    """One character, or "" for white space."""
+    quote: str = '"'
+    """Within two of them a delimiter or a line end is text; "" for none."""
+    decimal: str = "."
+    comment: str = ""
+    """Lines that begin with it are left out; "" for none."""
+    trailing: bool = False
+    """Whether a delimiter follows the last field of each line."""
+    drops_missing: bool = False
+    """Whether rows that lack a number are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """The input file as the master found it; one whose size or time has changed is refused."""
 
     path: str
     """Absolute, or relative to the data root of whoever reads it."""
     format: InputFormat
-    delimiter: str
-    """Text only: one character, or "" for white space."""
+    dialect: Dialect
+    """Text only."""
     fields: int
     """Number of columns in the file."""
     columns: tuple[int, ...]
@@ -79,6 +96,8 @@ class Input:
     dtype: FloatType = FloatType.FLOAT64
     digest: str = ""
     """Of its content, in hex, so that a copy on another host will do; "" if it must be this very file."""
+    names: tuple[str, ...] = ()
+    """Of the columns used, if they have names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,10 +91,10 @@ def _report(task: MeteredTask) -> Report:
     return task.report(f"{socket.gethostname()}/{os.getpid()}", attempt)
 
 
-def first_lines(index: int, lines: Iterable[bytes]) -> Iterator[Head]:
-    """Yield the first two lines of a partition that are not blank."""
+def first_lines(count: int, index: int, lines: Iterable[bytes]) -> Iterator[Head]:
+    """Yield the first lines of a partition that are not blank, at most so many."""
     filled = ((index, number, text) for number, text in _numbered(index, lines) if text.strip())
-    return islice(filled, 2)
+    return islice(filled, count)
 
 
 def count_lines(_index: int, lines: Iterable[bytes]) -> Iterator[int]:
@@ -104,17 +104,17 @@ def count_lines(_index: int, lines: Iterable[bytes]) -> Iterator[int]:
 
 def store_lines(
     source: Input,
-    header: tuple[int, int] | None,
+    first_row: tuple[int, int],
     lines_before: tuple[int, ...] | None,
     index: int,
     lines: Iterable[bytes],
 ) -> Iterator[StoredPart | str]:
     """Parse a partition's lines and keep the rows; yield the `StoredPart`, or what is wrong.
 
-    `header` is the line to skip: its partition and its number there. `lines_before` tells, for messages, the
-    lines of all partitions before each; None if nobody has counted them.
+    `first_row` is the first line that counts: its partition and its number there. `lines_before` tells, for
+    messages, the lines of all partitions before each; None if nobody has counted them.
     """
-    texts = (b"" if (index, number) == header else text for number, text in _numbered(index, lines))
+    texts = (b"" if (index, number) < first_row else text for number, text in _numbered(index, lines))
     first = 1 if lines_before is None else lines_before[index] + 1
     yield _stored(index, source, _parsed(source, texts, first))
 

@@ -1,10 +1,12 @@
 """Which columns of a file are used, and whether their numbers are usable."""
 
+import csv
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from common.errors import InputError, UsageError
+from common.errors import InputError, UsageError, shortened
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
@@ -28,11 +30,37 @@ def choose_columns(path: str, wanted: str | None, names: list[str], fields: int)
     if wanted is None:
         return tuple(range(fields))
     chosen: list[int] = []
-    for token in (part.strip() for part in wanted.split(",")):
+    for token in [wanted] if wanted in names else _tokens(wanted):
+        if names.count(token) > 1:
+            same = position_list([i for i, name in enumerate(names, 1) if name == token])
+            raise UsageError(f"--columns {token}: {path} has several columns of that name; say which: {same}")
         chosen += [names.index(token)] if token in names else _positions(path, token, names, fields)
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"--columns {wanted} names a column twice")
     return tuple(chosen)
+
+
+def _tokens(wanted: str) -> list[str]:
+    """Cut a list at its commas; a name that has some is in double quotes."""
+    (tokens,) = csv.reader([wanted.replace("\n", " ")], skipinitialspace=True)
+    return [token.strip() for token in tokens] or [""]
+
+
+def columns_without(columns: Sequence[int], left_out: int) -> str:
+    """Return what to give to `--columns` to use all of these columns but one."""
+    kept = [column + 1 for i, column in enumerate(columns) if i != left_out]
+    return position_list(kept)
+
+
+def position_list(positions: Sequence[int]) -> str:
+    """Write positions as `--columns` takes them: "1,3-5"."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _positions(path: str, token: str, names: list[str], fields: int) -> list[int]:
@@ -40,7 +68,7 @@ def _positions(path: str, token: str, names: list[str], fields: int) -> list[int
     try:
         low, high = int(first), int(last) if dash else int(first)
     except ValueError:
-        known = f"its columns are {', '.join(names)}" if names else "it has no header line"
+        known = f"its columns are {shortened(', '.join(names), 400)}" if names else "it has no header line"
         raise UsageError(f"--columns: {path} has no column '{token}'; {known}") from None
     if not 1 <= low <= high <= fields:
         raise UsageError(f"--columns {token}: {path} has only columns 1 to {fields}")

@@ -1,7 +1,7 @@
 """The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -11,9 +11,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from common.errors import InputError
-from common.formats.line_index import LineIndex
+from common.formats.layout import TEXT_DEFAULTS, TextOptions
+from common.formats.line_index import PLAIN, LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
-from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
+from common.model import Dialect, FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
 _SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
 """Any other file is text."""
@@ -25,15 +26,15 @@ class InputFile:
 
     input: Input
     """What the workers need to know about it."""
-    header: tuple[str, ...] = ()
-    """The columns' names in the first line of a text file, if it has them."""
+    has_header: bool = False
+    """Whether the first row of a text file holds the columns' names."""
     index: LineIndex | None = None
     """Where the rows stand, if they are lines."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
         if self.index is not None:
-            return self.index.split(bounds, header_rows=int(bool(self.header)))
+            return self.index.split(bounds)
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
 
 
@@ -45,17 +46,19 @@ def input_of(
     *,
     rows: int,
     dtype: FloatType,
-    delimiter: str = "",
+    dialect: Dialect = PLAIN,
+    names: Sequence[str] = (),
 ) -> Input:
-    """Describe a file to the workers, with its present size and time of change."""
+    """Describe a file to the workers, with its present size and time; `names` are of all columns."""
     now, real = path.stat(), str(path.resolve())
-    return Input(real, kind, delimiter, fields, columns, rows, now.st_size, now.st_mtime_ns, dtype)
+    used = tuple(names[column] for column in columns) if names else ()
+    return Input(real, kind, dialect, fields, columns, rows, now.st_size, now.st_mtime_ns, dtype, names=used)
 
 
 class Format(Protocol):
     """The module of a format."""
 
-    def open_file(self, path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+    def open_file(self, path: Path, columns: str | None, dtype: FloatType, options: TextOptions) -> InputFile:
         """Find out the columns and the number of rows, without parsing numbers; see `open_input`."""
 
     def read_blocks(self, source: Input, split: Split) -> Iterator[Any]:
@@ -68,27 +71,32 @@ def format_of(kind: InputFormat) -> Format:
 
 
 def open_input(
-    path: str | Path, columns: str | None = None, dtype: FloatType = FloatType.FLOAT64
+    path: str | Path,
+    columns: str | None = None,
+    dtype: FloatType = FloatType.FLOAT64,
+    options: TextOptions = TEXT_DEFAULTS,
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
     The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
-    to when they are read. Raise InputError if it can't be read or holds no rows, UsageError if it has no such
-    columns.
+    to when they are read; `options` are for text. Raise InputError if it can't be read or holds no rows,
+    UsageError if it has no such columns.
     """
     path = Path(path)
-    return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype)
+    return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype, options)
 
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64)
+    return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64, TEXT_DEFAULTS)
 
 
-def _open(path: Path, kind: InputFormat, columns: str | None, dtype: FloatType) -> InputFile:
+def _open(
+    path: Path, kind: InputFormat, columns: str | None, dtype: FloatType, options: TextOptions
+) -> InputFile:
     check_readable(path)
     with readable(path):
-        return format_of(kind).open_file(path, columns, dtype)
+        return format_of(kind).open_file(path, columns, dtype, options)
 
 
 def check_readable(path: Path) -> None:

@@ -1,26 +1,31 @@
-"""Where the lines of a text file stand, and its bytes in pieces of whole lines."""
+"""Where the rows of a text file stand, and its bytes in pieces of whole rows.
+
+A row is a line, unless a quoted field has line ends in it.
+"""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from common.model import Input, LongArray, Split
+from common.model import Dialect, Input, LongArray, Split
 
 _PIECE_BYTES = 2 << 20
 """What is made of a piece stays in the core's cache, and its memory serves the next piece again."""
-_LONGEST_LINE_BYTES = 256 << 20
+_LONGEST_ROW_BYTES = 256 << 20
 _SCAN_BYTES = 1 << 17
 """Below malloc's threshold for memory fresh from the system, whose pages cost more than the work."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NEWLINE, SPACE = b"\n "
+PLAIN = Dialect(quote="")
+"""Each line is a row."""
 _NOT_TEXT = {
     b"\x1f\x8b": "it is compressed by gzip; unpack it first",
     b"BZh": "it is compressed by bzip2; unpack it first",
@@ -33,82 +38,135 @@ _NOT_TEXT = {
 """What the first bytes of a file tell."""
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 CodeArray: TypeAlias = npt.NDArray[np.uint8]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Kept: TypeAlias = Callable[[memoryview, int], BoolArray]
+"""Tells which rows of some whole lines count; the number is that of the first line."""
+
+
+class Place(NamedTuple):
+    """A byte of a file where a line begins, and that line's number, from 1."""
+
+    byte: int
+    line: int
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some whole lines of the file, and how many lines and rows come before them."""
+    """Some whole rows of the file, and how many rows come before them."""
 
-    byte_start: int
+    start: Place
     byte_stop: int
-    lines_before: int
     rows_before: int
 
 
 class LineIndex:
-    """Counts and finds the rows of a text file by its line ends alone.
+    """Counts and finds the rows of a text file from a place on.
 
-    With `blank_rows`, a line of nothing but white space is a row, too. Raises InputError if the file is not
-    text, or a line is too long.
+    Lines of nothing but white space are no rows, except with `blank_rows`. `kept` tells which of the rows
+    count; None for all. Raises InputError if a row is too long.
     """
 
-    def __init__(self, path: Path, *, blank_rows: bool) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        dialect: Dialect,
+        start: Place,
+        *,
+        blank_rows: bool = False,
+        kept: Kept | None = None,
+    ) -> None:
+        self._path, self._dialect = path, dialect
         self._blank_rows = blank_rows
+        self._kept = kept
         self._pieces: list[_Piece] = []
         self.rows = 0
+        byte, line = start
         with path.open("rb") as file:
-            beginning = file.read(max(map(len, _NOT_TEXT)))
-            for magic, what in _NOT_TEXT.items():
-                if beginning.startswith(magic):
-                    raise InputError.at(str(path), what)
-            start, lines = len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0, 0
-            for text in whole_lines(file, start, None, str(path)):
-                self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
-                start += len(text)
-                more_lines, with_text = _count_lines(codes_of(text))
-                lines += more_lines
-                self.rows += more_lines if blank_rows else with_text
+            for text in whole_rows(file, byte, None, str(path), dialect):
+                self._pieces.append(_Piece(Place(byte, line), byte + len(text), self.rows))
+                lines, rows = self._count(text, line)
+                byte, line, self.rows = byte + len(text), line + lines, self.rows + rows
 
-    def head(self) -> list[tuple[int, bytes]]:
-        """Return the first two lines that are not blank, each with its number."""
-        if not self._pieces:
-            return []
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`."""
         with self._path.open("rb") as file:
-            file.seek(self._pieces[0].byte_start)
-            return list(islice(((i, line) for i, line in enumerate(file, 1) if line.strip()), 2))
-
-    def split(self, bounds: list[int], header_rows: int = 0) -> list[Split]:
-        """Make splits between successive row numbers of `bounds`, which do not count the header's rows."""
-        with self._path.open("rb") as file:
-            places = [(row, *self._locate(file, row + header_rows)) for row in bounds]
+            places = [(row, *self._locate(file, row)) for row in bounds]
         return [
             Split(i, row, next_row, byte, next_byte, line)
             for i, ((row, byte, line), (next_row, next_byte, _)) in enumerate(pairwise(places))
         ]
 
-    def _locate(self, file: BinaryIO, row: int) -> tuple[int, int]:
-        """Return the byte where a row starts and its line number; for row n, the end of the file."""
+    def _count(self, text: memoryview, line: int) -> tuple[int, int]:
+        """Count a piece's lines and its rows."""
+        codes = codes_of(text)
+        is_plain = self._kept is None and not self._dialect.comment and not holds(codes, self._dialect.quote)
+        lines, filled = (
+            _count_lines(codes) if is_plain else (count_line_ends(text) + int(codes[-1] != NEWLINE), 0)
+        )
+        if self._blank_rows:
+            return lines, lines
+        return lines, filled if is_plain else int(np.count_nonzero(self._rows(text, line)[1]))
+
+    def _rows(self, text: memoryview, line: int) -> tuple[LongArray, BoolArray]:
+        """Return where a piece's lines start, and whether each is a row that counts."""
+        starts, is_row = find_rows(codes_of(text), self._dialect)
+        if self._kept is not None:
+            is_row[is_row] = self._kept(text, line)
+        return starts, is_row | self._blank_rows
+
+    def _locate(self, file: BinaryIO, row: int) -> Place:
+        """Return where a row starts; for row n, the end of the file."""
         if row == self.rows:
-            return self._pieces[-1].byte_stop, 0
+            return Place(self._pieces[-1].byte_stop, 0)
         piece = self._pieces[bisect_right(self._pieces, row, key=lambda piece: piece.rows_before) - 1]
-        file.seek(piece.byte_start)
-        starts, is_row = _lines(codes_of(file.read(piece.byte_stop - piece.byte_start)))
-        line = int(np.flatnonzero(is_row | self._blank_rows)[row - piece.rows_before])
-        return piece.byte_start + int(starts[line]), piece.lines_before + line + 1
+        byte, line = piece.start
+        file.seek(byte)
+        text = memoryview(file.read(piece.byte_stop - byte))
+        starts, is_row = self._rows(text, line)
+        start = int(starts[np.flatnonzero(is_row)[row - piece.rows_before]])
+        return Place(byte + start, line + count_line_ends(text[:start]))
+
+
+def first_place(path: Path, skipped: int) -> Place:
+    """Return where a file begins after its byte order mark and some lines; InputError if it is not text."""
+    with path.open("rb") as file:
+        beginning = file.read(max(map(len, _NOT_TEXT)))
+        for magic, what in _NOT_TEXT.items():
+            if beginning.startswith(magic):
+                raise InputError.at(str(path), what)
+        file.seek(len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0)
+        for _ in range(skipped):
+            file.readline()
+        return Place(file.tell(), skipped + 1)
+
+
+def head_of(path: Path, dialect: Dialect, start: Place, count: int) -> list[tuple[Place, bytes]]:
+    """Return the first rows from a place on, each with its own."""
+    found: list[tuple[Place, bytes]] = []
+    byte, line = start
+    with path.open("rb") as file:
+        for text in whole_rows(file, byte, None, str(path), dialect):
+            for begin, number, row in rows_in(text, dialect, line):
+                found.append((Place(byte + begin, number), row))
+                if len(found) == count:
+                    return found
+            byte, line = byte + len(text), line + count_line_ends(text)
+    return found
 
 
 def split_pieces(source: Input, split: Split) -> Iterator[tuple[int, memoryview]]:
-    """Yield a split's bytes as `whole_lines` does, each piece with the number of its first line."""
+    """Yield a split's bytes as `whole_rows` does, each piece with the number of its first line."""
     line = split.line_start
     with Path(source.path).open("rb") as file:
-        for piece in whole_lines(file, split.byte_start, split.byte_stop, source.path):
+        for piece in whole_rows(file, split.byte_start, split.byte_stop, source.path, source.dialect):
             yield line, piece
             line += count_line_ends(piece)
 
 
-def whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iterator[memoryview]:
-    """Yield the bytes from start to stop (None: to the end) in pieces that end where lines end.
+def whole_rows(
+    file: BinaryIO, start: int, stop: int | None, path: str, dialect: Dialect
+) -> Iterator[memoryview]:
+    """Yield the bytes from start to stop (None: to the end) in pieces that end where rows end.
 
     A piece is gone when the next one is asked for: all are read to the same memory.
     """
@@ -120,20 +178,69 @@ def whole_lines(file: BinaryIO, start: int, stop: int | None, path: str) -> Iter
         if not size:
             return
         last = size < len(buffer)
-        cut = size if last else buffer.rfind(b"\n") + 1
+        cut = size if last else _last_row_end(buffer, dialect)
         if cut:
             yield memoryview(buffer)[:cut]
             start += cut
-        elif len(buffer) < _LONGEST_LINE_BYTES:
+        elif len(buffer) < _LONGEST_ROW_BYTES:
             buffer = bytearray(2 * len(buffer))
         else:
-            what = f"a line at byte {start} is longer than {_LONGEST_LINE_BYTES >> 20} MiB"
-            raise InputError.at(path, what)
+            what = f"a row at byte {start} is longer than {_LONGEST_ROW_BYTES >> 20} MiB"
+            is_quoted = dialect.quote and dialect.quote.encode() in buffer
+            raise InputError.at(path, what + " (if a quote in it is text: --quote none)" * bool(is_quoted))
+
+
+def rows_in(text: memoryview, dialect: Dialect, line: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the rows of whole lines: where each starts, the number of its first line, and its bytes."""
+    starts, is_row = find_rows(codes_of(text), dialect)
+    for (start, stop), counts in zip(pairwise([*starts.tolist(), len(text)]), is_row.tolist(), strict=True):
+        row = bytes(text[start:stop])
+        if counts:
+            yield start, line, row
+        line += row.count(b"\n")
+
+
+def find_rows(text: CodeArray, dialect: Dialect) -> tuple[LongArray, BoolArray]:
+    """Return where lines start that are not within quotes, and whether each is a row."""
+    starts = line_starts(text)
+    starts = starts[np.searchsorted(_quotes(text, starts, dialect), starts) % 2 == 0]
+    is_row: BoolArray = ~_IS_SPACE[text[starts]]
+    if not is_row.all():
+        is_row = np.logical_or.reduceat(~_IS_SPACE[text], starts)
+    if dialect.comment:
+        is_row &= text[starts] != ord(dialect.comment)
+    return starts, is_row
+
+
+def _quotes(text: CodeArray, starts: LongArray, dialect: Dialect) -> LongArray:
+    """Return where the quotes are, but for those in comments."""
+    if not holds(text, dialect.quote):
+        return np.empty(0, np.int64)
+    quotes = np.flatnonzero(text == ord(dialect.quote))
+    if not dialect.comment:
+        return quotes
+    lines = np.searchsorted(starts, quotes, "right") - 1
+    within: LongArray = quotes[text[starts[lines]] != ord(dialect.comment)]
+    return within
+
+
+def _last_row_end(buffer: bytearray, dialect: Dialect) -> int:
+    end = buffer.rfind(b"\n") + 1
+    if not end or not dialect.quote or buffer.find(dialect.quote.encode(), 0, end) < 0:
+        return end
+    text = codes_of(memoryview(buffer)[:end])
+    is_open = len(_quotes(text, line_starts(text), dialect)) % 2
+    return int(find_rows(text, dialect)[0][-1]) if is_open else end
 
 
 def codes_of(text: bytes | memoryview) -> CodeArray:
     """View bytes as an array."""
     return np.frombuffer(text, np.uint8)
+
+
+def holds(text: CodeArray, mark: str) -> bool:
+    """Tell whether a character, if there is one, is in a text."""
+    return bool(mark) and any((part == ord(mark)).any() for part, _ in scans(text))
 
 
 def count_line_ends(text: memoryview) -> int:
@@ -152,16 +259,7 @@ def _count_lines(text: CodeArray) -> tuple[int, int]:
         ends = part == NEWLINE
         lines += int(np.count_nonzero(ends))
         may_be_blank |= bool((ends[: len(following)] & (following <= SPACE)).any())
-    return lines, int(np.count_nonzero(_lines(text)[1])) if may_be_blank else lines
-
-
-def _lines(text: CodeArray) -> tuple[LongArray, npt.NDArray[np.bool_]]:
-    """Return where each line starts, and whether it holds anything but white space."""
-    starts = line_starts(text)
-    has_text = ~_IS_SPACE[text[starts]]
-    if not has_text.all():
-        has_text = np.logical_or.reduceat(~_IS_SPACE[text], starts)
-    return starts, has_text
+    return lines, int(np.count_nonzero(find_rows(text, PLAIN)[1])) if may_be_blank else lines
 
 
 def line_starts(text: CodeArray) -> LongArray:

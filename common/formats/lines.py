@@ -8,20 +8,23 @@ import numpy as np
 
 from common.errors import InputError
 from common.formats.dataset import InputFile, input_of
+from common.formats.layout import TextOptions
 from common.formats.line_index import (
     NEWLINE,
+    PLAIN,
     CodeArray,
     LineIndex,
     count_line_ends,
+    first_place,
     line_starts,
     split_pieces,
 )
 from common.model import FloatType, Input, InputFormat, LongArray, Split
 
 
-def open_file(path: Path, _columns: str | None, dtype: FloatType) -> InputFile:
+def open_file(path: Path, _columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open a file of lines; see `Format`."""
-    index = LineIndex(path, blank_rows=True)
+    index = LineIndex(path, PLAIN, first_place(path, 0), blank_rows=True)
     if not index.rows:
         raise InputError.at(str(path), "the file is empty; it needs at least one line")
     found = input_of(path, InputFormat.LINES, 1, (0,), rows=index.rows, dtype=dtype)

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from common.errors import InputError
 from common.formats.columns import block_rows, choose_columns, usable
 from common.formats.dataset import InputFile, input_of
+from common.formats.layout import TextOptions
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
-def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+def open_file(path: Path, columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open an array; see `Format`."""
     rows, fields = _open(str(path)).shape
     if not rows or not fields:

@@ -12,11 +12,12 @@ import pyarrow.parquet
 from common.errors import InputError
 from common.formats.columns import EMPTY_FIELD, block_rows, choose_columns, usable
 from common.formats.dataset import InputFile, input_of
+from common.formats.layout import TextOptions
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_numpy
 
 
-def open_file(path: Path, columns: str | None, dtype: FloatType) -> InputFile:
+def open_file(path: Path, columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open a table; see `Format`."""
     with _opened(str(path)) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows

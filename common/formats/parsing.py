@@ -1,7 +1,7 @@
-"""The numbers in lines of text: parsed by pyarrow or, strictly, in plain Python.
+"""The numbers in rows of text: parsed by pyarrow or, strictly, in plain Python.
 
 pyarrow is fast, but its errors do not name the column. Where it finds anything unusual, plain Python
-parses the same lines once more. It either gets the same numbers or names the line and column that are wrong.
+parses the same rows once more. It either gets the same numbers or names the line and column that are wrong.
 """
 
 import re
@@ -10,55 +10,120 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError, counted
-from common.formats.columns import EMPTY_FIELD, are_usable, problem_with
-from common.formats.line_index import BYTE_ORDER_MARK, NEWLINE, SPACE, CodeArray, codes_of, scans
-from common.model import FloatArray, Input
+from common.formats.columns import EMPTY_FIELD, are_usable, columns_without, problem_with
+from common.formats.fields import MISSING, split_fields
+from common.formats.line_index import (
+    BYTE_ORDER_MARK,
+    NEWLINE,
+    SPACE,
+    BoolArray,
+    CodeArray,
+    codes_of,
+    find_rows,
+    holds,
+    rows_in,
+    scans,
+)
+from common.model import Dialect, FloatArray, Input
 
 _SHORT_BYTES = 1 << 18
 """Below this, plain Python is done before pyarrow is imported."""
 _TAB, _RETURN = b"\t\r"
-_NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBERS = {
+    mark: re.compile(rf"[+-]?(?:[0-9]+[{mark}]?[0-9]*|[{mark}][0-9]+)(?:[eE][+-]?[0-9]+)?".encode())
+    for mark in ".,"
+}
+_BEGINS_AS_NUMBER = re.compile(rb"[+-]?\.?[0-9]")
 _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 
 
 def parse(text: memoryview, source: Input, line: int) -> FloatArray:
-    """Parse whole lines, the first of which has the number `line`; return the used columns' rows.
+    """Parse whole rows, the first of them in line `line`; return the used columns of those that count.
 
-    Raise InputError if a line does not hold what it must; the text names it.
+    Raise InputError if a row does not hold what it must; the text names it.
     """
+    points = _parse_all(text, source, line)
+    return points[~_lack_a_number(points)] if source.dialect.drops_missing else points
+
+
+def are_complete(source: Input, text: memoryview, line: int) -> BoolArray:
+    """Tell which of some whole rows hold all numbers; may raise InputError, as `parse`."""
+    return np.logical_not(_lack_a_number(_parse_all(text, source, line)))
+
+
+def _parse_all(text: memoryview, source: Input, line: int) -> FloatArray:
+    """Parse all rows; where rows may be dropped, nan stands for what is missing."""
     if len(text) > _SHORT_BYTES:
         points = _parse_fast(text, source)
         if points is not None:
             return points
-    return _parse_strictly(bytes(text), source, line)
+    return _parse_strictly(text, source, line)
+
+
+def _lack_a_number(points: FloatArray) -> BoolArray:
+    lack: BoolArray = np.isnan(points.max(axis=1))
+    return lack
 
 
 def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     """Parse by pyarrow; None if it finds anything out of the ordinary."""
     import pyarrow
-    import pyarrow.csv
-
-    from common.records.conversion import to_numpy
 
     # To pyarrow a CR alone ends a line, and any byte order mark is to be skipped.
     codes = codes_of(text)
     if _holds_lone_return(codes) or text[:3] == BYTE_ORDER_MARK:
         return None
-    names = [str(i) for i in range(source.fields)]
-    used = [str(i) for i in source.columns]
+    dialect = source.dialect
+    if dialect.comment:
+        codes = _without_comments(codes, dialect)
+    if not dialect.delimiter:
+        codes = codes_of(_single_spaces(codes))
+    is_quoted = holds(codes, dialect.quote)
+    if not len(codes) or (is_quoted and not _are_quotes_regular(codes, dialect)):
+        return None
     try:
-        table = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(text if source.delimiter else _single_spaces(codes)),
-            pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
-            pyarrow.csv.ParseOptions(delimiter=source.delimiter or " ", quote_char=False),
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(used, pyarrow.float64()), include_columns=used, null_values=[]
-            ),
-        )
+        points = _read_csv(codes, source, is_quoted=is_quoted)
     except pyarrow.ArrowInvalid:
         return None
-    points: FloatArray = np.stack([to_numpy(column) for column in table.columns], axis=1)
-    return points if are_usable(points, source.dtype) else None
+    usable = points[~_lack_a_number(points)] if dialect.drops_missing else points
+    return points if are_usable(usable, source.dtype) else None
+
+
+def _read_csv(codes: CodeArray, source: Input, *, is_quoted: bool) -> FloatArray:
+    """Have pyarrow read rows; ArrowInvalid if it can't, or a field follows that must be empty."""
+    import pyarrow
+    import pyarrow.csv
+
+    from common.records.conversion import to_numpy
+
+    dialect = source.dialect
+    names = [str(i) for i in range(source.fields + dialect.trailing)]
+    used = [str(i) for i in source.columns]
+    after = names[source.fields :]
+    table = pyarrow.csv.read_csv(
+        pyarrow.BufferReader(codes),
+        pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(codes) + 1),
+        pyarrow.csv.ParseOptions(
+            delimiter=dialect.delimiter or " ",
+            quote_char=dialect.quote if is_quoted else False,
+            newlines_in_values=is_quoted,
+        ),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(used, pyarrow.float64()) | dict.fromkeys(after, pyarrow.null()),
+            include_columns=[*used, *after],
+            null_values=sorted(map(bytes.decode, MISSING)) if dialect.drops_missing else [""] * len(after),
+            decimal_point=dialect.decimal,
+        ),
+    )
+    columns = [table[name] for name in used]
+    if not dialect.drops_missing:
+        if any(column.null_count for column in columns):
+            raise pyarrow.ArrowInvalid("a field is empty")
+        return np.stack([to_numpy(column) for column in columns], axis=1)
+    points: FloatArray = np.stack([to_numpy(column.fill_null(np.nan)) for column in columns], axis=1)
+    if np.isnan(points).sum() != sum(column.null_count for column in columns):
+        raise pyarrow.ArrowInvalid("a number is nan")
+    return points
 
 
 def _holds_lone_return(codes: CodeArray) -> bool:
@@ -67,6 +132,27 @@ def _holds_lone_return(codes: CodeArray) -> bool:
         if returns.any() and (returns[: len(following)] > (following == NEWLINE)).any():
             return True
     return bool(codes[-1] == _RETURN)
+
+
+def _without_comments(codes: CodeArray, dialect: Dialect) -> CodeArray:
+    starts, _ = find_rows(codes, dialect)
+    is_comment = codes[starts] == ord(dialect.comment)
+    if not is_comment.any():
+        return codes
+    kept: CodeArray = codes[np.repeat(~is_comment, np.diff(starts, append=len(codes)))]
+    return kept
+
+
+def _are_quotes_regular(codes: CodeArray, dialect: Dialect) -> bool:
+    """Tell whether quotes enclose whole fields, and are doubled within."""
+    quote = ord(dialect.quote)
+    places = np.flatnonzero(codes == quote)
+    if len(places) % 2:
+        return False
+    framed = np.concatenate([[NEWLINE], codes, [NEWLINE]]).astype(np.uint8)
+    before, after = framed[places[::2]], framed[places[1::2] + 2]
+    edges = [NEWLINE, ord(dialect.delimiter or " "), quote]
+    return bool(np.isin(before, edges).all() and np.isin(after, [*edges, _RETURN]).all())
 
 
 def _single_spaces(codes: CodeArray) -> bytes:
@@ -85,42 +171,55 @@ def _is_white(codes: CodeArray) -> npt.NDArray[np.bool_]:
     return white
 
 
-def _parse_strictly(text: bytes, source: Input, line: int) -> FloatArray:
-    """Parse line by line, naming what is wrong."""
+def _parse_strictly(text: memoryview, source: Input, line: int) -> FloatArray:
+    """Parse row by row, naming what is wrong."""
     rows = []
-    for number, content in enumerate(text.split(b"\n"), line):
-        if content.strip():
-            rows.append(_parse_row(split_fields(content, source.delimiter), source, number))
+    for _, number, content in rows_in(text, source.dialect, line):
+        try:
+            fields = split_fields(content, source.dialect)
+        except ValueError as error:
+            raise InputError.at(source.path, str(error), line=number) from None
+        rows.append(_parse_row(fields, source, number))
     return np.array(rows, np.float64).reshape(-1, len(source.columns))
 
 
 def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
+    if source.dialect.trailing and not fields[-1]:
+        fields = fields[:-1]
     if len(fields) != source.fields:
         what = f"{counted(len(fields), 'column')} where {source.fields} are expected"
+        if source.dialect.delimiter == "\t" and b"" in fields:
+            what += " (if tabs and spaces are alike: --delimiter space)"
         raise InputError.at(source.path, what, line=line, column=min(len(fields), source.fields) + 1)
-    row = []
-    for column in source.columns:
-        text = fields[column]
-        if not _NUMBER.fullmatch(text):
-            raise InputError.at(source.path, _not_a_number(text), line=line, column=column + 1)
-        row.append(float(text))
-        if problem := problem_with(row[-1], source.dtype):
-            if np.isinf(row[-1]):
-                problem = f"{text.decode()} does not fit a float64"
-            raise InputError.at(source.path, problem, line=line, column=column + 1)
-    return row
+    return [_number(fields[column], source, i, line) for i, column in enumerate(source.columns)]
 
 
-def _not_a_number(text: bytes) -> str:
-    if not text:
-        return EMPTY_FIELD
+def _number(text: bytes, source: Input, used: int, line: int) -> float:
+    """Parse a field of a used column."""
+    dialect = source.dialect
+    if dialect.drops_missing and text in MISSING:
+        return np.nan
+    if _NUMBERS[dialect.decimal].fullmatch(text):
+        value = float(text.replace(b",", b"."))
+        problem = problem_with(value, source.dtype)
+        if problem is None:
+            return value
+        problem = f"{text.decode()} does not fit a float64" if np.isinf(value) else problem
+    else:
+        problem = _not_a_number(text, source, used)
+    name = source.names[used] if source.names else ""
+    raise InputError.at(source.path, problem, line=line, column=source.columns[used] + 1, name=name)
+
+
+def _not_a_number(text: bytes, source: Input, used: int) -> str:
+    """Say what a field is, and which option helps."""
     shown = text[:40].decode("utf-8", "backslashreplace") + ("…" if len(text) > 40 else "")
-    return f"{shown!r} is not a number"
-
-
-def split_fields(line: bytes, delimiter: str) -> list[bytes]:
-    """Cut a line into its fields; without a delimiter, at white space."""
-    if not delimiter:
-        return re.split(rb"[ \t\v\f]+", line.strip())
-    # A tab at an end of the line is a delimiter like any other, with an empty field beyond it.
-    return [field.strip() for field in line.rstrip(b"\r\n").split(delimiter.encode())]
+    what = f"{shown!r} is not a number" if text else EMPTY_FIELD
+    if text in MISSING:
+        return f"{what} (to leave such rows out: --missing drop)"
+    other = "," if source.dialect.decimal == "." else "."
+    if _NUMBERS[other].fullmatch(text):
+        return f"{what} (if {other} is its decimal point: --decimal {other})"
+    if text and len(source.columns) > 1 and not _BEGINS_AS_NUMBER.match(text):
+        return f"{what} (to leave the column out: --columns {columns_without(source.columns, used)})"
+    return what

@@ -19,6 +19,7 @@ from common.jobs import find_job
 from common.model import (
     Attempt,
     CommittedFile,
+    Dialect,
     FloatType,
     Input,
     InputFormat,
@@ -69,7 +70,7 @@ class Table(Generic[_Wire, _T]):
         return self._words[value]
 
 
-_SAME_NAME = (Attempt, Input, MapOutput, Split, Stage, TaskOptions)
+_SAME_NAME = (Attempt, Dialect, Input, MapOutput, Split, Stage, TaskOptions)
 _MESSAGES: Mapping[Any, type[Message]] = {
     CommittedFile: pb.File,
     **{kind: getattr(pb, kind.__name__) for kind in _SAME_NAME},
@@ -98,6 +99,7 @@ _BOUNDS: Mapping[Any, Mapping[str, tuple[float, float]]] = {
 _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     int | None: lambda number: number or None,  # 0 on the wire, as the iteration outside the iterations
     tuple[int, ...]: tuple,
+    tuple[str, ...]: tuple,
 }
 _LINE = re.compile(r"([-0-9:.TZ]{27}) \S+ (event=.*)", re.DOTALL)
 _TOKEN = re.compile(r"[0-9a-f]{64}")
@@ -182,14 +184,20 @@ def _check_attempt(attempt: Attempt) -> None:
         raise BadRequestError("the attempt is not one that a master makes")
 
 
+def _check_dialect(dialect: Dialect) -> None:
+    marks = (dialect.delimiter, dialect.quote, dialect.comment)
+    if not all(len(mark) <= 1 and mark.isascii() for mark in marks) or dialect.decimal not in (".", ","):
+        raise BadRequestError("a delimiter, a quote and a comment's mark are one ASCII character")
+
+
 def _check_input(source: Input) -> None:
     if not 0 < len(source.path) <= _MOST_PATH_CHARACTERS or "\0" in source.path:
         raise BadRequestError("the input's path is empty, too long or has a null character")
-    if len(source.delimiter) > 1:
-        raise BadRequestError("a delimiter is one character")
     within(len(source.columns), 1, source.fields, "the number of columns")
     for column in source.columns:
         within(column, 0, source.fields - 1, "a column")
+    if source.names and len(source.names) != len(source.columns):
+        raise BadRequestError("the names are not those of the columns")
 
 
 def _check_map_output(output: MapOutput) -> None:
@@ -205,6 +213,7 @@ def _check_split(split: Split) -> None:
 
 _CHECKS: Mapping[Any, Callable[[Any], None]] = {
     Attempt: _check_attempt,
+    Dialect: _check_dialect,
     Input: _check_input,
     MapOutput: _check_map_output,
     Split: _check_split,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import MapReduceError, UserError
-from common.events.catalogue.run import Header, RunFailed, RunFinished
+from common.events.catalogue.run import RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, View
 from common.formats.dataset import InputFile
@@ -20,7 +20,7 @@ from master.options.groups import RunConfig
 from master.run.places import check_places
 from master.run.previous import PreviousRun
 from master.run.recorder import Recorder
-from master.run.settings import run_started
+from master.run.settings import run_started, understood
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def open_session(
         with ExitStack() as stack:
             stack.callback(log.close_view)
             log.event(run_started(config, tasks, parameters or {}, file.input))
-            if file.header:
-                log.event(Header(file=file.input.path, names=tuple(file.header)))
+            log.event(understood(file))
             request = EngineRequest(config, tasks, file, data_dir, log, stack)
             yield Session(load_function(source.engine.start)(request), log, previous)
         log.event(RunFinished())

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from common import __version__
-from common.events.catalogue.run import FORMAT, RunStarted
+from common.events.catalogue.run import FORMAT, InputUnderstood, RunStarted
+from common.formats.columns import position_list
+from common.formats.dataset import InputFile
+from common.formats.layout import MARK_NAMES
 from common.machine import cores
-from common.model import Input, TaskOptions
+from common.model import Input, InputFormat, TaskOptions
 from master.options.groups import RunConfig
 
 _OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"}
@@ -43,6 +46,19 @@ def run_started(
         threads=tasks.threads,
         data_dir=str(config.output.data_dir),
         settings=tuple(f"{name}={value}" for name, value in settings.items()),
+    )
+
+
+def understood(file: InputFile) -> InputUnderstood:
+    """Say what the input was taken for."""
+    source = file.input
+    delimiter = MARK_NAMES.get(source.dialect.delimiter, source.dialect.delimiter)
+    return InputUnderstood(
+        file=source.path,
+        format=source.format,
+        delimiter=delimiter if source.format is InputFormat.TEXT else None,
+        header=file.has_header,
+        columns=source.names or tuple(position_list([column + 1 for column in source.columns]).split(",")),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from common.errors import printable
+from common.errors import printable, shortened
 from common.events.catalogue import kmeans, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry, event_text
@@ -169,8 +169,8 @@ def in_words(event: Event) -> str | None:
     match event:
         case run.RunFailed(checkpoint=path):
             return None if path is None else f"\nto continue from {path}, repeat the command with --resume"
-        case run.Header():
-            return f"input: header found: {', '.join(event.names)}"
+        case run.InputUnderstood():
+            return _understood(event)
         case workers.WorkerLost():
             return f"  LOST {event.reason}; it is {'' if event.returns else 'not '}restarted"
         case tasks.RpcCall():
@@ -187,6 +187,12 @@ def in_words(event: Event) -> str | None:
     if type(event) not in TEMPLATES:
         return f"  {event_text(event)}"
     return TEMPLATES[type(event)].format_map(vars(event) | {"start": _start(event), "join": _join(event)})
+
+
+def _understood(event: run.InputUnderstood) -> str:
+    between = "" if event.delimiter is None else f", {event.delimiter} between fields"
+    header = "; the first row is a header" if event.header else ""
+    return f"input: {event.format}{between}{header}; columns {shortened(', '.join(event.columns), 100)}"
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:

@@ -13,7 +13,7 @@ from common.events.catalogue.kmeans import (
     IterationFinished,
     Stopped,
 )
-from common.events.catalogue.run import Header, IterationStarted, RunStarted, Unknown
+from common.events.catalogue.run import InputUnderstood, IterationStarted, RunStarted, Unknown
 from common.events.catalogue.tasks import SUCCESS, RpcCall, RpcResponse
 from tests.inputs import save
 from tests.moments import calm_environment
@@ -249,9 +249,12 @@ def test_pandas_is_never_imported(tmp_path: Path, suffix: str, form: str) -> Non
 def test_a_header_is_shown(tmp_path: Path) -> None:
     (tmp_path / "named.csv").write_text("x,y\n1,2\n3,4\n")
     shown = succeed(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
-    assert "input: header found: x, y\n" in shown
-    assert story_of(tmp_path).of(Header) == [Header(file=str(tmp_path / "named.csv"), names=("x", "y"))]
-    assert "header" not in succeed(tmp_path, *options(k=1))
+    assert "input: text, comma between fields; the first row is a header; columns x, y\n" in shown
+    understood = InputUnderstood(
+        file=str(tmp_path / "named.csv"), format="text", delimiter="comma", header=True, columns=("x", "y")
+    )
+    assert story_of(tmp_path).of(InputUnderstood) == [understood]
+    assert "input: text, comma between fields; columns 1-2\n" in succeed(tmp_path, *options(k=1))
 
 
 def test_quiet_prints_nothing(tmp_path: Path) -> None:

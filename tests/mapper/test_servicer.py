@@ -15,7 +15,7 @@ from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
-from common.model import Attempt, Input, InputFormat, Stage, State, TaskOptions
+from common.model import Attempt, Dialect, Input, InputFormat, Stage, State, TaskOptions
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack
 from mapper.servicer import Mapper, check_job
@@ -26,7 +26,7 @@ from tests.story import ListLog
 
 NO_CONTEXT: Any = None
 ATTEMPT = pack(Attempt(Stage(1, "label"), 0, 1))
-SOURCE = Input("/x", InputFormat.NPY, "", 2, (0, 1), 9, 9, 9)
+SOURCE = Input("/x", InputFormat.NPY, Dialect(), 2, (0, 1), 9, 9, 9)
 GRID = SumGrid(top=(1, 1), bits=40, limbs=2)
 
 

@@ -26,11 +26,14 @@ class RunStarted(Event):
     settings: tuple[str, ...]
 
 
-class Header(Event):
-    """The first line of the input is a header, not a row."""
+class InputUnderstood(Event):
+    """What the input was taken for: its format, whether its first row is a header, and the columns used."""
 
     file: str
-    names: tuple[str, ...]
+    format: str
+    delimiter: str | None = None
+    header: bool = False
+    columns: tuple[str, ...]
 
 
 class Resumed(Event):

@@ -15,6 +15,7 @@ from master.options.groups import (
     HostOptions,
     InputOptions,
     OutputOptions,
+    TextFileOptions,
     WorkerOptions,
 )
 
@@ -79,6 +80,7 @@ COMMANDS = (
         groups={
             "clustering": KMeansConfig,
             "input": InputOptions("data/input/points.txt"),
+            "text": TextFileOptions,
             "labelling": LabelOptions,
             **RUN_GROUPS,
         },
@@ -92,6 +94,7 @@ COMMANDS = (
         groups={
             "prediction": PredictionOptions,
             "input": InputOptions,
+            "text": TextFileOptions,
             "output": OutputOptions,
             "workers": WorkerOptions(mappers=2, reducers=1),
             "hosts": HostOptions,

@@ -19,6 +19,7 @@ from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
+from common.formats.line_index import PLAIN
 from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
 from master.engines.spark.connect import connect, ship_code, translated_errors, wait_for
@@ -63,7 +64,7 @@ def open_data(data: Any, _workers: int) -> Iterator[ClusterData]:
     columns = len(names) or _length_of_first(vectors, kind)
     # As if it were a file: for messages, and to tell how its numbers are kept.
     name, used = f"a partition of the {kind}", tuple(range(columns))
-    source = Input(name, InputFormat.PARQUET, "", columns, used, 0, 0, 0, FloatType.FLOAT64)
+    source = Input(name, InputFormat.PARQUET, PLAIN, columns, used, 0, 0, 0, FloatType.FLOAT64)
     rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source)))
     if not rows.rows:
         raise InputError(f"the {kind} is empty")

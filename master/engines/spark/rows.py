@@ -13,7 +13,8 @@ from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
 from common.formats.dataset import InputFile, plan_splits
-from common.formats.text import layout_of
+from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
+from common.formats.line_index import PLAIN
 from common.model import Input, InputFormat
 from master.engines.spark.connect import FAILED, connect, translated_errors, wait_for
 from master.options.groups import InputOptions, RunConfig
@@ -90,23 +91,25 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
         )
     cluster = config.cluster
     connection = connect(cluster.spark_master, cluster.spark_settings, cluster.cluster_timeout)
-    return open_uri(stack.enter_context(connection), config.input, config.workers.mappers)
+    return open_uri(stack.enter_context(connection), config.input, config.workers.mappers, config.text)
 
 
-def open_uri(context: "SparkContext", options: InputOptions, partitions: int) -> UriFile:
+def open_uri(
+    context: "SparkContext", options: InputOptions, partitions: int, text: TextOptions = TEXT_DEFAULTS
+) -> UriFile:
     """Have Spark read one file, text or Parquet, and its executors keep the rows.
 
     UserError: it can't be read, is of another kind, has invalid content, or has no such columns.
     """
     uri = options.input
     size_bytes, mtime_ns = _status(context, uri)
-    source = Input(uri, InputFormat.TEXT, "", 0, (), 0, size_bytes, mtime_ns, options.dtype)
+    source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, size_bytes, mtime_ns, options.dtype)
     suffix = PurePosixPath(uri).suffix
     if suffix == ".npy":
         raise InputError.at(uri, _NO_NPY)
     if suffix in (".parquet", ".pq"):
         return _open_parquet(context, source, options.columns)
-    return _open_text(context, source, options.columns, partitions)
+    return _open_text(context, source, options, text, partitions)
 
 
 def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
@@ -136,13 +139,17 @@ def _refused(uri: str) -> Iterator[None]:
         raise InputError.at(uri, f"cannot be read: {reason}") from None
 
 
-def _open_text(context: "SparkContext", source: Input, columns: str | None, partitions: int) -> UriFile:
+def _open_text(
+    context: "SparkContext", source: Input, options: InputOptions, text: TextOptions, partitions: int
+) -> UriFile:
     lines = _lines(context, source.path, partitions)
     with _refused(source.path):
-        head = wait_for(partial(lines.mapPartitionsWithIndex(first_lines).take, 2))
-    layout = layout_of(source.path, [(number, text) for _, number, text in head], columns)
-    source = replace(source, delimiter=layout.delimiter, fields=layout.fields, columns=layout.columns)
-    store = partial(store_lines, source, head[0][:2] if layout.header else None)
+        head = wait_for(
+            partial(lines.mapPartitionsWithIndex(partial(first_lines, HEAD_ROWS)).take, HEAD_ROWS)
+        )
+    layout = layout_of(source.path, [(number, text) for _, number, text in head], options.columns, text)
+    source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=layout.columns)
+    store = partial(store_lines, source, head[layout.first][:2])
     try:
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
     except InputError:  # it is in a partition whose first line's number nobody knows yet
@@ -151,7 +158,7 @@ def _open_text(context: "SparkContext", source: Input, columns: str | None, part
         before = tuple(accumulate(counts, initial=0))
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
     found = replace(source, rows=stored.rows)
-    return UriFile(input=found, header=layout.header, stored=stored)
+    return UriFile(input=found, has_header=bool(layout.names), stored=stored)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":

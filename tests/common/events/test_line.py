@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.events.catalogue.base import EVENTS, Event
 from common.events.catalogue.kmeans import Clusters
-from common.events.catalogue.run import Checkpoint, Header, InternalError, RunFinished, Unknown
+from common.events.catalogue.run import Checkpoint, InputUnderstood, InternalError, RunFinished, Unknown
 from common.events.catalogue.tasks import RpcCall, RpcResponse
 from common.events.catalogue.workers import WorkerLost, WorkerSaid
 from common.events.line import Entry, parse_line, parse_lines, read_dump
@@ -135,8 +135,8 @@ def test_a_text_in_a_line(text: str, expected: str) -> None:
     ],
 )
 def test_a_tuple_in_a_line(names: tuple[str, ...], expected: str) -> None:
-    header = Header(file="f", names=names)
-    assert line(header) == f"{PREFIX}header file=f names={expected}"
+    header = InputUnderstood(file="f", format="text", columns=names)
+    assert line(header) == f"{PREFIX}input_understood file=f format=text columns={expected}"
     assert parse_line(line(header)).event == header
 
 

@@ -8,7 +8,7 @@ import pytest
 from common.errors import InputError, UsageError
 from common.formats.columns import are_usable, choose_columns, problem_with, usable
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatType, Input, InputFormat
+from common.model import Dialect, FloatType, Input, InputFormat
 
 NAMES = ["x", "y", "7", "z"]
 
@@ -54,7 +54,7 @@ def test_the_largest_number_of_each_type(dtype: FloatType) -> None:
 
 
 def test_the_first_bad_number_is_named_by_row_and_column_of_the_file() -> None:
-    source = Input("file", InputFormat.NPY, "", 5, (4, 1), 9, 0, 0, FloatType.FLOAT64)
+    source = Input("file", InputFormat.NPY, Dialect(), 5, (4, 1), 9, 0, 0, FloatType.FLOAT64)
     points = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
     with pytest.raises(InputError) as caught:
         usable(points, source, 10)

@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import InputError
 from common.formats.dataset import InputFile, input_of, open_input, plan_splits, read_blocks, resolve_input
+from common.formats.line_index import PLAIN
 from common.model import FloatType, Input, InputFormat, Split
 from tests.common.formats.samples import MATRIX, SAVE, refusal
 
@@ -123,7 +124,7 @@ def test_describes_the_file(tmp_path: Path, suffix: str) -> None:
     SAVE[suffix](path, MATRIX)
     kind = InputFormat.NPY if suffix == "npy" else InputFormat.PARQUET
     status = path.stat()
-    described = Input(str(path), kind, "", 2, (1,), 5, status.st_size, status.st_mtime_ns)
+    described = Input(str(path), kind, PLAIN, 2, (1,), 5, status.st_size, status.st_mtime_ns)
     assert open_input(path, "2").input == described
 
 

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.errors import UserError
 from common.formats.dataset import open_input, plan_splits, read_blocks
+from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatArray
 
@@ -78,10 +79,10 @@ def parsing(way: tuple[int, int]) -> Iterator[None]:
         yield
 
 
-def read(path: Path, n: int) -> list[FloatArray]:
+def read(path: Path, n: int, options: TextOptions = TEXT_DEFAULTS) -> list[FloatArray]:
     """Read a file in n splits."""
-    file = open_input(path)
-    none = np.empty((0, file.input.fields))
+    file = open_input(path, options=options)
+    none = np.empty((0, len(file.input.columns)))
     return [np.concatenate([none, *read_blocks(file.input, split)]) for split in plan_splits(file, n)]
 
 
@@ -105,7 +106,7 @@ def test_matrices_are_read_back_bit_by_bit(
 ) -> None:
     path.write_bytes(written(matrix, layout))
     with parsing(way):
-        parts = read(path, n)
+        parts = read(path, n, TextOptions(header="yes" if layout.header else "no"))
     assert np.concatenate(parts).shape == matrix.shape
     assert np.concatenate(parts).tobytes() == matrix.tobytes()
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from common.errors import InputError
 from common.formats import line_index
 from common.formats.dataset import InputFile, open_lines, plan_splits
+from common.formats.line_index import PLAIN
 from common.formats.lines import Lines
 from common.formats.opening import open_split
 from common.model import Input, InputFormat
@@ -57,9 +58,9 @@ def test_describes_the_file(tmp_path: Path) -> None:
     path = tmp_path / "points.npy"  # the suffix tells nothing
     path.write_text("1,2\n\nx\n")
     status = path.stat()
-    described = Input(str(path), InputFormat.LINES, "", 1, (0,), 3, status.st_size, status.st_mtime_ns)
+    described = Input(str(path), InputFormat.LINES, PLAIN, 1, (0,), 3, status.st_size, status.st_mtime_ns)
     assert open_lines(path).input == described
-    assert open_lines(path).header == ()
+    assert not open_lines(path).has_header
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.parsing import _parse_fast, _parse_strictly, parse, split_fields
-from common.model import FloatType, Input, InputFormat
+from common.formats.fields import split_fields
+from common.formats.parsing import _parse_fast, _parse_strictly, parse
+from common.model import Dialect, FloatType, Input, InputFormat
 
 
 def source(delimiter: str = ",") -> Input:
-    return Input("file", InputFormat.TEXT, delimiter, 3, (2, 0), 0, 0, 0, FloatType.FLOAT64)
+    return Input("file", InputFormat.TEXT, Dialect(delimiter), 3, (2, 0), 0, 0, 0, FloatType.FLOAT64)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_both_ways_agree(text: bytes, delimiter: str) -> None:
     fast = _parse_fast(memoryview(text), source(delimiter))
     assert fast is not None
     assert fast.tolist() == expected
-    assert _parse_strictly(text, source(delimiter), 1).tolist() == expected
+    assert _parse_strictly(memoryview(text), source(delimiter), 1).tolist() == expected
 
 
 @pytest.mark.parametrize("field", [b"", b"nan", b"1_0", b"1e200", b"1\r2", b"\xef\xbb\xbf1"])
@@ -50,4 +51,4 @@ def test_no_line_is_no_row() -> None:
     ],
 )
 def test_fields(line: bytes, delimiter: str, expected: list[bytes]) -> None:
-    assert split_fields(line, delimiter) == expected
+    assert split_fields(line, Dialect(delimiter)) == expected

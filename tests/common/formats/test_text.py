@@ -9,12 +9,15 @@ import pytest
 from common.errors import InputError, UsageError
 from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
 from common.formats.parsing import _parse_fast
-from common.model import FloatArray, Input, InputFormat, Split
+from common.model import Dialect, FloatArray, Input, InputFormat, Split
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 SHORT_BYTES = {"python": 1 << 18, "pyarrow": 0}
 PIECE_BYTES = {"one_piece": 8 << 20, "many_pieces": 16}
-EMPTY_FIELD = "the field is empty; every field needs a number"
+DROP = " (to leave such rows out: --missing drop)"
+EMPTY_FIELD = f"the field is empty; every field needs a number{DROP}"
+FIRST, SECOND = (f" (to leave the column out: --columns {other})" for other in (2, 1))
+"""What helps if the first or the second of two columns holds text."""
 TOO_LARGE = "is larger than ±3.12e+144; squared distances would overflow"
 
 GOOD = {
@@ -53,15 +56,15 @@ GOOD = {
 }
 
 BAD_LINES = {
-    "nan": (b"1,nan", 2, "'nan' is not a number"),
-    "inf": (b"inf,2", 1, "'inf' is not a number"),
-    "minus_inf": (b"1,-inf", 2, "'-inf' is not a number"),
+    "nan": (b"1,nan", 2, f"'nan' is not a number{DROP}"),
+    "inf": (b"inf,2", 1, f"'inf' is not a number{FIRST}"),
+    "minus_inf": (b"1,-inf", 2, f"'-inf' is not a number{SECOND}"),
     "underscore": (b"1_000,2", 1, "'1_000' is not a number"),
-    "full_width": ("1,\uff11\uff12".encode(), 2, "'\uff11\uff12' is not a number"),
+    "full_width": ("1,\uff11\uff12".encode(), 2, f"'\uff11\uff12' is not a number{SECOND}"),
     "hexadecimal": (b"1,0x10", 2, "'0x10' is not a number"),
-    "text": (b"1,two", 2, "'two' is not a number"),
-    "long_text": (b"1," + b"x" * 41, 2, f"'{'x' * 40}…' is not a number"),
-    "quoted": (b'"1",2', 1, "'\"1\"' is not a number"),
+    "text": (b"1,two", 2, f"'two' is not a number{SECOND}"),
+    "long_text": (b"1," + b"x" * 41, 2, f"'{'x' * 40}…' is not a number{SECOND}"),
+    "quote_inside": (b'1"2,3', 1, "'1\"2' is not a number"),
     "empty_first": (b",2", 1, EMPTY_FIELD),
     "empty_last": (b"1,", 2, EMPTY_FIELD),
     "spaces_only": (b"1,  ", 2, EMPTY_FIELD),
@@ -78,6 +81,8 @@ BAD_LINES = {
 }
 
 NO_ROWS = ": the file is empty; expected one row of numbers on each line"
+NO_FIELD = 'a quote " is not at both ends of a field (if it is part of a text: --quote none)'
+COMMA = " (if , is its decimal point: --decimal ,)"
 BAD_FILES = {
     "empty": (b"", NO_ROWS),
     "byte_order_mark_only": (b"\xef\xbb\xbf", NO_ROWS),
@@ -86,18 +91,19 @@ BAD_FILES = {
     "header_only_late": (b"\n\nx,y\n \n", ", line 3: the file has a header but no row of numbers"),
     "header_too_short": (b"x,y\n\n1,2,3\n", ", line 3: 3 columns, but the header has 2 names"),
     "header_too_long": (b"x y z\n1 2\n", ", line 2: 2 columns, but the header has 3 names"),
-    "quoted_numbers": (b'"1","2"\n3,4\n', ", line 1, column 1: '\"1\"' is not a number"),
+    "open_quote": (b'1,2\n"3,4\n5,6\n', f", line 2: {NO_FIELD}"),
+    "quote_in_a_field": (b'1,2\n"3"4,4\n5,6\n', f", line 2: {NO_FIELD}"),
     "letters_for_digits": (b"1O,2O\n3,4\n", ", line 1, column 1: '1O' is not a number"),
     "hexadecimal": (b"0x1,0x2\n3,4\n", ", line 1, column 1: '0x1' is not a number"),
     "gzip": (b"\x1f\x8b\x08\x00", ": it is compressed by gzip; unpack it first"),
     "utf_16": ("1,2\n".encode("utf-16"), ": it is text in UTF-16; save it as UTF-8"),
-    "two_headers": (b"x,y\na,b\n1,2\n", ", line 2, column 1: 'a' is not a number"),
-    "decimal_comma": (b"1,5;2,5\n", ", line 1, column 1: '1,5' is not a number"),
-    "decimal_comma_tab": (b"x\ty\n1,5\t2,5\n", ", line 2, column 1: '1,5' is not a number"),
+    "two_headers": (b"x,y\na,b\n1,2\n", f", line 2, column 1 ('x'): 'a' is not a number{FIRST}"),
+    "decimal_comma": (b"1,5;2,5\n", f", line 1, column 1: '1,5' is not a number{COMMA}"),
+    "decimal_comma_tab": (b"x\ty\n1,5\t2,5\n", f", line 2, column 1 ('x'): '1,5' is not a number{COMMA}"),
     "decimal_comma_spaces": (b"1,5 2,5\n", ", line 1, column 2: '5 2' is not a number"),
     "mac_line_ends": (b"1,2\r3,4\r", ", line 1, column 2: '2\\r3' is not a number"),
-    "text_in_one_column": (b"a,1\nb,2\n", ", line 1, column 1: 'a' is not a number"),
-    "nul_bytes": (b"\x001,2\n", ", line 1, column 1: '\\x001' is not a number"),
+    "text_in_one_column": (b"a,1\nb,2\n", f", line 1, column 1: 'a' is not a number{FIRST}"),
+    "nul_bytes": (b"\x001,2\n", f", line 1, column 1: '\\x001' is not a number{FIRST}"),
 }
 
 TABLE = b"id,x,y,z\nA,1,2,3\nB,4,5,6\n"
@@ -203,7 +209,15 @@ def test_describes_the_file_and_its_splits(file: Path) -> None:
     file.write_bytes(b"id;x\n\n1;2\n3;4\n\n5;6\n")
     opened, status = open_input(file, "x"), file.stat()
     assert opened.input == Input(
-        str(file), InputFormat.TEXT, ";", 2, (1,), 3, status.st_size, status.st_mtime_ns
+        str(file),
+        InputFormat.TEXT,
+        Dialect(";"),
+        2,
+        (1,),
+        3,
+        status.st_size,
+        status.st_mtime_ns,
+        names=("x",),
     )
     assert plan_splits(opened, 2) == [Split(0, 0, 1, 6, 10, 3), Split(1, 1, 3, 10, 19, 4)]
 
@@ -217,7 +231,8 @@ def test_names_the_place_in_the_last_of_three_splits(file: Path, line: bytes, co
     assert [read_split(opened.input, split).tolist() for split in good] == [[[1, 2]], [[3, 4], [5, 6]]]
     with pytest.raises(InputError) as caught:
         read_split(opened.input, bad)
-    assert str(caught.value) == f"{file}, line 9, column {column}: {what}"
+    name = f" ('{'xy'[column - 1]}')" if "where 2 are" not in what else ""
+    assert str(caught.value) == f"{file}, line 9, column {column}{name}: {what}"
 
 
 @every_way
@@ -237,7 +252,10 @@ def test_names_the_column_of_the_file_not_of_the_choice(file: Path) -> None:
     file.write_bytes(b"a,1,2\nb,3,x\n")
     with pytest.raises(InputError) as caught:
         read_all(file, "3,2")
-    assert str(caught.value) == f"{file}, line 2, column 3: 'x' is not a number"
+    assert (
+        str(caught.value)
+        == f"{file}, line 2, column 3: 'x' is not a number (to leave the column out: --columns 2)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,9 +271,9 @@ def test_refuses_what_is_no_file(tmp_path: Path, name: str, what: str) -> None:
 
 def test_refuses_a_line_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.formats.line_index._PIECE_BYTES", 1 << 10)
-    monkeypatch.setattr("common.formats.line_index._LONGEST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("common.formats.line_index._LONGEST_ROW_BYTES", 1 << 20)
     message = refusal(file, b"1\n" + b"2" * (1 << 20) + b"\n")
-    assert message == f"{file}: a line at byte 2 is longer than 1 MiB"
+    assert message == f"{file}: a row at byte 2 is longer than 1 MiB"
 
 
 @every_way
@@ -268,10 +286,11 @@ def test_refuses_a_lone_cr_between_spaces(file: Path, content: bytes) -> None:
 def test_refuses_a_second_byte_order_mark(file: Path, monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
     monkeypatch.setattr("common.formats.parsing._SHORT_BYTES", 0)
     file.write_bytes([b"\xef\xbb\xbf\xef\xbb\xbf1,2\n3,4\n", b"1,2\n\xef\xbb\xbf3,4\n"][bad])
-    opened = open_input(file)
+    doubt = "'\\ufeff1,2' may be the names of the columns, or a row; say which: --header yes or --header no"
+    wrong = f"line 2, column 1: '\\ufeff3' is not a number{FIRST}"
     with pytest.raises(InputError) as caught:
-        read_split(opened.input, plan_splits(opened, 2)[bad])
-    assert str(caught.value) == f"{file}, line {bad + 1}, column 1: '\\ufeff{bad * 2 + 1}' is not a number"
+        read_split((opened := open_input(file)).input, plan_splits(opened, 2)[bad])
+    assert str(caught.value) == f"{file}, {wrong if bad else f'line 1: {doubt}'}"
 
 
 @every_way
@@ -280,7 +299,7 @@ def test_refuses_a_second_byte_order_mark(file: Path, monkeypatch: pytest.Monkey
     [
         (b"\t2\t3", 1, EMPTY_FIELD),
         (b"1\t2\t", 3, EMPTY_FIELD),
-        (b"\t2\t3\t4", 4, "4 columns where 3 are expected"),
+        (b"\t2\t3\t4", 4, "4 columns where 3 are expected (if tabs and spaces are alike: --delimiter space)"),
     ],
     ids=["empty_first", "empty_last", "too_many"],
 )

@@ -9,6 +9,7 @@ from common.errors import BadRequestError
 from common.model import (
     Attempt,
     CommittedFile,
+    Dialect,
     FloatType,
     Input,
     InputFormat,
@@ -53,7 +54,17 @@ def test_unpack_undoes_pack_of_roles(role: Role) -> None:
 @pytest.mark.parametrize("dtype", FloatType)
 @pytest.mark.parametrize("kind", InputFormat)
 def test_unpack_undoes_pack_of_inputs(kind: InputFormat, dtype: FloatType) -> None:
-    source = Input("/data/ä b.csv", kind, "\t", 9, (8, 0, 3), 2**40, 2**50, 2**60, dtype)
+    source = Input(
+        "/data/ä b.csv",
+        kind,
+        Dialect("\t", "'", ",", "#", True, True),
+        9,
+        (8, 0, 3),
+        2**40,
+        2**50,
+        2**60,
+        dtype,
+    )
     assert wire.unpack(Input, sent(wire.pack(source))) == source
 
 
@@ -72,7 +83,7 @@ def test_refuses_unknown_formats(kind: Any) -> None:
 @pytest.mark.parametrize("dtype", [pb.ELEMENT_TYPE_UNSPECIFIED, pb.ELEMENT_TYPE_INT64, 99])
 def test_refuses_inputs_that_are_not_kept_as_floats(dtype: Any) -> None:
     with pytest.raises(BadRequestError, match=f"^unknown float type {dtype}$"):
-        wire.unpack(Input, pb.Input(format=pb.INPUT_FORMAT_TEXT, dtype=dtype))
+        wire.unpack(Input, pb.Input(format=pb.INPUT_FORMAT_TEXT, dialect=DIALECT, dtype=dtype))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +111,11 @@ def test_refuses_splits_that_end_before_they_start(message: pb.Split) -> None:
         wire.unpack(Split, sent(message))
 
 
+DIALECT = pb.Dialect(decimal=".")
 SOURCE = pb.Input(
     path="/data/points.csv",
     format=pb.INPUT_FORMAT_TEXT,
+    dialect=DIALECT,
     fields=3,
     columns=[0, 2],
     rows=9,
@@ -135,12 +148,12 @@ OUT_OF_BOUNDS = [
         Input,
         SOURCE,
         path=["", "a\0b", "x" * 5000],
-        delimiter=["ab"],
         fields=[0, -1, 2, 2**31 - 1],
         columns=[[], [3], [-1], [2**31 - 1], [0, 1, 2, 0]],
         rows=[0, -1, 2**63 - 1],
         size_bytes=[0, -1],
     ),
+    *cases(Dialect, DIALECT, delimiter=["ab", "ä"], quote=["ab"], comment=["//"], decimal=["", ";"]),
     *cases(
         TaskOptions,
         OPTIONS,

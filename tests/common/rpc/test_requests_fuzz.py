@@ -81,7 +81,7 @@ def an_input() -> pb.Input:
     return pb.Input(
         path=str(SAMPLE),
         format=pb.INPUT_FORMAT_TEXT,
-        delimiter=",",
+        dialect=pb.Dialect(delimiter=",", decimal="."),
         fields=2,
         columns=[0, 1],
         rows=31,

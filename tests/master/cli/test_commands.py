@@ -15,6 +15,7 @@ LINE = command_line(COMMANDS, execute)
 SECTIONS = [
     "Clustering",
     "Input",
+    "Text files",
     "Output",
     "Workers",
     "Several machines",
@@ -29,7 +30,7 @@ def help_of(*arguments: str, option: str = "-h") -> str:
 
 @pytest.mark.parametrize(
     ("command", "sections"),
-    [("run", SECTIONS), ("predict", ["Labelling", *SECTIONS[1:-1]]), ("wordcount", SECTIONS[1:])],
+    [("run", SECTIONS), ("predict", ["Labelling", *SECTIONS[1:-1]]), ("wordcount", ["Input", *SECTIONS[3:]])],
 )
 def test_options_are_in_sections(command: str, sections: list[str]) -> None:
     text = help_of(command)

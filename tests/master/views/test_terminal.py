@@ -20,7 +20,7 @@ from common.events.catalogue.kmeans import (
 )
 from common.events.catalogue.run import (
     Checkpoint,
-    Header,
+    InputUnderstood,
     IterationStarted,
     Result,
     Resumed,
@@ -42,7 +42,11 @@ MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration":
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
 
 WORDS: list[tuple[Event, str | None]] = [
-    (Header(file="f", names=("x", "y z")), "input: header found: x, y z"),
+    (InputUnderstood(file="f", format="npy", columns=("1-3",)), "input: npy; columns 1-3"),
+    (
+        InputUnderstood(file="f", format="text", delimiter="tab", header=True, columns=("x", "y z")),
+        "input: text, tab between fields; the first row is a header; columns x, y z",
+    ),
     (Resumed(iteration=3, of=9), "\nresumed after iteration 3"),
     (RunFailed(reason="why", checkpoint="c"), "\nto continue from c, repeat the command with --resume"),
     (RunFailed(reason="why"), None),
@@ -108,13 +112,15 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     screen = LiveScreen()
-    screen.show(entries(Header(file="f", names=("x",)), IterationStarted(iteration=1, of=9)))
+    screen.show(
+        entries(InputUnderstood(file="f", format="npy", columns=("x",)), IterationStarted(iteration=1, of=9))
+    )
     screen.show(entries(RpcResponse(from_="M1", **MAP, status="SUCCESS", duration_ms=1.5)))
     screen.show(entries(IterationFinished(iteration=1, shift=0.25, sizes=(1, 2))))
     screen.show(entries(Stopped(reason="done", iterations=1, inertia=1.5)))
     screen.close()
     lines = capsys.readouterr().out.splitlines()
-    assert "input: header found: x" in lines
+    assert "input: npy; columns x" in lines
     assert "  <- M1 Map task 1 attempt 3 SUCCESS 1.5 ms" in lines
     assert "done; 1 iterations, inertia 1.5" in lines
 
@@ -128,12 +134,16 @@ def test_nothing_that_controls_a_terminal_is_shown(
     capsys: pytest.CaptureFixture[str], screen: Callable[[], PlainScreen]
 ) -> None:
     shown = screen()
-    shown.show(entries(Header(file="f", names=(HOSTILE,)), IterationStarted(iteration=1, of=9)))
+    shown.show(
+        entries(
+            InputUnderstood(file="f", format="npy", columns=(HOSTILE,)), IterationStarted(iteration=1, of=9)
+        )
+    )
     shown.show(entries(RpcResponse(from_=HOSTILE, **MAP, status="FAILURE", duration_ms=1, reason=HOSTILE)))
     shown.close()
     shown.say([f"\n{HOSTILE}"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
-    assert f"input: header found: {ESCAPED}" in lines
+    assert f"input: npy; columns {ESCAPED}" in lines
     assert f"  <- {ESCAPED} Map task 1 attempt 3 FAILURE ({ESCAPED}) 1 ms" in lines
     assert lines[-1] == ESCAPED
 
