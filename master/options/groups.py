@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
-from common.formats.layout import TextOptions, check_marks
 from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
 from master.options.declare import EngineName, at_least, at_most, option, required
+from master.options.text_files import TextFileOptions
 
 _LONGEST_DELAY_S = 600
 _MOST_WORKERS = 1 << 14
@@ -47,40 +47,6 @@ class InputOptions:
     def is_address(self) -> bool:
         """Whether it is an address such as hdfs://host/file, not a path."""
         return _ADDRESS.match(self.input) is not None
-
-
-@dataclass(frozen=True)
-class TextFileOptions(TextOptions):
-    """How a text file is to be read, where the file does not tell it."""
-
-    title: ClassVar[str] = "Text files"
-
-    header: Literal["auto", "yes", "no"] = option(
-        "auto", "Whether the first row holds the columns' names. auto: if it has names and no number."
-    )
-    delimiter: str | None = option(
-        None,
-        "What separates fields: a character, or tab, space (any white space), comma or semicolon.  "
-        "[default: the one that leaves most numbers]",
-        metavar="MARK",
-    )
-    quote: str = option(
-        '"',
-        "What encloses a field that has delimiters or line ends in it; none: nothing does.",
-        metavar="MARK",
-    )
-    decimal: Literal[".", ","] = option(".", "The decimal point.")
-    comment: str | None = option(None, "Leave out lines that begin with it.", metavar="MARK")
-    skip_rows: int = option(0, "Leave out so many lines at the beginning of the file.")
-    missing: Literal["error", "drop"] = option(
-        "error",
-        "What to do with a row that lacks a number (an empty field, NA, NaN, null, None or ?). drop: "
-        "leave it out; it gets no label.",
-    )
-
-    def __post_init__(self) -> None:
-        at_least("--skip-rows", self.skip_rows, 0)
-        check_marks(self)
 
 
 @dataclass(frozen=True)

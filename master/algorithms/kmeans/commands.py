@@ -15,9 +15,9 @@ from master.options.groups import (
     HostOptions,
     InputOptions,
     OutputOptions,
-    TextFileOptions,
     WorkerOptions,
 )
+from master.options.text_files import TextFileOptions
 
 _RUN_HELP = """Cluster the rows of a file by K-Means, on mapper and reducer processes.
 
