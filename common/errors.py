@@ -57,7 +57,7 @@ class InputError(UserError):
     """The input has invalid content; the text names file, line and column where it can."""
 
     @classmethod
-    def at(cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int = 0) -> "InputError":
+    def at(cls, path: str, what: str, *, line: int = 0, row: int = 0, column: int | str = 0) -> "InputError":
         """Name the place: a line of a text file or a row of a binary one, all counted from 1."""
         numbers = {"line": line, "row": row, "column": column}
         place = [path, *(f"{unit} {number}" for unit, number in numbers.items() if number)]

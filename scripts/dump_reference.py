@@ -81,6 +81,7 @@ _MEANINGS = {
     "threads": "threads of each mapper; 0: all cores of its machine",
     "to": "the worker that is called",
     "ui": "where the cluster's own pages are",
+    "used": "names of the columns used",
     "value": "coordinates, as in centroids.txt",
     "versions": "of this program, Python and the packages it may use, as `name=version`",
     "worker": "name of the worker: M1, R2, ...; on Dask its address",

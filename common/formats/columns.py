@@ -1,6 +1,7 @@
 """Which columns of a file are used, and whether their numbers are usable."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -68,18 +69,20 @@ def are_usable(points: PointArray, dtype: FloatType) -> bool:
     return not points.size or (float(points.max()) <= largest and float(points.min()) >= -largest)
 
 
-def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
+def usable(points: PointArray, source: Input, row_start: int, names: Sequence[str] = ()) -> PointArray:
     """Return rows of the used columns rounded to the input's dtype, a view if they are so already.
 
-    `row_start` is the row of `points[0]` in the file, from 0. Raise InputError if a number cannot be used;
-    the text names the first row and column of that kind.
+    `row_start` is the row of `points[0]` in the file, from 0; `names` are those of the used columns, if they
+    have names. Raise InputError if a number cannot be used; the text names the first row and column of that
+    kind.
     """
     if are_usable(points, source.dtype):
         return points.astype(source.dtype, copy=False)
     within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
     row, column = np.argwhere(~within)[0].tolist()
     what = problem_with(points[row, column], source.dtype) or ""
-    raise InputError.at(source.path, what, row=row_start + row + 1, column=source.columns[column] + 1)
+    place = f"{source.columns[column] + 1}" + (f" ('{names[column]}')" if names else "")
+    raise InputError.at(source.path, what, row=row_start + row + 1, column=place)
 
 
 def block_rows(source: Input) -> int:

@@ -1,7 +1,7 @@
 """The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -11,12 +11,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from common.errors import InputError
+from common.formats.content import check_text, format_of_file
 from common.formats.line_index import LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
-
-_SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
-"""Any other file is text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +25,8 @@ class InputFile:
     """What the workers need to know about it."""
     header: tuple[str, ...] = ()
     """The columns' names in the first line of a text file, if it has them."""
+    names: tuple[str, ...] = ()
+    """The names of the columns used, if the file's format has names of columns."""
     index: LineIndex | None = None
     """Where the rows stand, if they are lines."""
 
@@ -72,23 +72,29 @@ def open_input(
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
-    The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
-    to when they are read. Raise InputError if it can't be read or holds no rows, UsageError if it has no such
-    columns.
+    The first bytes tell the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are
+    rounded to when they are read. Raise InputError if it can't be read or holds no rows, UsageError if it has
+    no such columns.
     """
-    path = Path(path)
-    return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype)
+    return _open(Path(path), format_of_file, columns, dtype)
 
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64)
+    return _open(Path(path), _lines, None, FloatType.FLOAT64)
 
 
-def _open(path: Path, kind: InputFormat, columns: str | None, dtype: FloatType) -> InputFile:
+def _lines(path: Path) -> InputFormat:
+    check_text(path)
+    return InputFormat.LINES
+
+
+def _open(
+    path: Path, find_format: Callable[[Path], InputFormat], columns: str | None, dtype: FloatType
+) -> InputFile:
     check_readable(path)
     with readable(path):
-        return format_of(kind).open_file(path, columns, dtype)
+        return format_of(find_format(path)).open_file(path, columns, dtype)
 
 
 def check_readable(path: Path) -> None:

@@ -21,16 +21,6 @@ _SCAN_BYTES = 1 << 17
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NEWLINE, SPACE = b"\n "
-_NOT_TEXT = {
-    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
-    b"BZh": "it is compressed by bzip2; unpack it first",
-    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
-    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
-    b"PK\3\4": "it is a zip archive; unpack it first",
-    b"\xff\xfe": "it is text in UTF-16; save it as UTF-8",
-    b"\xfe\xff": "it is text in UTF-16; save it as UTF-8",
-}
-"""What the first bytes of a file tell."""
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 CodeArray: TypeAlias = npt.NDArray[np.uint8]
 
@@ -48,8 +38,8 @@ class _Piece:
 class LineIndex:
     """Counts and finds the rows of a text file by its line ends alone.
 
-    With `blank_rows`, a line of nothing but white space is a row, too. Raises InputError if the file is not
-    text, or a line is too long.
+    With `blank_rows`, a line of nothing but white space is a row, too. Raises InputError if a line is too
+    long.
     """
 
     def __init__(self, path: Path, *, blank_rows: bool) -> None:
@@ -58,11 +48,8 @@ class LineIndex:
         self._pieces: list[_Piece] = []
         self.rows = 0
         with path.open("rb") as file:
-            beginning = file.read(max(map(len, _NOT_TEXT)))
-            for magic, what in _NOT_TEXT.items():
-                if beginning.startswith(magic):
-                    raise InputError.at(str(path), what)
-            start, lines = len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0, 0
+            beginning = file.read(len(BYTE_ORDER_MARK))
+            start, lines = len(BYTE_ORDER_MARK) if beginning == BYTE_ORDER_MARK else 0, 0
             for text in whole_lines(file, start, None, str(path)):
                 self._pieces.append(_Piece(start, start + len(text), lines, self.rows))
                 start += len(text)

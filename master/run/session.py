@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import MapReduceError, UserError
-from common.events.catalogue.run import Header, RunFailed, RunFinished
+from common.events.catalogue.run import Columns, Header, RunFailed, RunFinished
 from common.events.dump import Dump
 from common.events.log import Log, View
 from common.formats.dataset import InputFile
@@ -86,6 +86,8 @@ def open_session(
             log.event(run_started(config, tasks, parameters or {}, file.input))
             if file.header:
                 log.event(Header(file=file.input.path, names=tuple(file.header)))
+            if file.names:
+                log.event(Columns(file=file.input.path, used=file.names))
             request = EngineRequest(config, tasks, file, data_dir, log, stack)
             yield Session(load_function(source.engine.start)(request), log, previous)
         log.event(RunFinished())

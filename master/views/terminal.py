@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CENTROIDS = 8
 _SHOWN_COLUMNS = 8
+_SHOWN_NAMES = 12
 
 _HIDDEN = (
     run.Checkpoint,
@@ -34,6 +35,7 @@ TEMPLATES: dict[type[Event], str] = {
     run.RunStarted: (
         "{input}: {rows} rows, {columns} columns; engine {engine}, {mappers} mappers, {reducers} reducers"
     ),
+    run.Columns: "input: columns {used}",
     run.Resumed: "\nresumed after iteration {iteration}",
     run.IterationStarted: "\niteration {iteration} of {of}",
     workers.AwaitingWorkers: "waiting for mappers: {mappers}, reducers: {reducers}; start each by: {join}",
@@ -186,7 +188,14 @@ def in_words(event: Event) -> str | None:
         return None
     if type(event) not in TEMPLATES:
         return f"  {event_text(event)}"
-    return TEMPLATES[type(event)].format_map(vars(event) | {"start": _start(event), "join": _join(event)})
+    more = {"start": _start(event), "join": _join(event), "used": _listed(getattr(event, "used", ()))}
+    return TEMPLATES[type(event)].format_map(vars(event) | more)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _SHOWN_NAMES:
+        names = [*names[: _SHOWN_NAMES - 1], "...", names[-1]]
+    return ", ".join(names)
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:

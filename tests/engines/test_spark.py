@@ -35,7 +35,7 @@ from master.engines.spark.engine import SparkEngine  # noqa: E402
 from master.engines.spark.rows import SparkRows, UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
-NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+NO_NPY = "Spark reads only text and Parquet by address; convert the npy file to Parquet"
 NO_FILES = ": it writes no intermediate files"
 PUT = "; put the secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
@@ -130,8 +130,8 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
         ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
         ("a.csv", b"\n\n", None, "{}: the file is empty; expected one row of numbers on each line"),
         (
-            "a.npy",
-            b"",
+            "a.parquet",
+            b"\x93NUMPY\x01\0",
             None,
             "{}: " + NO_NPY,
         ),

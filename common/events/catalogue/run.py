@@ -33,6 +33,13 @@ class Header(Event):
     names: tuple[str, ...]
 
 
+class Columns(Event):
+    """The input is a table whose format has names of columns."""
+
+    file: str
+    used: tuple[str, ...]
+
+
 class Resumed(Event):
     """The run continues from a checkpoint."""
 

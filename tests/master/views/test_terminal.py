@@ -20,6 +20,7 @@ from common.events.catalogue.kmeans import (
 )
 from common.events.catalogue.run import (
     Checkpoint,
+    Columns,
     Header,
     IterationStarted,
     Result,
@@ -43,6 +44,11 @@ SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
 
 WORDS: list[tuple[Event, str | None]] = [
     (Header(file="f", names=("x", "y z")), "input: header found: x, y z"),
+    (Columns(file="f", used=("x", "y z")), "input: columns x, y z"),
+    (
+        Columns(file="f", used=tuple(f"v[{i}]" for i in range(700))),
+        "input: columns " + "".join(f"v[{i}], " for i in range(11)) + "..., v[699]",
+    ),
     (Resumed(iteration=3, of=9), "\nresumed after iteration 3"),
     (RunFailed(reason="why", checkpoint="c"), "\nto continue from c, repeat the command with --resume"),
     (RunFailed(reason="why"), None),
