@@ -108,7 +108,9 @@ class _Array:
     def _read(self, first: int, count: int) -> npt.NDArray[Any]:
         size = self.dtype.itemsize
         self.file.seek(self.offset + first * size)
-        return np.frombuffer(self.file.read(count * size), self.dtype)
+        numbers = np.empty(count, self.dtype)
+        read = self.file.readinto(numbers.view(np.uint8))  # type: ignore[attr-defined]
+        return numbers[: read // size]
 
 
 @contextmanager

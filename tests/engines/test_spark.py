@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import psutil
 import pyarrow
 import pyarrow.parquet
@@ -165,6 +166,21 @@ def test_parquet_is_refused_by_place(
     with pytest.raises(UserError) as refused:
         open_address(context, path)
     assert str(refused.value) == message.format(f"file://{path}")
+
+
+def test_the_index_of_pandas_is_left_out(context: Any, tmp_path: Path) -> None:
+    """The first bytes tell that it is Parquet, and its metadata, which column is the index."""
+    path = tmp_path / "a.csv"
+    with path.open("wb") as file:
+        frame = pandas.DataFrame(
+            {"x": [1.5, 2.5, 3.5], "s": ["a", "b", "c"]}, pandas.Index([3, 1, 9], name="id")
+        )
+        frame.to_parquet(file)
+    opened = open_address(context, path, "x")
+    assert (opened.names, opened.input.fields, opened.input.rows) == (("x",), 3, 3)
+    assert open_address(context, path, "3,1").names == ("id", "x")
+    frame[["x"]].to_parquet(tmp_path / "b")
+    assert open_address(context, tmp_path / "b").names == ("x",)
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:
