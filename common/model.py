@@ -41,6 +41,7 @@ class InputFormat(StrEnum):
     TEXT = "text"
     NPY = "npy"
     PARQUET = "parquet"
+    ARROW = "arrow"
     LINES = "lines"
     """Text whose rows are its lines, as they are."""
 

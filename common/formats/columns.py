@@ -107,7 +107,10 @@ def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
     row, column = np.argwhere(~within)[0].tolist()
     what = problem_with(points[row, column], source.dtype) or ""
-    raise InputError.at(source.path, what, row=row_start + row + 1, column=source.columns[column] + 1)
+    name = source.names[column] if source.names else ""
+    raise InputError.at(
+        source.path, what, row=row_start + row + 1, column=source.columns[column] + 1, name=name
+    )
 
 
 def block_rows(source: Input) -> int:

@@ -1,7 +1,7 @@
 """The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -11,13 +11,11 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from common.errors import InputError
+from common.formats.content import check_text, format_of_file
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import Dialect, FloatArray, FloatType, Input, InputFormat, PointArray, Split
-
-_SUFFIXES = {".npy": InputFormat.NPY, ".parquet": InputFormat.PARQUET, ".pq": InputFormat.PARQUET}
-"""Any other file is text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,25 +76,33 @@ def open_input(
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
-    The suffix tells the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are rounded
-    to when they are read; `options` are for text. Raise InputError if it can't be read or holds no rows,
-    UsageError if it has no such columns.
+    The first bytes tell the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are
+    rounded to when they are read; `options` are for text. Raise InputError if it can't be read or holds no
+    rows, UsageError if it has no such columns.
     """
-    path = Path(path)
-    return _open(path, _SUFFIXES.get(path.suffix, InputFormat.TEXT), columns, dtype, options)
+    return _open(Path(path), format_of_file, columns, dtype, options)
 
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), InputFormat.LINES, None, FloatType.FLOAT64, TEXT_DEFAULTS)
+    return _open(Path(path), _lines, None, FloatType.FLOAT64, TEXT_DEFAULTS)
+
+
+def _lines(path: Path) -> InputFormat:
+    check_text(path)
+    return InputFormat.LINES
 
 
 def _open(
-    path: Path, kind: InputFormat, columns: str | None, dtype: FloatType, options: TextOptions
+    path: Path,
+    find_format: Callable[[Path], InputFormat],
+    columns: str | None,
+    dtype: FloatType,
+    options: TextOptions,
 ) -> InputFile:
     check_readable(path)
     with readable(path):
-        return format_of(kind).open_file(path, columns, dtype, options)
+        return format_of(find_format(path)).open_file(path, columns, dtype, options)
 
 
 def check_readable(path: Path) -> None:

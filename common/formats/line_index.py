@@ -26,16 +26,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NEWLINE, SPACE = b"\n "
 PLAIN = Dialect(quote="")
 """Each line is a row."""
-_NOT_TEXT = {
-    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
-    b"BZh": "it is compressed by bzip2; unpack it first",
-    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
-    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
-    b"PK\3\4": "it is a zip archive; unpack it first",
-    b"\xff\xfe": "it is text in UTF-16; save it as UTF-8",
-    b"\xfe\xff": "it is text in UTF-16; save it as UTF-8",
-}
-"""What the first bytes of a file tell."""
 _IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 CodeArray: TypeAlias = npt.NDArray[np.uint8]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -128,13 +118,10 @@ class LineIndex:
 
 
 def first_place(path: Path, skipped: int) -> Place:
-    """Return where a file begins after its byte order mark and some lines; InputError if it is not text."""
+    """Return where a file begins after its byte order mark and some lines."""
     with path.open("rb") as file:
-        beginning = file.read(max(map(len, _NOT_TEXT)))
-        for magic, what in _NOT_TEXT.items():
-            if beginning.startswith(magic):
-                raise InputError.at(str(path), what)
-        file.seek(len(BYTE_ORDER_MARK) if beginning.startswith(BYTE_ORDER_MARK) else 0)
+        has_mark = file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
+        file.seek(len(BYTE_ORDER_MARK) if has_mark else 0)
         for _ in range(skipped):
             file.readline()
         return Place(file.tell(), skipped + 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from common.errors import printable, shortened
+from common.errors import printable
 from common.events.catalogue import kmeans, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry, event_text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CENTROIDS = 8
 _SHOWN_COLUMNS = 8
+_SHOWN_NAMES = 12
 
 _HIDDEN = (
     run.Checkpoint,
@@ -189,10 +190,16 @@ def in_words(event: Event) -> str | None:
     return TEMPLATES[type(event)].format_map(vars(event) | {"start": _start(event), "join": _join(event)})
 
 
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _SHOWN_NAMES:
+        names = [*names[: _SHOWN_NAMES - 1], "...", names[-1]]
+    return ", ".join(names)
+
+
 def _understood(event: run.InputUnderstood) -> str:
     between = "" if event.delimiter is None else f", {event.delimiter} between fields"
     header = "; the first row is a header" if event.header else ""
-    return f"input: {event.format}{between}{header}; columns {shortened(', '.join(event.columns), 100)}"
+    return f"input: {event.format}{between}{header}; columns {_listed(event.columns)}"
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:

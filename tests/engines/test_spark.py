@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import psutil
 import pyarrow
 import pyarrow.parquet
@@ -35,7 +36,7 @@ from master.engines.spark.engine import SparkEngine  # noqa: E402
 from master.engines.spark.rows import SparkRows, UriFile, open_uri  # noqa: E402
 
 CHOOSE = "; choose others with --columns"
-NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+NO_NPY = "Spark reads only text and Parquet by address; convert the npy file to Parquet"
 NO_FILES = ": it writes no intermediate files"
 PUT = "; put the secret into $SPARK_CONF_DIR/spark-defaults.conf"
 
@@ -130,8 +131,8 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
         ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
         ("a.csv", b"\n\n", None, "{}: the file is empty; expected one row of numbers on each line"),
         (
-            "a.npy",
-            b"",
+            "a.parquet",
+            b"\x93NUMPY\x01\0",
             None,
             "{}: " + NO_NPY,
         ),
@@ -165,6 +166,21 @@ def test_parquet_is_refused_by_place(
     with pytest.raises(UserError) as refused:
         open_address(context, path)
     assert str(refused.value) == message.format(f"file://{path}")
+
+
+def test_the_index_of_pandas_is_left_out(context: Any, tmp_path: Path) -> None:
+    """The first bytes tell that it is Parquet, and its metadata, which column is the index."""
+    path = tmp_path / "a.csv"
+    with path.open("wb") as file:
+        frame = pandas.DataFrame(
+            {"x": [1.5, 2.5, 3.5], "s": ["a", "b", "c"]}, pandas.Index([3, 1, 9], name="id")
+        )
+        frame.to_parquet(file)
+    opened = open_address(context, path, "x")
+    assert (opened.input.names, opened.input.fields, opened.input.rows) == (("x",), 3, 3)
+    assert open_address(context, path, "3,1").input.names == ("id", "x")
+    frame[["x"]].to_parquet(tmp_path / "b")
+    assert open_address(context, tmp_path / "b").input.names == ("x",)
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:

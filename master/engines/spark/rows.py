@@ -5,13 +5,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from common.engines.on_spark import count_lines, first_lines, store_lines, store_vectors
 from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
+from common.formats.content import HEAD_BYTES, format_of_bytes, is_compressed
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
 from common.formats.line_index import PLAIN
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
 
 _DELIMITER = "textinputformat.record.delimiter"
-_NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
+_OTHER_FORMAT = "Spark reads only text and Parquet by address; convert the {} file to Parquet"
 _EMPTY = "the table is empty; it needs at least one row and one column"
 NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 """The types of a data frame's columns that can be clustered."""
@@ -104,12 +104,13 @@ def open_uri(
     uri = options.input
     size_bytes, mtime_ns = _status(context, uri)
     source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, size_bytes, mtime_ns, options.dtype)
-    suffix = PurePosixPath(uri).suffix
-    if suffix == ".npy":
-        raise InputError.at(uri, _NO_NPY)
-    if suffix in (".parquet", ".pq"):
+    head = _first_bytes(context, uri)
+    kind = InputFormat.TEXT if is_compressed(head) else format_of_bytes(uri, head)  # Spark unpacks text
+    if kind is InputFormat.TEXT:
+        return _open_text(context, source, options, text, partitions)
+    if kind is InputFormat.PARQUET:
         return _open_parquet(context, source, options.columns)
-    return _open_text(context, source, options, text, partitions)
+    raise InputError.at(uri, _OTHER_FORMAT.format(kind))
 
 
 def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
@@ -121,6 +122,16 @@ def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
     if status.isDirectory():
         raise InputError.at(uri, "a folder, not a file")
     return status.getLen(), status.getModificationTime() * 1_000_000
+
+
+def _first_bytes(context: "SparkContext", uri: str) -> bytes:
+    jvm: Any = context._jvm
+    with _refused(uri):
+        path = jvm.org.apache.hadoop.fs.Path(uri)
+        file = path.getFileSystem(context._jsc.hadoopConfiguration()).open(path)
+        head: bytes = file.readNBytes(HEAD_BYTES)
+        file.close()
+    return head
 
 
 @contextmanager
@@ -148,7 +159,8 @@ def _open_text(
             partial(lines.mapPartitionsWithIndex(partial(first_lines, HEAD_ROWS)).take, HEAD_ROWS)
         )
     layout = layout_of(source.path, [(number, text) for _, number, text in head], options.columns, text)
-    source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=layout.columns)
+    used = tuple(layout.names[column] for column in layout.columns) if layout.names else ()
+    source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=layout.columns, names=used)
     store = partial(store_lines, source, head[layout.first][:2])
     try:
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
@@ -182,11 +194,15 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     if not names:
         raise InputError.at(source.path, _EMPTY)
     columns = choose_columns(source.path, wanted, names, len(names))
+    if wanted is None:
+        index = _stored_index(context, source.path)
+        columns = tuple(column for column in columns if names[column] not in index)
     for column in columns:
         if (kind := kinds[names[column]]) not in NUMBERS:
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
-    source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
+    used = tuple(names[column] for column in columns)
+    source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns, names=used)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
     stored = SparkRows.stored(
@@ -195,3 +211,14 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     if not stored.rows:
         raise InputError.at(source.path, _EMPTY)
     return UriFile(input=replace(source, rows=stored.rows), stored=stored)
+
+
+def _stored_index(context: "SparkContext", uri: str) -> list[str]:
+    """Return the columns of a Parquet file in which pandas has stored the index."""
+    from common.formats.tables import pandas_index
+
+    jvm: Any = context._jvm
+    with _refused(uri):
+        configuration, path = context._jsc.hadoopConfiguration(), jvm.org.apache.hadoop.fs.Path(uri)
+        footer = jvm.org.apache.parquet.hadoop.ParquetFileReader.readFooter(configuration, path)
+        return pandas_index(footer.getFileMetaData().getKeyValueMetaData().get("pandas") or "{}")

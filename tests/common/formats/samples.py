@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
@@ -14,18 +15,40 @@ from common.formats.dataset import open_input, plan_splits, read_all, read_block
 from common.model import FloatArray
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]
-Save: TypeAlias = Callable[[Path, FloatArray], object]
+File: TypeAlias = Path | BinaryIO
+Save: TypeAlias = Callable[[Any, FloatArray], object]
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0], [9.0, 10.0]]
 MATRIX = np.array(ROWS)
 NAN, INFINITY = "nan is not a number", "infinity is not allowed"
 EMPTY_FIELD = "the field is empty; every field needs a number"
 
 
-def save_table(path: Path, columns: Columns, rows_a_group: int = 2) -> None:
+def save_table(path: File, columns: Columns, rows_a_group: int = 2) -> None:
     pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=rows_a_group)
 
 
-def save_parquet(path: Path, matrix: FloatArray) -> None:
+def write_parquet(path: Path, table: pyarrow.Table, rows: int = 2) -> None:
+    pyarrow.parquet.write_table(table, path, row_group_size=rows)
+
+
+def write_arrow(path: Path, table: pyarrow.Table, rows: int = 2, compression: str | None = None) -> None:
+    options = pyarrow.ipc.IpcWriteOptions(compression=compression)
+    with pyarrow.ipc.new_file(path, table.schema, options=options) as file:
+        file.write_table(table, rows)
+
+
+def write_feather(path: Path, table: pyarrow.Table, rows: int = 2) -> None:
+    write_arrow(path, table, rows, "lz4")
+
+
+WRITE_TABLE: dict[str, Callable[[Path, pyarrow.Table], None]] = {
+    "parquet": write_parquet,
+    "arrow": write_arrow,
+    "feather": write_feather,
+}
+
+
+def save_parquet(path: File, matrix: FloatArray) -> None:
     save_table(path, {"x": matrix[:, 0].tolist(), "y": matrix[:, 1].tolist()})
 
 

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.formats.dataset import InputFile, input_of, open_input, plan_splits, read_blocks, resolve_input
+from common.formats.dataset import (
+    InputFile,
+    input_of,
+    open_input,
+    plan_splits,
+    read_all,
+    read_blocks,
+    resolve_input,
+)
 from common.formats.line_index import PLAIN
 from common.model import FloatType, Input, InputFormat, Split
 from tests.common.formats.samples import MATRIX, SAVE, refusal
@@ -74,11 +82,11 @@ def test_what_is_no_file_is_refused(root: Path, path: str) -> None:
         resolve_input(path, root)
 
 
-@pytest.mark.parametrize("suffix", ["npy", "parquet"])
-def test_refuses_too_large_numbers(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(("suffix", "column"), [("npy", "1"), ("parquet", "1 ('x')")])
+def test_refuses_too_large_numbers(tmp_path: Path, suffix: str, column: str) -> None:
     path = tmp_path / f"points.{suffix}"
     SAVE[suffix](path, np.array([[1, 2], [1e200, 3]]))
-    assert refusal(path) == f"{path}, row 2, column 1: {TOO_LARGE}"
+    assert refusal(path) == f"{path}, row 2, column {column}: {TOO_LARGE}"
 
 
 @pytest.mark.parametrize(
@@ -124,8 +132,17 @@ def test_describes_the_file(tmp_path: Path, suffix: str) -> None:
     SAVE[suffix](path, MATRIX)
     kind = InputFormat.NPY if suffix == "npy" else InputFormat.PARQUET
     status = path.stat()
-    described = Input(str(path), kind, PLAIN, 2, (1,), 5, status.st_size, status.st_mtime_ns)
+    names = () if kind is InputFormat.NPY else ("y",)
+    described = Input(str(path), kind, PLAIN, 2, (1,), 5, status.st_size, status.st_mtime_ns, names=names)
     assert open_input(path, "2").input == described
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet", "txt"])
+@pytest.mark.parametrize("name", ["points", "points.PARQUET", "points.parq", "points.NPY", "points.csv"])
+def test_the_name_of_a_file_tells_nothing(tmp_path: Path, suffix: str, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        SAVE[suffix](file, MATRIX)
+    assert read_all(tmp_path / name).tolist() == MATRIX.tolist()
 
 
 def test_description_and_splits(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_float32_is_the_float64_rounded(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "place"),
-    [("csv", "line 5, column 2"), ("npy", "row 5, column 2"), ("parquet", "row 5, column 2")],
+    [("csv", "line 5, column 2"), ("npy", "row 5, column 2"), ("parquet", "row 5, column 2 ('x1')")],
 )
 @pytest.mark.parametrize("value", [math.nextafter(GREATEST, math.inf), -1e39, 1e300])
 def test_names_what_does_not_fit(tmp_path: Path, suffix: str, place: str, value: float) -> None:

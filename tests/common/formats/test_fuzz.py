@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from hypothesis.strategies import DrawFn, binary, composite, integers, lists, sampled_from
+from hypothesis.strategies import DataObject, DrawFn, binary, composite, data, integers, lists, sampled_from
 
 from common.errors import InputError, UsageError
 from common.formats.dataset import open_input, plan_splits
@@ -43,6 +44,20 @@ def parquet() -> bytes:
     return out.getvalue()
 
 
+def arrow() -> bytes:
+    out = io.BytesIO()
+    table = pyarrow.table({"x": MATRIX[:, 0], "v": MATRIX.tolist()})
+    with pyarrow.ipc.new_file(out, table.schema) as file:
+        file.write_table(table)
+    return out.getvalue()
+
+
+def npz() -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, MATRIX)
+    return out.getvalue()
+
+
 def encoded(kind: RecordFormat) -> bytes:
     out = io.BytesIO()
     encode(Records(np.arange(6, dtype=np.int32), MATRIX), kind).write(out)
@@ -53,6 +68,8 @@ SEEDS = {
     ".txt": b"x,y\n1,2\n\n3.5,-4e3\n5,6\n",
     ".npy": npy(),
     ".parquet": parquet(),
+    ".arrow": arrow(),
+    ".npz": npz(),
     "text": encoded(RecordFormat.TEXT),
     "arrow": encoded(RecordFormat.ARROW),
 }
@@ -93,12 +110,12 @@ def read(path: Path, content: bytes) -> None:
             assert np.isfinite(points).all()
 
 
-@pytest.mark.parametrize("suffix", [".txt", ".npy", ".parquet"])
+@pytest.mark.parametrize("beginning", [b"", b"\x93NUMPY", b"PAR1", b"ARROW1\0\0", b"PK\3\4"])
 @FUZZ
 @given(noise=binary(max_size=200))
-def test_random_input(tmp_path: Path, suffix: str, noise: bytes) -> None:
+def test_random_input(tmp_path: Path, beginning: bytes, noise: bytes) -> None:
     with bounded():
-        read(tmp_path / f"points{suffix}", noise)
+        read(tmp_path / "points", beginning + noise)
 
 
 @FUZZ
@@ -122,11 +139,12 @@ def test_mutated_npy(tmp_path: Path, content: bytes) -> None:
         read(tmp_path / "points.npy", content)
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".npz"])
 @FUZZ
-@given(content=mutated(SEEDS[".parquet"]))
-def test_mutated_parquet(tmp_path: Path, content: bytes) -> None:
+@given(data=data())
+def test_mutated_tables_and_archives(tmp_path: Path, suffix: str, data: DataObject) -> None:
     with bounded():
-        read(tmp_path / "points.parquet", content)
+        read(tmp_path / f"points{suffix}", data.draw(mutated(SEEDS[suffix])))
 
 
 def check_decoding(kind: RecordFormat, data: bytes) -> None:

@@ -10,31 +10,13 @@ import pytest
 from common.errors import InputError, MapReduceError, UsageError
 from common.formats.dataset import open_input, read_all
 from tests.common.formats.samples import (
-    EMPTY_FIELD,
-    INFINITY,
     MATRIX,
-    NAN,
     ROWS,
-    Columns,
     read_splits,
     refusal,
     save_parquet,
     save_table,
 )
-
-BAD_TABLES: dict[str, tuple[Columns, str]] = {
-    "text": (
-        {"x": [1.0], "s": ["a"]},
-        ", column 2: column 's' holds string, not numbers; choose others with --columns",
-    ),
-    "bool": ({"b": [True]}, ", column 1: column 'b' holds bool, not numbers; choose others with --columns"),
-    "null": ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 3.0, None]}, f", row 4, column 2: {EMPTY_FIELD}"),
-    "null_integer": ({"x": [1, 2, None, None]}, f", row 3, column 1: {EMPTY_FIELD}"),
-    "nan": ({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, float("nan")]}, f", row 3, column 2: {NAN}"),
-    "infinity": ({"x": [float("inf")]}, f", row 1, column 1: {INFINITY}"),
-    "no_row": ({"x": []}, ": the table is empty; it needs at least one row and one column"),
-    "no_column": ({}, ": the table is empty; it needs at least one row and one column"),
-}
 
 in_blocks = pytest.mark.usefixtures("blocks")
 
@@ -63,25 +45,12 @@ def test_refuses_parquet_columns_that_are_not_there(parquet_path: Path) -> None:
     assert str(caught.value) == f"--columns: {parquet_path} has no column 'z'; its columns are x, y"
 
 
-@in_blocks
-@pytest.mark.parametrize(("columns", "message"), BAD_TABLES.values(), ids=BAD_TABLES)
-def test_refuses_bad_parquet(parquet_path: Path, columns: Columns, message: str) -> None:
-    save_table(parquet_path, columns)
-    assert refusal(parquet_path) == f"{parquet_path}{message}"
-
-
-@pytest.mark.parametrize("content", [b"", b"1,2\n", b"1,2\n" * 10], ids=["empty", "short", "text"])
+@pytest.mark.parametrize("content", [b"PAR1", b"PAR1\x15\4", b"PAR1\x15" + b"1,2\n" * 10])
 def test_refuses_what_is_not_parquet(parquet_path: Path, content: bytes) -> None:
     parquet_path.write_bytes(content)
     message = refusal(parquet_path)
     assert message.startswith(f"{parquet_path}: not a usable Parquet file (")
     assert message.splitlines() == [message]
-
-
-def test_reads_parquet_columns_of_the_same_name(parquet_path: Path) -> None:
-    table = pyarrow.Table.from_arrays([pyarrow.array([1.0]), pyarrow.array([2.0])], names=["x", "x"])
-    pyarrow.parquet.write_table(table, parquet_path)
-    assert read_splits(parquet_path, 1, "2,1") == [[[2.0, 1.0]]]
 
 
 @pytest.mark.parametrize("columns", [None, "x"])

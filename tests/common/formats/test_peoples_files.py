@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[bytes, str | None, TextOptions, str]] = {
     "header_alone": (b"x,y\n", None, TextOptions(), ", line 1: the file has a header but no row of numbers"),
     "lists": (
         *(b"[1, 2]\n[2, 1]\n", None, TextOptions()),
-        ", line 2, column 1 ('[1'): '[2' is not a number (to leave the column out: --columns 2)",
+        ": it looks like JSON; write one row a line, as 1,2",
     ),
     "decimal_point_where_a_comma_is_said": (
         *(b"1.5;2\n", None, TextOptions(decimal=",")),

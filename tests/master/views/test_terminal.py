@@ -42,6 +42,10 @@ MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration":
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
 
 WORDS: list[tuple[Event, str | None]] = [
+    (
+        InputUnderstood(file="f", format="parquet", columns=tuple(f"v[{i}]" for i in range(700))),
+        "input: parquet; columns " + "".join(f"v[{i}], " for i in range(11)) + "..., v[699]",
+    ),
     (InputUnderstood(file="f", format="npy", columns=("1-3",)), "input: npy; columns 1-3"),
     (
         InputUnderstood(file="f", format="text", delimiter="tab", header=True, columns=("x", "y z")),
