@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from common.errors import InputError
+from common.formats.unpacking import compression_of, open_bytes
 from common.model import InputFormat
 
 HEAD_BYTES = 1 << 16
@@ -92,8 +93,14 @@ _ZIPPED = {
 
 def format_of_file(path: Path) -> InputFormat:
     """Tell the format of a file of numbers; InputError if it is none that is read."""
+    name = compression_of(path)
     head = _head_of(path)
-    return _format_of_zip(path) if head.startswith(_ZIP) else format_of_bytes(str(path), head)
+    if head.startswith(_ZIP) and name is None:
+        return _format_of_zip(path)
+    kind = format_of_bytes(str(path), head)
+    if name is not None and kind is not InputFormat.TEXT:
+        raise InputError.at(str(path), f"it is a file of {kind} compressed by {name}; unpack it first")
+    return kind
 
 
 def format_of_bytes(path: str, head: bytes) -> InputFormat:
@@ -115,11 +122,13 @@ def is_compressed(head: bytes) -> bool:
 
 def check_text(path: Path) -> None:
     """Raise InputError if the file is compressed or of a known binary format."""
+    if (name := compression_of(path)) is not None:
+        raise InputError.at(str(path), f"it is compressed by {name}; unpack it first")
     _refuse_binary(str(path), _head_of(path))
 
 
 def _head_of(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         return file.read(HEAD_BYTES)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.formats.unpacking import open_bytes
 from common.model import Dialect, Input, LongArray, Split
 
 _PIECE_BYTES = 2 << 20
@@ -69,9 +70,10 @@ class LineIndex:
         self._blank_rows = blank_rows
         self._kept = kept
         self._pieces: list[_Piece] = []
+        self._last_read: tuple[_Piece, bytes] | None = None
         self.rows = 0
         byte, line = start
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             for text in whole_rows(file, byte, None, str(path), dialect):
                 self._pieces.append(_Piece(Place(byte, line), byte + len(text), self.rows))
                 lines, rows = self._count(text, line)
@@ -79,7 +81,7 @@ class LineIndex:
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
-        with self._path.open("rb") as file:
+        with open_bytes(self._path) as file:
             places = [(row, *self._locate(file, row)) for row in bounds]
         return [
             Split(i, row, next_row, byte, next_byte, line)
@@ -110,16 +112,22 @@ class LineIndex:
             return Place(self._pieces[-1].byte_stop, 0)
         piece = self._pieces[bisect_right(self._pieces, row, key=lambda piece: piece.rows_before) - 1]
         byte, line = piece.start
-        file.seek(byte)
-        text = memoryview(file.read(piece.byte_stop - byte))
+        text = self._text_of(piece, file)
         starts, is_row = self._rows(text, line)
         start = int(starts[np.flatnonzero(is_row)[row - piece.rows_before]])
         return Place(byte + start, line + count_line_ends(text[:start]))
 
+    def _text_of(self, piece: _Piece, file: BinaryIO) -> memoryview:
+        """Read a piece; several bounds may lie in it, and an unpacked file is not read again for each."""
+        if self._last_read is None or self._last_read[0] is not piece:
+            file.seek(piece.start.byte)
+            self._last_read = piece, file.read(piece.byte_stop - piece.start.byte)
+        return memoryview(self._last_read[1])
+
 
 def first_place(path: Path, skipped: int) -> Place:
     """Return where a file begins after its byte order mark and some lines."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         has_mark = file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
         file.seek(len(BYTE_ORDER_MARK) if has_mark else 0)
         for _ in range(skipped):
@@ -131,7 +139,7 @@ def head_of(path: Path, dialect: Dialect, start: Place, count: int) -> list[tupl
     """Return the first rows from a place on, each with its own."""
     found: list[tuple[Place, bytes]] = []
     byte, line = start
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for text in whole_rows(file, byte, None, str(path), dialect):
             for begin, number, row in rows_in(text, dialect, line):
                 found.append((Place(byte + begin, number), row))
@@ -144,7 +152,7 @@ def head_of(path: Path, dialect: Dialect, start: Place, count: int) -> list[tupl
 def split_pieces(source: Input, split: Split) -> Iterator[tuple[int, memoryview]]:
     """Yield a split's bytes as `whole_rows` does, each piece with the number of its first line."""
     line = split.line_start
-    with Path(source.path).open("rb") as file:
+    with open_bytes(Path(source.path)) as file:
         for piece in whole_rows(file, split.byte_start, split.byte_stop, source.path, source.dialect):
             yield line, piece
             line += count_line_ends(piece)
@@ -157,24 +165,28 @@ def whole_rows(
 
     A piece is gone when the next one is asked for: all are read to the same memory.
     """
-    buffer = bytearray(_PIECE_BYTES)
-    while stop is None or start < stop:
-        wanted = len(buffer) if stop is None else min(len(buffer), stop - start)
-        file.seek(start)
-        size = file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]
-        if not size:
-            return
-        last = size < len(buffer)
-        cut = size if last else _last_row_end(buffer, dialect)
+    buffer, filled, at_end = bytearray(_PIECE_BYTES), 0, False
+    file.seek(start)
+    while not at_end:
+        end = len(buffer) if stop is None else min(len(buffer), stop - start)
+        filled += file.readinto(memoryview(buffer)[filled:end])  # type: ignore[attr-defined]
+        at_end = filled < len(buffer)
+        cut = filled if at_end else _last_row_end(buffer, dialect)
         if cut:
             yield memoryview(buffer)[:cut]
-            start += cut
-        elif len(buffer) < _LONGEST_ROW_BYTES:
-            buffer = bytearray(2 * len(buffer))
-        else:
-            what = f"a row at byte {start} is longer than {_LONGEST_ROW_BYTES >> 20} MiB"
-            is_quoted = dialect.quote and dialect.quote.encode() in buffer
-            raise InputError.at(path, what + " (if a quote in it is text: --quote none)" * bool(is_quoted))
+            buffer[: filled - cut] = buffer[cut:filled]
+            start, filled = start + cut, filled - cut
+        elif not at_end:
+            buffer = _doubled(buffer, start, path, dialect)
+
+
+def _doubled(buffer: bytearray, start: int, path: str, dialect: Dialect) -> bytearray:
+    """Return a buffer for a longer row; InputError if it is too long."""
+    if len(buffer) < _LONGEST_ROW_BYTES:
+        return buffer + bytes(len(buffer))
+    what = f"a row at byte {start} is longer than {_LONGEST_ROW_BYTES >> 20} MiB"
+    is_quoted = dialect.quote and dialect.quote.encode() in buffer
+    raise InputError.at(path, what + " (if a quote in it is text: --quote none)" * bool(is_quoted))
 
 
 def rows_in(text: memoryview, dialect: Dialect, line: int) -> Iterator[tuple[int, int, bytes]]:

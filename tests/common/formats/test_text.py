@@ -95,7 +95,7 @@ BAD_FILES = {
     "quote_in_a_field": (b'1,2\n"3"4,4\n5,6\n', f", line 2: {NO_FIELD}"),
     "letters_for_digits": (b"1O,2O\n3,4\n", ", line 1, column 1: '1O' is not a number"),
     "hexadecimal": (b"0x1,0x2\n3,4\n", ", line 1, column 1: '0x1' is not a number"),
-    "gzip": (b"\x1f\x8b\x08\x00", ": it is compressed by gzip; unpack it first"),
+    "lz4": (b"\x04\x22\x4d\x18\x40", ": it is compressed by lz4; unpack it first"),
     "utf_16": ("1,2\n".encode("utf-16"), ": it is text in UTF-16; save it as UTF-8"),
     "two_headers": (b"x,y\na,b\n1,2\n", f", line 2, column 1 ('x'): 'a' is not a number{FIRST}"),
     "decimal_comma": (b"1,5;2,5\n", f", line 1, column 1: '1,5' is not a number{COMMA}"),
