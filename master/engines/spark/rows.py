@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.on_spark import count_lines, first_lines, store_lines, store_vectors
+from common.engines.on_spark import count_lines, first_lines, store_lines, store_numbered
 from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _DELIMITER = "textinputformat.record.delimiter"
 _NO_NPY = "Spark reads only text and Parquet by address; convert the .npy file to Parquet"
 _EMPTY = "the table is empty; it needs at least one row and one column"
-NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
-"""The types of a data frame's columns that can be clustered."""
+_NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,11 @@ def open_uri(context: "SparkContext", options: InputOptions, partitions: int) ->
     return _open_text(context, source, options.columns, partitions)
 
 
+def is_number(kind: str) -> bool:
+    """Tell whether a data frame's column of this type can be clustered; "decimal(10,2)" is one."""
+    return kind.partition("(")[0] in _NUMBERS
+
+
 def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
     """Ask the file system that has the file for its size and the time of its last change."""
     jvm: Any = context._jvm
@@ -176,15 +180,13 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
         raise InputError.at(source.path, _EMPTY)
     columns = choose_columns(source.path, wanted, names, len(names))
     for column in columns:
-        if (kind := kinds[names[column]]) not in NUMBERS:
+        if not is_number(kind := kinds[names[column]]):
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
-    stored = SparkRows.stored(
-        chosen.rdd.mapPartitionsWithIndex(partial(store_vectors, source, numbered=True))
-    )
+    stored = SparkRows.stored(chosen.rdd.mapPartitionsWithIndex(partial(store_numbered, source)))
     if not stored.rows:
         raise InputError.at(source.path, _EMPTY)
     return UriFile(input=replace(source, rows=stored.rows), stored=stored)
