@@ -1,7 +1,7 @@
 """Rows as a user's program holds them: lists, tuples, vectors, arrays. What is wrong with one, and where."""
 
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from common.model import FloatType, PointArray
 _MISSING = ("NoneType", "NAType", "NaTType")
 """The types of None and of what pandas has in its place."""
 
+_NAN = "missing values (NaN)"
+_MOST_CHARACTERS = 200
+
 
 class Flaw(NamedTuple):
     """What is wrong with a row, counted from 0, or with its value in one column."""
@@ -25,7 +28,7 @@ class Flaw(NamedTuple):
     missing: str = ""
     """What such values are called, if there is no number where one should be."""
 
-    def at(self, place: str, labels: Sequence[object]) -> str:
+    def at(self, place: str, labels: Sequence[object] | Mapping[int | None, object]) -> str:
         """Say in one line where it is; labels are those of the columns."""
         column = "" if self.column is None else f", column {labels[self.column]}"
         return f"{place}, row {self.row + 1}{column}: {self.what}"
@@ -63,7 +66,7 @@ def find_flaw(rows: Iterable[Any], columns: int, dtype: FloatType) -> Flaw | Non
     for index, row in _suspects(rows, columns):
         length = length_of(row)
         if length is None:
-            return Flaw(index, None, f"{_shown(row)} is not a vector of numbers")
+            return Flaw(index, None, f"{reprlib.repr(row)} is not a vector of numbers")
         if length != columns:
             return Flaw(index, None, f"{counted(length, 'number')}, but the first row has {columns}")
         for column, value in enumerate(row):
@@ -77,7 +80,8 @@ def _suspects(rows: Iterable[Any], columns: int) -> Iterator[tuple[int, Any]]:
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "biuf" or rows.shape[1:] != (columns,):
         yield from enumerate(rows)
         return
-    flawed = ~(np.abs(np.ma.getdata(rows)) <= LARGEST_MAGNITUDE) | np.ma.getmaskarray(rows)
+    largest = np.float64(LARGEST_MAGNITUDE)  # may not fit the rows' own type
+    flawed = ~(np.abs(np.ma.getdata(rows)) <= largest) | np.ma.getmaskarray(rows)
     for index in np.flatnonzero(flawed.any(axis=1)).tolist():
         yield index, rows[index]
 
@@ -85,17 +89,11 @@ def _suspects(rows: Iterable[Any], columns: int) -> Iterator[tuple[int, Any]]:
 def _flaw_of(value: Any, dtype: FloatType) -> tuple[str, str] | None:
     """Say what is wrong with a value, and what such values are called if they are none."""
     if value is np.ma.masked:
-        return "the value is masked", "masked values"
+        return "the value is masked", "masked values (np.ma.compress_rows)"
     if type(value).__name__ in _MISSING:
-        return EMPTY_FIELD, "missing values"
+        return EMPTY_FIELD, _NAN
     try:
         problem = problem_with(value, dtype)
-    except TypeError as error:
-        return str(error), ""
-    except (ValueError, OverflowError):
-        return f"{_shown(value)} is not a number", ""
-    return (problem, "NaN" if value != value else "") if problem else None
-
-
-def _shown(value: Any) -> str:
-    return reprlib.repr(value.item() if isinstance(value, np.generic) else value)
+    except (TypeError, ValueError, OverflowError) as error:
+        return str(error)[:_MOST_CHARACTERS], ""
+    return (problem, _NAN if value != value else "") if problem else None

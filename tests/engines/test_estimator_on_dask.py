@@ -80,7 +80,7 @@ def test_what_is_refused(client: Any) -> None:
         (array + np.nan, "nan is not a number"),
         (
             array.astype(str).map_blocks(lambda block: np.char.add(block, "x")),
-            "partition 1 of the Dask array, row 1, column 1: '0.125.*x' is not a number",
+            "partition 1 of the Dask array, row 1, column 1: could not convert string to float: .*'0.125.*x'",
         ),
     ):
         with pytest.raises(ValueError, match=text):
@@ -116,7 +116,7 @@ def test_blocks_that_are_no_rows_of_numbers(client: Any, block: Any, text: str) 
     ("column", "text"),
     [
         (pd.array([1, 2, None], "Int64"), "the field is empty; every field needs a number"),
-        (["1", "2", "x"], "'x' is not a number"),
+        (["1", "2", "x"], "could not convert string to float: 'x'"),
         ([1.0, 2.0, np.inf], "infinity is not allowed"),
     ],
 )

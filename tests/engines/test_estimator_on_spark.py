@@ -79,7 +79,10 @@ NAN = float("nan")
 BROKEN_ROWS: list[tuple[list[Any], str]] = [
     ([[1.0, 2.0], [3.0]], "partition 2 of the RDD, row 1: 1 number, but the first row has 2"),
     ([[1.0, 2.0], [3.0, 4.0, 5.0]], "partition 2 of the RDD, row 1: 3 numbers, but the first row has 2"),
-    ([[1.0, 2.0], ["3", "x"]], "partition 2 of the RDD, row 1, column 2: 'x' is not a number"),
+    (
+        [[1.0, 2.0], ["3", "x"]],
+        "partition 2 of the RDD, row 1, column 2: could not convert string to float: 'x'",
+    ),
     ([[1.0, 2.0], "3,4"], "partition 2 of the RDD, row 1: '3,4' is not a vector of numbers"),
     ([[1.0, 2.0], None], "partition 2 of the RDD, row 1: None is not a vector of numbers"),
     (
