@@ -33,6 +33,7 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -47,11 +48,18 @@ from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.parameters import kmeans_config, refuse_weights, run_settings, translate_option_names
+from master.estimator.parameters import (
+    kmeans_config,
+    refuse_weights,
+    run_settings,
+    translate_option_names,
+    with_parameters,
+)
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.validation import check_is_fitted
 
     from master.estimator.arrays import check_array
@@ -169,6 +177,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             config = kmeans_config(self, data)
             result = fit(data.engine, data.rows, config, data.log)
             labels = data.labels(result.centroids) if self.compute_labels else None
+        for doubt in result.doubts:
+            warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
         self._forget("labels_", "sse_history_")
         self.cluster_centers_, self.inertia_ = result.centroids, result.inertia
         self.n_iter_ = result.n_iter

@@ -82,8 +82,12 @@ def translate_option_names() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        text = re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), str(error))
-        raise ValueError(text) from None
+        raise ValueError(with_parameters(str(error))) from None
+
+
+def with_parameters(text: str) -> str:
+    """Replace the names of options by those of the estimator's parameters."""
+    return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
 
 
 def _integer(name: str, value: Any) -> int:
