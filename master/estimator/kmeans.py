@@ -71,8 +71,8 @@ except ImportError:  # not installed, or older than 1.6
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
-    Data, wherever `X` stands: an array, a data frame or a nested list of numbers, of float32 or
-    float64 (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
+    Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
+    none masked (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
     the path of a file that the command line can read. An RDD of vectors or a data frame of Spark's, an
     array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine;
     its rows are not copied to this process, but labels are, 4 bytes a row. Rows cannot be weighted.
@@ -92,7 +92,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     tol
         Stop when no centroid moves farther: a Euclidean distance in the unit of the data, for each
         centroid alone, as the command line's --tol. scikit-learn scales its own by the data's variance;
-        `tol * np.sqrt(X.var(axis=0).mean())` is of the same kind. 0: stop when nothing moves at all.
+        `tol * np.sqrt(X.var(axis=0).mean())` is of the same kind. 0: stop when nothing moves at all. A tol
+        that is too large for the data gives a ConvergenceWarning.
     random_state
         Every random choice follows from it. An integer is the command line's --seed; a
         `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
