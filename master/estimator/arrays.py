@@ -60,7 +60,7 @@ def _in_one_line(X: Any, error: Exception) -> Exception:
 
 def _find_flaw(X: Any) -> Flaw | None:
     """Find the first row of an array, a list or a data frame that is not a vector of numbers."""
-    if not (isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")):
+    if length_of(X) is None or not (isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")):
         return None
     shape = getattr(X, "shape", None) or (len(X), length_of(X[0]))
     if len(shape) != 2 or shape[1] is None:
