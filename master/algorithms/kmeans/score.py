@@ -37,7 +37,7 @@ class Ranges:
         return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
 
     @property
-    def spread(self) -> float:
+    def widest(self) -> float:
         """The range of the widest column."""
         return max(high - low for low, high in zip(self.lowest, self.highest, strict=True))
 

@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans as TheirKMeans
 from common.events.catalogue.kmeans import ResultInDoubt
 from common.model import FloatArray
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.doubts import SMALLEST_SPREAD, doubts_about_spread, doubts_about_tol
+from master.algorithms.kmeans.doubts import SMALLEST_RANGE, doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.engines.inline import InlineEngine
 from tests.story import ListLog
@@ -65,9 +65,9 @@ def test_small_values_are_no_matter_if_none_differ_or_others_are_large(points: F
 
 
 def test_the_limit() -> None:
-    assert len(list(doubts_about_spread(math.nextafter(SMALLEST_SPREAD, 0), "X"))) == 1
-    assert list(doubts_about_spread(SMALLEST_SPREAD, "X")) == []
-    assert list(doubts_about_spread(0.0, "X")) == []
+    assert len(list(doubts_about_range(math.nextafter(SMALLEST_RANGE, 0), "X"))) == 1
+    assert list(doubts_about_range(SMALLEST_RANGE, "X")) == []
+    assert list(doubts_about_range(0.0, "X")) == []
 
 
 # A tolerance that is large for the data
