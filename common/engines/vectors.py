@@ -58,7 +58,10 @@ def length_of(row: Any) -> int | None:
 def is_masked(rows: Any) -> bool:
     """Tell whether an array, or an array in a list, has masked values; NumPy would take what is below."""
     parts = rows if isinstance(rows, list | tuple) else [rows]
-    return any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts)
+    can_be = any(
+        issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, parts))
+    )  # fast, for long lists
+    return can_be and any(map(np.ma.is_masked, parts))
 
 
 def find_flaw(rows: Iterable[Any], columns: int, dtype: FloatType) -> Flaw | None:
