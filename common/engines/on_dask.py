@@ -22,8 +22,7 @@ from common.engines.tasks import (
     map_part,
     reduce_pieces,
 )
-from common.errors import InputError
-from common.formats.columns import are_usable, problem_with
+from common.engines.vectors import Flaw, as_points
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_of
 from common.model import FloatType, PointArray, Rows
@@ -73,19 +72,21 @@ def forget_run(run: str) -> None:
             del _memories[key]
 
 
-def rows_of(data: Any) -> PointArray:
-    """Return rows of an array or a data frame as jobs want them; raise InputError if they are invalid."""
-    try:
-        points = np.asarray(data)
-        single = points.dtype == np.float32
-        points = np.ascontiguousarray(points, np.float32 if single else np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"not all of it is numbers: {error}") from None
-    kind = FloatType(points.dtype.name)
-    if not are_usable(points, kind):
-        problems = (problem_with(value, kind) for value in points.flat)
-        raise InputError(next(problem for problem in problems if problem))
-    return points
+def rows_of(place: str, names: tuple[str, ...], columns: int, data: Any) -> PointArray | str:
+    """Return rows of an array or a data frame as jobs want them, or what is wrong with them, and where.
+
+    `names` are those of the columns, if they have names.
+    """
+    rows = np.asanyarray(data)
+    dtype = FloatType.FLOAT32 if rows.dtype == np.float32 else FloatType.FLOAT64
+    points = as_points(rows, columns, dtype)
+    labels = tuple(map(repr, names)) or range(1, columns + 1)
+    return points.at(place, labels) if isinstance(points, Flaw) else points
+
+
+def rows_in(points: PointArray | str) -> int | str:
+    """Count the rows, or pass on what is wrong with them."""
+    return points if isinstance(points, str) else len(points)
 
 
 @contextmanager

@@ -13,12 +13,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from common.engines.rows import Part, StoredPart, held
 from common.engines.tasks import MeteredTask, Order, Report, label_part, map_part, reduce_pieces
+from common.engines.vectors import Flaw, as_points
 from common.errors import InputError, UserError
-from common.formats.columns import EMPTY_FIELD, usable
 from common.formats.line_index import BYTE_ORDER_MARK
 from common.formats.opening import write_rows
 from common.formats.parsing import parse
@@ -120,17 +118,23 @@ def store_lines(
 
 
 def store_vectors(
-    source: Input, index: int, vectors: Iterable[Any], *, numbered: bool = False
+    source: Input, names: tuple[str, ...], index: int, vectors: Iterable[Any]
 ) -> Iterator[StoredPart | str]:
     """Keep the rows of an RDD's elements; yield the `StoredPart`, or what is wrong.
 
-    An element is a list, a tuple, an array, a DataFrame's row or a vector of MLlib's. With `numbered`, its
-    first number is the row's number in the file.
+    An element is a list, a tuple, an array, a DataFrame's row or a vector of MLlib's. `names` are those of
+    the columns, if they have names.
     """
-    iterator = iter(vectors)
-    head = list(islice(iterator, 1))
-    first = int(head[0][0]) if head and numbered else -1
-    yield _stored(index, source, _blocks(source, numbered, chain(head, iterator)), first)
+    place, labels = f"partition {index + 1} of {source.path}", tuple(map(repr, names))
+    yield _stored(index, source, _blocks(source, place, labels, enumerate(vectors)))
+
+
+def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterator[StoredPart | str]:
+    """Do as `store_vectors` with the rows of a file; each begins with its number there, from 0."""
+    numbered = ((int(row), numbers) for row, *numbers in vectors)
+    head = list(islice(numbered, 1))
+    first = head[0][0] if head else -1
+    yield _stored(index, source, _blocks(source, source.path, (), chain(head, numbered)), first)
 
 
 def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
@@ -140,19 +144,17 @@ def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[Point
         first += len(lines)
 
 
-def _blocks(source: Input, numbered: bool, vectors: Iterator[Any]) -> Iterator[PointArray]:
-    row = 0
+def _blocks(
+    source: Input, place: str, labels: tuple[str, ...], vectors: Iterator[tuple[int, Any]]
+) -> Iterator[PointArray]:
+    """Yield blocks of vectors, each given with its row from 0; raise InputError, which names the place."""
     while taken := list(islice(vectors, _BLOCK_ROWS)):
-        if numbered:
-            row = int(taken[0][0])
-        lists = [vector.toArray() if hasattr(vector, "toArray") else vector for vector in taken]
-        block = np.array(lists, np.float64)[:, int(numbered) :]  # None becomes nan
-        for at, column in np.argwhere(np.isnan(block)).tolist():
-            if lists[at][column + numbered] is None:
-                position = source.columns[column] + 1
-                raise InputError.at(source.path, EMPTY_FIELD, row=row + at + 1, column=position)
-        yield usable(block, source, row)
-        row += len(taken)
+        rows = [vector.toArray() if hasattr(vector, "toArray") else vector for _, vector in taken]
+        block = as_points(rows, len(source.columns), source.dtype)
+        if isinstance(block, Flaw):
+            positions = [column + 1 for column in source.columns]
+            raise InputError(block._replace(row=taken[block.row][0]).at(place, labels or positions))
+        yield block
 
 
 def _stored(index: int, source: Input, blocks: Iterator[PointArray], first: int = -1) -> StoredPart | str:

@@ -27,7 +27,7 @@ _COMPRESSIONS: dict[str, tuple[re.Pattern[bytes], Callable[[Path], IO[bytes]]]] 
     "zstd": (re.compile(rb"\x28\xb5\x2f\xfd"), _open_zstd),
 }
 """What a compressed file begins with, and what opens it."""
-_MAGIC_BYTES = 9
+_MAGIC_BYTES = 10
 
 
 def compression_of(path: Path) -> str | None:

@@ -33,6 +33,7 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -41,20 +42,27 @@ from typing import Any, Self, cast
 import numpy as np
 
 from common.errors import UsageError
-from common.formats.columns import are_usable
 from common.formats.dataset import open_input
-from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
-from common.model import FloatArray, FloatType, IntArray, PointArray
+from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.parameters import kmeans_config, run_settings, translate_option_names
+from master.estimator.parameters import (
+    kmeans_config,
+    refuse_weights,
+    run_settings,
+    translate_option_names,
+    with_parameters,
+)
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-    from sklearn.utils.validation import check_is_fitted, validate_data
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils.validation import check_is_fitted
+
+    from master.estimator.arrays import check_array
 except ImportError:  # not installed, or older than 1.6
     raise ImportError("KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'") from None
 
@@ -63,8 +71,8 @@ except ImportError:  # not installed, or older than 1.6
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
-    Data, wherever `X` stands: an array, a data frame or a nested list of numbers, of float32 or
-    float64 (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
+    Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
+    none masked (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
     the path of a file that the command line can read. An RDD of vectors or a data frame of Spark's, an
     array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine;
     its rows are not copied to this process, but labels are, 4 bytes a row. Rows cannot be weighted.
@@ -84,7 +92,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     tol
         Stop when no centroid moves farther: a Euclidean distance in the unit of the data, for each
         centroid alone, as the command line's --tol. scikit-learn scales its own by the data's variance;
-        `tol * np.sqrt(X.var(axis=0).mean())` is of the same kind. 0: stop when nothing moves at all.
+        `tol * np.sqrt(X.var(axis=0).mean())` is of the same kind. 0: stop when nothing moves at all. A tol
+        that is too large for the data gives a ConvergenceWarning.
     random_state
         Every random choice follows from it. An integer is the command line's --seed; a
         `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
@@ -151,20 +160,26 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     algorithm: str = "lloyd"
     copy_x: bool = True
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Cluster the rows of `X`; `y` is ignored.
+    # scikit-learn would believe that sample_weight works, were it named here.
+    def fit(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> Self:
+        """Cluster the rows of `X`; `y` is ignored, and `sample_weight` must be None.
 
         Raises
         ------
         ValueError
             A parameter or the content of `X` is invalid.
+        NotImplementedError
+            `sample_weight` is given.
         RunFailedError
             The processes of engine "grpc", or the cluster, could not finish.
         """
+        refuse_weights(*weights, **weight)
         with self._open(X, reset=True) as data:
             config = kmeans_config(self, data)
             result = fit(data.engine, data.rows, config, data.log)
             labels = data.labels(result.centroids) if self.compute_labels else None
+        for doubt in result.doubts:
+            warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
         self._forget("labels_", "sse_history_")
         self.cluster_centers_, self.inertia_ = result.centroids, result.inertia
         self.n_iter_ = result.n_iter
@@ -180,9 +195,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with self._open(X, reset=False) as data:
             return data.labels(self.cluster_centers_)
 
-    def fit_predict(self, X: Any, y: Any = None) -> IntArray:
-        """Cluster the rows, and return each one's cluster; `y` is ignored."""
-        self.fit(X)
+    def fit_predict(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> IntArray:
+        """Cluster the rows, and return each one's cluster; else as `fit`."""
+        self.fit(X, y, *weights, **weight)
         return self.labels_ if self.compute_labels else self.predict(X)
 
     def transform(self, X: Any) -> FloatArray:
@@ -190,7 +205,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances(self._check_array(X, reset=False), self.cluster_centers_)
+            return distances(check_array(self, X, reset=False), self.cluster_centers_)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
@@ -198,8 +213,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             self._check_columns(len(file.input.columns), reset=False)
             return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the negative inertia of the rows, the more the better; `y` is ignored."""
+    def score(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> float:
+        """Return the negative inertia of the rows, the more the better; else as `fit`."""
+        refuse_weights(*weights, **weight)
         check_is_fitted(self)
         with self._open(X, reset=False) as data:
             return -data.inertia(self.cluster_centers_)
@@ -219,7 +235,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             if self.columns is not None and kind != "file":
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind == "array":
-                points = self._check_array(X, reset=reset)
+                points = check_array(self, X, reset=reset)
                 engine = self.engine if reset else IN_THIS_PROCESS
                 with open_array(points, run_settings(self, engine)) as data:
                     yield data
@@ -228,16 +244,6 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 with opened(X, run_settings(self, self.engine)) as data:
                     self._check_columns(data.columns, data.names, reset=reset)
                     yield data
-
-    def _check_array(self, X: Any, *, reset: bool) -> PointArray:
-        """Return an array's rows if they can be clustered; scikit-learn checks or learns their columns."""
-        checked = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
-        points: PointArray = np.require(checked, requirements=["C", "ALIGNED"])
-        if not are_usable(points, FloatType(points.dtype.name)):
-            raise ValueError(
-                f"X holds numbers beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
-            )
-        return points
 
     def _check_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
         """Check or learn the columns of data that are not an array."""

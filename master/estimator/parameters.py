@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from common.engines.vectors import is_masked
 from common.errors import UsageError, UserError
 from common.formats.columns import are_usable
 from common.machine import cores
@@ -69,14 +70,24 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
     )
 
 
+def refuse_weights(sample_weight: Any = None) -> None:
+    """Raise NotImplementedError if rows are to be weighted."""
+    if sample_weight is not None:
+        raise NotImplementedError("sample_weight must be None: rows cannot be weighted yet")
+
+
 @contextmanager
 def translate_option_names() -> Iterator[None]:
     """Turn errors that the user can correct into ValueError, with the estimator's names for options."""
     try:
         yield
     except UserError as error:
-        text = re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), str(error))
-        raise ValueError(text) from None
+        raise ValueError(with_parameters(str(error))) from None
+
+
+def with_parameters(text: str) -> str:
+    """Replace the names of options by those of the estimator's parameters."""
+    return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
 
 
 def _integer(name: str, value: Any) -> int:
@@ -105,6 +116,8 @@ def _starts(n_init: Any, init: Any) -> int:
 
 
 def _start(init: Any, k: int, columns: int) -> FloatArray:
+    if is_masked(init):
+        raise UsageError("init holds masked values; fill in numbers")
     try:
         centroids = np.array(init, np.float64)
     except (TypeError, ValueError):

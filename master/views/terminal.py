@@ -52,6 +52,7 @@ TEMPLATES: dict[type[Event], str] = {
     kmeans.EmptyCluster: "  cluster {key} is empty; its centroid stays",
     kmeans.IterationFinished: "  {start}largest shift {shift:g}",
     kmeans.BestStart: "\nbest: {start}of {of} starts; inertia {inertia}",
+    kmeans.ResultInDoubt: "warning: {reason}",
     kmeans.Stopped: "\n{start}{reason}; {iterations} iterations, inertia {inertia}",
 }
 """What the screen shows: an event's fields in words; `start` names one of several starts, if there are, and

@@ -78,9 +78,50 @@ def test_what_is_refused(client: Any) -> None:
         (array[:, 0], "cannot be clustered"),
         (array[:, :2], "X has 2 columns, but fit saw 3"),
         (array + np.nan, "nan is not a number"),
-        (array.astype(str).map_blocks(lambda block: np.char.add(block, "x")), "not all of it is numbers"),
+        (
+            array.astype(str).map_blocks(lambda block: np.char.add(block, "x")),
+            "partition 1 of the Dask array, row 1, column 1: could not convert string to float: .*'0.125.*x'",
+        ),
     ):
         with pytest.raises(ValueError, match=text):
             fitted.predict(data)
     with pytest.raises(ValueError, match="transform accepts an array"):
         fitted.transform(array)
+
+
+def test_the_first_broken_partition_is_named(client: Any) -> None:
+    """Whichever task ends first."""
+    points = POINTS.copy()
+    points[500, 2] = np.nan
+    points[850, 1] = np.inf
+    with pytest.raises(ValueError, match=r"^partition 2 of the Dask array, row 101, column 3: nan is not a"):
+        model().fit(da.from_array(points, chunks=(400, 3)))
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        (lambda block: np.ma.masked_greater(block, -9), "row 1, column 1: the value is masked"),
+        (lambda block: np.where(block == block, None, block), "row 1, column 1: the field is empty; every"),
+        (lambda block: np.ones((len(block), 4)), "row 1: 4 numbers, but the first row has 3"),
+    ],
+)
+def test_blocks_that_are_no_rows_of_numbers(client: Any, block: Any, text: str) -> None:
+    array = da.from_array(POINTS, chunks=(900, 3)).map_blocks(block, dtype=float)
+    with pytest.raises(ValueError, match=f"^partition 1 of the Dask array, {text}"):
+        model().fit(array)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pd.array([1, 2, None], "Int64"), "the field is empty; every field needs a number"),
+        (["1", "2", "x"], "could not convert string to float: 'x'"),
+        ([1.0, 2.0, np.inf], "infinity is not allowed"),
+    ],
+)
+def test_a_broken_row_of_a_data_frame_is_named(client: Any, column: Any, text: str) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": column}), npartitions=1)
+    with pytest.raises(ValueError, match=f"^partition 1 of the Dask data frame, row 3, column 'y': {text}$"):
+        KMeans(2).fit(frame)

@@ -1,7 +1,10 @@
 """The estimator on Spark's RDDs and data frames: the same bytes, and the rows stay with the executors."""
 
+import math
+import re
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -69,6 +72,80 @@ def test_engine_on_the_context_that_is_there(spark: Any, tmp_path: Any) -> None:
     np.save(path, POINTS)
     check(model().set_params(engine="spark").fit(path))
     assert spark.range(3).count() == 3
+
+
+NAN = float("nan")
+
+BROKEN_ROWS: list[tuple[list[Any], str]] = [
+    ([[1.0, 2.0], [3.0]], "partition 2 of the RDD, row 1: 1 number, but the first row has 2"),
+    ([[1.0, 2.0], [3.0, 4.0, 5.0]], "partition 2 of the RDD, row 1: 3 numbers, but the first row has 2"),
+    (
+        [[1.0, 2.0], ["3", "x"]],
+        "partition 2 of the RDD, row 1, column 2: could not convert string to float: 'x'",
+    ),
+    ([[1.0, 2.0], "3,4"], "partition 2 of the RDD, row 1: '3,4' is not a vector of numbers"),
+    ([[1.0, 2.0], None], "partition 2 of the RDD, row 1: None is not a vector of numbers"),
+    (
+        [[1.0, None], [3.0, 4.0]],
+        "partition 1 of the RDD, row 1, column 2: the field is empty; every field needs a number",
+    ),
+    ([[1.0, 2.0], [3.0, NAN]], "partition 2 of the RDD, row 1, column 2: nan is not a number"),
+    ([[1.0, 2.0], [-math.inf, 4.0]], "partition 2 of the RDD, row 1, column 1: infinity is not allowed"),
+    ([[1.0, NAN], [2.0]], "partition 1 of the RDD, row 1, column 2: nan is not a number"),
+    ([[1.0, 2.0], [1.0, 2.0], [1.0], [NAN, 2]], "partition 2 of the RDD, row 1: 1 number, but the first"),
+    (["1,2", "3,4"], "the RDD holds str, not vectors of numbers"),
+    ([None, [1.0, 2.0]], "the RDD holds NoneType, not vectors of numbers"),
+    ([[], []], "the RDD holds list, not vectors of numbers"),
+]
+
+
+@pytest.mark.parametrize(("rows", "text"), BROKEN_ROWS)
+def test_the_first_broken_row_of_an_rdd_is_named(spark: Any, rows: list[Any], text: str) -> None:
+    """Whichever task ends first."""
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}") as caught:
+        KMeans(2).fit(spark.sparkContext.parallelize(rows, 2))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        (None, "row 1, column 'y': the field is empty; every field needs a number"),
+        (NAN, "row 1, column 'y': nan is not a number"),
+        (math.inf, "row 1, column 'y': infinity is not allowed"),
+    ],
+)
+def test_the_first_broken_row_of_a_data_frame_is_named(spark: Any, second: Any, text: str) -> None:
+    rows = spark.sparkContext.parallelize([(1.0, 2.0), (3.0, second)], 2)
+    frame = spark.createDataFrame(rows, "x double, y double")
+    with pytest.raises(ValueError, match=f"^partition 2 of the data frame, {re.escape(text)}$"):
+        KMeans(2).fit(frame)
+
+
+def test_decimals_and_booleans_are_numbers(spark: Any) -> None:
+    rows = [(Decimal("0.1"), True), (Decimal("9.5"), False), (Decimal("0.3"), True)]
+    frame = spark.createDataFrame(rows, "x decimal(10,3), y boolean")
+    here = KMeans(2, random_state=0).fit([[0.1, 1.0], [9.5, 0.0], [0.3, 1.0]])
+    assert KMeans(2, random_state=0).fit(frame).cluster_centers_.tolist() == here.cluster_centers_.tolist()
+
+
+def test_sparse_vectors_and_arrays_in_a_data_frame(spark: Any) -> None:
+    from pyspark.ml.linalg import Vectors
+
+    points = [[1.0, 0.0], [0.0, 9.0], [2.0, 0.0]]
+    here = KMeans(2, random_state=0).fit(points).cluster_centers_.tolist()
+    vectors = [(Vectors.sparse(2, [(i, x) for i, x in enumerate(point) if x]),) for point in points]
+    arrays = [(point,) for point in points]
+    for frame in (spark.createDataFrame(vectors, ["v"]), spark.createDataFrame(arrays, "v array<double>")):
+        assert KMeans(2, random_state=0).fit(frame).cluster_centers_.tolist() == here
+
+
+def test_a_column_of_vectors_beside_others_is_refused(spark: Any) -> None:
+    from pyspark.ml.linalg import Vectors
+
+    frame = spark.createDataFrame([(Vectors.dense([1.0, 2.0]), 3.0)], ["v", "x"])
+    with pytest.raises(ValueError, match=r"column 'v' holds vector, .* chooses others or this one alone$"):
+        KMeans(1).fit(frame)
 
 
 def test_what_is_refused(spark: Any) -> None:

@@ -84,6 +84,17 @@ class BestStart(Event):
     inertia: float
 
 
+class ResultInDoubt(Event):
+    """The result is of little use.
+
+    `--tol` ended the best start while a centroid still moved by more than a hundredth of the widest column's
+    range; or the values differ by less than 2**-511, where squared distances lose digits or vanish.
+    """
+
+    start: int | None = None
+    reason: str
+
+
 class Clusters(Event):
     """The clusters of the result."""
 

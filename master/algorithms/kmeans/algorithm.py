@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from common.errors import InputError, UsageError, counted
-from common.events.catalogue.kmeans import Clusters
+from common.events.catalogue.kmeans import Clusters, ResultInDoubt
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
@@ -15,6 +17,7 @@ from common.records import encode_vectors
 from common.store.names import CENTROIDS
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.doubts import doubts_about_range
 from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
 
@@ -92,6 +95,8 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
     ) -> tuple[LongArray, float]:
         """Measure the clusters; return their sizes and the inertia."""
+        for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):
+            log.event(ResultInDoubt(reason=doubt))
         ranges = describe(engine, source.rows)
         ((sizes, inertia),) = score(engine, ranges, self.centroids[None])
         log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))

@@ -1,7 +1,7 @@
 """K-Means: Lloyd's loop, as jobs for an engine."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
 from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.doubts import doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
 from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
 
@@ -41,6 +42,8 @@ class KMeansResult:
         True if the last iteration moved no centroid by more than the tolerance.
     history
         The inertia after each iteration, if the configuration asks for it.
+    doubts
+        What makes the result doubtful.
     """
 
     centroids: FloatArray
@@ -49,6 +52,7 @@ class KMeansResult:
     n_iter: int
     converged: bool
     history: tuple[float, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -218,7 +222,18 @@ def _best(
     best = min(range(len(starts)), key=lambda number: results[number].inertia)
     if len(starts) > 1:
         log.event(events.BestStart(start=best + 1, of=len(starts), inertia=results[best].inertia))
-    return results[best]
+    return _doubted(starts[best], results[best], ranges, config, log)
+
+
+def _doubted(
+    start: _Start, result: KMeansResult, ranges: Ranges, config: KMeansConfig, log: Log
+) -> KMeansResult:
+    """Add what makes the result doubtful, and log it."""
+    of_tol = doubts_about_tol(ranges.widest, start.shift, start.n_iter, config)
+    doubts = (*doubts_about_range(ranges.widest, "the input"), *of_tol)
+    for doubt in doubts:
+        log.event(events.ResultInDoubt(start=start.shown, reason=doubt))
+    return replace(result, doubts=doubts)
 
 
 def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:

@@ -36,6 +36,11 @@ class Ranges:
         """Per column, the greatest magnitude."""
         return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
 
+    @property
+    def widest(self) -> float:
+        """The range of the widest column."""
+        return max(high - low for low, high in zip(self.lowest, self.highest, strict=True))
+
     def column_grid(self) -> SumGrid:
         """Return the cuts for exact sums of the columns."""
         return SumGrid.covering(self.magnitudes, self.smallest, self.rows)

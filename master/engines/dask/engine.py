@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_of
+from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_in, rows_of
 from common.engines.rows import FilePart
 from common.engines.tasks import Reduced, Report
 from common.errors import InputError, UsageError
@@ -62,13 +62,22 @@ def open_data(data: Any, workers: int) -> Iterator[ClusterData]:
     names = tuple(map(str, getattr(data, "columns", ())))
     if not names:
         data = data.rechunk({1: -1})
+    columns = int(data.shape[1])
+    kind = "data frame" if names else "array"
     with connect(None, workers) as client:
         with translated_errors():
-            parts = data.to_delayed()
-            blocks = client.compute([delayed(rows_of)(part) for part in np.ravel(parts).tolist()])
-            *starts, total = accumulate(client.gather(client.map(len, blocks, pure=False)), initial=0)
+            parts = np.ravel(data.to_delayed()).tolist()
+            read = [
+                delayed(rows_of)(f"partition {number} of the Dask {kind}", names, columns, part)
+                for number, part in enumerate(parts, 1)
+            ]
+            blocks = client.compute(read)
+            found = client.gather(client.map(rows_in, blocks, pure=False))
+        if refusal := next((each for each in found if isinstance(each, str)), None):
+            raise InputError(refusal)
+        *starts, total = accumulate(found, initial=0)
         rows = Parts(blocks, tuple(starts))
-        yield ClusterData(partial(DaskEngine, client, rows), total, int(data.shape[1]), names)
+        yield ClusterData(partial(DaskEngine, client, rows), total, columns, names)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from common.engines.on_spark import (
     store_vectors,
 )
 from common.engines.tasks import Order
+from common.engines.vectors import length_of
 from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
@@ -23,7 +24,7 @@ from common.formats.line_index import PLAIN
 from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
 from master.engines.spark.connect import connect, ship_code, translated_errors, wait_for
-from master.engines.spark.rows import NUMBERS, SparkRows, UriFile
+from master.engines.spark.rows import SparkRows, UriFile, is_number
 from master.engines.stages import ClusterData, ClusterStage, Stages
 from master.engines.table import EngineRequest
 
@@ -63,9 +64,9 @@ def open_data(data: Any, _workers: int) -> Iterator[ClusterData]:
     ship_code(vectors.context)
     columns = len(names) or _length_of_first(vectors, kind)
     # As if it were a file: for messages, and to tell how its numbers are kept.
-    name, used = f"a partition of the {kind}", tuple(range(columns))
-    source = Input(name, InputFormat.PARQUET, PLAIN, columns, used, 0, 0, 0, FloatType.FLOAT64)
-    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source)))
+    used = tuple(range(columns))
+    source = Input(f"the {kind}", InputFormat.PARQUET, PLAIN, columns, used, 0, 0, 0, FloatType.FLOAT64)
+    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source, names)))
     if not rows.rows:
         raise InputError(f"the {kind} is empty")
     yield ClusterData(partial(SparkEngine, rows), rows.rows, columns, names)
@@ -77,18 +78,23 @@ def _names_and_rows(frame: "DataFrame") -> "tuple[tuple[str, ...], RDD[Any]]":
     if len(kinds) == 1 and (kinds[0] == "vector" or kinds[0].startswith("array<")):
         return (), frame.rdd.map(itemgetter(0))
     for name, kind in frame.dtypes:
-        if kind not in NUMBERS:
-            raise InputError(f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others")
+        if not is_number(kind):
+            alone = " or this one alone" if kind == "vector" or kind.startswith("array<") else ""
+            raise InputError(
+                f"column '{name}' holds {kind}, not numbers; frame.select(...) chooses others{alone}"
+            )
     return tuple(frame.columns), frame.rdd
 
 
 def _length_of_first(vectors: "RDD[Any]", kind: str) -> int:
     with translated_errors():
         first = vectors.take(1)
-    try:
-        return len(first[0]) if first else 0
-    except TypeError:
-        raise InputError(f"the {kind} holds {type(first[0]).__name__}, not vectors of numbers") from None
+    if not first:
+        return 0
+    length = length_of(first[0])
+    if not length:
+        raise InputError(f"the {kind} holds {type(first[0]).__name__}, not vectors of numbers")
+    return length
 
 
 class SparkEngine(AbstractContextManager["SparkEngine", None]):

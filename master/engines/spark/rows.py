@@ -7,7 +7,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
-from common.engines.on_spark import count_lines, first_lines, store_lines, store_vectors
+from common.engines.on_spark import count_lines, first_lines, store_lines, store_numbered
 from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _DELIMITER = "textinputformat.record.delimiter"
 _OTHER_FORMAT = "Spark reads only text and Parquet by address; convert the {} file to Parquet"
 _EMPTY = "the table is empty; it needs at least one row and one column"
-NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
-"""The types of a data frame's columns that can be clustered."""
+_NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,11 @@ def open_uri(
     if kind is InputFormat.PARQUET:
         return _open_parquet(context, source, options.columns)
     raise InputError.at(uri, _OTHER_FORMAT.format(kind))
+
+
+def is_number(kind: str) -> bool:
+    """Tell whether a data frame's column of this type can be clustered; "decimal(10,2)" is one."""
+    return kind.partition("(")[0] in _NUMBERS
 
 
 def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
@@ -198,16 +202,14 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
         index = _stored_index(context, source.path)
         columns = tuple(column for column in columns if names[column] not in index)
     for column in columns:
-        if (kind := kinds[names[column]]) not in NUMBERS:
+        if not is_number(kind := kinds[names[column]]):
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
     used = tuple(names[column] for column in columns)
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns, names=used)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
-    stored = SparkRows.stored(
-        chosen.rdd.mapPartitionsWithIndex(partial(store_vectors, source, numbered=True))
-    )
+    stored = SparkRows.stored(chosen.rdd.mapPartitionsWithIndex(partial(store_numbered, source)))
     if not stored.rows:
         raise InputError.at(source.path, _EMPTY)
     return UriFile(input=replace(source, rows=stored.rows), stored=stored)

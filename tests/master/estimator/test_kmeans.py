@@ -152,11 +152,32 @@ def test_pipeline_and_grid_search() -> None:
     assert search.predict(POINTS).shape == (len(POINTS),)
 
 
-def test_sparse_rows_and_weights_are_refused() -> None:
+def test_sparse_rows_are_refused() -> None:
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         KMeans(2).fit(csr_matrix(POINTS))
-    with pytest.raises(TypeError, match="sample_weight"):
-        KMeans(2).fit(POINTS, sample_weight=np.ones(len(POINTS)))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_predict", "fit_transform", "score"])
+def test_no_weights_are_taken_as_scikit_learn_takes_them(method: str) -> None:
+    def call(*arguments: Any, **named: Any) -> Any:
+        return getattr(KMeans(2, random_state=0).fit(POINTS), method)(POINTS, *arguments, **named)
+
+    ones, expected = np.ones(len(POINTS)), np.array(call()).tolist() if method != "fit" else None
+    given: list[tuple[tuple[Any, ...], dict[str, Any]]] = [((None,), {}), ((), {"sample_weight": None})]
+    weights: list[tuple[tuple[Any, ...], dict[str, Any]]] = [((), {"sample_weight": ones})]
+    if method != "fit_transform":  # of TransformerMixin
+        given.append(((None, None), {}))
+        weights.append(((None, ones), {}))
+    for arguments, named in given:
+        result = call(*arguments, **named)
+        assert expected is None or np.array(result).tolist() == expected
+    for arguments, named in weights:
+        with pytest.raises(
+            NotImplementedError, match=r"^sample_weight must be None: rows cannot be weighted"
+        ):
+            call(*arguments, **named)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weight'"):
+        call(weight=None)
 
 
 @pytest.mark.parametrize("method", ["predict", "transform", "score"])

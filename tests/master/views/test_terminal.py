@@ -16,6 +16,7 @@ from common.events.catalogue.kmeans import (
     EmptyCluster,
     InitialCentroids,
     IterationFinished,
+    ResultInDoubt,
     Stopped,
 )
 from common.events.catalogue.run import (
@@ -94,6 +95,8 @@ WORDS: list[tuple[Event, str | None]] = [
     ),
     (IterationFinished(iteration=1, shift=0.25, sizes=(1, 2)), "  largest shift 0.25"),
     (Stopped(reason="done", iterations=2, inertia=1.5), "\ndone; 2 iterations, inertia 1.5"),
+    (ResultInDoubt(reason="it moved"), "warning: it moved"),
+    (ResultInDoubt(start=2, reason="it moved"), "warning: it moved"),
     (BestStart(start=1, of=3, inertia=2.5), "\nbest: start 1, of 3 starts; inertia 2.5"),
 ]
 

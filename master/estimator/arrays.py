@@ -1,0 +1,94 @@
+"""A user's array, data frame or nested list as rows that can be clustered, or one line that says why not."""
+
+import re
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
+from common.errors import printable
+from common.formats.columns import are_usable
+from common.kernels.exact import LARGEST_MAGNITUDE
+from common.model import FloatType, PointArray
+
+_BLOCK_ROWS = 4096
+_NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
+"""How scikit-learn's messages begin that are not about some value in the array."""
+
+_SHOWN_ARRAY = re.compile(r"\n(array=|\[).*?(\n(?=[A-Z])|$)", re.DOTALL)
+"""The lines of such a message that show the array."""
+
+
+def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
+    """Return the rows; scikit-learn learns (reset) or checks their columns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As scikit-learn does, but in one line, which names the row and the column.
+    """
+    if is_masked(X) and (flaw := _find_flaw(X)):
+        raise ValueError(_in_words(X, flaw))
+    try:
+        checked = validate_data(model, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        if str(error).startswith("The feature names"):
+            raise
+        raise _in_one_line(X, error) from None
+    points: PointArray = np.require(checked, requirements=["C", "ALIGNED"])
+    if not are_usable(points, FloatType(points.dtype.name)) and (flaw := _find_flaw(points)):
+        what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
+        raise ValueError(_in_words(X, flaw._replace(what=what)))
+    return points
+
+
+def _in_one_line(X: Any, error: Exception) -> Exception:
+    """Return scikit-learn's error, or NumPy's, with the place where it can be found."""
+    text = str(error)
+    flaw = None if text.startswith(_NOT_OF_A_VALUE) else _find_flaw(X)
+    kind = TypeError if isinstance(error, TypeError) and not (flaw and flaw.missing) else ValueError
+    if flaw:
+        return kind(_in_words(X, flaw))
+    if length_of(X) is None and not hasattr(X, "__array__") and not hasattr(X, "shape"):
+        return kind(f"Expected 2D array, got {type(X).__name__} instead")
+    names = [name for name in _names(X) if isinstance(name, str)]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        return kind(f"X has more than one column with the name {twice[0]!r}; give each a name of its own")
+    return kind(printable(" ".join(_SHOWN_ARRAY.sub("\n", text).splitlines())))
+
+
+def _find_flaw(X: Any) -> Flaw | None:
+    """Find the first row of an array, a list or a data frame that is not a vector of numbers."""
+    if length_of(X) is None or not (isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")):
+        return None
+    shape = getattr(X, "shape", None) or (len(X), length_of(X[0]))
+    if len(shape) != 2 or shape[1] is None:
+        return None
+    rows = getattr(X, "iloc", X)
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        some = block if isinstance(block, list | tuple | np.ndarray) else np.array(block, object)
+        if flaw := find_flaw(some, shape[1], FloatType.FLOAT64):
+            return flaw._replace(row=start + flaw.row)
+    return None
+
+
+def _in_words(X: Any, flaw: Flaw) -> str:
+    """Name the place, from 1 and as Python does, and say what to do."""
+    names, label = _names(X), ""
+    if flaw.column is not None:
+        label = repr(names[flaw.column]) if names else str(flaw.column + 1)
+        if hasattr(X, "iloc"):
+            label += f" (X.iloc[{flaw.row}, {flaw.column}])"
+        elif not names:
+            label += f" (X[{flaw.row}][{flaw.column}])"
+    remedy = f"; drop the rows with {flaw.missing}, or fill in numbers" if flaw.missing else ""
+    return printable(flaw.at("X", {flaw.column: label}) + remedy)
+
+
+def _names(X: Any) -> list[Any]:
+    """Return the names of a data frame's columns, of pandas, polars or pyarrow; else an empty list."""
+    if hasattr(X, "iloc"):
+        return X.columns.tolist() if hasattr(X, "columns") else []
+    return list(getattr(X, "column_names", getattr(X, "columns", ())))
