@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas
 import pyarrow.feather
 import pytest
 
@@ -14,7 +13,7 @@ from common.events.catalogue.kmeans import (
     IterationFinished,
     Stopped,
 )
-from common.events.catalogue.run import Columns, Header, IterationStarted, RunStarted, Unknown
+from common.events.catalogue.run import Header, IterationStarted, RunStarted, Unknown
 from common.events.catalogue.tasks import SUCCESS, RpcCall, RpcResponse
 from tests.inputs import save
 from tests.moments import calm_environment
@@ -253,20 +252,6 @@ def test_a_header_is_shown(tmp_path: Path) -> None:
     assert "input: header found: x, y\n" in shown
     assert story_of(tmp_path).of(Header) == [Header(file=str(tmp_path / "named.csv"), names=("x", "y"))]
     assert "header" not in succeed(tmp_path, *options(k=1))
-
-
-def test_the_columns_used_of_a_table_are_shown(tmp_path: Path) -> None:
-    """The index of pandas is not among them: it was clustered with the rest."""
-    points = np.random.default_rng(0).normal(size=(40, 2)) + np.repeat([[0], [9]], 20, axis=0)
-    names = [f"customer {i * i}" for i in range(40)]
-    frame = pandas.DataFrame(points, pandas.Index(names, name="CustomerID"), ["x", "y"])
-    frame.to_parquet(tmp_path / "customers")
-    shown = succeed(tmp_path, *options(k=2, input_path=tmp_path / "customers"))
-    assert "40 rows, 2 columns" in shown
-    assert "input: columns x, y\n" in shown
-    story = story_of(tmp_path)
-    assert story.of(Columns) == [Columns(file=str(tmp_path / "customers"), used=("x", "y"))]
-    assert sorted(story.of(Clusters)[-1].sizes) == [20, 20]
 
 
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
