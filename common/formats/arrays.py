@@ -11,7 +11,13 @@ from common.formats.columns import EMPTY_FIELD
 from common.records.conversion import to_numpy
 
 Numbers: TypeAlias = npt.NDArray[Any]
-_SPARK_VECTOR = {"type", "size", "indices", "values"}
+_SPARK_VECTOR = {
+    "type": pyarrow.int8(),
+    "size": pyarrow.int32(),
+    "indices": [pyarrow.int32()],
+    "values": [pyarrow.float64()],
+}
+"""The fields of the struct that Spark ML makes of a vector, two of which are lists."""
 
 
 class UnusableError(Exception):
@@ -62,7 +68,10 @@ def _is_plain(kind: pyarrow.DataType) -> bool:
 
 
 def _is_spark_vector(kind: pyarrow.DataType) -> bool:
-    return types.is_struct(kind) and {field.name for field in kind} == _SPARK_VECTOR
+    if not types.is_struct(kind):
+        return False
+    parts = {part.name: [part.type.value_type] if types.is_list(part.type) else part.type for part in kind}
+    return parts == _SPARK_VECTOR
 
 
 def _refuse_gaps(array: pyarrow.Array) -> None:
@@ -80,8 +89,9 @@ def _single_numbers(array: pyarrow.Array) -> Numbers:
 
 
 def _lists(array: pyarrow.Array, length: int) -> Numbers:
-    if not types.is_fixed_size_list(array.type):
-        _check_lengths(to_numpy(array.value_lengths()), length)
+    fixed = types.is_fixed_size_list(array.type)
+    lengths = np.full(len(array), array.type.list_size) if fixed else to_numpy(array.value_lengths())
+    _check_lengths(lengths, length)
     try:
         return _single_numbers(array.flatten()).reshape(-1, length)
     except UnusableError as error:
@@ -93,7 +103,7 @@ def _spark_vectors(array: pyarrow.Array, length: int) -> Numbers:
     part = dict(zip([field.name for field in array.type], array.flatten(), strict=True))
     counts = to_numpy(part["values"].value_lengths())
     is_sparse = to_numpy(part["type"]) == 0
-    _check_lengths(np.where(is_sparse, to_numpy(part["size"].fill_null(-1)), counts), length)
+    _check_lengths(np.where(is_sparse, to_numpy(part["size"].fill_null(0)), counts), length)
     rows = np.repeat(np.arange(len(array)), counts)
     places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     places[is_sparse[rows]] = to_numpy(part["indices"].flatten())

@@ -25,6 +25,7 @@ from tests.common.formats.samples import (
     WRITE_TABLE,
     read_splits,
     refusal,
+    write_arrow,
 )
 
 Write = Callable[[pyarrow.Table], Path]
@@ -291,6 +292,28 @@ def test_the_index_of_pandas_is_used_if_it_is_named(write: Write) -> None:
     assert read_splits(path, 1, "__index_level_0__") == [[[30.0], [10.0], [20.0]]]
     path = write(pyarrow.Table.from_pandas(FRAMES["index_with_name"][[]]))
     assert refusal(path) == f"{path}: its only columns are the index of pandas; choose them with --columns"
+
+
+@pytest.mark.parametrize("compression", [None, "lz4"])
+def test_any_damaged_byte_of_arrow_is_read_or_refused(tmp_path: Path, compression: str | None) -> None:
+    """pyarrow checks nothing of a mapped file by itself."""
+    path = tmp_path / "points"
+    vectors = pyarrow.array([sparse(2, {1: 1.0}), dense(1, 2)], SPARK_VECTOR)
+    write_arrow(path, pyarrow.table({"s": vectors, "v": [[1.0], [2.0]]}), compression=compression)
+    content, messages = path.read_bytes(), []
+    for place in range(0, len(content), 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read_all(path)
+        except InputError as error:
+            messages.append(str(error))
+    assert messages
+    assert [message for message in messages if len(message.splitlines()) != 1] == []
+
+
+def test_a_struct_is_no_vector(write: Write) -> None:
+    path = write(pyarrow.table({"s": [{"type": 1, "size": 2, "indices": 3, "values": 4}], "x": [1]}))
+    assert refusal(path).endswith(", not numbers; leave it out with --columns x")
 
 
 @pytest.mark.parametrize("metadata", [b"", b"[]", b"7", b"{", b'{"index_columns": 3}', b"\xff"])
