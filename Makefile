@@ -105,8 +105,8 @@ protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
 	@$(MAKE) --no-print-directory $(STUBS)
 
-certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
-	$(BIN)/python -m scripts.certs $(ARGS)
+certs: $(READY) $(STUBS) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
+	$(BIN)/python -m master certs $(ARGS)
 
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv

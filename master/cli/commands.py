@@ -25,6 +25,8 @@ from common.model import Role
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
+from master.cli.certs import certs
+from master.cli.guide import first_run
 from master.engines.table import ENGINES
 from master.options.declare import DeclaredOption, EngineName, declared_options
 from master.options.groups import MessageOptions, RunConfig
@@ -40,10 +42,13 @@ class _DefaultGroup(click.Group):
     """Uses its first command when none is named, so that its options stand alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        completing_first_word = ctx.resilient_parsing and not args
-        if not completing_first_word and (not args or args[0].startswith("-")):
+        if args and args[0].startswith("-"):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Say what to type, for nothing was typed: `--help` alone is the first command's."""
+        return first_run(ctx.command_path)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, or the options of the first one."""
@@ -60,6 +65,7 @@ def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> c
     whole = _DefaultGroup(help="K-Means and word count by MapReduce over gRPC.", context_settings=_SETTINGS)
     for command in commands:
         whole.add_command(_click_command(command, execute))
+    whole.add_command(certs)
     return whole
 
 
@@ -189,7 +195,7 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     """Return our commands; and those of other packages, if the first argument names none of ours."""
     ours = own_commands()
     first = next(iter(arguments), "-")
-    if first.startswith("-") or first in [command.name for command in ours]:
+    if first.startswith("-") or first in [certs.name, *(command.name for command in ours)]:
         return ours
     return [*ours, *announced_commands()]
 
@@ -200,6 +206,9 @@ def main() -> None:
         command_line(commands_for(sys.argv[1:]), execute).main(standalone_mode=False)
     except click.Abort:
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as nothing_typed:
+        nothing_typed.show()
+        sys.exit(nothing_typed.exit_code)
     except UsageError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

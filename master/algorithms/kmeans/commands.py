@@ -36,6 +36,7 @@ _EPILOG = """\b
 Other commands:
   python -m master predict --help      label a file by centroids that you have
   python -m master wordcount --help    count the words of a text, the example of the MapReduce paper
+  python -m master certs --help        make certificates for several machines
 """
 
 
