@@ -241,6 +241,29 @@ def test_a_python_path_that_leads_to_the_working_directory_does_not_help(tmp_pat
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("path", [":", "{others}", ":{others}"])
+@pytest.mark.parametrize("program", ["-m", "-c"])
+def test_packages_of_other_people_with_our_names_do_no_harm(tmp_path: Path, path: str, program: str) -> None:
+    """As `python -m master`, and as the installed command starts; the folder of ours comes last."""
+    here, others = tmp_path / "here", tmp_path / "others"
+    poison(here, {"common", "protos", "mapper", "reducer", "numpy"})
+    poison(others, {"common", "protos", "mapper", "reducer"})
+    text = "import sys; sys.argv[0] = 'kmeans-mapreduce'; from master.__main__ import start; start()"
+    what = ["master"] if program == "-m" else [text]
+    env = os.environ | {"PYTHONPATH": f"{path.format(others=others)}:{ROOT}"}
+    ended = subprocess.run(
+        [sys.executable, program, *what, *options(), "--quiet"],
+        cwd=here,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert imported(here) == imported(others) == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert centroids_of(here) == SAMPLE_CENTROIDS
+
+
 @pytest.mark.parametrize("name", ["a b", "a#c", "a?d", "a%20e", "a\nf", b"a\xffg"])
 def test_any_folder_of_temporary_files_will_do(tmp_path: Path, name: str | bytes) -> None:
     folder = tmp_path / os.fsdecode(name)
