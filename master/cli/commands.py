@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -22,6 +22,7 @@ from click_option_group import OptionGroup
 from common import __version__
 from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
+from common.store.files import is_standard_output
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
@@ -158,19 +159,22 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         given_centroids=prepared.given,
         seed=prepared.seed,
     )
-    screen = open_screen(quiet=messages.quiet)
-    published = run(config, prepared.algorithm, screen)
-    screen.say(_result_lines(published, config))
+    # Labels on standard output stand alone there.
+    with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
+        screen = open_screen(quiet=messages.quiet)
+        published = run(config, prepared.algorithm, screen)
+        screen.say(_result_lines(published, config))
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:
     """Say what was found, where to look, and how each file begins."""
+    labels = None if is_standard_output(config.labels) else config.labels
     if not published.files:
-        return ["", published.summary, f"labels: {config.labels}"]
+        return ["", published.summary, *([] if labels is None else [f"labels: {labels}"])]
     data_dir = DataDir(config.output.data_dir)
     places = {data_dir.result(file.name): file.title for file in published.files}
-    if config.labels is not None:
-        places[config.labels] = "the cluster of each input row"
+    if labels is not None:
+        places[labels] = "the cluster of each input row"
     if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"

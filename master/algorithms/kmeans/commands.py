@@ -47,7 +47,10 @@ class LabelOptions:
     title: ClassVar[str] = "Output"
 
     labels: Path | None = option(
-        None, "Write the cluster of each row to this file, one a line, in input order.", metavar="FILE"
+        None,
+        "Write the cluster of each row to this file, one a line, in input order; -: to standard output, and "
+        "messages to standard error.",
+        metavar="FILE",
     )
 
 
@@ -58,7 +61,10 @@ class PredictionOptions:
     title: ClassVar[str] = "Labelling"
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
-    labels: Path = required("File for the cluster of each row, one a line.", metavar="FILE")
+    labels: Path = required(
+        "File for the cluster of each row, one a line; -: standard output, and messages on standard error.",
+        metavar="FILE",
+    )
 
 
 def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions) -> Prepared:
