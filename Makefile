@@ -16,6 +16,10 @@ N     ?= 20
 INPUT ?= data/input/points.txt
 ARGS  ?=
 
+# One word for the shell, whatever is in it.
+quoted    = '$(subst ','\'',$(1))'
+RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call quoted,$(INPUT)) $(ARGS)
+
 .DEFAULT_GOAL := help
 .PHONY: help run-local unit test check lint types imports chaos bench speedup model protos certs sample clean \
 	spark-cluster spark-run dask-cluster dask-run down
@@ -38,7 +42,7 @@ $(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
 	@touch $(STUBS)
 
 run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
-	$(BIN)/python -m master --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
+	$(BIN)/python -m master $(RUN_ARGS)
 
 # Spark and Dask: installed where an engine on them is tested or tried. Spark needs Java 17 as well.
 $(ENGINES): pyproject.toml | $(READY)
@@ -65,8 +69,6 @@ imports: $(READY) $(STUBS)
 	$(BIN)/lint-imports
 
 check: lint types imports test ## everything that CI runs
-
-RUN_ARGS = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
 
 spark-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret
 	@$(BIN)/python -m scripts.clusters.spark up
