@@ -8,7 +8,7 @@ PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
 STUBS  := protos/mapreduce_pb2.py
 
-# Variables of run-local.
+# Variables of run-local, run-docker, spark-run and dask-run.
 M     ?= 2
 R     ?= 2
 K     ?= 2
@@ -21,7 +21,7 @@ quoted    = '$(subst ','\'',$(1))'
 RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call quoted,$(INPUT)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local unit test check lint types imports chaos bench speedup model protos certs sample clean \
+.PHONY: help run-local run-docker unit test check lint types imports chaos bench speedup model protos certs sample clean \
 	spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
@@ -48,6 +48,16 @@ run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clus
 $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
 	@touch $(ENGINES)
+
+# Compose reads these; each run has certificates of its own, so that none is too old.
+COMPOSE = M=$(M) R=$(R) K=$(K) N=$(N) RUN_AS="$$(id -u):$$(id -g)" INPUT="$$input" docker compose
+
+run-docker: ## run-local, but each process in a container (needs Docker)
+	@mkdir -p out/data && rm -rf out/certs
+	@test -f $(call quoted,$(INPUT)) || { echo "INPUT: there is no such file:" $(call quoted,$(INPUT)); exit 2; } >&2
+	@input=$$(realpath $(call quoted,$(INPUT))) && trap : INT TERM && \
+	$(COMPOSE) build certs && $(COMPOSE) run --rm certs >/dev/null && \
+	{ $(COMPOSE) run --rm --use-aliases master $(ARGS); code=$$?; $(COMPOSE) down --volumes; exit $$code; }
 
 UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts tests/docs tests/test_sizes.py
 
