@@ -26,7 +26,7 @@ RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call 
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables of run-local: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
+	@echo "  variables of run-local and run-docker: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
 # The environment: made once, and again when the dependencies change. Installing generates the stubs;
 # compiling the kernels now spares the first large run the wait.

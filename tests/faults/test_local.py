@@ -1,6 +1,7 @@
 """On one machine nobody else gets into a run, and nothing that lies around becomes part of it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -286,9 +287,19 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_odd_settings_of_grpc_do_no_harm(tmp_path: Path) -> None:
-    env = environment() | {"GRPC_POLL_STRATEGY": "none", "http_proxy": "http://127.0.0.1:1"}
-    ended = run_master(tmp_path, *options(), "--quiet", env=env)
+    odd = {"GRPC_POLL_STRATEGY": "none", "GRPC_DNS_RESOLVER": "none", "http_proxy": "http://127.0.0.1:1"}
+    ended = run_master(tmp_path, *options(), "--quiet", env=environment() | odd)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_no_network_is_needed_at_all(tmp_path: Path) -> None:
+    """Not even the loopback interface."""
+    alone = ["unshare", "--net", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here")
+    with BackgroundRun(tmp_path, *options(), prefix=alone) as run:
+        assert run.end() == (0, "")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
 
 
 def test_an_input_whose_name_is_not_utf8(tmp_path: Path) -> None:
