@@ -8,7 +8,7 @@ PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
 STUBS  := protos/mapreduce_pb2.py
 
-# Variables of run-local.
+# Variables of run-local, run-docker, spark-run and dask-run.
 M     ?= 2
 R     ?= 2
 K     ?= 2
@@ -16,13 +16,17 @@ N     ?= 20
 INPUT ?= data/input/points.txt
 ARGS  ?=
 
+# One word for the shell, whatever is in it.
+quoted    = '$(subst ','\'',$(1))'
+RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call quoted,$(INPUT)) $(ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help run-local unit test check lint types imports chaos bench speedup model protos certs sample clean \
+.PHONY: help run-local run-docker unit test check lint types imports chaos bench speedup model protos certs sample clean \
 	spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables of run-local: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
+	@echo "  variables of run-local and run-docker: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
 # The environment: made once, and again when the dependencies change. Installing generates the stubs;
 # compiling the kernels now spares the first large run the wait.
@@ -38,12 +42,22 @@ $(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
 	@touch $(STUBS)
 
 run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
-	$(BIN)/python -m master --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
+	$(BIN)/python -m master $(RUN_ARGS)
 
 # Spark and Dask: installed where an engine on them is tested or tried. Spark needs Java 17 as well.
 $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
 	@touch $(ENGINES)
+
+# Compose reads these; each run has certificates of its own, so that none is too old.
+COMPOSE = M=$(M) R=$(R) K=$(K) N=$(N) RUN_AS="$$(id -u):$$(id -g)" INPUT="$$input" docker compose
+
+run-docker: ## run-local, but each process in a container (needs Docker)
+	@mkdir -p out/data && rm -rf out/certs
+	@test -f $(call quoted,$(INPUT)) || { echo "INPUT: there is no such file:" $(call quoted,$(INPUT)); exit 2; } >&2
+	@input=$$(realpath $(call quoted,$(INPUT))) && trap : INT TERM && \
+	$(COMPOSE) build certs && $(COMPOSE) run --rm certs >/dev/null && \
+	{ $(COMPOSE) run --rm --use-aliases master $(ARGS); code=$$?; $(COMPOSE) down --volumes; exit $$code; }
 
 UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts tests/docs tests/test_sizes.py
 
@@ -65,8 +79,6 @@ imports: $(READY) $(STUBS)
 	$(BIN)/lint-imports
 
 check: lint types imports test ## everything that CI runs
-
-RUN_ARGS = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(INPUT) $(ARGS)
 
 spark-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret
 	@$(BIN)/python -m scripts.clusters.spark up
@@ -105,8 +117,8 @@ protos: $(READY) ## generate the code of the wire again
 	@touch protos/mapreduce.proto
 	@$(MAKE) --no-print-directory $(STUBS)
 
-certs: $(READY) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
-	$(BIN)/python -m scripts.certs $(ARGS)
+certs: $(READY) $(STUBS) ## make certificates for several machines in certs/ (ARGS='--out DIR --days N')
+	$(BIN)/python -m master certs $(ARGS)
 
 sample: $(READY) $(STUBS) ## generate the larger sample again
 	$(BIN)/python -m scripts.blobs --rows 5000 --columns 2 --clusters 5 --seed 7 data/input/blobs.csv

@@ -14,7 +14,19 @@ __all__ = ["KMeans"]
 
 def __getattr__(name: str) -> "Any":
     if name == "KMeans":
+        _check_names()
         from master.estimator import KMeans
 
         return KMeans
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _check_names() -> None:
+    """Say which file of somebody else has the name of a package of ours, and is found first."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    for name in ("common", "protos"):
+        origin = getattr(find_spec(name), "origin", None)
+        if origin and not Path(origin).parent.samefile(Path(__file__).parents[1] / name):
+            raise ImportError(f"{origin} hides the package {name!r} of kmeans-mapreduce: rename or move it")

@@ -3,11 +3,10 @@
 import os
 import sys
 
-if __name__ == "__main__":
-    # Python searches the working directory, whatever lies there: search the program's own folder instead.
-    _root, _here = os.path.dirname(os.path.dirname(__file__)), os.path.realpath(".")  # noqa: PTH120
-    _others = [path for path in sys.path if os.path.realpath(path or ".") != _here]
-    sys.path[:] = _others if _root in _others else [_root, *_others]
+sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))  # our `common`, of all
+from common.launch import keep_to_our_own
+
+keep_to_our_own()
 
 from common.worker.lifeline import watching_the_master
 

@@ -201,7 +201,7 @@ def make_certificates(folder: Path) -> Path:
     """Make certificates for all roles; return their folder."""
     certs = folder / "certs"
     subprocess.run(
-        [sys.executable, "-m", "scripts.certs", "--out", str(certs)],
+        [sys.executable, "-m", "master", "certs", "--out", str(certs)],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from common.kernels.compiling import kernel
+
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 ANY_ORDER = {"reassoc", "contract"}
@@ -55,7 +57,7 @@ def add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
         sums[key, at + c] += row[c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_numbers(labels, numbers, constants, counts, sums):  # type: ignore[no-untyped-def]
     """Count numbers, shape (n,), by their labels, and add their limbs to sums of shape (k, limbs).
 

@@ -24,9 +24,18 @@ def split_address(text: str, option: str) -> tuple[str, int]:
     if not colon or text.endswith("]"):
         host, port = text, "0"
     bracketed = host.startswith("[") and host.endswith("]")
-    if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > 65535:
+    is_host = _is_name(host) and (":" not in host or bracketed)
+    if not is_host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"{option} {text}: write HOST:PORT, as in 10.0.0.1:7000 or [::1]:7000")
     return host, int(port)
+
+
+def _is_name(host: str) -> bool:
+    """Tell whether a resolver can be asked for a name: no part of it is empty, too long or mere bytes."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def new_master_socket(stack: ExitStack) -> str:

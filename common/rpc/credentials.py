@@ -1,6 +1,6 @@
 """The certificates by which the processes of a run on several machines know each other.
 
-A folder made by `python -m scripts.certs` holds what one host needs:
+A folder made by `python -m master certs` holds what one host needs:
 
     ca.pem        the authority's certificate
     ROLE.pem      this process's own certificate; ROLE is master, mapper or reducer
@@ -20,7 +20,7 @@ from typing import Self
 
 from common.errors import UsageError
 
-HOW_TO_MAKE = "make certificates with: python -m scripts.certs --out certs"
+HOW_TO_MAKE = "make certificates with: python -m master certs --out certs"
 CA_FILE = "ca.pem"
 _DOMAIN = "kmeans-mapreduce.internal"
 _MOST_BYTES = 1 << 20
@@ -49,7 +49,7 @@ class Certificates:
 
     @classmethod
     def load(cls, folder: Path, role: str) -> Self:
-        """Read the folder that `scripts.certs` made for a role, or the one in which it made all of them.
+        """Read the folder that was made for a role, or the one that holds those of all roles.
 
         UsageError if a file is missing, other users can read it, or the certificate does not fit the role.
         """

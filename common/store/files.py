@@ -29,6 +29,11 @@ def is_special(path: Path) -> bool:
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112, PTH113
 
 
+def is_standard_output(path: Path | None) -> bool:
+    """Tell whether a name stands for what the shell gave us to write to: it is written to, never replaced."""
+    return path is not None and str(path) in ("-", "/dev/stdout")
+
+
 def resolve(path: Path) -> Path:
     """Follow the links of a path that the user gives; a pipe or a device keeps its name."""
     return path if is_special(path) else Path(os.path.realpath(path))
@@ -72,6 +77,10 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def write_result(path: Path) -> Iterator[BinaryIO]:
     """Open a file at a resolved path for what must not be lost; a pipe or a device is written to."""
+    if is_standard_output(path):
+        with os.fdopen(os.dup(1), "wb") as file:
+            yield file
+        return
     if is_special(path):
         with path.open("wb") as file:
             yield file

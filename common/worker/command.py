@@ -50,7 +50,7 @@ def worker_command(role: Role, add_servicer: AddServicer, lifeline: Lifeline | N
     @click.option(
         "--join", metavar="ADDRESS", help="Where the master listens, as it says: HOST:PORT or unix:PATH."
     )
-    @click.option("--certs", **_PATH, help="Certificates, made by: python -m scripts.certs")
+    @click.option("--certs", **_PATH, help="Certificates, made by: python -m master certs")
     @click.option(
         "--data-root", **_PATH, show_default=_ROOT, help="Folder of the input here; nothing outside is read."
     )

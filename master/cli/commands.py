@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -22,9 +22,12 @@ from click_option_group import OptionGroup
 from common import __version__
 from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
+from common.store.files import is_standard_output
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
+from master.cli.certs import certs
+from master.cli.guide import first_run
 from master.engines.table import ENGINES
 from master.options.declare import DeclaredOption, EngineName, declared_options
 from master.options.groups import MessageOptions, RunConfig
@@ -40,10 +43,13 @@ class _DefaultGroup(click.Group):
     """Uses its first command when none is named, so that its options stand alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        completing_first_word = ctx.resilient_parsing and not args
-        if not completing_first_word and (not args or args[0].startswith("-")):
+        if args and args[0].startswith("-"):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Say what to type, for nothing was typed: `--help` alone is the first command's."""
+        return first_run(ctx.command_path)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, or the options of the first one."""
@@ -60,6 +66,7 @@ def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> c
     whole = _DefaultGroup(help="K-Means and word count by MapReduce over gRPC.", context_settings=_SETTINGS)
     for command in commands:
         whole.add_command(_click_command(command, execute))
+    whole.add_command(certs)
     return whole
 
 
@@ -152,19 +159,22 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         given_centroids=prepared.given,
         seed=prepared.seed,
     )
-    screen = open_screen(quiet=messages.quiet)
-    published = run(config, prepared.algorithm, screen)
-    screen.say(_result_lines(published, config))
+    # Labels on standard output stand alone there.
+    with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
+        screen = open_screen(quiet=messages.quiet)
+        published = run(config, prepared.algorithm, screen)
+        screen.say(_result_lines(published, config))
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:
     """Say what was found, where to look, and how each file begins."""
+    labels = None if is_standard_output(config.labels) else config.labels
     if not published.files:
-        return ["", published.summary, f"labels: {config.labels}"]
+        return ["", published.summary, *([] if labels is None else [f"labels: {labels}"])]
     data_dir = DataDir(config.output.data_dir)
     places = {data_dir.result(file.name): file.title for file in published.files}
-    if config.labels is not None:
-        places[config.labels] = "the cluster of each input row"
+    if labels is not None:
+        places[labels] = "the cluster of each input row"
     if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
@@ -189,7 +199,7 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     """Return our commands; and those of other packages, if the first argument names none of ours."""
     ours = own_commands()
     first = next(iter(arguments), "-")
-    if first.startswith("-") or first in [command.name for command in ours]:
+    if first.startswith("-") or first in [certs.name, *(command.name for command in ours)]:
         return ours
     return [*ours, *announced_commands()]
 
@@ -200,6 +210,9 @@ def main() -> None:
         command_line(commands_for(sys.argv[1:]), execute).main(standalone_mode=False)
     except click.Abort:
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as nothing_typed:
+        nothing_typed.show()
+        sys.exit(nothing_typed.exit_code)
     except UsageError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

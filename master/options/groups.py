@@ -132,7 +132,7 @@ class HostOptions:
         "local: start the workers here; others may join with --listen. remote: start "
         "none, and wait until M mappers and R reducers have joined.",
     )
-    certs: Path | None = option(None, "Certificates, made by: python -m scripts.certs", metavar="FOLDER")
+    certs: Path | None = option(None, "Certificates, made by: python -m master certs", metavar="FOLDER")
     data_root: Path = option(
         Path(), "With --certs: the folder below which the input lies, at the same place on every host."
     )

@@ -1,13 +1,14 @@
 """Where a run reads and writes: no two of these files are the same, and none is one of the run's own."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from common.errors import UsageError
 from common.formats.dataset import check_readable
-from common.store.files import resolve, temporary_name
+from common.store.files import is_standard_output, resolve, temporary_name
 from common.store.folders import DataDir
 from common.store.names import RESULTS
 from master.options.groups import RunConfig
@@ -21,9 +22,7 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
     if not config.input.is_address:
         _check_input(Path(config.input.input), data_dir, results)
     taken = list(_taken(config, data_dir, [*results, *RESULTS]))
-    for option, path in {"--dump": config.output.dump, "--labels": config.labels}.items():
-        if path is None:
-            continue
+    for option, path in _written(config).items():
         try:
             _check_writable(option, path)
         except OSError as error:
@@ -34,6 +33,16 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
         if claim := data_dir.claim(resolve(path)):
             raise UsageError(f"{option} {path} is {claim}; choose another file")
         taken.append((path, f"what {option} writes"))
+
+
+def _written(config: RunConfig) -> dict[str, Path]:
+    """Return the files that options name for writing; standard output is none."""
+    if is_standard_output(config.labels):
+        if sys.__stdout__ is None:
+            raise UsageError(f"--labels {config.labels}: standard output is closed")
+        return {"--dump": config.output.dump}
+    labels = {} if config.labels is None else {"--labels": config.labels}
+    return {"--dump": config.output.dump, **labels}
 
 
 def _check_input(path: Path, data_dir: DataDir, results: Sequence[str]) -> None:
@@ -69,13 +78,13 @@ def _check_writable(option: str, path: Path) -> None:
         raise UsageError(f"{option} {path}: there is no folder {parent}")
     if path.is_dir():
         raise UsageError(f"{option} {path}: a folder, not a file")
-    if not all(os.access(each, os.W_OK) for each in _written(path, parent)):
+    if not all(os.access(each, os.W_OK) for each in _changed(path, parent)):
         raise UsageError(f"{option} {path}: no permission to write there")
     if len(os.fsencode(temporary_name(path.name))) > os.pathconf(parent, "PC_NAME_MAX"):
         raise UsageError(f"{option} {path}: the name is too long")
 
 
-def _written(path: Path, parent: Path) -> Iterator[Path]:
+def _changed(path: Path, parent: Path) -> Iterator[Path]:
     """Yield what must be writable: a file is replaced, a pipe or a device is not."""
     if path.exists():
         yield path

@@ -12,7 +12,7 @@ from common.events.dump import Dump
 from common.events.log import Log, View
 from common.formats.dataset import InputFile
 from common.jobs.base import Engine
-from common.store.files import resolve
+from common.store.files import is_standard_output, resolve
 from common.store.folders import DataDir
 from common.store.log_file import LogFile
 from master.engines.table import EngineRequest, EngineRow, check_options, load_function
@@ -54,7 +54,9 @@ def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[S
     engine = check_options(config)
     data_dir = DataDir(config.output.data_dir)
     check_places(config, data_dir, file_names)
-    labels = None if config.labels is None else resolve(config.labels)
+    labels = config.labels
+    if labels is not None and not is_standard_output(labels):
+        labels = resolve(labels)
     with data_dir.locked(file_names), ExitStack() as stack:
         yield Source(data_dir, engine.open_input(config, stack), engine, labels)
 

@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import click
 
-from scripts.certs import make_folders
+from master.cli.authority import make_folders
 from scripts.chaos.soak import soak
 
 

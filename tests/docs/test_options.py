@@ -32,6 +32,7 @@ def named_in(*guides: str) -> set[str]:
         (["master"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "predict"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "wordcount"], ["USAGE", "MACHINES", "CLUSTERS"]),
+        (["master", "certs"], ["USAGE", "MACHINES"]),
         (["mapper"], ["USAGE", "MACHINES"]),
         (["reducer"], ["USAGE", "MACHINES"]),
     ],
@@ -43,5 +44,5 @@ def test_every_option_is_documented(command: list[str], guides: list[str]) -> No
 
 def test_every_documented_option_exists() -> None:
     known = options_of("master") | options_of("master", "predict")
-    known |= options_of("mapper") | options_of("reducer")
+    known |= options_of("master", "certs") | options_of("mapper") | options_of("reducer")
     assert named_in(*GUIDES) - known == set()

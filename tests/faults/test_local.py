@@ -1,6 +1,7 @@
 """On one machine nobody else gets into a run, and nothing that lies around becomes part of it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -241,6 +242,29 @@ def test_a_python_path_that_leads_to_the_working_directory_does_not_help(tmp_pat
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("path", [":", "{others}", ":{others}"])
+@pytest.mark.parametrize("program", ["-m", "-c"])
+def test_packages_of_other_people_with_our_names_do_no_harm(tmp_path: Path, path: str, program: str) -> None:
+    """As `python -m master`, and as the installed command starts; the folder of ours comes last."""
+    here, others = tmp_path / "here", tmp_path / "others"
+    poison(here, {"common", "protos", "mapper", "reducer", "numpy"})
+    poison(others, {"common", "protos", "mapper", "reducer"})
+    text = "import sys; sys.argv[0] = 'kmeans-mapreduce'; from master.__main__ import start; start()"
+    what = ["master"] if program == "-m" else [text]
+    env = os.environ | {"PYTHONPATH": f"{path.format(others=others)}:{ROOT}"}
+    ended = subprocess.run(
+        [sys.executable, program, *what, *options(), "--quiet"],
+        cwd=here,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert imported(here) == imported(others) == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert centroids_of(here) == SAMPLE_CENTROIDS
+
+
 @pytest.mark.parametrize("name", ["a b", "a#c", "a?d", "a%20e", "a\nf", b"a\xffg"])
 def test_any_folder_of_temporary_files_will_do(tmp_path: Path, name: str | bytes) -> None:
     folder = tmp_path / os.fsdecode(name)
@@ -263,9 +287,19 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_odd_settings_of_grpc_do_no_harm(tmp_path: Path) -> None:
-    env = environment() | {"GRPC_POLL_STRATEGY": "none", "http_proxy": "http://127.0.0.1:1"}
-    ended = run_master(tmp_path, *options(), "--quiet", env=env)
+    odd = {"GRPC_POLL_STRATEGY": "none", "GRPC_DNS_RESOLVER": "none", "http_proxy": "http://127.0.0.1:1"}
+    ended = run_master(tmp_path, *options(), "--quiet", env=environment() | odd)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_no_network_is_needed_at_all(tmp_path: Path) -> None:
+    """Not even the loopback interface."""
+    alone = ["unshare", "--net", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here")
+    with BackgroundRun(tmp_path, *options(), prefix=alone) as run:
+        assert run.end() == (0, "")
+    assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
 
 
 def test_an_input_whose_name_is_not_utf8(tmp_path: Path) -> None:

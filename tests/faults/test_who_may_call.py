@@ -16,9 +16,9 @@ from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import CALLERS
 from common.rpc.statuses import UnreachableError, error_of
 from common.worker.lifeline import new_token
+from master.cli.authority import issue, make_authority, make_folders
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
-from scripts.certs import issue, make_authority, make_folders
 from tests.servers import Serving, listening, methods, serving
 
 METHODS = methods()

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from common.kernels.compiling import kernel
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_row, read_only, squared_distance
 from common.model import FloatArray, IntArray, LongArray, PointArray
@@ -122,7 +123,7 @@ def blocks_along_curve(points: PointArray) -> PointArray:
     return ordered
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort_by_cell(points, lowest, scale, spread, places, ordered):  # type: ignore[no-untyped-def]
     """Order points by their cells' places on the curve: a counting sort."""
     n, d = points.shape
@@ -151,7 +152,7 @@ def _boxes(low: FloatArray, high: FloatArray) -> FloatArray:
     return np.stack([middle, half], axis=1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _summarize(points, sizes, constants, low, high, sums):  # type: ignore[no-untyped-def]
     """Find each block's lowest and highest value of each column, and its sums."""
     blocks, d, _ = points.shape
@@ -200,7 +201,7 @@ def _keep_candidates(box, centroids, candidates, n, distances, kept):  # type: i
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _step(blocks, constants, centroids, members):  # type: ignore[no-untyped-def]
     """Find each block's owner, or its rows' labels; keep the sums of every cluster's rows up to date."""
     k = len(centroids)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER, add_row, squared_distance
 from common.model import FloatArray, LongArray
 
@@ -75,7 +76,7 @@ def motion_between(
     )
 
 
-@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+@kernel(fastmath=ANY_ORDER)
 def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
     """Find half of each centroid's distance to the nearest other one."""
     half_gaps[:] = np.inf
@@ -87,12 +88,12 @@ def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
         half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _round_up(x):  # type: ignore[no-untyped-def]
     return np.float32(x) * (np.float32(1.0) + _STEP)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _round_down(x):  # type: ignore[no-untyped-def]
     rounded = np.float32(x)
     return min(rounded - abs(rounded) * _STEP, _LARGEST)
@@ -104,7 +105,7 @@ def _settled(upper, lower, half_gap, tiny):  # type: ignore[no-untyped-def]
     return upper < limit and limit > tiny
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-untyped-def]
     """Move the bounds of a chunk's rows with the centroids; list, and count, the rows then unsettled."""
     labels, upper, lower = members.labels[start:stop], members.upper[start:stop], members.lower[start:stop]
@@ -119,7 +120,7 @@ def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-unt
     return found
 
 
-@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+@kernel(fastmath=ANY_ORDER)
 def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
     """Measure the rows' distances to their centroids; put those still unsettled first, and count them."""
     labels, upper, lower = members.labels, members.upper, members.lower
@@ -135,7 +136,7 @@ def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hopeless_first(rows, members, motion, choice):  # type: ignore[no-untyped-def]
     """Put those rows first, and count them, that not even a bound of the rest could settle.
 
@@ -152,7 +153,7 @@ def hopeless_first(rows, members, motion, choice):  # type: ignore[no-untyped-de
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignore[no-untyped-def]
     """Settle rows by a bound of the fastest centroids and one of the rest; list the others from `left` on.
 
@@ -173,7 +174,7 @@ def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignor
     return left
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_over(rows, found, members, moves):  # type: ignore[no-untyped-def]
     """Keep the rows' new labels and bounds; list, and count, the rows with another label.
 
@@ -196,7 +197,7 @@ def take_over(rows, found, members, moves):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_rows(points, rows, clusters, sign, constants, sums):  # type: ignore[no-untyped-def]
     """Add rows, times a sign, to their clusters' sums, where there is such a cluster."""
     row = np.empty(points.shape[1])

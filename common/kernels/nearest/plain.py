@@ -1,8 +1,8 @@
 """Nearest centroids by the plain formula, compiled: where columns and centroids are few."""
 
 import numpy as np
-from numba import njit
 
+from common.kernels.compiling import kernel
 from common.kernels.limbs import read_only, squared_distance
 from common.model import FloatArray, IntArray
 
@@ -18,7 +18,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     return labels, squared
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyped-def]
     """Go through blocks of rows, centroid by centroid.
 
@@ -50,7 +50,7 @@ def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyp
                 nearest[r] = s if s < least else least
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
     """Find each point's squared distance to the centroid that its label names."""
     for r in range(len(points)):

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER, read_only, squared_distance
 from common.kernels.nearest.plain import squared_to
 from common.model import FloatArray, IntArray, LongArray, PointArray
@@ -167,7 +168,7 @@ class Products:
         return products
 
 
-@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+@kernel(fastmath=ANY_ORDER)
 def _gather(points, rows, offset, scale, out, squares):  # type: ignore[no-untyped-def]
     """Copy rows, less the offset and scaled, and find their squares."""
     for r in range(len(rows)):
@@ -179,7 +180,7 @@ def _gather(points, rows, offset, scale, out, squares):  # type: ignore[no-untyp
         squares[r] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _least_two(products, squares, least, second, labels):  # type: ignore[no-untyped-def]
     """Find each row's least two scores, and the label of the least.
 
@@ -201,7 +202,7 @@ def _margin(square, rounding):  # type: ignore[no-untyped-def]
     return rounding.relative * (np.sqrt(square) + rounding.reach) ** 2 + rounding.absolute
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bound_others(products, squares, rounding, others, own, scores, bounds):  # type: ignore[no-untyped-def]
     """Turn each row's least score among some centroids, its own left out, into a lower bound."""
     n, least = len(bounds), scores.least
@@ -217,7 +218,7 @@ def _bound_others(products, squares, rounding, others, own, scores, bounds):  # 
         bounds[r] = bound if bound > 0.0 else 0.0  # and not NaN
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _settle(points, rows, centroids, products, scores, found):  # type: ignore[no-untyped-def]
     """Decide doubtful rows by the plain formula, and count them; turn scores into bounds."""
     labels, nearest, second = found.labels, found.nearest, found.second

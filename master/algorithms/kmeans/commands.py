@@ -37,6 +37,7 @@ _EPILOG = """\b
 Other commands:
   python -m master predict --help      label a file by centroids that you have
   python -m master wordcount --help    count the words of a text, the example of the MapReduce paper
+  python -m master certs --help        make certificates for several machines
 """
 
 
@@ -47,7 +48,10 @@ class LabelOptions:
     title: ClassVar[str] = "Output"
 
     labels: Path | None = option(
-        None, "Write the cluster of each row to this file, one a line, in input order.", metavar="FILE"
+        None,
+        "Write the cluster of each row to this file, one a line, in input order; -: to standard output, and "
+        "messages to standard error.",
+        metavar="FILE",
     )
 
 
@@ -58,7 +62,10 @@ class PredictionOptions:
     title: ClassVar[str] = "Labelling"
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
-    labels: Path = required("File for the cluster of each row, one a line.", metavar="FILE")
+    labels: Path = required(
+        "File for the cluster of each row, one a line; -: standard output, and messages on standard error.",
+        metavar="FILE",
+    )
 
 
 def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions) -> Prepared:

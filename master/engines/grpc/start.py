@@ -18,7 +18,7 @@ def start_engine(request: EngineRequest) -> Engine:
         listen = new_master_socket(request.stack)
     else:
         listen = hosts.listen
-    processes = _start_workers(request, _worker_arguments(listen, hosts))
+    processes = _start_workers(request, listen) if hosts.workers == "local" else []
     from master.engines.grpc.engine import GrpcEngine  # the workers start meanwhile
 
     engine = GrpcEngine(request, processes, certificates, listen)
@@ -27,16 +27,16 @@ def start_engine(request: EngineRequest) -> Engine:
     return engine
 
 
-def _start_workers(request: EngineRequest, arguments: list[str]) -> list[WorkerProcess]:
+def _start_workers(request: EngineRequest, listen: str) -> list[WorkerProcess]:
     """Start those of this machine; the request's stack ends them in any case."""
     workers, processes = request.config.workers, list[WorkerProcess]()
-    if request.config.hosts.workers == "local":
-        for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
-            for index in range(1, count + 1):
-                folder = request.data_dir.node(role, index)
-                process = WorkerProcess(WorkerId(role, index, 1), folder, arguments)
-                request.stack.callback(process.end, END_TIMEOUT_S)
-                processes.append(process)
+    arguments = _worker_arguments(listen, request.config.hosts)
+    for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
+        for index in range(1, count + 1):
+            folder = request.data_dir.node(role, index)
+            process = WorkerProcess(WorkerId(role, index, 1), folder, arguments)
+            request.stack.callback(process.end, END_TIMEOUT_S)
+            processes.append(process)
     return processes
 
 

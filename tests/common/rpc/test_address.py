@@ -19,7 +19,9 @@ def test_addresses(text: str, parts: tuple[str, int]) -> None:
     assert split_address(text, "--join") == parts
 
 
-@pytest.mark.parametrize("text", ["", ":1", "host:", "host:x", "host:65536", "::1:80", "[::1"])
+@pytest.mark.parametrize(
+    "text", ["", ":1", "host:", "host:x", "host:65536", "::1:80", "[::1", "a..b:80", "a\udcff:80"]
+)
 def test_what_is_none(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--join .*: write HOST:PORT, as in "):
         split_address(text, "--join")

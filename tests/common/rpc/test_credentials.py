@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import UsageError
 from common.rpc.credentials import Certificates, PeerRole
-from scripts.certs import issue, make_authority, make_folders
+from master.cli.authority import issue, make_authority, make_folders
 
 
 def days(count: float) -> datetime:

@@ -13,7 +13,7 @@ from common.errors import UsageError
 from common.rpc.address import SOCKET
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.server import Server
-from scripts.certs import make_folders
+from master.cli.authority import make_folders
 from tests.programs import ROOT, environment
 from tests.servers import listening
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from common.model import Role
 from common.worker.command import worker_command
 from mapper.servicer import add_mapper
-from scripts.certs import make_folders
+from master.cli.authority import make_folders
 
 JOIN = ["--join", "127.0.0.1:1", "--certs", "{certs}"]
 COMMAND = worker_command(Role.MAPPER, add_mapper, None)

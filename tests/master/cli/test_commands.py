@@ -1,6 +1,10 @@
 """The commands: their options, in sections."""
 
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
@@ -9,6 +13,7 @@ from click.testing import CliRunner
 from master.algorithms import own_commands
 from master.cli.commands import command_line, execute
 from master.options.declare import declared_options
+from tests.programs import ROOT, centroids_of, environment, run_master
 
 COMMANDS = own_commands()
 LINE = command_line(COMMANDS, execute)
@@ -40,6 +45,19 @@ def test_options_are_in_sections(command: str, sections: list[str]) -> None:
 
 def test_without_a_command_it_is_a_run() -> None:
     assert help_of() == help_of("run") == help_of(option="--help")
+
+
+@pytest.mark.parametrize("folder", [ROOT, None], ids=["clone", "elsewhere"])
+def test_who_types_nothing_is_told_a_first_run_that_works(tmp_path: Path, folder: Path | None) -> None:
+    ended = run_master(folder or tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    typed = re.search(r"A first run:\n\n(.*?)\n\n", ended.stderr, re.DOTALL)
+    assert typed
+    assert ("printf" in typed[1]) == (folder is None)
+    shutil.copytree(ROOT / "data" / "input", tmp_path / "data" / "input")
+    script = typed[1].replace("python", sys.executable, 1)
+    subprocess.run(script, shell=True, cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    assert len(centroids_of(tmp_path).splitlines()) == 2
 
 
 def test_a_field_has_one_name_in_all_groups() -> None:

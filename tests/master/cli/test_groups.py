@@ -70,13 +70,13 @@ def test_types_are_kept() -> None:
 
 
 def test_an_instance_gives_the_defaults() -> None:
-    assert parse(shapes=Shapes(7, 0.5))["shapes"] == Shapes(7, 0.5)
+    assert parse("draw", shapes=Shapes(7, 0.5))["shapes"] == Shapes(7, 0.5)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing option '--sides'."),
+        (["draw"], "Missing option '--sides'."),
         (["paint", "--sides", "3"], "No such command 'paint'."),
         (["--sides", "many"], "Invalid value for '--sides': 'many' is not a valid integer."),
         (["--sides", "3", "--kind", "x"], "Invalid value for '--kind': 'x' is not one of 'open', 'closed'."),
@@ -134,6 +134,6 @@ def test_an_error_is_one_line(error: Exception, code: int, text: str) -> None:
         raise error
 
     line = command_line([command()], work)
-    ended = CliRunner().invoke(line, [])
+    ended = CliRunner().invoke(line, ["draw"])
     assert (ended.exit_code, ended.stderr) == (code, text)
     assert "Traceback" in CliRunner().invoke(line, ["--debug"]).stderr

@@ -14,11 +14,11 @@ from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.statuses import error_of
 from common.worker.lifeline import new_token
+from master.cli.authority import make_folders
 from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
-from scripts.certs import make_folders
 from tests.servers import listening, serve_master
 
 ADDRESS = "unix:/nowhere"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,25 @@ def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> N
     assert ended.stderr.splitlines()[-1] == expected
     assert "During handling" not in ended.stderr
     assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("hiding", ["common.py", "common/__init__.py", "protos/__init__.py"])
+def test_a_file_with_a_name_of_ours_beside_a_script_is_named(tmp_path: Path, hiding: str) -> None:
+    (tmp_path / hiding).parent.mkdir(exist_ok=True)
+    (tmp_path / hiding).write_text("")
+    script = tmp_path / "script.py"
+    script.write_text("from master import KMeans")
+    ended = subprocess.run(
+        [sys.executable, script], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    name = hiding.split(".")[0].split("/")[0]
+    expected = f"{tmp_path / hiding} hides the package {name!r} of kmeans-mapreduce: rename or move it"
+    assert ended.stderr.splitlines()[-1] == f"ImportError: {expected}"
+    script.rename(tmp_path / "alone.py")
+    (tmp_path / hiding).unlink()
+    assert (
+        subprocess.run([sys.executable, tmp_path / "alone.py"], env=environment(), timeout=60).returncode == 0
+    )
 
 
 def test_the_command_line_does_not_load_it() -> None:

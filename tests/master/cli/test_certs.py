@@ -1,19 +1,19 @@
-"""The certificates that `make certs` makes."""
+"""The certificates that `python -m master certs` makes."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from common.rpc.credentials import PeerRole
-from scripts.certs import main, make_folders
+from master.cli.authority import make_folders
+from tests.programs import run_master
 
 
 def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
+    made = run_master(tmp_path, "certs", "--days", 7, "--forget-ca-key")
+    assert (made.returncode, made.stderr, made.stdout.count("\n")) == (0, "", 3)
     out = tmp_path / "certs"
-    result = CliRunner().invoke(main, ["--out", str(out), "--days", "7", "--forget-ca-key"])
-    assert (result.exit_code, len(result.output.splitlines())) == (0, 3)
     assert sorted(path.name for path in (out / "mapper").iterdir()) == [
         "ca.pem",
         "mapper.key",
@@ -21,22 +21,21 @@ def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
     ]
     assert sorted(path.name for path in out.iterdir()) == ["mapper", "master", "reducer"]
     before = (out / "master" / "master.key").read_text()
-    again = CliRunner().invoke(main, ["--out", str(out)])
-    assert again.exit_code == 2
-    assert "is there already" in again.output
+    again = run_master(tmp_path, "certs")
+    assert again.returncode == 2
+    assert again.stderr == "Error: certs is there already; remove it first, or choose another --out\n"
     assert (out / "master" / "master.key").read_text() == before
 
 
 def test_the_authority_key_is_kept_beside_the_folders(tmp_path: Path) -> None:
-    assert CliRunner().invoke(main, ["--out", str(tmp_path / "certs")]).exit_code == 0
-    assert [path.name for path in (tmp_path / "certs").rglob("ca.key")] == ["ca.key"]
-    assert (tmp_path / "certs" / "ca.key").stat().st_mode & 0o777 == 0o600
+    assert run_master(tmp_path, "certs", "--out", "new").returncode == 0
+    assert [path.name for path in (tmp_path / "new").rglob("ca.key")] == ["ca.key"]
+    assert (tmp_path / "new" / "ca.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["--out", str(tmp_path / "none" / "certs")])
-    assert result.exit_code == 2
-    assert "No such file or directory" in result.output
+    ended = run_master(tmp_path, "certs", "--out", "none/certs")
+    assert (ended.returncode, ended.stderr) == (2, "Error: none/certs: No such file or directory\n")
 
 
 def test_private_files_are_private_whatever_the_umask(tmp_path: Path) -> None:

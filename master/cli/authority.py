@@ -1,7 +1,6 @@
-"""Make the certificates with which a master and workers on other machines trust each other.
+"""The authority of a cluster: it issues the certificates by which the hosts of a run know each other.
 
-`python -m scripts.certs --out certs` (or `make certs`) makes one folder for each role, with all that a host
-of that role needs and nothing else:
+There is one folder for each role, with all that a host of that role needs and nothing else:
 
     certs/master/     ca.pem  master.pem   master.key
     certs/mapper/     ca.pem  mapper.pem   mapper.key
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -120,25 +118,3 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     # Created with its mode, so that it is private from the first moment, whatever the umask.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
-
-
-@click.command(help="Make certificates for a master and workers on several machines.")
-@click.option("--out", default="certs", type=click.Path(path_type=Path), help="A new folder.  [certs]")
-@click.option("--days", default=365, type=click.IntRange(1, 3650), help="How long they are valid.  [365]")
-@click.option("--forget-ca-key", is_flag=True, help="Do not keep the key that signs more certificates.")
-def main(out: Path, days: int, forget_ca_key: bool) -> None:
-    """Make the folders, and say where they belong."""
-    try:
-        make_folders(out, datetime.now(UTC) + timedelta(days=days), keep_authority_key=not forget_ca_key)
-    except FileExistsError:
-        raise click.UsageError(f"{out} is there already; remove it first, or choose another --out") from None
-    except OSError as error:
-        raise click.UsageError(f"{error.filename or out}: {error.strerror}") from None
-    for role in PeerRole:
-        print(f"copy {out / role} to each {role}'s host, and start it there with --certs {role}")
-    if not forget_ca_key:
-        print(f"keep {out / 'ca.key'} off those hosts: whoever has it can take any role")
-
-
-if __name__ == "__main__":
-    main()

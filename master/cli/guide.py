@@ -1,0 +1,42 @@
+"""What a person sees who types no arguments: what to type next."""
+
+from pathlib import Path
+
+_SAMPLE = Path("data/input/points.txt")
+_MAKE_SAMPLE = r"""printf '0,8\n1,7\n9,1\n8,2\n' > points.txt
+  """
+_GUIDE = """\
+K-Means and word count by MapReduce: a master, mappers and reducers, each a process of its own.
+
+A first run:
+
+  {make}{command} --mappers 2 --reducers 2 --k 2 --iters 20 --input {sample}
+
+It puts the rows of the file into 2 clusters, prints each step, and leaves in this folder:
+
+  data/centroids.txt             the centroids, one a line
+  data/mappers, data/reducers    the files of each worker
+  dump.txt                       all events
+
+Then give a file of your own (--input), and ask for the cluster of each row (--labels labels.txt).
+
+Read on:
+
+{read_on}
+"""
+_READ_ON = {
+    "{command} --help": "all options",
+    "{command} predict --help": "label a file by centroids that you have",
+    "{command} wordcount --help": "count the words of a text",
+    "{command} certs --help": "make certificates for several machines",
+    "README.md, docs/USAGE.md": "in the folder of the project",
+}
+
+
+def first_run(command: str) -> str:
+    """Show a first run of `command`, on the sample if it is here, and where to read on."""
+    make, sample = ("", _SAMPLE) if _SAMPLE.is_file() else (_MAKE_SAMPLE, "points.txt")
+    read_on = {page.format(command=command): what for page, what in _READ_ON.items()}
+    width = max(map(len, read_on))
+    lines = [f"  {page:<{width}}   {what}" for page, what in read_on.items()]
+    return _GUIDE.format(make=make, command=command, sample=sample, read_on="\n".join(lines))
