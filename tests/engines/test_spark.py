@@ -126,8 +126,18 @@ def test_rows_that_got_lost_are_read_again(context: Any, expected: Expected, tmp
 @pytest.mark.parametrize(
     ("name", "content", "columns", "message"),
     [
-        ("a.csv", b"1,2\n" * 100 + b"3,x\n", None, "{}, line 101, column 2: 'x' is not a number"),
-        ("a.csv", b"1,2\n3,nan\n", None, "{}, line 2, column 2: 'nan' is not a number"),
+        (
+            "a.csv",
+            b"1,2\n" * 100 + b"3,x\n",
+            None,
+            "{}, line 101, column 2: 'x' is not a number (to leave the column out: --columns 1)",
+        ),
+        (
+            "a.csv",
+            b"1,2\n3,nan\n",
+            None,
+            "{}, line 2, column 2: 'nan' is not a number (to leave such rows out: --missing drop)",
+        ),
         ("a.csv", b"x,y\n1,2\n", "z", "--columns: {} has no column 'z'; its columns are x, y"),
         ("a.csv", b"\n\n", None, "{}: the file is empty; expected one row of numbers on each line"),
         (
