@@ -30,8 +30,8 @@ class InputOptions:
     reads_lines: ClassVar[bool] = False
 
     input: str = required(
-        "Rows of numbers: text (comma, tab, semicolon or white space; header or not), NumPy, Parquet or Arrow; "
-        "with --engine spark also hdfs://..., s3a://... and the like."
+        "Rows of numbers: text (comma, tab, semicolon or white space; header or not), NumPy, Parquet or "
+        "Arrow; with --engine spark also hdfs://..., s3a://... and the like."
     )
     columns: str | None = option(
         None,
