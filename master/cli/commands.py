@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -28,7 +28,8 @@ from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
 from master.cli.certs import certs
 from master.cli.guide import first_run
-from master.engines.table import ENGINES
+from master.cli.preview import preview
+from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
 from master.options.groups import MessageOptions, RunConfig
 from master.run.runner import run
@@ -159,6 +160,14 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         given_centroids=prepared.given,
         seed=prepared.seed,
     )
+    if messages.dry_run:
+        with ExitStack() as stack:
+            file = check_options(config).open_input(config, stack)
+            screen = open_screen(quiet=False)
+            for line in preview(file, config):
+                screen.say([line])
+            prepared.algorithm.check(file.input)
+        return
     # Labels on standard output stand alone there.
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
         screen = open_screen(quiet=messages.quiet)

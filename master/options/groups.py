@@ -88,6 +88,7 @@ class MessageOptions:
     title: ClassVar[str] = "Output"
 
     quiet: bool = option(False, "Print only errors.")
+    dry_run: bool = option(False, "Print how the input is understood, and run nothing.")
     debug: bool = option(False, "Print the traceback of an error.")
 
 

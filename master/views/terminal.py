@@ -194,7 +194,7 @@ def in_words(event: Event) -> str | None:
 def _listed(names: Sequence[str]) -> str:
     if len(names) > _SHOWN_NAMES:
         names = [*names[: _SHOWN_NAMES - 1], "...", names[-1]]
-    return ", ".join(names)
+    return ", ".join(f'"{name}"' if "," in name else name for name in names)
 
 
 def _understood(event: run.InputUnderstood) -> str:

@@ -1,0 +1,60 @@
+"""How the input is understood, for a person who wants to see it before anything runs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.errors import counted
+from common.formats.dataset import InputFile, read_blocks
+from common.model import FloatArray, FloatType, InputFormat
+from master.options.groups import RunConfig
+from master.run.settings import understood
+from master.views.terminal import in_words
+
+_ROWS = 1000
+_ITEM_BYTES = {FloatType.FLOAT32: 4, FloatType.FLOAT64: 8}
+_SHOWN_COLUMNS = 50
+
+
+def preview(file: InputFile, config: RunConfig) -> Iterator[str]:
+    """Yield what the input was taken for, the range of each column in the first rows, and the splits."""
+    source = file.input
+    yield f"{source.path}: {source.rows:,} rows, {counted(len(source.columns), 'column')}"
+    yield in_words(understood(file)) or ""
+    if source.format is not InputFormat.LINES and not config.input.is_address:
+        yield from _columns(file)
+    splits = config.workers.splits or config.workers.mappers
+    fewest, more = divmod(source.rows, splits)
+    sizes = f"{fewest:,} or {fewest + 1:,}" if more else f"{fewest:,}"
+    yield f"{counted(splits, 'split')} of {sizes} rows"
+    if source.format is not InputFormat.LINES:
+        size_mb = source.rows * len(source.columns) * _ITEM_BYTES[source.dtype] / 1e6
+        yield f"{size_mb:,.1f} MB as {source.dtype}, in all mappers together"
+    yield "nothing was run (--dry-run)"
+
+
+def _columns(file: InputFile) -> Iterator[str]:
+    source = file.input
+    (head,) = file.split([0, min(_ROWS, source.rows)])
+    rows: FloatArray = np.concatenate(list(read_blocks(source, head)))
+    names = source.names or [""] * len(source.columns)
+    shown = list(zip(source.columns, names, rows.T, strict=True))
+    lines = [
+        (
+            str(column + 1),
+            name,
+            "integers" if (values == np.floor(values)).all() else "numbers",
+            *_range(values),
+        )
+        for column, name, values in shown[:_SHOWN_COLUMNS]
+    ]
+    table = [("column", "name", f"first {counted(head.rows, 'row')}", "least", "greatest"), *lines]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    for cells in table:
+        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+    if len(shown) > _SHOWN_COLUMNS:
+        yield f"  ... and {len(shown) - _SHOWN_COLUMNS} more"
+
+
+def _range(values: FloatArray) -> tuple[str, str]:
+    return f"{values.min():.6g}", f"{values.max():.6g}"
