@@ -4,6 +4,7 @@ MapReduceError                exit code 1
 ├── UserError                 exit code 2: the user can correct the command or the input
 │   ├── UsageError            an option's value is invalid
 │   ├── InputError            the input file has invalid content
+│   │   └── EmptyInputError   it has no row
 │   └── DataDirInUseError     another run holds the data directory
 ├── RunFailedError            exit code 1: the cluster could not finish; the message says why
 ├── InterruptedRunError       exit code 130 or 143: Ctrl-C or SIGTERM
@@ -69,6 +70,10 @@ class InputError(UserError):
         numbers = {"line": line, "row": row, "column": column}
         place = [path, *(f"{unit} {number}" for unit, number in numbers.items() if number)]
         return cls(f"{', '.join(place)}{f' ({shortened(name)!r})' if name else ''}: {what}")
+
+
+class EmptyInputError(InputError):
+    """The input holds no row."""
 
 
 class DataDirInUseError(UserError):

@@ -99,11 +99,13 @@ class Input:
     """Of its content, in hex, so that a copy on another host will do; "" if it must be this very file."""
     names: tuple[str, ...] = ()
     """Of the columns used, if they have names."""
+    first_row: int = 0
+    """The number of rows in the files before, if it is one of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A piece of the input: rows `row_start` up to but not including `row_stop`.
+    """A piece of the input, in one file: rows `row_start` up to but not including `row_stop` of all rows.
 
     For text and lines, `byte_start` and `byte_stop` bound the same rows in the file, and `line_start` is the
     line number (from 1) of the first byte, blank lines counted.

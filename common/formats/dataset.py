@@ -1,16 +1,19 @@
 """The input as a whole: the master opens it and plans its splits; a worker finds it and reads a split."""
 
+import glob
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
-from common.errors import InputError
+from common.errors import EmptyInputError, InputError
 from common.formats.content import check_text, format_of_file
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
@@ -24,8 +27,8 @@ class InputFile:
 
     input: Input
     """What the workers need to know about it."""
-    has_header: bool = False
-    """Whether the first row of a text file holds the columns' names."""
+    header: tuple[str, ...] = ()
+    """The names of all columns, if the first row of a text file holds them."""
     index: LineIndex | None = None
     """Where the rows stand, if they are lines."""
 
@@ -34,6 +37,51 @@ class InputFile:
         if self.index is not None:
             return self.index.split(bounds)
         return [Split(i, *rows) for i, rows in enumerate(pairwise(bounds))]
+
+    def source_of(self, _split: Split) -> Input:
+        """Return the file in which a split lies."""
+        return self.input
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFiles(InputFile):
+    """Several files, whose rows follow each other; `input` describes them as if they were one."""
+
+    files: Sequence[InputFile]
+
+    @classmethod
+    def of(cls, path: Path, files: Sequence[InputFile]) -> Self:
+        """Put files together; each has its own number of rows before it."""
+        sources = [file.input for file in files]
+        whole = replace(
+            sources[0],
+            path=str(path.resolve()),
+            rows=sum(source.rows for source in sources),
+            size_bytes=sum(source.size_bytes for source in sources),
+            mtime_ns=max(source.mtime_ns for source in sources),
+        )
+        starts = accumulate((source.rows for source in sources), initial=0)
+        placed = [
+            replace(file, input=replace(file.input, first_row=start))
+            for file, start in zip(files, starts, strict=False)
+        ]
+        return cls(input=whole, header=files[0].header, files=placed)
+
+    def split(self, bounds: list[int]) -> list[Split]:
+        """Make splits between successive row numbers of `bounds`, and where files begin."""
+        found: list[Split] = []
+        for file in self.files:
+            start, stop = file.input.first_row, file.input.first_row + file.input.rows
+            inner = sorted({min(max(bound, start), stop) - start for bound in bounds})
+            for split in file.split(inner) if len(inner) > 1 else ():
+                rows = start + split.row_start, start + split.row_stop
+                found.append(replace(split, index=len(found), row_start=rows[0], row_stop=rows[1]))
+        return found
+
+    def source_of(self, split: Split) -> Input:
+        """Return the file in which a split lies."""
+        starts = [file.input.first_row for file in self.files]
+        return self.files[bisect_right(starts, split.row_start) - 1].input
 
 
 def input_of(
@@ -76,11 +124,53 @@ def open_input(
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
-    The first bytes tell the format. `columns` are as in `choose_columns`; `dtype` is what the numbers are
-    rounded to when they are read; `options` are for text. Raise InputError if it can't be read or holds no
+    A folder or a pattern (`*`, `?`, `[...]`) stands for its files. The first bytes tell the format. `columns`
+    are as in `choose_columns`; `dtype` is what the numbers are rounded to when they are read; `options` are
+    for text. Raise InputError if it can't be read or holds no
     rows, UsageError if it has no such columns.
     """
-    return _open(Path(path), format_of_file, columns, dtype, options)
+    path = Path(path)
+    paths = files_of(path)
+    if paths is None:
+        return _open(path, format_of_file, columns, dtype, options)
+    files: list[InputFile] = []
+    for each in paths:
+        with suppress(EmptyInputError):
+            files.append(_open(each, format_of_file, columns, dtype, options))
+            _check_alike(files[0], files[-1])
+            dialect = files[0].input.dialect
+            options = replace(options, delimiter=dialect.delimiter or "space", repeated=files[0].header)
+    if not files:
+        raise EmptyInputError.at(str(path), "none of its files has a row")
+    return InputFiles.of(path, files)
+
+
+def files_of(path: Path) -> list[Path] | None:
+    """Return the files in a folder, or those that a pattern names, in the order of their names.
+
+    None: it is one file. Names that begin with a dot or an underscore are passed over, as Spark does. Raise
+    InputError if there is no file.
+    """
+    if path.is_dir():
+        found = [each for each in path.iterdir() if each.name[0] not in "._"]
+        if folder := next((each for each in sorted(found) if each.is_dir()), None):
+            raise InputError.at(str(folder), f"a folder; give the files themselves: --input '{path}/*/*'")
+    elif path.exists() or not glob.has_magic(str(path)):
+        return None
+    else:
+        found = [Path(name) for name in glob.glob(str(path)) if Path(name).name[0] != "_"]  # noqa: PTH207
+    if not found:
+        raise InputError.at(str(path), "there is no file")
+    return sorted(found)
+
+
+def _check_alike(first: InputFile, other: InputFile) -> None:
+    """Raise InputError if a file has not the columns of the first one."""
+    ours, theirs = first.input, other.input
+    alike = ("format", "dialect", "fields", "columns")
+    same_names = not other.header or other.header == first.header
+    if any(getattr(ours, name) != getattr(theirs, name) for name in alike) or not same_names:
+        raise InputError.at(theirs.path, f"its format or its columns are not those of {ours.path}")
 
 
 def open_lines(path: str | Path) -> InputFile:
@@ -139,6 +229,12 @@ def plan_splits(file: InputFile, n: int) -> list[Split]:
     return file.split([rows * i // n for i in range(n + 1)])
 
 
+def within_file(source: Input, split: Split) -> Split:
+    """Return a split with the numbers that its rows have in their file."""
+    first = source.first_row
+    return replace(split, row_start=split.row_start - first, row_stop=split.row_stop - first)
+
+
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 
@@ -146,7 +242,7 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
     """
     rows = 0
     with refusing_changes(source):
-        for block in format_of(source.format).read_blocks(source, split):
+        for block in format_of(source.format).read_blocks(source, within_file(source, split)):
             rows += len(block)
             if rows > split.rows:
                 break
@@ -158,5 +254,5 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
 def read_all(path: str | Path, columns: str | None = None) -> FloatArray:
     """Read a whole small file, shape (rows, columns); centroids, say."""
     file = open_input(path, columns)
-    (whole,) = plan_splits(file, 1)
-    return np.concatenate(list(read_blocks(file.input, whole)))
+    splits = plan_splits(file, 1)
+    return np.concatenate([block for split in splits for block in read_blocks(file.source_of(split), split)])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from common.errors import InputError, UsageError, counted, shortened
+from common.errors import EmptyInputError, InputError, UsageError, counted, shortened
 from common.formats.columns import choose_columns, position_list
 from common.formats.fields import split_fields
 from common.formats.header import is_header
@@ -32,6 +32,8 @@ class TextOptions:
     comment: str | None = None
     skip_rows: int = 0
     missing: Literal["error", "drop"] = "error"
+    repeated: tuple[str, ...] | None = None
+    """The names in the first of several files: a first row of them is a header, and no other."""
 
     @property
     def dialect(self) -> Dialect:
@@ -86,13 +88,13 @@ def layout_of(
     if head and said is None and (separator := _SEPARATOR_LINE.fullmatch(head[0][1])):
         said, skipped = separator[1].decode("latin-1"), 1
     if not (rows := head[skipped:]):
-        raise InputError.at(path, "the file is empty; expected one row of numbers on each line")
+        raise EmptyInputError.at(path, "the file is empty; expected one row of numbers on each line")
     guessed = _guess_delimiter([row for _, row in rows], options.dialect) if said is None else said
     dialect = replace(options.dialect, delimiter=DELIMITERS.get(guessed, guessed))
     cut = [_cut(path, *row, dialect) for row in rows]
     names = _names(path, rows, cut, options, dialect.delimiter)
     if len(cut) == bool(names):
-        raise InputError.at(path, "the file has a header but no row of numbers", line=rows[0][0])
+        raise EmptyInputError.at(path, "the file has a header but no row of numbers", line=rows[0][0])
     body = rows[bool(names) :]
     names, trailing = _without_surplus(names, cut[bool(names) :])
     fields = len(cut[-len(body)]) - trailing
@@ -161,7 +163,10 @@ def _names(
     """Return the names in the first row, if it is a header."""
     line, first = rows[0]
     is_names: bool | None = options.header == "yes"
-    if options.header == "auto":
+    if options.repeated is not None:
+        texts = [name.decode("utf-8", "replace").strip("\"'") for name in cut[0]]
+        is_names = list(filter(None, texts)) == list(filter(None, options.repeated))
+    elif options.header == "auto":
         is_names = is_header(cut[0], cut[1] if len(cut) > 1 else [], delimiter)
     if is_names is None:
         shown = shortened(first.decode("utf-8", "replace").strip())

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import InputError
+from common.errors import EmptyInputError, InputError
 from common.formats.columns import block_rows, choose_columns, usable
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import TextOptions
@@ -31,7 +31,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType, _options: TextO
     with _opened(str(path)) as array:
         pass
     if not array.rows or not array.fields:
-        raise InputError.at(str(path), "the array is empty; it needs at least one row and one column")
+        raise EmptyInputError.at(str(path), "the array is empty; it needs at least one row and one column")
     chosen = choose_columns(str(path), columns, list(array.names), array.fields)
     names = array.names_of(chosen)
     for column, name in zip(chosen, names, strict=False):

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from common.formats.dataset import format_of, read_blocks
+from common.formats.dataset import format_of, read_blocks, within_file
 from common.formats.unchanged import refusing_changes
 from common.model import FloatType, Input, InputFormat, PointArray, Rows, Split
 from common.store.files import write_whole
@@ -73,7 +73,7 @@ def _stored_rows(source: Input, split: Split, *, mapped: bool) -> Rows | None:
     if view is None:
         return None
     with refusing_changes(source):
-        return view(source, split, mapped=mapped)
+        return view(source, within_file(source, split), mapped=mapped)
 
 
 def _parsed_rows(source: Input, split: Split, cache: Path | None) -> PointArray:

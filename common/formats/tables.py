@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow
 
-from common.errors import InputError, UsageError
+from common.errors import EmptyInputError, InputError, UsageError
 from common.formats.arrays import Numbers, UnusableError, holds_numbers, holds_vectors, length_of, numbers_of
 from common.formats.columns import block_rows, choose_columns, usable
 from common.formats.dataset import InputFile, input_of
@@ -63,7 +63,7 @@ def open_table(path: str, table: Table, kind: InputFormat, wanted: str | None, d
     """Describe a table; see `Format.open_file`. The index that pandas has stored is used only if named."""
     rows = sum(table.sizes)
     if not rows or not table.schema.names:
-        raise InputError.at(path, "the table is empty; it needs at least one row and one column")
+        raise EmptyInputError.at(path, "the table is empty; it needs at least one row and one column")
     fields = _fields_of(path, table)
     names = [name for field in fields for name in field.names]
     index = pandas_index((table.schema.metadata or {}).get(b"pandas", b"{}"))

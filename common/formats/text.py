@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from common.errors import InputError
+from common.errors import EmptyInputError
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import HEAD_ROWS, TextOptions, layout_of
 from common.formats.line_index import LineIndex, first_place, head_of, split_pieces
@@ -38,8 +38,10 @@ def open_file(path: Path, columns: str | None, dtype: FloatType, options: TextOp
         kept=partial(are_complete, found) if layout.dialect.drops_missing else None,
     )
     if not index.rows:
-        raise InputError.at(str(path), "each row lacks a number, and --missing drop leaves such rows out")
-    return InputFile(input=replace(found, rows=index.rows), has_header=bool(layout.names), index=index)
+        raise EmptyInputError.at(
+            str(path), "each row lacks a number, and --missing drop leaves such rows out"
+        )
+    return InputFile(input=replace(found, rows=index.rows), header=layout.names, index=index)
 
 
 def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:

@@ -90,7 +90,12 @@ _WORDS: Mapping[Any, Table[int, StrEnum]] = {
 
 _BOUNDS: Mapping[Any, Mapping[str, tuple[float, float]]] = {
     CommittedFile: {"size_bytes": (0, MOST_BYTES), "records": (0, MOST_ROWS)},
-    Input: {"fields": (1, 1 << 20), "rows": (1, MOST_ROWS), "size_bytes": (1, MOST_BYTES)},
+    Input: {
+        "fields": (1, 1 << 20),
+        "rows": (1, MOST_ROWS),
+        "size_bytes": (1, MOST_BYTES),
+        "first_row": (0, MOST_ROWS),
+    },
     MapOutput: {"task": (0, MOST_TASKS - 1), "attempt": (1, MOST_TASKS)},
     Split: {"index": (0, MOST_TASKS - 1), "row_stop": (0, MOST_ROWS), "line_start": (0, MOST_BYTES)},
     TaskOptions: {"delay_s": (0, 3600.0), "fail_rate": (0, 1), "threads": (0, 1 << 10)},

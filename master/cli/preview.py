@@ -35,8 +35,8 @@ def preview(file: InputFile, config: RunConfig) -> Iterator[str]:
 
 def _columns(file: InputFile) -> Iterator[str]:
     source = file.input
-    (head,) = file.split([0, min(_ROWS, source.rows)])
-    rows: FloatArray = np.concatenate(list(read_blocks(source, head)))
+    head, *_ = file.split([0, min(_ROWS, source.rows)])
+    rows: FloatArray = np.concatenate(list(read_blocks(file.source_of(head), head)))
     names = source.names or [""] * len(source.columns)
     shown = list(zip(source.columns, names, rows.T, strict=True))
     lines = [

@@ -6,7 +6,7 @@ Protobuf stops here: the dispatcher and the engine see our own types.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,8 @@ class StageOrder:
     stage: Stage
     job: Job
     state: State
-    source: Input
+    sources: Sequence[Input]
+    """The file of each split of the input, by the split's index."""
     splits: Sequence[Split]
     partitions: int
 
@@ -54,7 +55,11 @@ class StageOrder:
     def of_maps(self) -> pb.MapRequest:
         """What the requests of all map tasks have in common."""
         job = pack_job(self.job, self.state)
-        return pb.MapRequest(job=job, input=pack(self.source), partitions=self.partitions)
+        return pb.MapRequest(job=job, partitions=self.partitions)
+
+
+_packed = lru_cache(maxsize=1024)(pack)
+"""The files of the input, for each task the same."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,10 @@ class WorkerCalls:
         mapper = self._membership.link(command.worker).mapper
         split = next(split for split in order.splits if split.index == command.task.index)
         request = pb.MapRequest(
-            attempt=pack(_attempt(command, order.stage)), split=pack(split), options=self._options
+            attempt=pack(_attempt(command, order.stage)),
+            input=_packed(order.sources[split.index]),
+            split=pack(split),
+            options=self._options,
         )
         request.MergeFrom(order.of_maps)
         with self._logged("Map", command, order.stage, rows=str(split)) as answer:
@@ -171,7 +179,7 @@ def _check_result(records: Records, order: StageOrder, partition: int) -> None:
     keys = set(records.keys.tolist())
     if any(partition_of(key, order.partitions) != partition for key in keys):
         raise ValueError("a key is of another partition")
-    shape = order.job.result_shape(order.state, len(order.source.columns))
+    shape = order.job.result_shape(order.state, len(order.sources[0].columns))
     if shape is not None and (not keys <= set(range(shape[0])) or records.values.shape[1] != shape[1]):
         raise ValueError("it is not the result of that job")
 

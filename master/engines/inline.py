@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
@@ -56,5 +57,5 @@ class InlineEngine:
 
 def load_rows(file: InputFile) -> Rows:
     """Load all rows of a file."""
-    (whole,) = plan_splits(file, 1)
-    return open_split(file.input, whole, cache=None).rows
+    parts = [open_split(file.source_of(split), split, cache=None).rows for split in plan_splits(file, 1)]
+    return parts[0] if len(parts) == 1 else cast(PointArray, np.concatenate(cast(list[PointArray], parts)))

@@ -31,7 +31,8 @@ class InputOptions:
 
     input: str = required(
         "Rows of numbers: text (comma, tab, semicolon or white space; header or not), NumPy, Parquet or "
-        "Arrow; with --engine spark also hdfs://..., s3a://... and the like."
+        "Arrow; a file, a folder of files or a pattern ('day-*.csv'); with --engine spark also hdfs://..., "
+        "s3a://... and the like."
     )
     columns: str | None = option(
         None,

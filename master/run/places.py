@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import UsageError
-from common.formats.dataset import check_readable
+from common.formats.dataset import check_readable, files_of
 from common.store.files import is_standard_output, resolve, temporary_name
 from common.store.folders import DataDir
 from common.store.names import RESULTS
@@ -20,7 +20,8 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
     `results` are the names of the files that the run will write into the data directory.
     """
     if not config.input.is_address:
-        _check_input(Path(config.input.input), data_dir, results)
+        for path in _input_files(config):
+            _check_input(path, data_dir, results)
     taken = list(_taken(config, data_dir, [*results, *RESULTS]))
     for option, path in _written(config).items():
         try:
@@ -45,6 +46,11 @@ def _written(config: RunConfig) -> dict[str, Path]:
     return {"--dump": config.output.dump, **labels}
 
 
+def _input_files(config: RunConfig) -> list[Path]:
+    path = Path(config.input.input)
+    return files_of(path) or [path]
+
+
 def _check_input(path: Path, data_dir: DataDir, results: Sequence[str]) -> None:
     check_readable(path)
     claim = data_dir.claim(resolve(path))
@@ -60,7 +66,7 @@ def _taken(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> Iter
     if config.given_centroids is not None:
         yield config.given_centroids, "the given centroids"
     if not config.input.is_address:
-        yield Path(config.input.input), "the input"
+        yield from ((path, "the input") for path in _input_files(config))
 
 
 def _is_same(path: Path, other: Path) -> bool:

@@ -57,7 +57,7 @@ def understood(file: InputFile) -> InputUnderstood:
         file=source.path,
         format=source.format,
         delimiter=delimiter if source.format is InputFormat.TEXT else None,
-        header=file.has_header,
+        header=bool(file.header),
         columns=source.names or tuple(position_list([column + 1 for column in source.columns]).split(",")),
     )
 

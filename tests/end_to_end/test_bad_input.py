@@ -46,7 +46,7 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--columns", "3"], f"--columns 3: {SAMPLE} has only columns 1 to 2"),
         (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
         (["--input", "nowhere.txt"], "nowhere.txt: cannot be read: No such file or directory"),
-        (["--input", "/"], "/: a folder, not a file"),
+        (["--input", "."], ".: there is no file"),
         (["--dtype", "float16"], None),
         (["--labels", "no/folder.txt"], "--labels no/folder.txt: there is no folder no"),
         (["--labels", SAMPLE], f"--labels {SAMPLE} would overwrite the input"),
@@ -75,6 +75,10 @@ def test_options(tmp_path: Path, arguments: list[object], message: str | None) -
     assert message is None or line == message
 
 
+DROP = " (to leave such rows out: --missing drop)"
+LEAVE_OUT = " (to leave the column out: --columns"
+
+
 def test_a_missing_option_is_named(tmp_path: Path) -> None:
     assert "'--k'" in refuse(tmp_path, "--mappers", 1, "--reducers", 1, "--iters", 1)
 
@@ -84,13 +88,13 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
     [
         ("", "the file is empty; expected one row of numbers on each line"),
         ("x,y\n", "line 1: the file has a header but no row of numbers"),
-        ("1,2\n3,nan\n", "line 2, column 2: 'nan' is not a number"),
-        ("1,2\n3,4\ninf,6\n", "line 3, column 1: 'inf' is not a number"),
+        ("1,2\n3,nan\n", f"line 2, column 2: 'nan' is not a number{DROP}"),
+        ("1,2\n3,4\ninf,6\n", f"line 3, column 1: 'inf' is not a number{LEAVE_OUT} 2)"),
         ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
-        ("1,2\n\uff11,4\n", "line 2, column 1: '\uff11' is not a number"),
+        ("1,2\n\uff11,4\n", f"line 2, column 1: '\uff11' is not a number{LEAVE_OUT} 2)"),
         ("1,2\n3\n", "line 2, column 2: 1 column where 2 are expected"),
         ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
-        ("x,y\n1,2\n3,many\n", "line 3, column 2: 'many' is not a number"),
+        ("x,y\n1,2\n3,many\n", f"line 3, column 2 ('y'): 'many' is not a number{LEAVE_OUT} 1)"),
         ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
     ],
     ids=lambda value: repr(value)[:30] if "\n" in value or not value else "",
@@ -140,7 +144,7 @@ def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(tmp_path: 
         result = run_master(tmp_path, *arguments, "--input", "bad.txt", "--engine", engine)
         assert (result.returncode, result.stderr) == (
             2,
-            f"Error: {tmp_path}/bad.txt, line 2, column 2: 'nan' is not a number\n",
+            f"Error: {tmp_path}/bad.txt, line 2, column 2: 'nan' is not a number{DROP}\n",
         )
         assert contents_of(tmp_path) == before
     assert run_master(tmp_path, *GOOD, "--seed", 5).returncode == 0
@@ -151,7 +155,7 @@ def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(tmp_path: 
     ("centroids", "message"),
     [
         ("1,2,3\n", "--centroids has 3 columns, but the input has 2"),
-        ("1,x\n", "{path}, line 1, column 2: 'x' is not a number"),
+        ("1,x\n", "{path}, line 1, column 2: 'x' is not a number (to leave the column out: --columns 1)"),
         ("", "{path}: the file is empty; expected one row of numbers on each line"),
     ],
     ids=["columns", "text", "empty"],

@@ -122,7 +122,10 @@ def test_bad_input_is_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("1,2\n3,4\n5,x\n")
     ended = run_master(tmp_path, *options(input_path=path), "--engine", "dask", "--quiet")
-    assert (ended.returncode, ended.stderr) == (2, f"Error: {path}, line 3, column 2: 'x' is not a number\n")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        f"Error: {path}, line 3, column 2: 'x' is not a number (to leave the column out: --columns 1)\n",
+    )
 
 
 def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

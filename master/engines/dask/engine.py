@@ -95,7 +95,8 @@ class Parts:
         """Cut a file that every worker can read at the same path; each reads its splits itself."""
         splits = plan_splits(file, count)
         return cls(
-            [FilePart(file.input, split) for split in splits], tuple(split.row_start for split in splits)
+            [FilePart(file.source_of(split), split) for split in splits],
+            tuple(split.row_start for split in splits),
         )
 
 

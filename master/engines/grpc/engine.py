@@ -45,8 +45,10 @@ class GrpcEngine:
     ) -> None:
         workers, hosts, log = request.config.workers, request.config.hosts, request.log
         self._request = request
-        self._input = _as_sent(request.file.input, hosts)
         self._splits = plan_splits(request.file, workers.splits or workers.mappers)
+        sources = [request.file.source_of(split) for split in self._splits]
+        sent = {source: _as_sent(source, hosts) for source in dict.fromkeys(sources)}
+        self._sources = [sent[source] for source in sources]
         self._sequence = itertools.count(1)
         inbox: Inbox = queue.SimpleQueue()
         self._cluster = Cluster(
@@ -78,13 +80,13 @@ class GrpcEngine:
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`."""
         stage, partitions = self._next_stage(job, iteration), self._request.config.workers.reducers
-        outputs = self._dispatcher.run(StageOrder(stage, job, state, self._input, self._splits, partitions))
+        outputs = self._dispatcher.run(StageOrder(stage, job, state, self._sources, self._splits, partitions))
         records = Records.concatenate([cast(Records, output.content) for output in outputs])
         return dict(groups(sort_by_key(records)))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One chunk at a time is in memory."""
-        order = StageOrder(self._next_stage(job), job, state, self._input, self._splits, 0)
+        order = StageOrder(self._next_stage(job), job, state, self._sources, self._splits, 0)
         outputs = self._dispatcher.run(order)
         for split, output in zip(self._splits, outputs, strict=True):
             yield from self._stream(order, split, output)

@@ -40,7 +40,7 @@ class SparkRows:
     def of_file(cls, context: "SparkContext", file: InputFile, partitions: int) -> Self:
         """Cut a file that every executor can read at the same path; each reads its splits itself."""
         splits = plan_splits(file, partitions)
-        parts = context.parallelize([FilePart(file.input, split) for split in splits], partitions)
+        parts = context.parallelize([FilePart(file.source_of(split), split) for split in splits], len(splits))
         return cls(parts, tuple(split.row_start for split in splits), file.input.rows)
 
     @classmethod
@@ -174,7 +174,7 @@ def _open_text(
         before = tuple(accumulate(counts, initial=0))
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, before)))
     found = replace(source, rows=stored.rows)
-    return UriFile(input=found, has_header=bool(layout.names), stored=stored)
+    return UriFile(input=found, header=layout.names, stored=stored)
 
 
 def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":

@@ -60,7 +60,7 @@ def test_describes_the_file(tmp_path: Path) -> None:
     status = path.stat()
     described = Input(str(path), InputFormat.LINES, PLAIN, 1, (0,), 3, status.st_size, status.st_mtime_ns)
     assert open_lines(path).input == described
-    assert not open_lines(path).has_header
+    assert not open_lines(path).header
 
 
 @pytest.mark.parametrize(

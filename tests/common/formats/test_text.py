@@ -260,7 +260,7 @@ def test_names_the_column_of_the_file_not_of_the_choice(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("none.txt", "cannot be read: No such file or directory"), ("", "a folder, not a file")],
+    [("none.txt", "cannot be read: No such file or directory"), ("", "there is no file")],
     ids=["missing", "folder"],
 )
 def test_refuses_what_is_no_file(tmp_path: Path, name: str, what: str) -> None:

@@ -47,7 +47,7 @@ def label_order(partitions: int = 0, splits: int = 2, sequence: int = 1) -> Stag
     file = open_input(str(SAMPLE))
     state = {"centroids": np.array([[0.0, 0.0], [9.0, 9.0]])}
     stage = Stage(sequence, "label", None, 0)
-    return StageOrder(stage, Label(), state, file.input, plan_splits(file, splits), partitions)
+    return StageOrder(stage, Label(), state, [file.input] * splits, plan_splits(file, splits), partitions)
 
 
 @contextmanager

@@ -46,7 +46,9 @@ def test_an_answer_of_an_earlier_stage_is_dropped(pool: Pool) -> None:
 def test_an_error_of_the_user_ends_the_stage(pool: Pool) -> None:
     order = label_order()
     with pytest.raises(InputError):
-        pool.dispatcher.run(replace(order, source=replace(order.source, size_bytes=1)))
+        pool.dispatcher.run(
+            replace(order, sources=[replace(source, size_bytes=1) for source in order.sources])
+        )
 
 
 def test_a_stage_without_workers_fails(pool: Pool) -> None:
