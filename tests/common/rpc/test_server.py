@@ -53,7 +53,7 @@ def test_a_long_folder_of_temporary_files_is_not_used(
     ],
 )
 def test_what_others_can_reach_needs_certificates(listen: str) -> None:
-    with pytest.raises(UsageError, match=r"needs --certs; make certificates with: python -m scripts\.certs"):
+    with pytest.raises(UsageError, match=r"needs --certs; make certificates with: python -m master certs"):
         Server(None, lambda *_: None, listen)
 
 
