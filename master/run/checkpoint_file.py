@@ -4,7 +4,7 @@ It is a text file of JSON lines. The first holds the SHA-256 of all that follows
 about, and then there is one line for each part of the algorithm's progress, which are arrays by name:
 
     {"sha256": "5f0c..."}
-    {"format": 3, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
+    {"format": 4, "iteration": 3, "parameters": {"--k": "2", ...}, "input": {"path": ..., "digest": ...}}
     {"n_iter": 3, "shift": 0.25, "centroids": {"type": "<f8", "shape": [2, 2], "base64": "AAAAAAAA4D+amZ..."}}
 
 JSON keeps every float64, but Python needs longer to write many of them than a short iteration takes, and no
@@ -24,7 +24,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import MapReduceError, UsageError, printable
+from common.errors import MapReduceError, UsageError, printable, shortened
 from common.formats.unchanged import content_digest
 from common.model import Input
 from common.store.folders import DataDir
@@ -33,7 +33,7 @@ from master.algorithms.base import Progress
 CheckProgress: TypeAlias = Callable[[int, Sequence[Progress]], None]
 """Raises ValueError if this can't be the progress of an algorithm after that iteration."""
 
-_FORMAT = 3
+_FORMAT = 4
 _TYPES = {"<f8", "<i8"}
 _LARGEST = (1 << 63) - 1
 _LONGEST = 200
@@ -65,9 +65,15 @@ class Subject:
     @classmethod
     def of(cls, source: Input, parameters: dict[str, str]) -> Self:
         """Take it from an opened input and an algorithm's parameters."""
-        columns = ",".join(str(column + 1) for column in source.columns)
         identity = InputIdentity(source.path, source.size_bytes, source.mtime_ns)
-        return cls(identity, parameters | {"--columns": columns, "--dtype": str(source.dtype)})
+        marks = ("delimiter", "quote", "decimal", "comment")
+        read = {f"--{name}": getattr(source.dialect, name) for name in marks} | {
+            "--missing": "drop" if source.dialect.drops_missing else "error",
+            "--columns": ",".join(str(column + 1) for column in source.columns),
+            "--dtype": str(source.dtype),
+            "the number of rows": str(source.rows),
+        }
+        return cls(identity, parameters | read)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def read_checkpoint(path: Path) -> SavedCheckpoint:
         raise _UnusableError("incomplete or damaged: the checksum does not match")
     with _refusing_others():
         head, *parts = map(json.loads, body.splitlines())
-        if head["format"] != _FORMAT:
+        if type(head["format"]) is not int or head["format"] != _FORMAT:
             raise _UnusableError(
                 f"written by another version (format {head['format']!s:.20}, expected {_FORMAT})"
             )
@@ -206,8 +212,8 @@ def _check_parameters(checkpoint: SavedCheckpoint, subject: Subject, iterations:
         before, value = was.get(option, ""), now.get(option, "")
         if before != value:
             raise UsageError(
-                f"--resume: {option} is {value or 'not given'}, "
-                f"but the checkpoint {checkpoint.path} has {before or 'none'}"
+                f"--resume: {option} is {shortened(value) or 'not given'}, "
+                f"but the checkpoint {checkpoint.path} has {shortened(before) or 'none'}"
             )
     if checkpoint.iteration > iterations:
         raise UsageError(

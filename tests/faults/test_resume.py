@@ -307,6 +307,28 @@ def test_an_input_that_was_only_touched_or_moved(killed: Path, undisturbed: Undi
     assert found_in(killed) == undisturbed()
 
 
+def test_a_file_read_in_another_way_is_refused(killed: Path) -> None:
+    rows = "the number of rows is 59, but the checkpoint data/checkpoints/iteration_2.jsonl has 60"
+    assert refusal(killed, *USUAL, "--header", "yes") == rows
+    dropping = "--missing is drop, but the checkpoint data/checkpoints/iteration_2.jsonl has error"
+    assert refusal(killed, *USUAL, "--missing", "drop") == dropping
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_several_files(tmp_path: Path, undisturbed: Undisturbed, removed: bool) -> None:
+    (tmp_path / "table").mkdir()
+    for name, rows in (("a", POINTS[:50]), ("b", POINTS[50:])):
+        np.savetxt(tmp_path / "table" / name, rows, "%.3f", delimiter=",")
+    arguments = usual(Path("table"))
+    kill_after(tmp_path, lambda story: story.of(Checkpoint, file=containing("iteration_1")), *arguments)
+    if removed:
+        (tmp_path / "table" / "b").unlink()
+        assert refusal(tmp_path, *arguments).startswith("table is not the input of data/checkpoints/")
+    else:
+        assert resume(tmp_path, *arguments).of(Resumed)
+        assert found_in(tmp_path) == undisturbed()
+
+
 def test_a_changed_input_is_refused(killed: Path) -> None:
     path = killed / "points.csv"
     content = path.read_bytes()

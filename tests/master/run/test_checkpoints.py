@@ -97,12 +97,13 @@ def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, noise: bytes, 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([{"format": 1}], "written by another version (format 1, expected 3)"),
+        ([{"format": 4.0}], "written by another version (format 4.0, expected 4)"),
+        ([{"format": 1}], "written by another version (format 1, expected 4)"),
         ([{"form": 3}], "not written by this program: KeyError('format')"),
         ([[]], "not written by this program: TypeError("),
-        ([{"format": 3, "input": {}, "parameters": {}}], "not written by this program: TypeError("),
+        ([{"format": 4, "input": {}, "parameters": {}}], "not written by this program: TypeError("),
     ],
-    ids=["version", "key", "list", "input"],
+    ids=["float", "version", "key", "list", "input"],
 )
 def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason: str) -> None:
     keep(data_dir, 1, signed(*lines))
@@ -112,7 +113,7 @@ def test_other_content_is_refused(data_dir: DataDir, lines: list[object], reason
 
 
 HEAD: dict[str, Any] = {
-    "format": 3,
+    "format": 4,
     "iteration": 2,
     "parameters": {"--k": "2"},
     "input": {"path": "/points.txt", "size_bytes": 12, "mtime_ns": 34, "digest": "ab" * 32},
@@ -189,7 +190,7 @@ LYING: dict[str, list[object]] = {
     "no json": ["{", "}"],
     "nested": ["[" * 100_000],
     "nested deeply": [HEAD, '{"n_iter":' * 5000 + "1" + "}" * 5000],
-    "nested in the head": ['{"format": 3, "iteration": ' + "[" * 900 + "]" * 900 + "}"],
+    "nested in the head": ['{"format": 4, "iteration": ' + "[" * 900 + "]" * 900 + "}"],
     "a long number": [HEAD, '{"n_iter": 1' + "0" * 5000 + "}"],
     "escape sequences": [HEAD | {"iteration": "\x1b[2J\u0085" * 1000}, start()],
 }
