@@ -188,13 +188,13 @@ def find_checkpoint(
     for path in data_dir.checkpoint_files():
         try:
             checkpoint = read_checkpoint(path)
+            digest = _check_input(checkpoint, subject.source)  # a changed one may have other rows, too
             _check_parameters(checkpoint, subject, iterations)
             with _refusing_others():
                 check(checkpoint.iteration, checkpoint.parts)
         except _UnusableError as error:
             skipped[path] = str(error)
             continue
-        digest = _check_input(checkpoint, subject.source)
         known = replace(subject, source=replace(subject.source, digest=digest))
         return replace(checkpoint, subject=known, skipped=skipped)
     if skipped:
