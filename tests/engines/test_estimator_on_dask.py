@@ -1,12 +1,15 @@
 """The estimator on Dask's own arrays and data frames: the same bytes, and the rows stay with the workers."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import common
 from master import KMeans
 
 distributed = pytest.importorskip("distributed")
@@ -45,6 +48,14 @@ def test_array(client: Any, chunks: tuple[int, int]) -> None:
     assert fitted.predict(array).tolist() == HERE.labels_.tolist()
     assert fitted.score(array) == -HERE.inertia_
     assert client.scheduler_info()["workers"]  # the cluster stays the caller's
+
+
+def test_our_package_stays_where_it_was(client: Any) -> None:
+    """Dask's scheduler, which is in this process, loads what the workers need: an archive of a part of it."""
+    model().fit(da.from_array(POINTS, chunks=(400, 3)))
+    root = Path(__file__).parents[2]
+    assert [Path(folder) for folder in common.__path__] == [root / "common"]
+    assert not [entry for entry in sys.path if "kmeans_mapreduce" in entry]
 
 
 def test_array_of_unknown_size(client: Any) -> None:

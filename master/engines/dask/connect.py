@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+import common
 from common.engines.shipping import write_archive
 from common.errors import MapReduceError, RunFailedError, UsageError
 from master.engines.stages import own_environment
@@ -59,9 +61,20 @@ def ship_code(client: "Client") -> None:
     """Make our code importable on the scheduler and on the workers, those to come as well; once."""
     if client in _have_our_code:
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _own_package_kept():
         client.upload_file(str(write_archive(Path(folder))))
     _have_our_code.add(client)
+
+
+@contextmanager
+def _own_package_kept() -> Iterator[None]:
+    """Keep our package as it is here: Dask loads the archive, which has less, wherever its scheduler runs."""
+    before, path = dict(vars(common)), list(sys.path)
+    try:
+        yield
+    finally:
+        vars(common).update(before)
+        sys.path[:] = path
 
 
 @contextmanager
