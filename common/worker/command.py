@@ -163,7 +163,7 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
         if lifeline is not None:
             lifeline.at_end.callback(log.flush)
         try:
-            member.serve(add_servicer, log)
+            member.serve(add_servicer, log, log.flush)
             member.send_heartbeats()
         except KeyboardInterrupt:
             member.leave()

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,13 +87,15 @@ class RemoteLog:
 
 
 class Ending(WorkerServicer):
-    """The Worker service: lets the process end when the run is over."""
+    """The Worker service: lets the process end when the run is over, after its last words."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
+        self.last_words: Callable[[], object] = lambda: None
 
     def End(self, request: pb.EndRequest, context: grpc.ServicerContext) -> pb.EndResponse:  # noqa: N802
-        """Let the process end once this is answered."""
+        """Let the process end once this is answered; then the master may be gone."""
+        self.last_words()
         self.over.set()
         return pb.EndResponse()
 
@@ -149,9 +152,11 @@ class Member:
         self._ending.over.set()
         return False
 
-    def serve(self, add_servicer: AddServicer, log: Log) -> None:
-        """Begin to answer calls."""
-        self._log = log
+    def serve(
+        self, add_servicer: AddServicer, log: Log, last_words: Callable[[], object] = lambda: None
+    ) -> None:
+        """Begin to answer calls; `last_words` is called before the master may be gone."""
+        self._log, self._ending.last_words = log, last_words
         settings, identity = self._settings, self._identity
         store = NodeStore(settings.folder, identity.index, identity.epoch)
         context = WorkerContext(store, settings.certificates, settings.data_root, self._attempts, log)

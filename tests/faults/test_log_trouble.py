@@ -5,7 +5,21 @@ import subprocess
 from pathlib import Path
 
 from common.events.catalogue.run import RunFinished
-from tests.programs import SAMPLE_CENTROIDS, centroids_of, command, environment, options, run_master
+from common.events.catalogue.tasks import SUCCESS, MapFinished, ReduceFinished, RpcResponse
+from tests.programs import (
+    SAMPLE,
+    SAMPLE_CENTROIDS,
+    BackgroundRun,
+    JoinedWorker,
+    centroids_of,
+    command,
+    environment,
+    free_port,
+    make_certificates,
+    options,
+    remote_workers,
+    run_master,
+)
 from tests.story import story_of
 
 
@@ -55,3 +69,24 @@ def test_labels_and_dump_may_be_devices(tmp_path: Path) -> None:
     result = run_master(tmp_path, *options(), "--labels", "/dev/null", "--quiet")
     assert (result.returncode, result.stderr) == (0, "")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_the_last_words_of_workers_from_elsewhere_are_in_the_dump(tmp_path: Path) -> None:
+    """The run is over sooner than their log is due."""
+    certs, master = make_certificates(tmp_path), f"127.0.0.1:{free_port()}"
+    (tmp_path / "points.txt").write_bytes(SAMPLE.read_bytes())
+    arguments = options(m=1, r=1, n=2, input_path=tmp_path / "points.txt")
+    with (
+        BackgroundRun(tmp_path, *arguments, *remote_workers(master, certs, tmp_path), "--splits", 4) as run,
+        JoinedWorker("mapper", master, certs, tmp_path / "a"),
+        JoinedWorker("reducer", master, certs, tmp_path / "b"),
+    ):
+        assert run.end() == (0, "")
+    done = {
+        (answer.job, answer.iteration, answer.task, answer.method)
+        for answer in run.story().of(RpcResponse, status=SUCCESS)
+        if answer.method in ("Map", "Reduce")
+    }
+    told = {(event.job, event.iteration, event.task, "Map") for event in run.story().of(MapFinished)}
+    told |= {(event.job, event.iteration, event.task, "Reduce") for event in run.story().of(ReduceFinished)}
+    assert told == done
