@@ -2,7 +2,7 @@
 
 from common.events.catalogue.base import Event
 
-FORMAT = 2
+FORMAT = 3
 """The version of dump.txt's format; the first line says it."""
 
 
