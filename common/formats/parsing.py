@@ -74,8 +74,8 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     if _holds_lone_return(codes) or text[:3] == BYTE_ORDER_MARK:
         return None
     dialect = source.dialect
-    if dialect.comment:
-        codes = _without_comments(codes, dialect)
+    if dialect.comment or dialect.drops_missing:  # else a line of tabs alone would be a row that lacks all
+        codes = _rows_alone(codes, dialect)
     if not dialect.delimiter:
         codes = codes_of(_single_spaces(codes))
     is_quoted = holds(codes, dialect.quote)
@@ -134,13 +134,13 @@ def _holds_lone_return(codes: CodeArray) -> bool:
     return bool(codes[-1] == _RETURN)
 
 
-def _without_comments(codes: CodeArray, dialect: Dialect) -> CodeArray:
-    starts, _ = find_rows(codes, dialect)
-    is_comment = codes[starts] == ord(dialect.comment)
-    if not is_comment.any():
+def _rows_alone(codes: CodeArray, dialect: Dialect) -> CodeArray:
+    """Leave out comments and blank lines."""
+    starts, is_row = find_rows(codes, dialect)
+    if is_row.all():
         return codes
-    kept: CodeArray = codes[np.repeat(~is_comment, np.diff(starts, append=len(codes)))]
-    return kept
+    rows: CodeArray = codes[np.repeat(is_row, np.diff(starts, append=len(codes)))]
+    return rows
 
 
 def _are_quotes_regular(codes: CodeArray, dialect: Dialect) -> bool:

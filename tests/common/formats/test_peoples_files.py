@@ -64,6 +64,7 @@ READ: dict[str, tuple[bytes, str | None, TextOptions]] = {
     "missing_values": (b"x,y\n1,2\n,7\n2,1\n3,NA\n9,8\n?,1\n", None, TextOptions(missing="drop")),
     "missing_values_first": (b"NA,2\n1,2\n 2 , 1\nnan,null\n9,8\n", None, TextOptions(missing="drop")),
     "missing_values_elsewhere": (b"a,x,y\n,1,2\nNA,2,1\n,9,8\n", "2-3", TextOptions(missing="drop")),
+    "lines_of_tabs": (b"x\ty\n1\t2\n\t\n2\t1\n\t\t\n9\t8\n\t", None, TextOptions(missing="drop")),
     "missing_values_quoted": (b'x;y\n1;2\n"NA";7\n"2";"1"\n9;8\n', None, TextOptions(missing="drop")),
     "quotes_as_text": (b'size,x,y\n5" disk,1,2\n6",2,1\n7"",9,8\n', "x,y", TextOptions(quote="none")),
     "another_quote": (b"name,x,y\n'a,b',1,2\n'c',2,1\n'',9,8\n", "x,y", TextOptions(quote="'")),
