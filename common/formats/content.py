@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from common.errors import InputError
-from common.formats.unpacking import compression_of, open_bytes
+from common.formats.unpacking import COMPRESSIONS, compression_of, open_bytes
 from common.model import InputFormat
 
 HEAD_BYTES = 1 << 16
@@ -33,16 +33,15 @@ _READABLE = {
 }
 _ZIP = b"PK\3\4"
 
-_COMPRESSED = _table(
-    {
-        rb"\x1f\x8b": "it is compressed by gzip; unpack it first",
-        rb"BZh\d(1AY&SY|\x17rE8P\x90)": "it is compressed by bzip2; unpack it first",
-        rb"\xfd7zXZ": "it is compressed by xz; unpack it first",
-        rb"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
-        rb"\x04\x22\x4d\x18": "it is compressed by lz4; unpack it first",
-        rb"\xff\xfe|\xfe\xff": "it is text in UTF-16; save it as UTF-8",
-    }
-)
+_COMPRESSED = [
+    *((magic, f"it is compressed by {name}; unpack it first") for name, (magic, _) in COMPRESSIONS.items()),
+    *_table(
+        {
+            rb"\x04\x22\x4d\x18": "it is compressed by lz4; unpack it first",
+            rb"\xff\xfe|\xfe\xff": "it is text in UTF-16; save it as UTF-8",
+        }
+    ),
+]
 _AS_TABLE = "save the table as CSV or Parquet"
 _BINARY = _table(
     {

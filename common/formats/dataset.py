@@ -126,8 +126,7 @@ def open_input(
 
     A folder or a pattern (`*`, `?`, `[...]`) stands for its files. The first bytes tell the format. `columns`
     are as in `choose_columns`; `dtype` is what the numbers are rounded to when they are read; `options` are
-    for text. Raise InputError if it can't be read or holds no
-    rows, UsageError if it has no such columns.
+    for text. Raise InputError if it can't be read or holds no rows, UsageError if it has no such columns.
     """
     path = Path(path)
     paths = files_of(path)

@@ -20,7 +20,7 @@ def _open_zstd(path: Path) -> IO[bytes]:
     return cast(IO[bytes], pyarrow.input_stream(str(path), compression="zstd"))
 
 
-_COMPRESSIONS: dict[str, tuple[re.Pattern[bytes], Callable[[Path], IO[bytes]]]] = {
+COMPRESSIONS: dict[str, tuple[re.Pattern[bytes], Callable[[Path], IO[bytes]]]] = {
     "gzip": (re.compile(rb"\x1f\x8b"), lambda path: cast(IO[bytes], gzip.GzipFile(path))),
     "bzip2": (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P)"), lambda path: cast(IO[bytes], bz2.BZ2File(path))),
     "xz": (re.compile(rb"\xfd7zXZ\0"), lambda path: cast(IO[bytes], lzma.LZMAFile(path))),  # noqa: SIM115
@@ -34,7 +34,7 @@ def compression_of(path: Path) -> str | None:
     """Name how a file is compressed; None if it is not."""
     with path.open("rb") as file:
         head = file.read(_MAGIC_BYTES)
-    return next((name for name, (magic, _) in _COMPRESSIONS.items() if magic.match(head)), None)
+    return next((name for name, (magic, _) in COMPRESSIONS.items() if magic.match(head)), None)
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -48,7 +48,7 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, path: Path, name: str) -> None:
         self._path, self._name = path, name
-        _, self._open = _COMPRESSIONS[name]
+        _, self._open = COMPRESSIONS[name]
         self._file = self._open(path)
         self._at = 0
 

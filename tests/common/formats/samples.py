@@ -69,3 +69,15 @@ def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
         read_all(path)
     return str(caught.value)
+
+
+def said_of_damage(path: Path, step: int = 1) -> list[str]:
+    """Damage a file at every byte, or each so many, one at a time; return what the refusals say."""
+    content, messages = path.read_bytes(), []
+    for place in range(0, len(content), step):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read_all(path)
+        except InputError as error:
+            messages.append(str(error))
+    return messages

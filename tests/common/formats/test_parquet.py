@@ -7,13 +7,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from common.errors import InputError, MapReduceError, UsageError
-from common.formats.dataset import open_input, read_all
+from common.errors import MapReduceError, UsageError
+from common.formats.dataset import open_input
 from tests.common.formats.samples import (
     MATRIX,
     ROWS,
     read_splits,
     refusal,
+    said_of_damage,
     save_parquet,
     save_table,
 )
@@ -65,13 +66,6 @@ def test_errors_with_odd_column_names_are_one_line(parquet_path: Path, columns: 
 def test_any_damaged_byte_of_parquet_is_read_or_refused(parquet_path: Path, compression: str) -> None:
     table = pyarrow.table({"x": [1.0, 1.0, 1.0, 2.0]})
     pyarrow.parquet.write_table(table, parquet_path, compression=compression, store_schema=False)
-    content = parquet_path.read_bytes()
-    messages = []
-    for place in range(len(content)):
-        parquet_path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
-        try:
-            read_all(parquet_path)
-        except InputError as error:
-            messages.append(str(error))
+    messages = said_of_damage(parquet_path)
     assert messages
     assert [message for message in messages if len(message.splitlines()) != 1] == []

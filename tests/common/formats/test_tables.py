@@ -25,6 +25,7 @@ from tests.common.formats.samples import (
     WRITE_TABLE,
     read_splits,
     refusal,
+    said_of_damage,
     write_arrow,
 )
 
@@ -300,13 +301,7 @@ def test_any_damaged_byte_of_arrow_is_read_or_refused(tmp_path: Path, compressio
     path = tmp_path / "points"
     vectors = pyarrow.array([sparse(2, {1: 1.0}), dense(1, 2)], SPARK_VECTOR)
     write_arrow(path, pyarrow.table({"s": vectors, "v": [[1.0], [2.0]]}), compression=compression)
-    content, messages = path.read_bytes(), []
-    for place in range(0, len(content), 3):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
-        try:
-            read_all(path)
-        except InputError as error:
-            messages.append(str(error))
+    messages = said_of_damage(path, 3)
     assert messages
     assert [message for message in messages if len(message.splitlines()) != 1] == []
 
