@@ -84,6 +84,8 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
     uri = config.input.input
     if config.input.reads_lines:
         raise UsageError(f"--input {uri}: lines of text are read from files, not addresses")
+    if config.text.comment is not None or config.text.skip_rows:
+        raise UsageError(f"--input {uri}: --comment and --skip-rows are for files, not for addresses")
     if patterns := set(uri) & set(",*?[]{}"):
         raise UsageError(
             f"--input {uri}: the characters {' '.join(sorted(patterns))} are patterns in Spark; name one file"

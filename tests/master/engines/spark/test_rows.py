@@ -1,6 +1,7 @@
 """The input is opened here, or by Spark; an address names one file. Runs are tested in tests/engines."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from common.errors import UsageError
 from master.engines.table import ENGINES
 from master.options.declare import EngineName
 from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
+from master.options.text_files import TextFileOptions
 
 SEVERAL = r"^--input hdfs://host/{a,b}/\*.csv: the characters \* , { } are patterns in Spark; name one file$"
 
@@ -39,3 +41,11 @@ def test_an_address_is_checked_before_spark_starts(
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
     with ExitStack() as stack, pytest.raises(UsageError, match=text):
         ENGINES["spark"].open_input(config(source), stack)
+
+
+@pytest.mark.parametrize("text", [TextFileOptions(comment="#"), TextFileOptions(skip_rows=1)])
+def test_spark_would_take_lines_that_are_left_out_for_rows(text: TextFileOptions) -> None:
+    asked = replace(config("hdfs://host/a.csv"), text=text)
+    said = r"^--input hdfs://host/a\.csv: --comment and --skip-rows are for files, not for addresses$"
+    with ExitStack() as stack, pytest.raises(UsageError, match=said):
+        ENGINES["spark"].open_input(asked, stack)
