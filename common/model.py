@@ -13,8 +13,28 @@ IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
 PointArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 """Rows of numbers as they are kept; see `Input.dtype`."""
-Rows: TypeAlias = PointArray | Sequence[str]
-"""Rows of the input: numbers, shape (rows, columns), or lines of text."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with columns of texts, which are numbers here: the place of the row's text among the column's.
+
+    `points` have shape (rows, columns), nan where a number is missing. `texts` has the columns of texts by
+    their positions, each with its texts; an empty text is a missing one. Slices share them.
+    """
+
+    points: PointArray
+    texts: Mapping[int, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, where: slice) -> "Table":
+        return Table(self.points[where], self.texts)
+
+
+Rows: TypeAlias = PointArray | Sequence[str] | Table
+"""Rows of the input: numbers, shape (rows, columns), lines of text, or numbers and texts."""
 
 Key: TypeAlias = int | str
 TextArray: TypeAlias = npt.NDArray[np.object_]
@@ -101,6 +121,10 @@ class Input:
     """Of the columns used, if they have names."""
     first_row: int = 0
     """The number of rows in the files before, if it is one of several."""
+    texts: tuple[int, ...] = ()
+    """Which of the columns used, by position among them from 0, hold texts; then the rows are a `Table`."""
+    keeps_missing: bool = False
+    """Whether a number or a text may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +221,11 @@ class Block:
     def points(self) -> FloatArray:
         """The rows of an input of numbers."""
         return cast(FloatArray, self.rows)
+
+    @property
+    def table(self) -> Table:
+        """The rows of an input with columns of texts."""
+        return cast(Table, self.rows)
 
     @property
     def lines(self) -> Sequence[str]:

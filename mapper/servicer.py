@@ -84,7 +84,7 @@ class Mapper(MapperServicer):
 
 def check_job(job: Job, state: State, source: Input) -> None:
     """Raise BadRequestError if a job cannot work with a state, or with an input."""
-    if job.reads_lines != (source.format is InputFormat.LINES):
+    if (job.reads_lines, job.reads_tables) != (source.format is InputFormat.LINES, bool(source.texts)):
         raise BadRequestError(f"job {job.name!r} cannot read an input in format {source.format!r}")
     try:
         job.check(state, len(source.columns))

@@ -20,6 +20,7 @@ from common.errors import InputError, UserError
 from common.formats.line_index import BYTE_ORDER_MARK
 from common.formats.opening import write_rows
 from common.formats.parsing import parse
+from common.formats.texts import TextCodes
 from common.jobs.base import Job
 from common.kernels.grouping import partition_of
 from common.model import Input, Key, PointArray
@@ -138,9 +139,10 @@ def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterato
 
 
 def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
+    codes = TextCodes(source)
     while lines := list(islice(texts, _BLOCK_ROWS)):
         text = memoryview(b"\n".join([*lines, b""]))
-        yield parse(text, source, first).astype(source.dtype, copy=False)
+        yield parse(text, source, first, codes).astype(source.dtype, copy=False)
         first += len(lines)
 
 

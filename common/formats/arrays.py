@@ -36,6 +36,13 @@ def holds_numbers(kind: pyarrow.DataType) -> bool:
     return _is_plain(kind) or types.is_decimal(kind) or types.is_boolean(kind)
 
 
+def holds_texts(kind: pyarrow.DataType) -> bool:
+    """Tell whether a type is one of texts."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
 def holds_vectors(kind: pyarrow.DataType) -> bool:
     """Tell whether a type is one of vectors: lists of numbers, or what Spark ML makes of its vectors."""
     if _is_spark_vector(kind):
@@ -52,13 +59,14 @@ def length_of(vector: pyarrow.Scalar) -> int:
     return value["size"] or len(value["values"] or ())
 
 
-def numbers_of(array: pyarrow.Array, length: int) -> Numbers:
+def numbers_of(array: pyarrow.Array, length: int, *, keeps_missing: bool = False) -> Numbers:
     """Return an array's numbers, shape (rows,), or those of its vectors, shape (rows, length).
 
-    Raise UnusableError if a number is missing, or a vector has another length.
+    With `keeps_missing` nan stands for a missing number. Raise UnusableError if one is missing, or a vector
+    has another length.
     """
     if holds_numbers(array.type):
-        return _single_numbers(array)
+        return _with_gaps(array) if keeps_missing and array.null_count else _single_numbers(array)
     _refuse_gaps(array)
     return _spark_vectors(array, length) if _is_spark_vector(array.type) else _lists(array, length)
 
@@ -86,6 +94,12 @@ def _single_numbers(array: pyarrow.Array) -> Numbers:
     if types.is_decimal(array.type):
         array = array.cast(pyarrow.string())  # a cast to float64 alone is not rounded correctly
     return to_numpy(array if _is_plain(array.type) else array.cast(pyarrow.float64()))
+
+
+def _with_gaps(array: pyarrow.Array) -> Numbers:
+    numbers = np.full(len(array), np.nan)
+    numbers[to_numpy(array.is_valid().cast(pyarrow.uint8())) == 1] = _single_numbers(array.drop_null())
+    return numbers
 
 
 def _lists(array: pyarrow.Array, length: int) -> Numbers:

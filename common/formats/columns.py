@@ -2,7 +2,9 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
 EMPTY_FIELD = "the field is empty; every field needs a number"
+HOW_TO_GO_ON = "to go on without what is missing: --missing mean or --missing skip"
+MISSING_TEXT = f"the field is empty; {HOW_TO_GO_ON}"
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {
@@ -20,8 +24,72 @@ _LARGEST = {
 }
 
 
-def choose_columns(path: str, wanted: str | None, names: list[str], fields: int) -> tuple[int, ...]:
-    """Turn `--columns` into positions.
+@dataclass(frozen=True)
+class ColumnChoice:
+    """Which columns the user wants, as lists of names and positions; None for all columns.
+
+    With `takes_texts` columns of texts are categories, and those of `categories` are, whatever they hold. The
+    one of `target` comes last, and is one of texts.
+    """
+
+    wanted: str | None = None
+    takes_texts: bool = False
+    target: str | None = None
+    categories: str | None = None
+    keeps_missing: bool = False
+
+
+class ChosenColumns(NamedTuple):
+    """Positions in the file of the columns used, and which of them, by position among them, hold texts."""
+
+    columns: tuple[int, ...]
+    texts: tuple[int, ...] = ()
+
+
+def choose(
+    path: str,
+    choice: ColumnChoice,
+    names: list[str],
+    candidates: Sequence[int],
+    fields: int,
+    hold_texts: Collection[int],
+) -> ChosenColumns:
+    """Choose columns; see `choose_columns`.
+
+    `candidates` are those to take if the user names none, and `hold_texts` those that hold texts by the file.
+    """
+    columns = tuple(candidates)
+    if choice.wanted is not None:
+        columns = choose_columns(path, choice.wanted, names, fields)
+    if not choice.takes_texts:
+        return ChosenColumns(columns)
+    target = _choose_some(path, choice.target, names, fields, "--target")
+    categories = _choose_some(path, choice.categories, names, fields, "--categories")
+    if len(target) > 1:
+        raise UsageError(f"--target {choice.target} names several columns, but must name one")
+    if choice.wanted is None:
+        columns = tuple(column for column in columns if column not in target)
+    if not set(target).isdisjoint((*columns, *categories)):
+        raise UsageError(f"--target {choice.target} is one of --columns or --categories, too")
+    if not columns:
+        raise UsageError(f"{path} has no column besides --target {choice.target}")
+    if others := set(categories) - set(columns):
+        raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
+    used = (*columns, *target)
+    as_texts = {*hold_texts, *categories, *target}
+    return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
+
+
+def _choose_some(
+    path: str, wanted: str | None, names: list[str], fields: int, option: str
+) -> tuple[int, ...]:
+    return () if wanted is None else choose_columns(path, wanted, names, fields, option)
+
+
+def choose_columns(
+    path: str, wanted: str | None, names: list[str], fields: int, option: str = "--columns"
+) -> tuple[int, ...]:
+    """Turn an option such as `--columns` into positions.
 
     `wanted` has names, or positions and ranges of positions counted from 1 ("1,3-5"); None for all columns.
     `names` are those of the file's `fields` columns, if it has names. The result counts from 0, in the order
@@ -33,10 +101,10 @@ def choose_columns(path: str, wanted: str | None, names: list[str], fields: int)
     for token in [wanted] if wanted in names else _tokens(wanted):
         if names.count(token) > 1:
             same = position_list([i for i, name in enumerate(names, 1) if name == token])
-            raise UsageError(f"--columns {token}: {path} has several columns of that name; say which: {same}")
-        chosen += [names.index(token)] if token in names else _positions(path, token, names, fields)
+            raise UsageError(f"{option} {token}: {path} has several columns of that name; say which: {same}")
+        chosen += [names.index(token)] if token in names else _positions(path, token, names, fields, option)
     if len(set(chosen)) < len(chosen):
-        raise UsageError(f"--columns {wanted} names a column twice")
+        raise UsageError(f"{option} {wanted} names a column twice")
     return tuple(chosen)
 
 
@@ -63,15 +131,15 @@ def position_list(positions: Sequence[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _positions(path: str, token: str, names: list[str], fields: int) -> list[int]:
+def _positions(path: str, token: str, names: list[str], fields: int, option: str) -> list[int]:
     first, dash, last = token.partition("-")
     try:
         low, high = int(first), int(last) if dash else int(first)
     except ValueError:
         known = f"its columns are {shortened(', '.join(names), 400)}" if names else "it has no header line"
-        raise UsageError(f"--columns: {path} has no column '{token}'; {known}") from None
+        raise UsageError(f"{option}: {path} has no column '{token}'; {known}") from None
     if not 1 <= low <= high <= fields:
-        raise UsageError(f"--columns {token}: {path} has only columns 1 to {fields}")
+        raise UsageError(f"{option} {token}: {path} has only columns 1 to {fields}")
     return list(range(low - 1, high))
 
 
@@ -90,7 +158,7 @@ def problem_with(value: float, dtype: FloatType) -> str | None:
 
 
 def are_usable(points: PointArray, dtype: FloatType) -> bool:
-    """Tell whether all numbers can be clustered."""
+    """Tell whether all numbers can be used."""
     largest = _LARGEST[dtype]
     # Written so that nan fails the comparisons too.
     return not points.size or (float(points.max()) <= largest and float(points.min()) >= -largest)
@@ -105,6 +173,10 @@ def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     if are_usable(points, source.dtype):
         return points.astype(source.dtype, copy=False)
     within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
+    if source.keeps_missing:
+        within |= np.isnan(points)
+        if within.all():
+            return points.astype(source.dtype, copy=False)
     row, column = np.argwhere(~within)[0].tolist()
     what = problem_with(points[row, column], source.dtype) or ""
     name = source.names[column] if source.names else ""

@@ -14,9 +14,11 @@ from typing import Any, Protocol, Self, cast
 import numpy as np
 
 from common.errors import EmptyInputError, InputError
+from common.formats.columns import ColumnChoice
 from common.formats.content import check_text, format_of_file
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
+from common.formats.texts import TextCodes
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import Dialect, FloatArray, FloatType, Input, InputFormat, PointArray, Split
 
@@ -104,11 +106,16 @@ def input_of(
 class Format(Protocol):
     """The module of a format."""
 
-    def open_file(self, path: Path, columns: str | None, dtype: FloatType, options: TextOptions) -> InputFile:
+    def open_file(
+        self, path: Path, columns: ColumnChoice, dtype: FloatType, options: TextOptions
+    ) -> InputFile:
         """Find out the columns and the number of rows, without parsing numbers; see `open_input`."""
 
-    def read_blocks(self, source: Input, split: Split) -> Iterator[Any]:
-        """Read and check a split's rows, block by block; raise InputError that names the first wrong one."""
+    def read_blocks(self, source: Input, split: Split, texts: TextCodes) -> Iterator[Any]:
+        """Read and check a split's rows, block by block; raise InputError that names the first wrong one.
+
+        In columns of texts stand the numbers that `texts` has given them.
+        """
 
 
 def format_of(kind: InputFormat) -> Format:
@@ -118,17 +125,19 @@ def format_of(kind: InputFormat) -> Format:
 
 def open_input(
     path: str | Path,
-    columns: str | None = None,
+    columns: ColumnChoice | str | None = None,
     dtype: FloatType = FloatType.FLOAT64,
     options: TextOptions = TEXT_DEFAULTS,
 ) -> InputFile:
     """Find out a file's format, columns and number of rows, without parsing its numbers.
 
     A folder or a pattern (`*`, `?`, `[...]`) stands for its files. The first bytes tell the format. `columns`
-    are as in `choose_columns`; `dtype` is what the numbers are rounded to when they are read; `options` are
-    for text. Raise InputError if it can't be read or holds no rows, UsageError if it has no such columns.
+    are a choice, or as in `choose_columns`; `dtype` is what the numbers are rounded to when they are read;
+    `options` are for text. Raise InputError if it can't be read or holds no rows, UsageError if it has no
+    such columns.
     """
     path = Path(path)
+    columns = columns if isinstance(columns, ColumnChoice) else ColumnChoice(columns)
     paths = files_of(path)
     if paths is None:
         return _open(path, format_of_file, columns, dtype, options)
@@ -166,7 +175,7 @@ def files_of(path: Path) -> list[Path] | None:
 def _check_alike(first: InputFile, other: InputFile) -> None:
     """Raise InputError if a file has not the columns of the first one."""
     ours, theirs = first.input, other.input
-    alike = ("format", "dialect", "fields", "columns")
+    alike = ("format", "dialect", "fields", "columns", "texts")
     same_names = not other.header or other.header == first.header
     if any(getattr(ours, name) != getattr(theirs, name) for name in alike) or not same_names:
         raise InputError.at(theirs.path, f"its format or its columns are not those of {ours.path}")
@@ -174,7 +183,7 @@ def _check_alike(first: InputFile, other: InputFile) -> None:
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), _lines, None, FloatType.FLOAT64, TEXT_DEFAULTS)
+    return _open(Path(path), _lines, ColumnChoice(), FloatType.FLOAT64, TEXT_DEFAULTS)
 
 
 def _lines(path: Path) -> InputFormat:
@@ -185,7 +194,7 @@ def _lines(path: Path) -> InputFormat:
 def _open(
     path: Path,
     find_format: Callable[[Path], InputFormat],
-    columns: str | None,
+    columns: ColumnChoice,
     dtype: FloatType,
     options: TextOptions,
 ) -> InputFile:
@@ -234,14 +243,16 @@ def within_file(source: Input, split: Split) -> Split:
     return replace(split, row_start=split.row_start - first, row_stop=split.row_stop - first)
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+def read_blocks(source: Input, split: Split, texts: TextCodes | None = None) -> Iterator[PointArray]:
     """Read a split's rows, in blocks of shape (rows, columns), every number checked.
 
-    Raise InputError if the file has changed since the master saw it, can't be read, or has invalid content.
+    In columns of texts stand the numbers that `texts` has given them. Raise InputError if the file has
+    changed since the master saw it, can't be read, or has invalid content.
     """
     rows = 0
+    texts = texts or TextCodes(source)
     with refusing_changes(source):
-        for block in format_of(source.format).read_blocks(source, within_file(source, split)):
+        for block in format_of(source.format).read_blocks(source, within_file(source, split), texts):
             rows += len(block)
             if rows > split.rows:
                 break

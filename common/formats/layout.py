@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from common.errors import EmptyInputError, InputError, UsageError, counted, shortened
-from common.formats.columns import choose_columns, position_list
-from common.formats.fields import split_fields
+from common.formats.columns import ChosenColumns, ColumnChoice, choose, position_list
+from common.formats.fields import MISSING, split_fields
 from common.formats.header import is_header
 from common.model import Dialect
 
@@ -73,11 +73,11 @@ class Layout:
     first: int
     names: tuple[str, ...]
     fields: int
-    columns: tuple[int, ...]
+    chosen: ChosenColumns
 
 
 def layout_of(
-    path: str, head: Sequence[tuple[int, bytes]], wanted: str | None, options: TextOptions
+    path: str, head: Sequence[tuple[int, bytes]], choice: ColumnChoice, options: TextOptions
 ) -> Layout:
     """Tell a file's layout from its first rows, each with the number of its line.
 
@@ -103,10 +103,12 @@ def layout_of(
     if names and len(names) != fields:
         what = f"{counted(fields, 'column')}, but the header has {counted(len(names), 'name')}"
         raise InputError.at(path, what, line=body[0][0])
-    wanted = _all_but_row_names(path, names, names_rows=names_rows) if wanted is None else wanted
-    columns = choose_columns(path, wanted, names, fields)
+    candidates = range(fields)
+    if choice.wanted is None:
+        candidates = _all_but_row_names(path, names, fields, names_rows=names_rows)
+    chosen = choose(path, choice, names, candidates, fields, _hold_texts(cut[-len(body) :]))
     found = replace(dialect, trailing=trailing)
-    return Layout(found, len(head) - len(body), tuple(names), fields, columns)
+    return Layout(found, len(head) - len(body), tuple(names), fields, chosen)
 
 
 def _without_surplus(names: list[str], body: list[list[bytes]]) -> tuple[list[str], bool]:
@@ -125,13 +127,19 @@ def _have_names(body: Sequence[tuple[int, bytes]], dialect: Dialect) -> bool:
     return all((quote and row.startswith(quote)) or not _NUMBER.fullmatch(first) for row, first in begin)
 
 
-def _all_but_row_names(path: str, names: list[str], *, names_rows: bool) -> str | None:
+def _hold_texts(rows: list[list[bytes]]) -> list[int]:
+    """Return the columns that hold texts, and no number, in these rows."""
+    columns = [[field for field in fields if field not in MISSING] for fields in zip(*rows, strict=False)]
+    return [i for i, known in enumerate(columns) if known and not any(map(_NUMBER.fullmatch, known))]
+
+
+def _all_but_row_names(path: str, names: list[str], fields: int, *, names_rows: bool) -> range:
     """Return which columns to use if the user does not say; InputError if nobody can know."""
     if len(names) < 2 or names[0]:
-        return None
+        return range(fields)
     others = position_list(range(2, len(names) + 1))
     if names_rows:
-        return others
+        return range(1, fields)
     what = "the first column has no name; if it only counts or names the rows, leave it out with --columns"
     raise InputError.at(path, f"{what} {others}, else use --columns 1-{len(names)}")
 

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 
 from common.errors import InputError
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import TextOptions
 from common.formats.line_index import (
@@ -19,10 +20,11 @@ from common.formats.line_index import (
     line_starts,
     split_pieces,
 )
+from common.formats.texts import TextCodes
 from common.model import FloatType, Input, InputFormat, LongArray, Split
 
 
-def open_file(path: Path, _columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
+def open_file(path: Path, _columns: ColumnChoice, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open a file of lines; see `Format`."""
     index = LineIndex(path, PLAIN, first_place(path, 0), blank_rows=True)
     if not index.rows:
@@ -70,7 +72,7 @@ def view(source: Input, split: Split, *, mapped: bool) -> Lines:
     return Lines(text, np.append(line_starts(text), len(text)))
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[Sequence[None]]:
+def read_blocks(source: Input, split: Split, _texts: TextCodes) -> Iterator[Sequence[None]]:
     """Read a split's lines to see that they are UTF-8; yield something of the length of each piece."""
     for line, piece in split_pieces(source, split):
         try:

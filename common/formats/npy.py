@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import EmptyInputError, InputError
-from common.formats.columns import block_rows, choose_columns, usable
+from common.formats.columns import ColumnChoice, block_rows, choose, usable
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import TextOptions
+from common.formats.texts import TextCodes
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 _REAL = "fiub"
@@ -26,25 +27,25 @@ _REAL = "fiub"
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
 
 
-def open_file(path: Path, columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
+def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open an array; see `Format`."""
     with _opened(str(path)) as array:
         pass
     if not array.rows or not array.fields:
         raise EmptyInputError.at(str(path), "the array is empty; it needs at least one row and one column")
-    chosen = choose_columns(str(path), columns, list(array.names), array.fields)
-    names = array.names_of(chosen)
-    for column, name in zip(chosen, names, strict=False):
+    names, fields = list(array.names), array.fields
+    chosen, texts = choose(str(path), columns, names, range(fields), fields, hold_texts=())
+    for column, name in zip(chosen, array.names_of(chosen), strict=False):
         if (kind := array.dtype[name]).kind not in _REAL:
             what = f"column '{name}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(str(path), what, column=column + 1)
     found = input_of(
         path, InputFormat.NPY, array.fields, chosen, rows=array.rows, dtype=dtype, names=array.names
     )
-    return InputFile(input=found)
+    return InputFile(input=replace(found, texts=texts, keeps_missing=columns.keeps_missing))
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:
     """Read a split's rows; see `Format`. Nothing is mapped: see `view`."""
     with _opened(source.path) as array:
         rows = array.rows_at_once(source, split)
@@ -52,7 +53,9 @@ def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
             block = array.read(source.columns, start, min(rows, split.row_stop - start))
             if array.dtype != source.dtype:
                 block = block.astype(np.float64)
-            yield usable(block, source, start)
+            block = usable(block, source, start)
+            texts.replace_numbers(block, array.types_of(source.columns))
+            yield block
 
 
 def view(source: Input, split: Split, *, mapped: bool) -> PointArray | None:
@@ -63,7 +66,7 @@ def view(source: Input, split: Split, *, mapped: bool) -> PointArray | None:
     with _opened(source.path) as array:
         every_column = source.columns == tuple(range(source.fields))
         in_place = array.by_rows and not array.zipped and array.dtype == source.dtype
-        if not mapped or not every_column or not in_place:
+        if not mapped or not every_column or not in_place or source.texts or source.keeps_missing:
             return None
         shape = array.rows, array.fields
         return np.memmap(source.path, array.dtype, "r", array.offset, shape)[split.row_start : split.row_stop]
@@ -92,6 +95,10 @@ class _Array:
     def names_of(self, columns: tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of some columns, if they have names."""
         return tuple(self.names[column] for column in columns) if self.names else ()
+
+    def types_of(self, columns: tuple[int, ...]) -> list[np.dtype[Any]]:
+        """Return the types of some columns."""
+        return [self.dtype[self.names[column]] if self.names else self.dtype for column in columns]
 
     def rows_at_once(self, source: Input, split: Split) -> int:
         """Return the number of rows to read so that a zipped file is read once, from beginning to end."""

@@ -10,12 +10,17 @@ from typing import cast
 import numpy as np
 
 from common.formats.dataset import format_of, read_blocks, within_file
+from common.formats.texts import TextCodes, read_table, write_texts
 from common.formats.unchanged import refusing_changes
-from common.model import FloatType, Input, InputFormat, PointArray, Rows, Split
+from common.model import FloatType, Input, InputFormat, PointArray, Rows, Split, Table
 from common.store.files import write_whole
 
 _MANY_NUMBERS = 500_000
 """From here on a split will most likely need the compiled kernels."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     with kernels_loading(numbers, source.dtype):
         stored = _stored_rows(source, split, mapped=cache is not None)
         if stored is None:
-            return OpenSplit(_parsed_rows(source, split, cache), in_place=False)
+            return OpenSplit(_read_rows(source, split, cache), in_place=False)
         if cache is None or not cache.exists():
             for _ in read_blocks(source, split):
                 pass
@@ -76,26 +81,40 @@ def _stored_rows(source: Input, split: Split, *, mapped: bool) -> Rows | None:
         return view(source, within_file(source, split), mapped=mapped)
 
 
-def _parsed_rows(source: Input, split: Split, cache: Path | None) -> PointArray:
-    if cache is not None and split.rows:
-        if not cache.exists():
-            write_rows(cache, read_blocks(source, split))
-        return map_rows_file(cache, len(source.columns), source.dtype)
+def _read_rows(source: Input, split: Split, cache: Path | None) -> Rows:
+    """Parse a split's rows to memory or to a file; the texts stand beside them."""
+    texts = TextCodes(source)
+    if cache is None or not split.rows:
+        points = _parsed_rows(source, split, texts)
+        return Table(points, texts.texts) if source.texts else points
+    texts_path = cache.with_name(f"{cache.name}.texts")
+    if not cache.exists():
+        blocks = read_blocks(source, split, texts)
+        write_rows(cache, blocks, before=lambda: write_texts(texts_path, texts) if source.texts else None)
+    points = map_rows_file(cache, len(source.columns), source.dtype)
+    return read_table(points, texts_path) if source.texts else points
+
+
+def _parsed_rows(source: Input, split: Split, texts: TextCodes) -> PointArray:
     points: PointArray = np.empty((split.rows, len(source.columns)), source.dtype)
     rows = 0
-    for block in read_blocks(source, split) if split.rows else ():
+    for block in read_blocks(source, split, texts) if split.rows else ():
         points[rows : rows + len(block)] = block
         rows += len(block)
     return points
 
 
-def write_rows(path: Path, blocks: Iterable[PointArray]) -> int:
-    """Write blocks of rows to a file that appears whole or not at all; return the number of rows."""
+def write_rows(path: Path, blocks: Iterable[PointArray], before: Callable[[], None] = _nothing) -> int:
+    """Write blocks of rows to a file that appears whole or not at all; return the number of rows.
+
+    `before` is called when all is written, before the file appears.
+    """
     rows = 0
     with write_whole(path) as file:
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
             rows += len(block)
+        before()
     return rows
 
 

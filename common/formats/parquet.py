@@ -9,22 +9,24 @@ import pyarrow
 import pyarrow.parquet
 
 from common.errors import InputError
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile
 from common.formats.layout import TextOptions
 from common.formats.tables import open_table, read_table
+from common.formats.texts import TextCodes
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
-def open_file(path: Path, columns: str | None, dtype: FloatType, _options: TextOptions) -> InputFile:
+def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, _options: TextOptions) -> InputFile:
     """Open a table; see `Format`."""
     with _opened(str(path)) as table:
         return open_table(str(path), table, InputFormat.PARQUET, columns, dtype)
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:
     """Read a split's rows from the row groups that hold them; see `Format`."""
     with _opened(source.path) as table:
-        yield from read_table(table, source, split)
+        yield from read_table(table, source, split, texts)
 
 
 class _RowGroups:

@@ -5,12 +5,20 @@ parses the same rows once more. It either gets the same numbers or names the lin
 """
 
 import re
+import shlex
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError, counted
-from common.formats.columns import EMPTY_FIELD, are_usable, columns_without, problem_with
+from common.formats.columns import (
+    EMPTY_FIELD,
+    HOW_TO_GO_ON,
+    MISSING_TEXT,
+    are_usable,
+    columns_without,
+    problem_with,
+)
 from common.formats.fields import MISSING, split_fields
 from common.formats.line_index import (
     BYTE_ORDER_MARK,
@@ -24,6 +32,7 @@ from common.formats.line_index import (
     rows_in,
     scans,
 )
+from common.formats.texts import TextCodes
 from common.model import Dialect, FloatArray, Input
 
 _SHORT_BYTES = 1 << 18
@@ -37,27 +46,28 @@ _BEGINS_AS_NUMBER = re.compile(rb"[+-]?\.?[0-9]")
 _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 
 
-def parse(text: memoryview, source: Input, line: int) -> FloatArray:
+def parse(text: memoryview, source: Input, line: int, texts: TextCodes) -> FloatArray:
     """Parse whole rows, the first of them in line `line`; return the used columns of those that count.
 
-    Raise InputError if a row does not hold what it must; the text names it.
+    In columns of texts stand the numbers that `texts` has given them. Raise InputError if a row does not hold
+    what it must; the text names it.
     """
-    points = _parse_all(text, source, line)
+    points = _parse_all(text, source, line, texts)
     return points[~_lack_a_number(points)] if source.dialect.drops_missing else points
 
 
 def are_complete(source: Input, text: memoryview, line: int) -> BoolArray:
     """Tell which of some whole rows hold all numbers; may raise InputError, as `parse`."""
-    return np.logical_not(_lack_a_number(_parse_all(text, source, line)))
+    return np.logical_not(_lack_a_number(_parse_all(text, source, line, TextCodes(source))))
 
 
-def _parse_all(text: memoryview, source: Input, line: int) -> FloatArray:
-    """Parse all rows; where rows may be dropped, nan stands for what is missing."""
+def _parse_all(text: memoryview, source: Input, line: int, texts: TextCodes) -> FloatArray:
+    """Parse all rows; where a number may be missing, nan stands for it."""
     if len(text) > _SHORT_BYTES:
-        points = _parse_fast(text, source)
+        points = _parse_fast(text, source, texts)
         if points is not None:
             return points
-    return _parse_strictly(text, source, line)
+    return _parse_strictly(text, source, line, texts)
 
 
 def _lack_a_number(points: FloatArray) -> BoolArray:
@@ -65,7 +75,7 @@ def _lack_a_number(points: FloatArray) -> BoolArray:
     return lack
 
 
-def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
+def _parse_fast(text: memoryview, source: Input, texts: TextCodes) -> FloatArray | None:
     """Parse by pyarrow; None if it finds anything out of the ordinary."""
     import pyarrow
 
@@ -74,22 +84,27 @@ def _parse_fast(text: memoryview, source: Input) -> FloatArray | None:
     if _holds_lone_return(codes) or text[:3] == BYTE_ORDER_MARK:
         return None
     dialect = source.dialect
-    if dialect.comment or dialect.drops_missing:  # else a line of tabs alone would be a row that lacks all
+    if dialect.comment or _allows_gaps(source):  # else a line of tabs alone would be a row that lacks all
         codes = _rows_alone(codes, dialect)
     if not dialect.delimiter:
         codes = codes_of(_single_spaces(codes))
     is_quoted = holds(codes, dialect.quote)
-    if not len(codes) or (is_quoted and not _are_quotes_regular(codes, dialect)):
+    has_spaced_texts = is_quoted and source.texts and not dialect.delimiter
+    if not len(codes) or has_spaced_texts or (is_quoted and not _are_quotes_regular(codes, dialect)):
         return None
     try:
-        points = _read_csv(codes, source, is_quoted=is_quoted)
+        points = _read_csv(codes, source, texts, is_quoted=is_quoted)
     except pyarrow.ArrowInvalid:
         return None
-    usable = points[~_lack_a_number(points)] if dialect.drops_missing else points
+    usable = points[~np.isnan(points)] if _allows_gaps(source) else points
     return points if are_usable(usable, source.dtype) else None
 
 
-def _read_csv(codes: CodeArray, source: Input, *, is_quoted: bool) -> FloatArray:
+def _allows_gaps(source: Input) -> bool:
+    return source.dialect.drops_missing or source.keeps_missing
+
+
+def _read_csv(codes: CodeArray, source: Input, texts: TextCodes, *, is_quoted: bool) -> FloatArray:
     """Have pyarrow read rows; ArrowInvalid if it can't, or a field follows that must be empty."""
     import pyarrow
     import pyarrow.csv
@@ -99,6 +114,8 @@ def _read_csv(codes: CodeArray, source: Input, *, is_quoted: bool) -> FloatArray
     dialect = source.dialect
     names = [str(i) for i in range(source.fields + dialect.trailing)]
     used = [str(i) for i in source.columns]
+    coded = {used[i]: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()) for i in source.texts}
+    gaps = _allows_gaps(source)
     after = names[source.fields :]
     table = pyarrow.csv.read_csv(
         pyarrow.BufferReader(codes),
@@ -109,21 +126,34 @@ def _read_csv(codes: CodeArray, source: Input, *, is_quoted: bool) -> FloatArray
             newlines_in_values=is_quoted,
         ),
         pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(used, pyarrow.float64()) | dict.fromkeys(after, pyarrow.null()),
+            column_types=dict.fromkeys(used, pyarrow.float64())
+            | coded
+            | dict.fromkeys(after, pyarrow.null()),
             include_columns=[*used, *after],
-            null_values=sorted(map(bytes.decode, MISSING)) if dialect.drops_missing else [""] * len(after),
+            null_values=sorted(map(bytes.decode, MISSING)) if gaps else [""] * len(after),
             decimal_point=dialect.decimal,
         ),
     )
-    columns = [table[name] for name in used]
-    if not dialect.drops_missing:
-        if any(column.null_count for column in columns):
+    points = np.empty((len(table), len(used)))
+    for i, name in enumerate(used):
+        column = table[name].combine_chunks()
+        if i in texts:
+            points[:, i] = texts.numbers_of(i, column, _cleaned)
+            if not gaps and "" in texts.texts[i]:
+                raise pyarrow.ArrowInvalid("a text is missing")
+            continue
+        if column.null_count and not gaps:
             raise pyarrow.ArrowInvalid("a field is empty")
-        return np.stack([to_numpy(column) for column in columns], axis=1)
-    points: FloatArray = np.stack([to_numpy(column.fill_null(np.nan)) for column in columns], axis=1)
-    if np.isnan(points).sum() != sum(column.null_count for column in columns):
-        raise pyarrow.ArrowInvalid("a number is nan")
+        points[:, i] = to_numpy(column.fill_null(np.nan))
+        if gaps and np.isnan(points[:, i]).sum() != column.null_count:
+            raise pyarrow.ArrowInvalid("a number is nan")
     return points
+
+
+def _cleaned(text: str) -> str:
+    """Return a text without white space around it; "" if it says that it is missing."""
+    text = text.strip(" \t\v\f")
+    return "" if text.encode() in MISSING else text
 
 
 def _holds_lone_return(codes: CodeArray) -> bool:
@@ -171,7 +201,7 @@ def _is_white(codes: CodeArray) -> npt.NDArray[np.bool_]:
     return white
 
 
-def _parse_strictly(text: memoryview, source: Input, line: int) -> FloatArray:
+def _parse_strictly(text: memoryview, source: Input, line: int, texts: TextCodes) -> FloatArray:
     """Parse row by row, naming what is wrong."""
     rows = []
     for _, number, content in rows_in(text, source.dialect, line):
@@ -179,11 +209,11 @@ def _parse_strictly(text: memoryview, source: Input, line: int) -> FloatArray:
             fields = split_fields(content, source.dialect)
         except ValueError as error:
             raise InputError.at(source.path, str(error), line=number) from None
-        rows.append(_parse_row(fields, source, number))
+        rows.append(_parse_row(fields, source, number, texts))
     return np.array(rows, np.float64).reshape(-1, len(source.columns))
 
 
-def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
+def _parse_row(fields: list[bytes], source: Input, line: int, texts: TextCodes) -> list[float]:
     if source.dialect.trailing and not fields[-1]:
         fields = fields[:-1]
     if len(fields) != source.fields:
@@ -191,13 +221,33 @@ def _parse_row(fields: list[bytes], source: Input, line: int) -> list[float]:
         if source.dialect.delimiter == "\t" and b"" in fields:
             what += " (if tabs and spaces are alike: --delimiter space)"
         raise InputError.at(source.path, what, line=line, column=min(len(fields), source.fields) + 1)
-    return [_number(fields[column], source, i, line) for i, column in enumerate(source.columns)]
+    return [
+        _text(fields[column], source, i, line, texts)
+        if i in texts
+        else _number(fields[column], source, i, line)
+        for i, column in enumerate(source.columns)
+    ]
+
+
+def _text(text: bytes, source: Input, used: int, line: int, texts: TextCodes) -> float:
+    """Return the number of a text."""
+    try:
+        cleaned = _cleaned(text.decode())
+    except UnicodeDecodeError as error:
+        raise _error(
+            f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8", source, used, line
+        ) from None
+    if not cleaned and not _allows_gaps(source):
+        raise _error(
+            MISSING_TEXT if not text else f"{text.decode()!r} is missing; {HOW_TO_GO_ON}", source, used, line
+        )
+    return texts.number_of(used, cleaned)
 
 
 def _number(text: bytes, source: Input, used: int, line: int) -> float:
     """Parse a field of a used column."""
     dialect = source.dialect
-    if dialect.drops_missing and text in MISSING:
+    if text in MISSING and _allows_gaps(source):
         return np.nan
     if _NUMBERS[dialect.decimal].fullmatch(text):
         value = float(text.replace(b",", b"."))
@@ -207,8 +257,13 @@ def _number(text: bytes, source: Input, used: int, line: int) -> float:
         problem = f"{text.decode()} does not fit a float64" if np.isinf(value) else problem
     else:
         problem = _not_a_number(text, source, used)
+    raise _error(problem, source, used, line)
+
+
+def _error(what: str, source: Input, used: int, line: int) -> InputError:
+    """Return an error about a field of a used column."""
     name = source.names[used] if source.names else ""
-    raise InputError.at(source.path, problem, line=line, column=source.columns[used] + 1, name=name)
+    return InputError.at(source.path, what, line=line, column=source.columns[used] + 1, name=name)
 
 
 def _not_a_number(text: bytes, source: Input, used: int) -> str:
@@ -216,10 +271,13 @@ def _not_a_number(text: bytes, source: Input, used: int) -> str:
     shown = text[:40].decode("utf-8", "backslashreplace") + ("…" if len(text) > 40 else "")
     what = f"{shown!r} is not a number" if text else EMPTY_FIELD
     if text in MISSING:
-        return f"{what} (to leave such rows out: --missing drop)"
+        return f"{what} ({HOW_TO_GO_ON if source.texts else 'to leave such rows out: --missing drop'})"
     other = "," if source.dialect.decimal == "." else "."
     if _NUMBERS[other].fullmatch(text):
         return f"{what} (if {other} is its decimal point: --decimal {other})"
+    if source.texts and not _BEGINS_AS_NUMBER.match(text):
+        column = source.names[used] if source.names else source.columns[used] + 1
+        return f"{what} (if the column holds categories: --categories {shlex.quote(str(column))})"
     if text and len(source.columns) > 1 and not _BEGINS_AS_NUMBER.match(text):
         return f"{what} (to leave the column out: --columns {columns_without(source.columns, used)})"
     return what

@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +16,26 @@ import numpy as np
 import pyarrow
 
 from common.errors import EmptyInputError, InputError, UsageError
-from common.formats.arrays import Numbers, UnusableError, holds_numbers, holds_vectors, length_of, numbers_of
-from common.formats.columns import block_rows, choose_columns, usable
+from common.formats.arrays import (
+    Numbers,
+    UnusableError,
+    holds_numbers,
+    holds_texts,
+    holds_vectors,
+    length_of,
+    numbers_of,
+)
+from common.formats.columns import (
+    MISSING_TEXT,
+    ChosenColumns,
+    ColumnChoice,
+    block_rows,
+    choose,
+    choose_columns,
+    usable,
+)
 from common.formats.dataset import InputFile, input_of
+from common.formats.texts import TextCodes
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 _MOST_COLUMNS = 1 << 20
@@ -59,7 +76,9 @@ class _Field:
         return [self.name] if self.length is None else [f"{self.name}[{i}]" for i in range(self.length)]
 
 
-def open_table(path: str, table: Table, kind: InputFormat, wanted: str | None, dtype: FloatType) -> InputFile:
+def open_table(
+    path: str, table: Table, kind: InputFormat, choice: ColumnChoice, dtype: FloatType
+) -> InputFile:
     """Describe a table; see `Format.open_file`. The index that pandas has stored is used only if named."""
     rows = sum(table.sizes)
     if not rows or not table.schema.names:
@@ -68,17 +87,19 @@ def open_table(path: str, table: Table, kind: InputFormat, wanted: str | None, d
     names = [name for field in fields for name in field.names]
     index = pandas_index((table.schema.metadata or {}).get(b"pandas", b"{}"))
     data = [field for field in fields if field.name not in index]
-    chosen = _positions(data) if wanted is None else _choose(path, wanted, fields)
+    texts = [field.position for field in fields if field.length is None and holds_texts(field.kind)]
+    wanted = None if choice.wanted is None else _spelled_out(choice.wanted, fields)
+    chosen = choose(path, replace(choice, wanted=wanted), names, _positions(data), len(names), texts)
     _check_types(path, fields, data, chosen)
-    if not chosen:
+    if not chosen.columns:
         raise InputError.at(path, "its only columns are the index of pandas; choose them with --columns")
-    found = input_of(Path(path), kind, len(names), chosen, rows=rows, dtype=dtype, names=names)
-    return InputFile(input=found)
+    found = input_of(Path(path), kind, len(names), chosen.columns, rows=rows, dtype=dtype, names=names)
+    return InputFile(input=replace(found, texts=chosen.texts, keeps_missing=choice.keeps_missing))
 
 
-def read_table(table: Table, source: Input, split: Split) -> Iterator[PointArray]:
+def read_table(table: Table, source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:
     """Read a split's rows; see `Format.read_blocks`."""
-    reader = _Reader(source, _fields_of(source.path, table))
+    reader = _Reader(source, _fields_of(source.path, table), texts)
     for piece, (start, stop) in enumerate(pairwise(accumulate(table.sizes, initial=0))):
         if start >= split.row_stop or split.row_start >= stop:
             continue
@@ -92,8 +113,9 @@ def read_table(table: Table, source: Input, split: Split) -> Iterator[PointArray
 class _Reader:
     """Makes points of an input's batches."""
 
-    def __init__(self, source: Input, fields: list[_Field]) -> None:
+    def __init__(self, source: Input, fields: list[_Field], texts: TextCodes) -> None:
         self._source = source
+        self._texts = texts
         self._names = [name for field in fields for name in field.names]
         owners = [i for i, field in enumerate(fields) for _ in field.columns]
         self._fields = fields
@@ -102,24 +124,37 @@ class _Reader:
 
     def points(self, batch: pyarrow.RecordBatch, row: int) -> PointArray:
         """Return the used columns of some rows, the first of which is `row`, from 0."""
-        numbers = {
-            i: self._numbers(self._fields[i], array, row)
-            for i, array in zip(self.fields_read, batch.columns, strict=True)
-        }
+        arrays = dict(zip(self.fields_read, batch.columns, strict=True))
+        numbers: dict[int, Numbers] = {}
         points = np.empty((len(batch), len(self._owners)))
         for at, (column, owner) in enumerate(zip(self._source.columns, self._owners, strict=True)):
-            points[:, at] = numbers[owner][:, column - self._fields[owner].position]
+            field, array = self._fields[owner], arrays[owner]
+            if at in self._texts:
+                self._refuse_gaps(field, array, row)
+                points[:, at] = self._texts.numbers_of(at, array)
+            else:
+                if owner not in numbers:
+                    numbers[owner] = self._numbers(field, array, row)
+                points[:, at] = numbers[owner][:, column - field.position]
         return usable(points, self._source, row)
 
     def _numbers(self, field: _Field, array: pyarrow.Array, row: int) -> Numbers:
+        keeps = self._source.keeps_missing and field.length is None
         try:
-            return numbers_of(array, field.length or 1).reshape(len(array), -1)
+            return numbers_of(array, field.length or 1, keeps_missing=keeps).reshape(len(array), -1)
         except UnusableError as error:
             column = field.position + error.element
             row, name = row + error.row + 1, self._names[column]
             raise InputError.at(
                 self._source.path, str(error), row=row, column=column + 1, name=name
             ) from None
+
+    def _refuse_gaps(self, field: _Field, array: pyarrow.Array, row: int) -> None:
+        if array.null_count and not self._source.keeps_missing:
+            row += array.is_null().index(True).as_py() + 1
+            raise InputError.at(
+                self._source.path, MISSING_TEXT, row=row, column=field.position + 1, name=field.name
+            )
 
 
 def _fields_of(path: str, table: Table) -> list[_Field]:
@@ -155,20 +190,31 @@ def _positions(fields: list[_Field]) -> tuple[int, ...]:
 
 def _choose(path: str, wanted: str, fields: list[_Field]) -> tuple[int, ...]:
     """Choose columns; see `choose_columns`. A name of vectors stands for all their elements."""
-    vectors = {field.name: ",".join(field.names) for field in fields if field.length is not None}
-    spelled_out = ",".join(vectors.get(token.strip(), token) for token in wanted.split(","))
     names = [name for field in fields for name in field.names]
-    return choose_columns(path, spelled_out, names, len(names))
+    return choose_columns(path, _spelled_out(wanted, fields), names, len(names))
 
 
-def _check_types(path: str, fields: list[_Field], data: list[_Field], chosen: tuple[int, ...]) -> None:
-    """Raise InputError if a column chosen holds no numbers; say which do."""
-    unusable = [field for field in fields if field.length is None and not holds_numbers(field.kind)]
-    bad = next((field for field in unusable if field.position in chosen), None)
+def _spelled_out(wanted: str, fields: list[_Field]) -> str:
+    """Write the elements of vectors in place of their name."""
+    vectors = {field.name: ",".join(field.names) for field in fields if field.length is not None}
+    return ",".join(vectors.get(token.strip(), token) for token in wanted.split(","))
+
+
+def _check_types(path: str, fields: list[_Field], data: list[_Field], chosen: ChosenColumns) -> None:
+    """Raise InputError if a column chosen holds no numbers, nor texts where they may be; say which do."""
+    as_texts = {chosen.columns[i] for i in chosen.texts}
+    unusable = [
+        field
+        for field in fields
+        if field.length is None
+        and not holds_numbers(field.kind)
+        and not (field.position in as_texts and holds_texts(field.kind))
+    ]
+    bad = next((field for field in unusable if field.position in chosen.columns), None)
     if bad is None:
         return
     numeric = [field for field in data if field not in unusable]
-    good = [field for field in numeric if not set(chosen).isdisjoint(field.columns)] or numeric
+    good = [field for field in numeric if not set(chosen.columns).isdisjoint(field.columns)] or numeric
     what = f"column '{bad.name}' holds {str(bad.kind).removeprefix('large_')[:_LONGEST_TYPE]}, not numbers"
     raise InputError.at(path, f"{what}; {_advice(path, fields, good)}", column=bad.position + 1)
 

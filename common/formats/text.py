@@ -9,14 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from common.errors import EmptyInputError
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import HEAD_ROWS, TextOptions, layout_of
 from common.formats.line_index import LineIndex, first_place, head_of, split_pieces
 from common.formats.parsing import are_complete, parse
+from common.formats.texts import TextCodes
 from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 
-def open_file(path: Path, columns: str | None, dtype: FloatType, options: TextOptions) -> InputFile:
+def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, options: TextOptions) -> InputFile:
     """Open a text file and count its rows; see `Format`."""
     start = first_place(path, options.skip_rows)
     head = head_of(path, options.dialect, start, HEAD_ROWS + 1)
@@ -25,12 +27,13 @@ def open_file(path: Path, columns: str | None, dtype: FloatType, options: TextOp
         path,
         InputFormat.TEXT,
         layout.fields,
-        layout.columns,
+        layout.chosen.columns,
         rows=0,
         dtype=dtype,
         dialect=layout.dialect,
         names=layout.names,
     )
+    found = replace(found, texts=layout.chosen.texts, keeps_missing=columns.keeps_missing)
     index = LineIndex(
         path,
         layout.dialect,
@@ -44,7 +47,7 @@ def open_file(path: Path, columns: str | None, dtype: FloatType, options: TextOp
     return InputFile(input=replace(found, rows=index.rows), header=layout.names, index=index)
 
 
-def read_blocks(source: Input, split: Split) -> Iterator[PointArray]:
+def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:
     """Parse a split's rows; see `Format`."""
     for line, piece in split_pieces(source, split):
-        yield parse(piece, source, line).astype(source.dtype, copy=False)
+        yield parse(piece, source, line, texts).astype(source.dtype, copy=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import groups
-from common.model import Block, FloatArray, IntArray, Records, Rows, State
+from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
@@ -91,11 +91,14 @@ def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> 
 
 def _blocks(part: Block) -> Iterator[Block]:
     """Cut rows into blocks; make numbers float64."""
-    numbers = isinstance(part.rows, np.ndarray)
-    size = max(1, _BLOCK_NUMBERS // part.points.shape[1]) if numbers else _BLOCK_LINES
-    for start in range(0, len(part.rows), size):
-        rows = part.rows[start : start + size]
-        yield Block(np.asarray(rows, np.float64) if numbers else rows, part.row_start + start)
+    rows = part.rows
+    points = rows.points if isinstance(rows, Table) else rows
+    size = max(1, _BLOCK_NUMBERS // points.shape[1]) if isinstance(points, np.ndarray) else _BLOCK_LINES
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        yield Block(
+            np.asarray(some, np.float64) if isinstance(some, np.ndarray) else some, part.row_start + start
+        )
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:

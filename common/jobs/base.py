@@ -24,9 +24,9 @@ class Job(ABC):
     A job is a frozen dataclass with a `name`. Its fields (int, float or SumGrid) are its parameters; they
     are the same on every worker. What changes from call to call is the `state`.
 
-    All else has a default. What a job reads and emits: `reads_lines`, `key_type`; what it cannot work with:
-    `check`. What makes it faster, and changes no result: `combine`, `summarize`, `aggregates`, `emits_rows`.
-    What goes beside output files: `counts`.
+    All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
+    cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
+    `aggregates`, `emits_rows`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -34,6 +34,9 @@ class Job(ABC):
 
     reads_lines: ClassVar[bool] = False
     """True: its blocks hold lines of text, not numbers."""
+
+    reads_tables: ClassVar[bool] = False
+    """True: its blocks hold a `Table`, of numbers and texts."""
 
     key_type: ClassVar[KeyType] = int
     """What its keys are: int, from 0 and less than 2**31, or str."""

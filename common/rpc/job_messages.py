@@ -23,6 +23,7 @@ _ELEMENT_TYPES: Table[pb.ElementType.ValueType, np.dtype[Any]] = Table(
         pb.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
         pb.ELEMENT_TYPE_INT64: np.dtype("<i8"),
         pb.ELEMENT_TYPE_INT32: np.dtype("<i4"),
+        pb.ELEMENT_TYPE_UINT8: np.dtype("u1"),
     },
 )
 _MOST_DIMENSIONS = 3

@@ -201,6 +201,8 @@ def _check_input(source: Input) -> None:
     within(len(source.columns), 1, source.fields, "the number of columns")
     for column in source.columns:
         within(column, 0, source.fields - 1, "a column")
+    for text in source.texts:
+        within(text, 0, len(source.columns) - 1, "a column of texts")
     if source.names and len(source.names) != len(source.columns):
         raise BadRequestError("the names are not those of the columns")
 

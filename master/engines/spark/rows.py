@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from common.engines.on_spark import count_lines, first_lines, store_lines, store_numbered
 from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
-from common.formats.columns import choose_columns
+from common.formats.columns import ColumnChoice, choose_columns
 from common.formats.content import HEAD_BYTES, format_of_bytes, is_compressed
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
@@ -164,9 +164,12 @@ def _open_text(
         head = wait_for(
             partial(lines.mapPartitionsWithIndex(partial(first_lines, HEAD_ROWS)).take, HEAD_ROWS)
         )
-    layout = layout_of(source.path, [(number, text) for _, number, text in head], options.columns, text)
-    used = tuple(layout.names[column] for column in layout.columns) if layout.names else ()
-    source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=layout.columns, names=used)
+    layout = layout_of(
+        source.path, [(number, text) for _, number, text in head], ColumnChoice(options.columns), text
+    )
+    columns = layout.chosen.columns
+    used = tuple(layout.names[column] for column in columns) if layout.names else ()
+    source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=columns, names=used)
     store = partial(store_lines, source, head[layout.first][:2])
     try:
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))

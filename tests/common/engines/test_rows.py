@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from common.engines.rows import FilePart, RowsLostError, StoredPart, forget, hel
 from common.errors import InputError
 from common.formats.dataset import open_input, plan_splits
 from common.formats.opening import write_rows
-from common.model import FloatType
+from common.model import FloatType, PointArray
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def part(tmp_path: Path) -> FilePart:
 
 
 def test_all_processes_that_share_a_folder_parse_once(part: FilePart, tmp_path: Path) -> None:
-    first = part.open(tmp_path)
+    first = cast(PointArray, part.open(tmp_path))
     Path(part.source.path).unlink()
-    assert np.array_equal(part.open(tmp_path), first)
+    assert np.array_equal(cast(PointArray, part.open(tmp_path)), first)
     assert len(list(tmp_path.glob("rows-*"))) == 1
 
 

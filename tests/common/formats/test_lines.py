@@ -1,7 +1,9 @@
 """Lines: what was written is read back, however it is cut; what is no UTF-8 is refused by line."""
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(file: InputFile, n: int) -> list[list[str]]:
     """Read a file in n splits."""
-    return [list(map(str, open_split(file.input, split, None).rows)) for split in plan_splits(file, n)]
+    return [
+        list(cast(Sequence[str], open_split(file.input, split, None).rows)) for split in plan_splits(file, n)
+    ]
 
 
 @settings(max_examples=200)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from common.errors import InputError
 from common.formats.dataset import InputFile, open_input, open_lines, plan_splits, read_blocks
 from common.formats.opening import map_rows_file, open_split, write_rows
-from common.model import FloatType, Input, Split
+from common.formats.texts import TextCodes
+from common.model import FloatType, Input, PointArray, Split
 from tests.inputs import save
 from tests.programs import ROOT, environment
 
@@ -35,9 +37,9 @@ def count_readings(monkeypatch: pytest.MonkeyPatch) -> list[Split]:
     """Return a list that grows with each split that is read and checked."""
     read: list[Split] = []
 
-    def counted(source: Input, split: Split) -> object:
+    def counted(source: Input, split: Split, texts: TextCodes | None = None) -> object:
         read.append(split)
-        return read_blocks(source, split)
+        return read_blocks(source, split, texts)
 
     monkeypatch.setattr("common.formats.opening.read_blocks", counted)
     return read
@@ -55,9 +57,9 @@ def test_each_split_is_read_once(file: InputFile, tmp_path: Path, monkeypatch: p
 
 def test_the_same_rows_with_and_without_a_cache(file: InputFile, tmp_path: Path) -> None:
     for part in plan_splits(file, 5):  # some of them are empty
-        kept = open_split(file.input, part, tmp_path / f"cache-{part.index}").rows
+        kept = cast(PointArray, open_split(file.input, part, tmp_path / f"cache-{part.index}").rows)
         assert len(kept) == part.rows
-        assert np.array_equal(list(kept), list(open_split(file.input, part, None).rows))
+        assert np.array_equal(list(kept), list(cast(PointArray, open_split(file.input, part, None).rows)))
 
 
 @pytest.mark.parametrize("cached", [False, True])

@@ -9,6 +9,7 @@ import pytest
 from common.errors import InputError, UsageError
 from common.formats.dataset import open_input, plan_splits, read_all, read_blocks
 from common.formats.parsing import _parse_fast
+from common.formats.texts import TextCodes
 from common.model import Dialect, FloatArray, Input, InputFormat, Split
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
@@ -172,7 +173,8 @@ def test_reads_the_same_rows_in_any_number_of_splits(file: Path, content: bytes)
 @pytest.mark.parametrize("delimiter", ["comma", "tab", "semicolon", "space", "mixed_white_space", "crlf"])
 def test_pyarrow_parses_plain_text_itself(file: Path, delimiter: str) -> None:
     file.write_bytes(GOOD[delimiter])
-    points = _parse_fast(memoryview(GOOD[delimiter]), open_input(file).input)
+    source = open_input(file).input
+    points = _parse_fast(memoryview(GOOD[delimiter]), source, TextCodes(source))
     assert points is not None
     assert points.tolist() == ROWS
 

@@ -1,0 +1,99 @@
+"""Columns of texts: each text becomes a number, its place among the texts of its column in a split."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import InputError
+from common.model import FloatArray, Input, PointArray, Table
+from common.store.files import write_whole
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MOST_TEXTS = 1 << 16
+"""In a column; one that has more holds no categories."""
+
+
+class TextCodes:
+    """Gives numbers to the texts of a split, in the order in which they come; "" is a missing text."""
+
+    def __init__(self, source: Input) -> None:
+        self._source = source
+        self._numbers: dict[int, dict[str, int]] = {column: {} for column in source.texts}
+
+    def __contains__(self, column: int) -> bool:
+        return column in self._numbers
+
+    @property
+    def texts(self) -> dict[int, tuple[str, ...]]:
+        """The texts of each column, in the order of their numbers."""
+        return {column: tuple(numbers) for column, numbers in self._numbers.items()}
+
+    def number_of(self, column: int, text: str) -> int:
+        """Return the number of a text; InputError if a column has too many."""
+        numbers = self._numbers[column]
+        number = numbers.setdefault(text, len(numbers))
+        if number == MOST_TEXTS:
+            source = self._source
+            what = f"more than {MOST_TEXTS:,} different texts are no categories; leave it out with --columns"
+            name = source.names[column] if source.names else ""
+            raise InputError.at(source.path, what, column=source.columns[column] + 1, name=name)
+        return number
+
+    def numbers_of(
+        self, column: int, array: "pyarrow.Array", clean: Callable[[str], str] = str
+    ) -> FloatArray:
+        """Return the numbers of an Arrow array's values, as `clean` makes them of their texts.
+
+        A gap is a missing text.
+        """
+        import pyarrow
+
+        from common.records.conversion import to_numpy
+
+        if not pyarrow.types.is_dictionary(array.type):
+            array = array.dictionary_encode()
+        gap = len(array.dictionary)
+        places = to_numpy(array.indices.cast(pyarrow.int64()).fill_null(gap))
+        texts = ["" if value is None else clean(str(value)) for value in array.dictionary.to_pylist()]
+        return self._numbers_at(column, [*texts, ""], places)
+
+    def replace_numbers(self, block: PointArray, kinds: Sequence[np.dtype[Any]]) -> None:
+        """Put the numbers of their texts in place of numbers; `kinds` are the types that the columns had."""
+        for column in self._numbers:
+            distinct, places = np.unique(block[:, column], return_inverse=True)
+            texts = [_text_of(number, kinds[column]) for number in distinct.tolist()]
+            block[:, column] = self._numbers_at(column, texts, places)
+
+    def _numbers_at(self, column: int, texts: Sequence[str], places: npt.NDArray[Any]) -> FloatArray:
+        """Return the numbers of the texts at these places."""
+        used = np.flatnonzero(np.bincount(places, minlength=len(texts)))
+        numbers = np.zeros(len(texts))
+        numbers[used] = [self.number_of(column, texts[place]) for place in used.tolist()]
+        found: FloatArray = numbers[places]
+        return found
+
+
+def write_texts(path: Path, codes: TextCodes) -> None:
+    """Write the texts of a split beside its rows."""
+    with write_whole(path) as file:
+        file.write(json.dumps(list(codes.texts.items())).encode())
+
+
+def read_table(points: PointArray, path: Path) -> Table:
+    """Put rows and their texts, as `write_texts` wrote them, together."""
+    return Table(points, {column: tuple(texts) for column, texts in json.loads(path.read_bytes())})
+
+
+def _text_of(number: float, kind: np.dtype[Any]) -> str:
+    """Write a number as a text file has it that Python has written; nan is missing."""
+    if np.isnan(number):
+        return ""
+    if kind.kind == "b":
+        return str(bool(number))
+    return repr(number) if kind.kind == "f" else str(int(number))
