@@ -252,7 +252,18 @@ def translated_errors() -> Iterator[None]:
         raise ClusterLostError("Spark", "has lost its Java process") from error
     except Exception as error:
         _raise_known(error)
+        if _tells_of_lost_java(error):
+            raise ClusterLostError("Spark", "has lost its Java process") from error
         raise RunFailedError(f"{FAILED}{reason_of(error)}") from error
+
+
+def _tells_of_lost_java(error: Exception) -> bool:
+    """Tell whether py4j got no answer; what it then raises depends on how far the call had come."""
+    from py4j.protocol import Py4JError, Py4JNetworkError
+
+    # An error in Java comes with a Java exception, or with a trace in the text.
+    has_no_answer = type(error) is Py4JError and "Trace:" not in str(error)
+    return has_no_answer or isinstance(error, Py4JNetworkError)
 
 
 def _raise_known(error: BaseException) -> None:
