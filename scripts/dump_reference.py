@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from common.events.catalogue import kmeans, run, tasks, workers
+from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import EVENTS, Event
 
 PAGE = Path(__file__).parents[1] / "docs" / "DUMP.md"
@@ -18,15 +18,22 @@ _THEMES: dict[str, ModuleType] = {
     "Workers": workers,
     "Stages, tasks and calls": tasks,
     "K-Means": kmeans,
+    "Classification": logistic,
 }
 
 _MEANINGS = {
+    "accuracy": "the share of the rows that it takes for what they are",
     "action": "`keep`: the centroid stays; `move`: a row moves into the cluster",
     "address": "`HOST:PORT`, where it serves",
     "at": "address of the scheduler or master of the cluster",
     "attempt": "number of the attempt of the task, from 1",
     "backup": "`True` if another attempt of the task was running when this one began; left out otherwise",
     "bytes": "size of the answer: of the message, or of what a stream carried",
+    "categories": "names of the columns that hold categories",
+    "class": "the class",
+    "class_rows": "training rows of each class",
+    "classes": "the classes, in order",
+    "converged": "`True` if it converged",
     "candidates": "number of candidates drawn until now",
     "checkpoint": "the file that `--resume` would use; left out if there is none",
     "columns": "number of columns used",
@@ -40,8 +47,11 @@ _MEANINGS = {
     "duration_ms": "milliseconds from the call to the answer; on Spark and Dask, of the task",
     "engine": "`--engine`",
     "error": "the exception",
+    "f1": "2 tp / (2 tp + fp + fn) of the class",
     "file": "path of the file",
     "format": "version of the format of this file",
+    "gradient": "the greatest derivative of the objective, in magnitude",
+    "halvings": "how often the step was halved",
     "from": "the worker that answers or ran the task",
     "header": "`True` if the first row of a text holds the names of the columns",
     "highest": "greatest value of each column",
@@ -55,14 +65,22 @@ _MEANINGS = {
     "job": "name of the job: `lloyd`, `score`, ...",
     "k": "number of clusters",
     "key": "number of the cluster, from 0",
+    "log_loss": "mean of -log of the probability of the right class",
+    "loss": "the objective: mean loss of the training rows, and the penalty",
     "lowest": "least value of each column",
+    "macro_f1": "mean of the classes' F1",
     "mappers": "number of mappers",
+    "model": "`global`, or the part from 1 that a map task has fitted a model to",
     "method": "`Map`, `Reduce`, `FetchPartition`, `ReadMapOutput` or `ReadReduceOutput`",
+    "numbers": "names of the columns that hold numbers",
     "of": "of how many at most",
     "offset": "how many bytes to skip: the reader has them already",
+    "parameters": "number of parameters of each class",
+    "precision": "of the rows taken for the class, the share that is right",
     "partition_records": "records of each partition",
     "pid": "process id",
     "reason": "why",
+    "recall": "of the class's rows, the share that is taken for it",
     "records": "number of records written",
     "reduce_task": "the reduce task that fetches, from 1; its partition has the same number",
     "reducers": "number of reducers",
@@ -70,6 +88,7 @@ _MEANINGS = {
     "round": "number of the round, from 1",
     "row": "row of the input, from 1",
     "rows": "number of rows",
+    "sample": "which rows: `test`, `training`, or `given` to be evaluated",
     "settings": "all other options, as `name=value`",
     "shift": "greatest distance that a centroid moved",
     "sizes": "number of rows of each cluster, in the order of their numbers",
@@ -77,6 +96,7 @@ _MEANINGS = {
     "stage": "number of the stage, from 1: a stage is one job over the whole input",
     "start": "which of several starts, from 1; left out if there is one",
     "status": "`SUCCESS` or `FAILURE`",
+    "taken_for": "how many of its rows are taken for each class",
     "task": "number of the task in the stage, from 1",
     "text": "the text",
     "threads": "threads of each mapper; 0: all cores of its machine",
@@ -84,10 +104,12 @@ _MEANINGS = {
     "ui": "where the cluster's own pages are",
     "value": "coordinates, as in centroids.txt",
     "versions": "of this program, Python and the packages it may use, as `name=version`",
+    "weighted_f1": "mean of the classes' F1, weighted by their rows",
     "worker": "name of the worker: M1, R2, ...; on Dask its address",
     "role": "`mapper` or `reducer`: whose task it is",
 }
 _SPECIAL_MEANINGS = {
+    "accuracy": "the share of the rows that it takes for what they are",
     ("Cluster", "engine"): "the cluster's software and its version",
     ("Listening", "address"): "`HOST:PORT`, where workers join",
     ("AwaitingWorkers", "address"): "`HOST:PORT`, where workers join",

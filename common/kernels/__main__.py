@@ -8,6 +8,7 @@ import numpy as np
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
+from common.kernels.logistic.ready import make_logistic_ready
 from common.kernels.nearest import plain, products
 from common.kernels.nearest.bounds import BoundsIndex
 from common.kernels.nearest.boxes import BoxIndex
@@ -29,6 +30,7 @@ def make_ready(*dtypes: str) -> None:
             for far in (0.0, 0.5, 1e9, 0.5):  # One is fast, so that it alone is looked at; then it goes far.
                 walk[0] += far
                 index.cluster_sums(walk)
+        make_logistic_ready(points)
 
 
 if __name__ == "__main__":

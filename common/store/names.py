@@ -6,7 +6,9 @@ from common.model import RecordFormat, Role
 
 CENTROIDS = "centroids.txt"
 COUNTS = "counts.csv"
-RESULTS = (CENTROIDS, COUNTS)
+MODEL = "model.json"
+REPORT = "report.json"
+RESULTS = (CENTROIDS, COUNTS, MODEL, REPORT)
 """The results of our algorithms, which no other output replaces, whatever a run is about."""
 MAP_OUTPUT = "map_output"
 REDUCE_OUTPUT = "output"

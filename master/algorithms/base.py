@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import numpy.typing as npt
 
 from common.events.log import Log
+from common.formats.columns import ColumnChoice
 from common.jobs.base import Engine, Job
 from common.model import Input, State
 
@@ -44,21 +45,25 @@ class ResultFile:
     name: str
     title: str
     content: bytes
+    is_shown: bool = True
+    """Whether the screen shows how it begins."""
 
 
 @dataclass(frozen=True)
 class Labelling:
-    """A job whose map output, in input order, is a label for each row."""
+    """A job whose map output, in input order, is a label for each row; `title` says what it is."""
 
     job: Job
     state: State
+    title: str
 
 
 @dataclass(frozen=True)
 class Published:
-    """What people get of a result: a line for the screen, files, and, if asked for, labels."""
+    """What people get of a result: a line for the screen and more, files, and, if asked for, labels."""
 
     summary: str
+    lines: tuple[str, ...] = ()
     files: tuple[ResultFile, ...] = ()
     labels: Labelling | None = None
 
@@ -98,18 +103,22 @@ class Prepared:
     """An algorithm, and what its options say about the run.
 
     `labels` is where labels go, if they are wanted; `given` is a file that the algorithm has read, which the
-    run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail.
+    run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail; `choice` is which columns of
+    the input it needs, apart from `--columns`.
     """
 
     algorithm: Algorithm[Any]
     labels: Path | None = None
     given: Path | None = None
     seed: int = 0
+    choice: ColumnChoice = ColumnChoice()
 
 
 @dataclass(frozen=True)
 class Command:
     """How the command line offers an algorithm; `summary` is its help in one line.
+
+    A name of two words is a command of the one whose name is the first word.
 
     A group is a dataclass of options, or an instance of one, whose values are then the options' defaults.
     A group with the name of a field of `RunConfig` says how to run; `prepare` gets the others by name.

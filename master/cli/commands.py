@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
+from itertools import groupby
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -48,10 +49,6 @@ class _DefaultGroup(click.Group):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 
-    def get_help(self, ctx: click.Context) -> str:
-        """Say what to type, for nothing was typed: `--help` alone is the first command's."""
-        return first_run(ctx.command_path)
-
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, or the options of the first one."""
         if incomplete.startswith("-"):
@@ -59,16 +56,33 @@ class _DefaultGroup(click.Group):
         return super().shell_complete(ctx, incomplete)
 
 
+class _Commands(_DefaultGroup):
+    """All commands."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Say what to type, for nothing was typed: `--help` alone is the first command's."""
+        return first_run(ctx.command_path)
+
+
 def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> click.Group:
     """Make the command line; the engines to choose from are those now in the table.
 
     `execute` gets the command, its groups by their names, and `messages`.
     """
-    whole = _DefaultGroup(help="K-Means and word count by MapReduce over gRPC.", context_settings=_SETTINGS)
-    for command in commands:
-        whole.add_command(_click_command(command, execute))
+    whole = _Commands(
+        help="K-Means, classification and word count by MapReduce over gRPC.", context_settings=_SETTINGS
+    )
+    for name, ours in groupby(commands, lambda command: command.name.split()[0]):
+        made = [(command.name.split()[-1], _click_command(command, execute)) for command in ours]
+        whole.add_command(made[0][1] if len(made) == 1 else _group(name, dict(made)))
     whole.add_command(certs)
     return whole
+
+
+def _group(name: str, commands: dict[str, click.Command]) -> click.Group:
+    """Return a group whose first command has its name."""
+    first = commands[name]
+    return _DefaultGroup(name, commands, help=first.help, short_help=first.short_help)
 
 
 def _click_command(command: Command, execute: Callable[..., None]) -> click.Command:
@@ -157,8 +171,9 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     config = RunConfig(
         **{name: group for name, group in groups.items() if name in _HOW_TO_RUN},
         labels=prepared.labels,
-        given_centroids=prepared.given,
+        given=prepared.given,
         seed=prepared.seed,
+        choice=prepared.choice,
     )
     if messages.dry_run:
         with ExitStack() as stack:
@@ -179,19 +194,22 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
     """Say what was found, where to look, and how each file begins."""
     labels = None if is_standard_output(config.labels) else config.labels
     if not published.files:
-        return ["", published.summary, *([] if labels is None else [f"labels: {labels}"])]
+        return ["", published.summary, *published.lines, *([] if labels is None else [f"labels: {labels}"])]
     data_dir = DataDir(config.output.data_dir)
     places = {data_dir.result(file.name): file.title for file in published.files}
-    if labels is not None:
-        places[labels] = "the cluster of each input row"
+    if labels is not None and published.labels is not None:
+        places[labels] = published.labels.title
     if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
         places[data_dir.nodes(Role.MAPPER)] = "M1, M2, ...: map output and partitions"
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.output.dump] = "all events"
     width = max(len(str(path)) for path in places)
-    heads = [line for file in published.files for line in _head(data_dir.result(file.name), file.content)]
+    shown = [file for file in published.files if file.is_shown]
+    heads = [line for file in shown for line in _head(data_dir.result(file.name), file.content)]
     return [
         f"\n{published.summary}",
+        *([""] if published.lines else []),
+        *published.lines,
         "\noutput files",
         *(f"  {path!s:<{width}}  {what}" for path, what in places.items()),
         *heads,
@@ -208,7 +226,7 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     """Return our commands; and those of other packages, if the first argument names none of ours."""
     ours = own_commands()
     first = next(iter(arguments), "-")
-    if first.startswith("-") or first in [certs.name, *(command.name for command in ours)]:
+    if first.startswith("-") or first in [certs.name, *(command.name.split()[0] for command in ours)]:
         return ours
     return [*ours, *announced_commands()]
 

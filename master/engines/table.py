@@ -102,7 +102,7 @@ class EngineRow:
             return cast(InputFile, load_function(self.open_address)(config, stack))
         if config.input.reads_lines:
             return open_lines(config.input.input)
-        return open_input(config.input.input, config.input.columns, config.input.dtype, config.text)
+        return open_input(config.input.input, config.columns, config.input.dtype, config.text)
 
 
 ENGINES = {

@@ -5,11 +5,12 @@ A group that is made of values out of bounds, or that contradict each other, rai
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
+from common.formats.columns import ColumnChoice
 from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
@@ -245,8 +246,8 @@ RUN_GROUPS = {
 class RunConfig:
     """The options of a run, whatever its algorithm; the table of engines checks that they go together.
 
-    `given_centroids` is a file that the algorithm reads, so that the run must not write it; `seed` decides
-    which tasks `--fail-rate` makes fail.
+    `given` is a file that the algorithm reads, so that the run must not write it; `seed` decides which tasks
+    `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`.
     """
 
     input: InputOptions
@@ -258,8 +259,15 @@ class RunConfig:
     files: FileOptions = field(default_factory=FileOptions)
     failures: FailureOptions = field(default_factory=FailureOptions)
     labels: Path | None = None
-    given_centroids: Path | None = None
+    given: Path | None = None
     seed: int = 0
+    choice: ColumnChoice = ColumnChoice()
+
+    @property
+    def columns(self) -> ColumnChoice:
+        """Which columns of the input to read."""
+        wanted = self.input.columns
+        return self.choice if wanted is None else replace(self.choice, wanted=wanted)
 
     def tasks(self, threads: int) -> TaskOptions:
         """Return what workers are told with each task."""

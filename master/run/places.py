@@ -63,8 +63,8 @@ def _check_input(path: Path, data_dir: DataDir, results: Sequence[str]) -> None:
 def _taken(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Yield the files that others have, and what they are."""
     yield from ((data_dir.result(name), "the result") for name in results)
-    if config.given_centroids is not None:
-        yield config.given_centroids, "the given centroids"
+    if config.given is not None:
+        yield config.given, "what the run reads"
     if not config.input.is_address:
         yield from ((path, "the input") for path in _input_files(config))
 

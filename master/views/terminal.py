@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from common.errors import printable
-from common.events.catalogue import kmeans, run, tasks, workers
+from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry, event_text
 
@@ -28,6 +28,8 @@ _HIDDEN = (
     tasks.StageStarted,
     kmeans.Input,
     kmeans.Clusters,
+    logistic.ModelScored,
+    logistic.ClassConfusion,
 )
 """Events that only dump.txt needs, or that the lines at the end of a run repeat."""
 
@@ -54,6 +56,10 @@ TEMPLATES: dict[type[Event], str] = {
     kmeans.BestStart: "\nbest: {start}of {of} starts; inertia {inertia}",
     kmeans.ResultInDoubt: "warning: {reason}",
     kmeans.Stopped: "\n{start}{reason}; {iterations} iterations, inertia {inertia}",
+    logistic.StepFinished: "  loss {loss:.9g}, greatest derivative {gradient:.3g}",
+    logistic.FitFinished: "\n{reason}; {iterations} iterations, loss {loss:.9g}",
+    logistic.FitInDoubt: "warning: {reason}",
+    logistic.PartModel: "  part {model}: {rows} rows, {iterations} iterations",
 }
 """What the screen shows: an event's fields in words; `start` names one of several starts, if there are, and
 `join` is the command of a worker that joins."""
@@ -103,7 +109,7 @@ def _safe(line: str) -> str:
 
 
 class LiveScreen(PlainScreen):
-    """Lines as they come, above a bar with the iteration, the tasks done in it and the last shift."""
+    """Lines as they come, above a bar with the iteration, the tasks done in it and how far it still moves."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -144,8 +150,10 @@ class LiveScreen(PlainScreen):
                 self._tasks += event.status == tasks.SUCCESS
                 self._update(tasks=self._tasks)
             case kmeans.IterationFinished():
-                self._update(completed=event.iteration, shift=f"{event.shift:.3g}")
-            case kmeans.Stopped():
+                self._update(completed=event.iteration, state=f"shift {event.shift:.3g}")
+            case logistic.StepFinished():
+                self._update(completed=event.iteration, state=f"derivative {event.gradient:.3g}")
+            case kmeans.Stopped() | logistic.FitFinished():
                 self.close()
 
     def _begin(self, iterations: int) -> None:
@@ -154,11 +162,11 @@ class LiveScreen(PlainScreen):
         columns = (
             TextColumn("iteration {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
-            TextColumn("{task.fields[tasks]} tasks done, shift {task.fields[shift]}"),
+            TextColumn("{task.fields[tasks]} tasks done, {task.fields[state]}"),
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, transient=True)
-        self._progress.add_task("", total=iterations, tasks=0, shift="-")
+        self._progress.add_task("", total=iterations, tasks=0, state="")
         self._progress.start()
 
     def _update(self, **fields: Any) -> None:
@@ -182,6 +190,8 @@ def in_words(event: Event) -> str | None:
             return f"  <- {event.from_} {_task(event)} {event.status}{reason} {event.duration_ms} ms"
         case kmeans.Centroid():
             return _centroid(event)
+        case logistic.TableLearned():
+            return _learned(event)
         case kmeans.EmptyCluster(row=int(row)):
             return f"  cluster {event.key} is empty; it takes row {row}, the farthest from its centroid"
     if isinstance(event, _HIDDEN):
@@ -201,6 +211,13 @@ def _understood(event: run.InputUnderstood) -> str:
     between = "" if event.delimiter is None else f", {event.delimiter} between fields"
     header = "; the first row is a header" if event.header else ""
     return f"input: {event.format}{between}{header}; columns {_listed(event.columns)}"
+
+
+def _learned(event: logistic.TableLearned) -> str:
+    classes = [f"{text} ({rows})" for text, rows in zip(event.classes, event.class_rows, strict=True)]
+    parts = {"numbers": event.numbers, "categories": event.categories}
+    columns = "; ".join(f"{name}: {_listed(texts)}" for name, texts in parts.items() if texts)
+    return f"{columns}; classes, with their training rows: {_listed(classes)}"
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:

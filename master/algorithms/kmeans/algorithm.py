@@ -22,6 +22,7 @@ from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
 
 _SHOWN_SIZES = 20
+LABELS_TITLE = "the cluster of each input row"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         return Published(
             summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
             files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
-            labels=Labelling(Label(), {"centroids": result.centroids}),
+            labels=Labelling(Label(), {"centroids": result.centroids}, LABELS_TITLE),
         )
 
 
@@ -107,7 +108,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         sizes, inertia = result
         return Published(
             summary=f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}",
-            labels=Labelling(Label(), {"centroids": self.centroids}),
+            labels=Labelling(Label(), {"centroids": self.centroids}, LABELS_TITLE),
         )
 
 

@@ -32,9 +32,7 @@ SAVE: dict[str, Save] = {
     "csv": lambda frame, path: frame.to_csv(path, index=False),
     "quoted": lambda frame, path: frame.to_csv(path, index=False, sep=";", quoting=1),
     "parquet": lambda frame, path: frame.to_parquet(path),
-    "dictionaries": lambda frame, path: frame.astype({"job": "category", "risk": "category"}).to_parquet(
-        path
-    ),
+    "dictionaries": lambda frame, path: categorical(frame).to_parquet(path),
     "arrow": lambda frame, path: pa.feather.write_feather(pa.Table.from_pandas(frame), path),
 }
 

@@ -1,0 +1,143 @@
+"""How the rows of a table become numbers, categories and classes, and which rows count."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from common.kernels.draws import uniforms
+from common.model import IntArray, Table
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of texts that count, by its position among the columns used; other texts are unknown."""
+
+    position: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the columns of a table are.
+
+    `numbers` are positions among the columns used; a category is a text of one of `categories`, counted over
+    all of them; a class is a text of `target`, None if rows have none.
+    """
+
+    numbers: tuple[int, ...]
+    categories: tuple[Column, ...] = ()
+    target: Column | None = None
+
+    def to_array(self) -> npt.NDArray[np.uint8]:
+        """Return it as one array, for the wire."""
+        return np.frombuffer(json.dumps(asdict(self)).encode(), np.uint8)
+
+    @classmethod
+    def from_array(cls, array: npt.NDArray[np.uint8]) -> "Encoding":
+        """Undo `to_array`; ValueError if the array is not one of these."""
+        try:
+            match json.loads(array.tobytes()):
+                case {"numbers": list(numbers), "categories": list(categories), "target": target}:
+                    columns = tuple(map(_column, categories))
+                    return cls(tuple(map(_position, numbers)), columns, target and _column(target))
+        except (TypeError, KeyError, UnicodeDecodeError) as error:
+            raise ValueError(f"not an encoding: {error!r}") from None
+        raise ValueError("not an encoding")
+
+    @property
+    def size(self) -> int:
+        """The number of all categories."""
+        return sum(len(column.texts) for column in self.categories)
+
+    @property
+    def columns(self) -> Iterator[int]:
+        """The positions of all columns."""
+        yield from self.numbers
+        yield from (column.position for column in self.categories)
+        if self.target is not None:
+            yield self.target.position
+
+    def codes(self, table: Table) -> IntArray:
+        """Return the category of each row in each of the columns, shape (rows, columns); -1: none of them."""
+        codes = np.empty((len(table), len(self.categories)), np.int32)
+        before = 0
+        for i, column in enumerate(self.categories):
+            codes[:, i] = _places(table, column, before)
+            before += len(column.texts)
+        return codes
+
+    def labels(self, table: Table) -> IntArray:
+        """Return the class of each row, shape (rows,); -1: none of the classes."""
+        return np.full(len(table), -1, np.int32) if self.target is None else _places(table, self.target, 0)
+
+
+def texts_to_array(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return texts as one array, for the wire."""
+    return np.frombuffer(json.dumps(texts).encode(), np.uint8)
+
+
+def texts_from_array(array: npt.NDArray[np.uint8]) -> list[str]:
+    """Undo `texts_to_array`; ValueError if the array is not one of these."""
+    try:
+        return list(_column({"position": 0, "texts": json.loads(array.tobytes())}).texts)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no texts: {error}") from None
+
+
+def _position(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a position is a number from 0")
+    return value
+
+
+def _column(value: dict[str, object]) -> Column:
+    texts = value["texts"]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a column's texts are a list")
+    return Column(_position(value["position"]), tuple(texts))
+
+
+def _places(table: Table, column: Column, before: int) -> IntArray:
+    """Return where each row's text stands among the column's, `before` being added; -1: nowhere."""
+    known = {text: before + i for i, text in enumerate(column.texts)}
+    places = np.array([known.get(text, -1) for text in table.texts[column.position]], np.int32)
+    numbers = table.points[:, column.position].astype(np.int64)
+    return places[numbers] if len(places) else np.empty(0, np.int32)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows a model is fitted to, and which it is tested on: each row is drawn by its own number.
+
+    `share` of the rows are test rows. With `skips`, rows that lack anything count nowhere.
+    """
+
+    seed: int = 0
+    share: float = 0.0
+    skips: bool = False
+
+    def test_rows(self, row_start: int, rows: int) -> BoolArray:
+        """Tell of some rows which are test rows."""
+        drawn: BoolArray = uniforms(self.seed, 0, row_start, rows) < self.share
+        return drawn
+
+    def complete_rows(self, table: Table) -> BoolArray:
+        """Tell which rows count."""
+        complete = np.ones(len(table), np.bool_)
+        if not self.skips:
+            return complete
+        for position in range(table.points.shape[1]):
+            values = table.points[:, position]
+            texts = table.texts.get(position)
+            missing = np.isnan(values) if texts is None else _is_empty(texts)[values.astype(np.int64)]
+            complete &= ~missing
+        return complete
+
+
+def _is_empty(texts: Sequence[str]) -> BoolArray:
+    return np.array([not text for text in texts], np.bool_)

@@ -1,0 +1,225 @@
+"""Newton's method for the regression's parameters, of shape (K, p): the loop, whoever adds up the sums.
+
+A step solves with the second derivatives and is halved until the objective falls enough (Armijo's rule). The
+second derivatives may come from a sample of the rows. They are computed anew while the gradient is large, or
+falls slowly; later the same ones serve several steps. A common shift of all classes changes no probability:
+the mean over the classes is kept at 0, which is where the penalty is least.
+
+Everything is elementwise or added in a fixed order: the same bits on every machine. And everything follows from a
+few arrays, `Progress`, so a run that was interrupted goes on as if nothing had happened.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from common.kernels.logistic import cholesky
+from common.model import FloatArray
+
+_FAR = 1e-3
+"""While the largest gradient is more than this part of the first one, second derivatives change much."""
+_SLOW = 0.1
+"""A step that leaves more than this part of the gradient calls for new ones, too."""
+_ARMIJO = 1e-4
+_LOSS_ERROR = 2.0**-36
+"""The objective is not known better. A change by less is none, and the gradient decides."""
+_RIDGE = 1e-9
+"""Of the mean of the diagonal: the least pivot."""
+_LEAST_RIDGE = 1e-12
+_SHRINKING, _SHORT = 0.5, 1e-3
+"""Near a minimum the next step is at most this part of the last one, or at most this long."""
+
+
+class Problem(Protocol):
+    """Knows the objective."""
+
+    def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Return the objective and its gradient, shape (K, p)."""
+
+    def curvature(self, theta: FloatArray) -> FloatArray:
+        """Return the second derivatives, as `Objective.hessian` does."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the rest of a run follows from."""
+
+    theta: FloatArray
+    anchor: FloatArray
+    """Where the second derivatives for the next step are computed: at an earlier theta, or here."""
+    iteration: int
+    halvings: int
+    """Of the last step."""
+    first: float
+    """The largest gradient at the start; 0 before it is known."""
+    length: float
+    """The largest change of a parameter in the last step; infinite before the first."""
+
+    @classmethod
+    def at(cls, theta: FloatArray) -> "Progress":
+        """Begin."""
+        theta = _centred(theta)
+        return cls(theta, theta, 0, 0, 0.0, math.inf)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return it as arrays of float64 and int64, for a checkpoint."""
+        counts = np.array([self.iteration, self.halvings], np.int64)
+        sizes = np.array([self.first, self.length])
+        return {"theta": self.theta, "anchor": self.anchor, "counts": counts, "sizes": sizes}
+
+    @classmethod
+    def resume(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Progress":
+        """Undo `to_arrays`."""
+        return cls(arrays["theta"], arrays["anchor"], *arrays["counts"].tolist(), *arrays["sizes"].tolist())
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an iteration has come to."""
+
+    state: Progress
+    loss: float
+    """The objective."""
+    gradient: float
+    """The largest in magnitude."""
+    converged: bool
+    """Whether the gradient is at most `tol`, and steps shrink.
+
+    If classes can be told apart without a doubt and nothing is penalised, the gradient falls for ever while
+    parameters grow: the steps do not shrink, and there is no minimum.
+    """
+
+    @property
+    def theta(self) -> FloatArray:
+        """The parameters, shape (K, p)."""
+        return self.state.theta
+
+    @property
+    def iteration(self) -> int:
+        """How many steps led here."""
+        return self.state.iteration
+
+    @property
+    def halvings(self) -> int:
+        """How often the last of them was halved."""
+        return self.state.halvings
+
+    def progress(self) -> dict[str, npt.NDArray[Any]]:
+        """Return arrays from which `newton` goes on."""
+        return self.state.to_arrays()
+
+
+def newton(
+    problem: Problem,
+    start: FloatArray | Mapping[str, npt.NDArray[Any]],
+    tol: float = 1e-8,
+    iterations: int = 100,
+) -> Iterator[Step]:
+    """Yield where it starts, then each step's end; the last one is the result.
+
+    It starts from parameters, or goes on from a step's progress. It ends when the largest gradient is at most
+    `tol`, after so many iterations, or when no step leads on any more: then rounding hides what is left.
+    """
+    descent = _Descent(problem)
+    place = descent.begin(Progress.resume(start) if isinstance(start, Mapping) else Progress.at(start))
+    while place is not None:
+        done = place.largest <= tol
+        yield Step(place.state, place.loss, place.largest, done and descent.shrinks(place))
+        place = None if done or place.state.iteration >= iterations else descent.advance(place)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A point, and what was found there."""
+
+    state: Progress
+    loss: float
+    gradient: FloatArray
+
+    @property
+    def largest(self) -> float:
+        return _largest(self.gradient)
+
+
+class _Descent:
+    """Finds the next place; keeps the factor of the second derivatives while their anchor is the same."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._anchor: FloatArray | None = None
+        self._factor: FloatArray = np.empty((0, 0))
+
+    def begin(self, state: Progress) -> _Place:
+        loss, gradient = self._problem.gradient(state.theta)
+        return _Place(replace(state, first=state.first or _largest(gradient)), loss, gradient)
+
+    def shrinks(self, place: _Place) -> bool:
+        """Return whether the next step would be much shorter than the last one, or short."""
+        direction = self._direction(place.gradient, place.state.anchor)
+        return _largest(direction) <= max(_SHRINKING * place.state.length, _SHORT)
+
+    def advance(self, place: _Place) -> _Place | None:
+        """Make a step; with new second derivatives, if the old ones lead nowhere."""
+        theta, anchor = place.state.theta, place.state.anchor
+        found = self._search(place, anchor)
+        if found is None and not np.array_equal(anchor, theta):
+            found = self._search(place, theta)
+        return found
+
+    def _search(self, place: _Place, anchor: FloatArray) -> _Place | None:
+        """Halve the step from a place until it leads on; return None if it never does."""
+        direction = self._direction(place.gradient, anchor)
+        slope = math.fsum((place.gradient * direction).ravel().tolist())
+        for halvings in count():
+            scale = 0.5**halvings
+            if halvings and -slope * scale < _LOSS_ERROR:
+                return None
+            theta = _centred(place.state.theta + scale * direction)
+            loss, gradient = self._problem.gradient(theta)
+            if _leads_on(loss - place.loss, scale * slope, _largest(gradient), place.largest):
+                break
+        largest, length = _largest(gradient), scale * _largest(direction)
+        stale = largest > _FAR * place.state.first or largest > _SLOW * place.largest
+        state = replace(
+            place.state,
+            theta=theta,
+            anchor=theta if stale else anchor,
+            iteration=place.state.iteration + 1,
+            halvings=halvings,
+            length=length,
+        )
+        return _Place(state, loss, gradient)
+
+    def _direction(self, gradient: FloatArray, anchor: FloatArray) -> FloatArray:
+        """Solve for the full step; the last class's part follows from the mean."""
+        if self._anchor is None or not np.array_equal(self._anchor, anchor):
+            matrix = self._problem.curvature(anchor)
+            diagonal = math.fsum(matrix.diagonal().tolist()) / len(matrix)
+            self._factor = cholesky.factor(matrix, max(_RIDGE * diagonal, _LEAST_RIDGE))
+            self._anchor = anchor
+        direction = np.zeros_like(gradient)
+        direction[:-1].flat = -cholesky.solve(self._factor, gradient[:-1].ravel())
+        return _centred(direction)
+
+
+def _leads_on(change: float, slope: float, largest: float, before: float) -> bool:
+    """Return whether the objective falls as it should, or, where it is not known so well, the gradient."""
+    return change <= _ARMIJO * slope if abs(change) > _LOSS_ERROR else largest < before
+
+
+def _centred(theta: FloatArray) -> FloatArray:
+    """Subtract the mean over the classes."""
+    total = np.zeros(theta.shape[1])
+    for of_class in theta:
+        total += of_class
+    centred: FloatArray = theta - total / len(theta)
+    return centred
+
+
+def _largest(array: FloatArray) -> float:
+    return float(np.abs(array).max())

@@ -1,0 +1,1 @@
+"""Multinomial logistic regression on tables of numbers and categories."""

@@ -1,0 +1,227 @@
+"""What a fit must know of the training rows before its first iteration: classes, categories, ranges."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import InputError, counted, shortened
+from common.jobs.base import Engine
+from common.jobs.encoding import Column, Encoding, Sample
+from common.jobs.tables import (
+    SQUARE_BITS,
+    NumberRanges,
+    NumberSums,
+    SquaredDeviations,
+    Vocabulary,
+    column_and_text,
+)
+from common.kernels.exact import SumGrid, round_once
+from common.kernels.logistic.design import Grid, Scaling
+from common.model import FloatArray, Input, State
+
+MOST_PARAMETERS = 3000
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a column: how many training and test rows have each, and the first row that has it."""
+
+    training: dict[str, int]
+    test: dict[str, int]
+    first_row: dict[str, int]
+
+    @property
+    def seen(self) -> list[str]:
+        """Those that a training row has."""
+        return [text for text, rows in self.training.items() if rows]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How the rows of a table become what the arithmetic reads.
+
+    `class_rows` has the number of training rows of each class.
+    """
+
+    encoding: Encoding
+    class_rows: tuple[int, ...]
+    class_weights: FloatArray
+    scaling: Scaling
+    grid: Grid
+    sample: Sample
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The texts of the classes, in order."""
+        assert self.encoding.target is not None
+        return self.encoding.target.texts
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows."""
+        return sum(self.class_rows)
+
+    @property
+    def weight(self) -> float:
+        """The weight of all training rows."""
+        return math.fsum((self.class_weights * np.array(self.class_rows)).tolist())
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of each class."""
+        return len(self.encoding.numbers) + 1 + self.encoding.size
+
+    @property
+    def state(self) -> State:
+        """What stays the same in each step."""
+        return {
+            "encoding": self.encoding.to_array(),
+            "means": self.scaling.mean,
+            "scales": self.scaling.scale,
+            "class_weights": self.class_weights,
+            "grid": self.grid.to_array(),
+        }
+
+
+def find_texts(engine: Engine, source: Input, sample: Sample) -> dict[int, Texts]:
+    """Find the texts of each column of texts, by the column's position among those used."""
+    found = engine.map_reduce(Vocabulary(*_parameters(sample)), {})
+    texts = {column: Texts({}, {}, {}) for column in source.texts}
+    for key, ((training, test, first),) in found.items():
+        column, text = column_and_text(key)
+        texts[column].training[text] = int(training)
+        texts[column].test[text] = int(test)
+        texts[column].first_row[text] = int(first)
+    return texts
+
+
+def _parameters(sample: Sample) -> tuple[int, float, int]:
+    return sample.seed, sample.share, int(sample.skips)
+
+
+def learn(engine: Engine, source: Input, sample: Sample, *, balanced: bool, unseen: str = "error") -> Learned:
+    """Find classes, categories and ranges; the target is the last column.
+
+    Raise InputError if the table can't be learnt from.
+    """
+    texts = find_texts(engine, source, sample)
+    target = len(source.columns) - 1
+    classes = _classes(source, texts.pop(target), target)
+    categories = tuple(Column(column, _in_order(found.seen)) for column, found in texts.items())
+    for column in categories:
+        check_seen(source, column.position, texts[column.position], column.texts, unseen)
+    numbers = tuple(column for column in range(target) if column not in texts)
+    encoding = Encoding(numbers, categories, Column(target, tuple(classes)))
+    _check_size(source, encoding)
+    rows = sum(classes.values())
+    weights = [rows / (len(classes) * n) if balanced else 1.0 for n in classes.values()]
+    scaling, largest = _scaling(engine, source, encoding, sample)
+    grid = Grid.covering(largest, max(weights))
+    return Learned(encoding, tuple(classes.values()), np.array(weights), scaling, grid, sample)
+
+
+def name_of(source: Input, column: int) -> str:
+    """Return a column's name, or its position in the file, from 1."""
+    return source.names[column] if source.names else str(source.columns[column] + 1)
+
+
+def check_seen(source: Input, column: int, found: Texts, known: Collection[str], unseen: str) -> None:
+    """Raise InputError if a column holds a text that is not known, unless that may be."""
+    strange = {row: text for text, row in found.first_row.items() if text not in known}
+    if not strange or unseen == "zero":
+        return
+    row = min(strange)
+    text = strange[row]
+    times = counted(found.training[text] + found.test[text], "row")
+    what = f"{shortened(text)!r} was not seen in training ({times}); to give it no weight: --unseen zero"
+    name = name_of(source, column)
+    raise InputError.at(source.path, what, row=row + 1, column=source.columns[column] + 1, name=name)
+
+
+def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
+    """Return the classes in order, each with its training rows."""
+    place = {"column": source.columns[target] + 1, "name": name_of(source, target)}
+    known = {text: found.training[text] for text in _in_order(found.training) if text}
+    if not sum(known.values()):
+        raise InputError.at(source.path, "no row is left to train with", **place)
+    for text, rows in known.items():
+        if not rows:
+            what = (
+                f"class {shortened(text)!r} has no training row, only {counted(found.test[text], 'test row')}"
+            )
+            raise InputError.at(source.path, f"{what}; choose another --seed or --test", **place)
+    if len(known) < 2:
+        what = f"it holds one class alone, {shortened(next(iter(known)))!r}; a classifier needs two"
+        raise InputError.at(source.path, what, **place)
+    numbers = {}
+    for text in known if all(map(_is_number, known)) else ():
+        if (other := numbers.setdefault(float(text), text)) != text:
+            what = f"classes {other!r} and {text!r} are one number written in two ways"
+            raise InputError.at(source.path, what, **place)
+    return known
+
+
+def _in_order(texts: Collection[str]) -> tuple[str, ...]:
+    """Sort texts by code point, or by value if all are numbers."""
+    if all(map(_is_number, texts)):
+        return tuple(sorted(texts, key=lambda text: (float(text), text)))
+    return tuple(sorted(texts))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _check_size(source: Input, encoding: Encoding) -> None:
+    """Raise InputError if the second derivatives would be too many to solve for."""
+    assert encoding.target is not None
+    classes, parameters = len(encoding.target.texts), len(encoding.numbers) + 1 + encoding.size
+    if classes * parameters <= MOST_PARAMETERS:
+        return
+    largest = max(encoding.categories, key=lambda column: len(column.texts), default=None)
+    most = ""
+    if largest is not None:
+        name = shortened(name_of(source, largest.position))
+        most = f"; column {name!r} alone has {counted(len(largest.texts), 'category').replace('ys', 'ies')}"
+    what = (
+        f"{classes} classes with {parameters:,} parameters each are more than {MOST_PARAMETERS:,} in all{most}. "
+        "Leave columns out with --columns, or use scripts/pipelines/spark_ml_pipeline.py, which has no such limit"
+    )
+    raise InputError.at(source.path, what)
+
+
+def _scaling(
+    engine: Engine, source: Input, encoding: Encoding, sample: Sample
+) -> tuple[Scaling, list[float]]:
+    """Return how the numbers are standardised, and a bound of each column's standardised magnitudes."""
+    if not encoding.numbers:
+        return Scaling(np.empty(0), np.empty(0)), []
+    state: dict[str, npt.NDArray[Any]] = {"encoding": encoding.to_array()}
+    found = engine.map_reduce(NumberRanges(*_parameters(sample)), state)
+    ranges = np.concatenate([found[key] for key in range(len(encoding.numbers))])
+    counts, low, high, smallest = ranges.T
+    for column, count in zip(encoding.numbers, counts, strict=True):
+        if not count:
+            where = {"column": source.columns[column] + 1, "name": name_of(source, column)}
+            raise InputError.at(source.path, "it holds no number in the training rows", **where)
+    magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
+    grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
+    sums = engine.map_reduce(NumberSums(*_parameters(sample), grid), state)[0]
+    means = round_once(sums.reshape(grid.limbs, -1)) / counts
+    largest = np.maximum(means - low, high - means)
+    squares = SumGrid.covering(
+        (2.0 * largest**2).tolist(), (2.0 * largest**2 * 2.0 ** (52 - SQUARE_BITS)).tolist(), source.rows
+    )
+    job = SquaredDeviations(*_parameters(sample), squares)
+    sums = engine.map_reduce(job, {**state, "means": means})[0]
+    deviations = np.sqrt(round_once(sums.reshape(squares.limbs, -1)) / counts)
+    scaling = Scaling(means, np.where(deviations > 0, deviations, 1.0))
+    return scaling, (largest * scaling.inverse * (1 + 2.0**-40)).tolist()
