@@ -1,6 +1,7 @@
 """Which columns of a file are used, and whether their numbers are usable."""
 
 import csv
+import io
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ class ColumnChoice:
     target: str | None = None
     categories: str | None = None
     keeps_missing: bool = False
+
+
+ALL_COLUMNS = ColumnChoice()
 
 
 class ChosenColumns(NamedTuple):
@@ -112,6 +116,13 @@ def _tokens(wanted: str) -> list[str]:
     """Cut a list at its commas; a name that has some is in double quotes."""
     (tokens,) = csv.reader([wanted.replace("\n", " ")], skipinitialspace=True)
     return [token.strip() for token in tokens] or [""]
+
+
+def list_of(names: Sequence[str]) -> str:
+    """Write names as `--columns` takes them."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
 
 
 def columns_without(columns: Sequence[int], left_out: int) -> str:

@@ -14,8 +14,6 @@ from common.jobs.base import Memory
 from common.jobs.encoding import BoolArray, Encoding, texts_from_array
 from common.jobs.tables import NumberJob
 from common.kernels.logistic.design import Design, Grid, Scaling
-from common.kernels.logistic.elementary import logs
-from common.kernels.logistic.passes import curvature_sums, gradient_sums, probabilities, weight_of_stride
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
 
@@ -27,7 +25,7 @@ _LIMBS = 2
 
 
 class ModelJob(NumberJob):
-    """A job with models: the state's `theta`, shape (models, classes, parameters), and how rows are encoded."""
+    """A job with models, the state's `theta` of shape (models, classes, parameters), of encoded rows."""
 
     def check(self, state: State, columns: int) -> None:
         """Raise ValueError if the state's arrays do not fit each other."""
@@ -98,6 +96,8 @@ class Gradient(SumsJob):
 
     def sums(self, block: Block, state: State, memory: Memory) -> Records:
         """Add up."""
+        from common.kernels.logistic.passes import gradient_sums  # compiled, which takes time to import
+
         design, grid = self.kept_design(block, state, memory), Grid.from_array(state["grid"])
         limbs = gradient_sums(design, self.scaling(state), grid, state["theta"][0])
         return Records(np.arange(len(limbs), dtype=np.int32), limbs.reshape(len(limbs), -1))
@@ -123,6 +123,8 @@ class Curvature(SumsJob):
 
     def sums(self, block: Block, state: State, memory: Memory) -> Records:
         """Add up."""
+        from common.kernels.logistic.passes import curvature_sums, weight_of_stride
+
         design, grid = self.kept_design(block, state, memory), Grid.from_array(state["grid"])
         place = block.row_start, self.stride
         limbs = curvature_sums(design, self.scaling(state), grid, state["theta"][0], *place)
@@ -152,6 +154,8 @@ class Score(ModelJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Score each model on a block."""
+        from common.kernels.logistic.passes import probabilities
+
         training = self.training_rows(block)
         counts = self.sample.complete_rows(block.table) & ~training if self.test else training
         design = self.design(block, state, counts)
@@ -172,6 +176,8 @@ class Score(ModelJob):
 
 def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
     """Return the records of one model, given each row's probabilities."""
+    from common.kernels.logistic.elementary import logs
+
     classes = found.shape[1]
     pairs = labels * classes + best_classes(found)
     counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
@@ -185,7 +191,8 @@ def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
 
 def best_classes(found: FloatArray) -> IntArray:
     """Return each row's most probable class; of several, the first."""
-    return found.argmax(axis=1).astype(np.int32)
+    best: IntArray = found.argmax(axis=1).astype(np.int32)
+    return best
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,8 @@ class Classify(ModelJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Classify a block; the state's `classes` are the texts of the classes."""
+        from common.kernels.logistic.passes import probabilities
+
         design = self.design(block, state, np.ones(len(block.table), np.bool_))
         found = probabilities(design, self.scaling(state), state["theta"][0])
         texts = texts_from_array(state["classes"])

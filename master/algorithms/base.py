@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import numpy.typing as npt
 
 from common.events.log import Log
-from common.formats.columns import ColumnChoice
+from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine, Job
 from common.model import Input, State
 
@@ -111,7 +111,7 @@ class Prepared:
     labels: Path | None = None
     given: Path | None = None
     seed: int = 0
-    choice: ColumnChoice = ColumnChoice()
+    choice: ColumnChoice = ALL_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
-from common.formats.columns import ColumnChoice
+from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.model import FloatType, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
@@ -261,7 +261,7 @@ class RunConfig:
     labels: Path | None = None
     given: Path | None = None
     seed: int = 0
-    choice: ColumnChoice = ColumnChoice()
+    choice: ColumnChoice = ALL_COLUMNS
 
     @property
     def columns(self) -> ColumnChoice:

@@ -188,10 +188,8 @@ def in_words(event: Event) -> str | None:
         case tasks.RpcResponse() | tasks.TaskFinished():
             reason = "" if event.reason is None else f" ({event.reason})"
             return f"  <- {event.from_} {_task(event)} {event.status}{reason} {event.duration_ms} ms"
-        case kmeans.Centroid():
-            return _centroid(event)
-        case logistic.TableLearned():
-            return _learned(event)
+        case kmeans.Centroid() | logistic.TableLearned():
+            return _centroid(event) if isinstance(event, kmeans.Centroid) else _learned(event)
         case kmeans.EmptyCluster(row=int(row)):
             return f"  cluster {event.key} is empty; it takes row {row}, the farthest from its centroid"
     if isinstance(event, _HIDDEN):

@@ -1,29 +1,31 @@
-"""Logistic regression as a run sees it: fit a model, use one to classify rows, or compare one with classes."""
+"""Logistic regression as a run sees it: fit a model, classify rows by one, or compare one with classes."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from common.errors import InputError, UsageError, counted
+from common.errors import UsageError, counted
 from common.events.catalogue.logistic import ClassConfusion, FitInDoubt, ModelScored, TableLearned
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
 from common.jobs.logistic import Classify
-from common.kernels.logistic.newton import Step
 from common.kernels.logistic.objective import Objective
 from common.model import Input
 from common.store.names import MODEL, REPORT
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.logistic.config import LogisticConfig, TableOptions
-from master.algorithms.logistic.learning import Learned, check_seen, find_texts, learn, name_of
+from master.algorithms.logistic.learning import Learned, check_seen, find_texts, learn, name_of, refusal
 from master.algorithms.logistic.loop import check_progress, fit
 from master.algorithms.logistic.model import CategoryColumn, Model, NumberColumn
 from master.algorithms.logistic.scores import ModelScores, confusion_table, score
+
+if TYPE_CHECKING:
+    from common.kernels.logistic.newton import Step
 
 _GLOBAL = "global"
 
@@ -105,7 +107,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         return Fitted(_model_of(source, learned, step, l2), scores, which, doubts)
 
     def publish(self, result: Fitted) -> Published:
-        """Return the model and how good it is."""
+        """Return the model, and how good it is."""
         model = ResultFile(MODEL, "the model", result.model.to_json(), is_shown=False)
         return Published(
             summary=summary_of(result.scores, result.sample),
@@ -125,7 +127,7 @@ def _learned_event(source: Input, learned: Learned) -> TableLearned:
     )
 
 
-def _model_of(source: Input, learned: Learned, step: Step, l2: float) -> Model:
+def _model_of(source: Input, learned: Learned, step: "Step", l2: float) -> Model:
     encoding, scaling = learned.encoding, learned.scaling
     numbers = zip(encoding.numbers, scaling.mean.tolist(), scaling.scale.tolist(), strict=True)
     return Model(
@@ -144,12 +146,12 @@ def _model_of(source: Input, learned: Learned, step: Step, l2: float) -> Model:
     )
 
 
-def _doubts(step: Step, l2: float, training: ModelScores, scores: ModelScores) -> Iterator[str]:
+def _doubts(step: "Step", l2: float, training: ModelScores, scores: ModelScores) -> Iterator[str]:
     """Say what makes a fit doubtful."""
     if l2 == 0 and training.right == training.rows:
         yield (
-            "the classes can be told apart without an error, and nothing is penalised: the best weights are "
-            "infinite, so these depend on --iters and --tol; use --l2 auto"
+            "the classes are separable and nothing is penalised: the best weights are infinite, and these "
+            "depend on --iters and --tol; use --l2 auto"
         )
     elif not step.converged:
         yield f"it stopped before it converged, at a derivative of {step.gradient:.3g}; try more --iters"
@@ -172,9 +174,9 @@ def log_scores(log: Log, scores: ModelScores, sample: str, model: str = _GLOBAL)
 
 def summary_of(scores: ModelScores, sample: str) -> str:
     """Return the figures in one line."""
+    f1 = f"F1 {scores.weighted_f1:.4f} weighted by rows and {scores.macro_f1:.4f} macro"
     return (
-        f"{scores.rows} {sample} rows: accuracy {scores.accuracy:.4f}, F1 {scores.weighted_f1:.4f} weighted by "
-        f"rows and {scores.macro_f1:.4f} macro, log-loss {scores.log_loss:.4f}"
+        f"{scores.rows} {sample} rows: accuracy {scores.accuracy:.4f}, {f1}, log-loss {scores.log_loss:.4f}"
     )
 
 
@@ -219,8 +221,7 @@ class UsedModel:
         for text, row in texts[target].first_row.items():
             if text and text not in self.model.classes:
                 what = f"{text!r} is none of the classes of {self.path}"
-                where = {"row": row + 1, "column": source.columns[target] + 1}
-                raise InputError.at(source.path, what, name=name_of(source, target), **where)
+                raise refusal(source, target, what, row + 1)
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,14 @@ _PREDICT_HELP = """Write the class of each row of a table, by a model that class
 
 \b
 Example:
-  python -m master classify predict --model data/model.json --input new.csv --labels classes.txt
+  python -m master classify predict --model model.json --input new.csv --labels classes.txt
 """
 
 _EVALUATE_HELP = """Compare what a model says of a table's rows with their classes.
 
 \b
 Example:
-  python -m master classify evaluate --model data/model.json --input new.csv
+  python -m master classify evaluate --model model.json --input new.csv
 """
 
 _EPILOG = """\b
@@ -81,7 +81,7 @@ class TableText(TextFileOptions):
     missing: Literal["error", "drop"] = "error"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """Which model to use, and how."""
 
@@ -90,8 +90,8 @@ class ModelOptions:
     model: Path = required("The model, as classify has written it.", metavar="FILE")
     missing: Literal["error", "mean"] = option(
         "error",
-        "What to do with a row that lacks something. mean: a number becomes the mean that it had in training; "
-        "an empty text is a category like another.",
+        "What to do with a row that lacks something. mean: a number becomes the mean that it had in "
+        "training; an empty text is a category like another.",
     )
     unseen: Literal["error", "zero"] = option("error", UNSEEN_HELP)
 
@@ -100,7 +100,7 @@ class ModelOptions:
         return UsedModel(read_model(self.model), self.model, self.missing, self.unseen)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassOptions(ModelOptions):
     """What a prediction reads and writes."""
 
@@ -111,7 +111,7 @@ class ClassOptions(ModelOptions):
     probabilities: bool = option(False, "Write the probability of each class, too: class,p,p,...")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationOptions(ModelOptions):
     """What an evaluation reads."""
 

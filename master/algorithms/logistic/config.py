@@ -28,9 +28,9 @@ class TableOptions:
     )
     missing: Literal["error", "mean", "skip"] = option(
         "error",
-        "What to do with a row that lacks something (an empty field, NA, NaN, null, None or ?). mean: a number "
-        "becomes the mean of its column, and an empty text is a category of its own. skip: the row does not "
-        "count.",
+        "What to do with a row that lacks something (an empty field, NA, NaN, null, None or ?). mean: a "
+        "number becomes the mean of its column, and an empty text is a category of its own. skip: the row "
+        "does not count.",
     )
 
     @property

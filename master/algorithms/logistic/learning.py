@@ -130,6 +130,12 @@ def name_of(source: Input, column: int) -> str:
     return source.names[column] if source.names else str(source.columns[column] + 1)
 
 
+def refusal(source: Input, column: int, what: str, row: int = 0) -> InputError:
+    """Return an error about a column used, and a row of the input, from 1."""
+    place = source.columns[column] + 1
+    return InputError.at(source.path, what, row=row, column=place, name=name_of(source, column))
+
+
 def check_seen(source: Input, column: int, found: Texts, known: Collection[str], unseen: str) -> None:
     """Raise InputError if a column holds a text that is not known, unless that may be."""
     strange = {row: text for text, row in found.first_row.items() if text not in known}
@@ -139,30 +145,28 @@ def check_seen(source: Input, column: int, found: Texts, known: Collection[str],
     text = strange[row]
     times = counted(found.training[text] + found.test[text], "row")
     what = f"{shortened(text)!r} was not seen in training ({times}); to give it no weight: --unseen zero"
-    name = name_of(source, column)
-    raise InputError.at(source.path, what, row=row + 1, column=source.columns[column] + 1, name=name)
+    raise refusal(source, column, what, row + 1)
 
 
 def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
     """Return the classes in order, each with its training rows."""
-    place = {"column": source.columns[target] + 1, "name": name_of(source, target)}
     known = {text: found.training[text] for text in _in_order(found.training) if text}
     if not sum(known.values()):
-        raise InputError.at(source.path, "no row is left to train with", **place)
+        raise refusal(source, target, "no row is left to train with")
     for text, rows in known.items():
         if not rows:
             what = (
                 f"class {shortened(text)!r} has no training row, only {counted(found.test[text], 'test row')}"
             )
-            raise InputError.at(source.path, f"{what}; choose another --seed or --test", **place)
+            raise refusal(source, target, f"{what}; choose another --seed or --test")
     if len(known) < 2:
         what = f"it holds one class alone, {shortened(next(iter(known)))!r}; a classifier needs two"
-        raise InputError.at(source.path, what, **place)
-    numbers = {}
+        raise refusal(source, target, what)
+    numbers: dict[float, str] = {}
     for text in known if all(map(_is_number, known)) else ():
         if (other := numbers.setdefault(float(text), text)) != text:
             what = f"classes {other!r} and {text!r} are one number written in two ways"
-            raise InputError.at(source.path, what, **place)
+            raise refusal(source, target, what)
     return known
 
 
@@ -190,10 +194,11 @@ def _check_size(source: Input, encoding: Encoding) -> None:
     most = ""
     if largest is not None:
         name = shortened(name_of(source, largest.position))
-        most = f"; column {name!r} alone has {counted(len(largest.texts), 'category').replace('ys', 'ies')}"
+        most = f"; column {name!r} alone has {len(largest.texts):,} categories"
     what = (
-        f"{classes} classes with {parameters:,} parameters each are more than {MOST_PARAMETERS:,} in all{most}. "
-        "Leave columns out with --columns, or use scripts/pipelines/spark_ml_pipeline.py, which has no such limit"
+        f"{classes} classes with {parameters:,} parameters each are more than {MOST_PARAMETERS:,} in all"
+        f"{most}. Leave columns out with --columns, or use scripts/pipelines/spark_ml_pipeline.py, which has "
+        "no such limit"
     )
     raise InputError.at(source.path, what)
 
@@ -210,8 +215,7 @@ def _scaling(
     counts, low, high, smallest = ranges.T
     for column, count in zip(encoding.numbers, counts, strict=True):
         if not count:
-            where = {"column": source.columns[column] + 1, "name": name_of(source, column)}
-            raise InputError.at(source.path, "it holds no number in the training rows", **where)
+            raise refusal(source, column, "it holds no number in the training rows")
     magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
     grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
     sums = engine.map_reduce(NumberSums(*_parameters(sample), grid), state)[0]

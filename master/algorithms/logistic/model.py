@@ -95,7 +95,7 @@ class Model:
     @property
     def column_names(self) -> list[str]:
         """The names of the columns that it reads: those of numbers, then those of categories."""
-        return [column.name for column in (*self.numbers, *self.categories)]
+        return [*(column.name for column in self.numbers), *(column.name for column in self.categories)]
 
     def choice(self, *, with_target: bool, keeps_missing: bool, target: str | None = None) -> ColumnChoice:
         """Return which columns of a table it reads, and, to be compared, that of the classes."""

@@ -1,8 +1,8 @@
 """How good a model is: what it takes rows for, against what they are.
 
 The definitions are those of scikit-learn's metrics. F1 of a class is 2 tp / (2 tp + fp + fn), 0 where that
-is 0 / 0 (van Rijsbergen, "Information Retrieval", 1979, chapter 7: E = 1 - F). Weighted: by the classes' rows;
-macro: each class counts the same.
+is 0 / 0 (van Rijsbergen, "Information Retrieval", 1979, chapter 7: E = 1 - F). Weighted: by the classes'
+rows; macro: each class counts the same.
 """
 
 import math
