@@ -1,7 +1,15 @@
 """What this process may use of the machine."""
 
 import os
+import resource
 import sys
+import time
+
+
+def usage() -> tuple[float, float, float]:
+    """Return the time, this process's CPU time, both in seconds, and its greatest memory until now, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return time.monotonic(), time.process_time(), peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def cores() -> int:

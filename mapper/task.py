@@ -9,6 +9,7 @@ from common.formats.unchanged import check_unchanged
 from common.jobs.apply import map_split
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
+from common.machine import usage
 from common.model import Attempt, CommittedFile, Input, RecordFormat, Records, Rows, Split, State, TaskOptions
 from common.records import encode
 from common.records.text import SHORT_LINES, LongLines, write_values
@@ -53,6 +54,7 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
         combine=task.options.combine and not alone,
         memory=memory,
         threads=task.options.threads,
+        meter=usage,
     )
     ready = records.values is rows and kind is RecordFormat.TEXT and len(rows) >= SHORT_LINES
     encoder = _with_ready_text(records, task.split, store) if ready else encode(records, kind)

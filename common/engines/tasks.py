@@ -13,6 +13,7 @@ from common.errors import UserError
 from common.jobs.apply import map_rows, map_split
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import key_slices, order_by_key
+from common.machine import usage
 from common.model import FloatArray, Key, RecordFormat, Rows, State, TaskOptions
 from common.records import encode
 
@@ -98,6 +99,7 @@ def map_part(order: Order, part: int, opened: OpenedPart) -> Iterator[Emitted]:
             combine=order.options.combine,
             memory=memory,
             threads=order.options.threads,
+            meter=usage,
         )
         keys, values = records.keys, records.values
         positions = order_by_key(keys)

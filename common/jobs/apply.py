@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from common.jobs.base import Job, Memory
+from common.jobs.base import Job, Memory, Meter
 from common.kernels.grouping import groups
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
@@ -19,6 +19,10 @@ _THREAD_ROWS = 1 << 16
 _T = TypeVar("_T")
 
 
+def _none_used() -> tuple[float, float, float]:
+    return 0.0, 0.0, 0.0
+
+
 def map_rows(
     job: Job,
     state: State,
@@ -28,12 +32,16 @@ def map_rows(
     combine: bool,
     memory: Memory | None = None,
     threads: int = 1,
+    meter: Meter = _none_used,
 ) -> Records:
     """Map a split's rows, block by block or all at once; `row_start` is the input row of `rows[0]`.
 
     `combine` merges the records of each key; jobs that aggregate always do. `memory` is what earlier calls
-    for these rows have left; see `Job.summarize`. Threads share the work if the rows are many.
+    for these rows have left; see `Job.summarize`. Threads share the work if the rows are many. `meter` is for
+    a job that wants its splits alone.
     """
+    if job.alone:
+        return _map_alone(job, state, Block(rows, row_start), meter)
     combines = combine or job.aggregates
     memory = {} if memory is None else memory
 
@@ -60,6 +68,7 @@ def map_split(
     combine: bool,
     memory: Memory | None = None,
     threads: int = 1,
+    meter: Meter = _none_used,
 ) -> Records:
     """Map a split's rows as `map_rows`, but copy none if the job emits them as they are.
 
@@ -67,7 +76,9 @@ def map_split(
     several times: record i has row i % len(rows).
     """
     if combine or not job.emits_rows:
-        return map_rows(job, state, rows, row_start, combine=combine, memory=memory, threads=threads)
+        return map_rows(
+            job, state, rows, row_start, combine=combine, memory=memory, threads=threads, meter=meter
+        )
 
     def map_part(where: slice) -> list[IntArray]:
         blocks = _blocks(Block(rows[where], row_start + where.start))
@@ -76,6 +87,17 @@ def map_split(
     parts = _in_parallel(map_part, len(rows), threads)
     keys = np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
     return Records(keys, cast(FloatArray, rows))
+
+
+def _map_alone(job: Job, state: State, block: Block, meter: Meter) -> Records:
+    """Map a whole split; add what that took to each record."""
+    began_s, began_cpu_s, _ = meter()
+    records = job.map(block, state)
+    ended_s, ended_cpu_s, peak_mb = meter()
+    took = [ended_s - began_s, ended_cpu_s - began_cpu_s, peak_mb]
+    if not len(records):
+        return records
+    return Records(records.keys, np.column_stack([records.values, np.tile(took, (len(records), 1))]))
 
 
 def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> list[_T]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -13,6 +13,9 @@ from common.kernels.grouping import groups, sort_by_key
 from common.model import Block, Buffer, FloatArray, Key, KeyType, Records, State
 
 Memory: TypeAlias = dict[str, Any]
+
+Meter: TypeAlias = Callable[[], tuple[float, float, float]]
+"""Tells the time, the CPU time of this process, both in seconds, and its greatest memory until now, in MB."""
 
 JOBS: dict[str, type["Job"]] = {}
 """All jobs that were imported, by name; see `common.jobs.find_job`."""
@@ -49,6 +52,10 @@ class Job(ABC):
 
     counts: ClassVar[bool] = False
     """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
+
+    alone: ClassVar[bool] = False
+    """True: its map needs all rows of a split at once. The engine adds to each record what it took: seconds,
+    CPU seconds, and the greatest memory that its process has had until then, in MB."""
 
     beside_point: ClassVar[int | None] = None
     """Of a job whose result is one key, 0, with points: how many numbers stand before each point."""

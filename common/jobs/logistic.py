@@ -4,7 +4,9 @@ A model is a matrix of parameters, shape (classes, parameters): for each class t
 intercept, and the weights of the categories. See `common.kernels.logistic` for the arithmetic.
 """
 
+import math
 from abc import abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,9 +16,12 @@ from common.jobs.base import Memory
 from common.jobs.encoding import BoolArray, Encoding, texts_from_array
 from common.jobs.tables import NumberJob
 from common.kernels.logistic.design import Design, Grid, Scaling
+from common.kernels.logistic.objective import Objective, weight_of
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
 
+CURVATURE_ROWS = 50_000
+"""So many rows tell second derivatives well enough; see docs/CLASSIFICATION.md."""
 LOSS_UNIT = -44
 """The exponent of what a row's loss is rounded to a multiple of when models are scored."""
 _SMALLEST_PROBABILITY = 2.0**-52
@@ -132,6 +137,67 @@ class Curvature(SumsJob):
         weight[0, :, :1] = weight_of_stride(design, grid, *place)
         rows = np.concatenate([limbs.reshape(-1, *limbs.shape[2:]), weight])
         return Records(np.arange(len(rows), dtype=np.int32), rows.reshape(len(rows), -1))
+
+
+@dataclass(frozen=True)
+class LocalFit(ModelJob):
+    """Fit a model to each split alone, as if there were no other.
+
+    Result: per split (the key is its first row, as text) one row: its training rows, iterations, 1 if it
+    converged, its greatest derivative, the parameters, shape (classes, parameters), and what it took; see
+    `Job.alone`. `l2` is the weight of the penalty; with `per_row` it is divided by the training rows.
+    """
+
+    l2: float
+    per_row: int
+    tol: float
+    iterations: int
+
+    name: ClassVar[str] = "local_fit"
+    key_type: ClassVar[KeyType] = str
+    alone: ClassVar[bool] = True
+
+    def map(self, block: Block, state: State) -> Records:
+        """Fit a model to a split; nothing if none of its rows counts."""
+        from common.kernels.logistic.newton import newton
+
+        design = self.design(block, state, self.training_rows(block))
+        rows = int(np.count_nonzero(design.weights))
+        if not rows:
+            return Records.empty(str)
+        problem = _LocalProblem(self, design, state, rows)
+        step = deque(newton(problem, state["theta"][0], self.tol, self.iterations), maxlen=1)[0]
+        figures = [rows, step.iteration, step.converged, step.gradient, *step.theta.ravel().tolist()]
+        return Records.of_key(str(block.row_start), np.array([figures], np.float64))
+
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Return the values: each split has a key of its own."""
+        return values
+
+
+class _LocalProblem:
+    """Adds the sums of the objective's derivatives up itself; see `newton.Problem`."""
+
+    def __init__(self, job: LocalFit, design: Design, state: State, rows: int) -> None:
+        self._design, self._scaling, self._rows = design, job.scaling(state), rows
+        grid = Grid.from_array(state["grid"])
+        l2 = job.l2 / rows if job.per_row else job.l2
+        weight = math.fsum(design.weights.tolist())
+        self._objective = Objective(grid, weight, l2, state["penalties"])
+
+    def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        from common.kernels.logistic.passes import gradient_sums
+
+        limbs = gradient_sums(self._design, self._scaling, self._objective.grid, theta)
+        return self._objective.value(limbs, theta)
+
+    def curvature(self, theta: FloatArray) -> FloatArray:
+        from common.kernels.logistic.passes import curvature_sums, weight_of_stride
+
+        place = 0, max(1, self._rows // CURVATURE_ROWS)
+        limbs = curvature_sums(self._design, self._scaling, self._objective.grid, theta, *place)
+        weight = weight_of(weight_of_stride(self._design, self._objective.grid, *place), self._objective.grid)
+        return self._objective.hessian(limbs, weight)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from common.formats.opening import open_split
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
+from common.machine import usage
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
 from common.records import encode
 from master.engines.table import EngineRequest
@@ -41,6 +42,7 @@ class InlineEngine:
             combine=self._combine,
             memory=self._memory,
             threads=self._threads,
+            meter=usage,
         )
         return dict(groups(reduce_runs(job, [sort_by_key(records)])))
 

@@ -67,3 +67,6 @@ class PartModel(Event):
     rows: int
     iterations: int
     converged: bool
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float

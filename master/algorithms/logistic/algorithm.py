@@ -1,6 +1,7 @@
 """Logistic regression as a run sees it: fit a model, classify rows by one, or compare one with classes."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from master.algorithms.logistic.config import LogisticConfig, TableOptions
 from master.algorithms.logistic.learning import Learned, check_seen, find_texts, learn, name_of, refusal
 from master.algorithms.logistic.loop import check_progress, fit
 from master.algorithms.logistic.model import CategoryColumn, Model, NumberColumn
+from master.algorithms.logistic.parts import Fit, ScoredPart, fit_parts, parts_table
 from master.algorithms.logistic.scores import ModelScores, confusion_table, score
 
 if TYPE_CHECKING:
@@ -38,7 +40,18 @@ class Fitted:
     scores: ModelScores
     sample: str
     """The rows that it was scored on: `test` or `training`."""
+    seconds: float
+    parts: tuple[ScoredPart, ...] = ()
+    """The models of the parts of the input, if they are wanted."""
     doubts: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> ScoredPart:
+        """The model of all rows as one beside the parts' models."""
+        model = self.model
+        return ScoredPart(
+            0, Fit(model.rows, model.iterations, model.converged, self.seconds, 0.0, 0.0), self.scores
+        )
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         penalties = np.ones(learned.parameters)
         penalties[len(learned.encoding.numbers)] = 0.0
         objective = Objective(learned.grid, learned.weight, l2, penalties)
+        began_s = time.monotonic()
         step = fit(
             *(engine, learned, objective),
             iterations=config.iterations,
@@ -93,6 +107,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
             log=log,
             checkpoints=checkpoints,
         )
+        seconds = time.monotonic() - began_s
         tested = config.test > 0
         state, models = learned.state, step.theta[None]
         (on_training,) = score(engine, state, models, learned.classes, sample, test=False)
@@ -104,14 +119,15 @@ class LogisticAlgorithm(Algorithm[Fitted]):
             log.event(FitInDoubt(reason=doubt))
         which = "test" if tested else "training"
         log_scores(log, scores, which)
-        return Fitted(_model_of(source, learned, step, l2), scores, which, doubts)
+        parts = fit_parts(engine, learned, penalties, config, log, test=tested) if config.per_node else ()
+        return Fitted(_model_of(source, learned, step, l2), scores, which, seconds, parts, doubts)
 
     def publish(self, result: Fitted) -> Published:
         """Return the model, and how good it is."""
         model = ResultFile(MODEL, "the model", result.model.to_json(), is_shown=False)
         return Published(
             summary=summary_of(result.scores, result.sample),
-            lines=tuple(confusion_table(result.scores)),
+            lines=tuple(_lines(result)),
             files=(model, report_file(_report(result))),
         )
 
@@ -191,8 +207,17 @@ def _report(result: Fitted) -> dict[str, object]:
         "converged": model.converged,
         "classes": list(scores.classes),
         "confusion": scores.confusion.tolist(),
+        "seconds": result.seconds,
         "doubts": list(result.doubts),
+        **({"nodes": [part.figures for part in result.parts]} if result.parts else {}),
     }
+
+
+def _lines(result: Fitted) -> Iterator[str]:
+    yield from confusion_table(result.scores)
+    if result.parts:
+        yield ""
+        yield from parts_table(result.parts, result.whole)
 
 
 def report_file(report: dict[str, object]) -> ResultFile:

@@ -11,7 +11,7 @@ from common.events.catalogue.logistic import FitFinished, StepFinished
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.logistic import Curvature, Gradient
+from common.jobs.logistic import CURVATURE_ROWS, Curvature, Gradient
 from common.kernels.logistic.objective import Objective, weight_of
 from common.model import FloatArray, State
 from master.algorithms.base import Checkpoints, Progress
@@ -20,8 +20,6 @@ from master.algorithms.logistic.learning import Learned
 if TYPE_CHECKING:
     from common.kernels.logistic.newton import Step
 
-_CURVATURE_ROWS = 50_000
-"""So many rows tell the second derivatives well enough; see docs/CLASSIFICATION.md."""
 _NONE_KEPT = Checkpoints()
 
 
@@ -47,7 +45,7 @@ class EngineProblem:
 
     def curvature(self, theta: FloatArray) -> FloatArray:
         """See `newton.Problem`."""
-        stride = max(1, self.learned.rows // _CURVATURE_ROWS)
+        stride = max(1, self.learned.rows // CURVATURE_ROWS)
         parameters = theta.shape[1]
         rows = self._limbs(Curvature(*self._sample, stride), theta, parameters)
         weight = weight_of(rows[-1][:, :1], self.objective.grid)
