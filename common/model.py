@@ -121,8 +121,10 @@ class Input:
     """Of the columns used, if they have names."""
     first_row: int = 0
     """The number of rows in the files before, if it is one of several."""
+    is_table: bool = False
+    """Whether the rows are a `Table`, which may have columns of texts."""
     texts: tuple[int, ...] = ()
-    """Which of the columns used, by position among them from 0, hold texts; then the rows are a `Table`."""
+    """Which of the columns used, by position among them from 0, hold texts."""
     keeps_missing: bool = False
     """Whether a number or a text may be missing."""
 

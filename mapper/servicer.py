@@ -84,12 +84,12 @@ class Mapper(MapperServicer):
 
 def check_job(job: Job, state: State, source: Input) -> None:
     """Raise BadRequestError if a job cannot work with a state, or with an input."""
-    if (job.reads_lines, job.reads_tables) != (source.format is InputFormat.LINES, bool(source.texts)):
+    if (job.reads_lines, job.reads_tables) != (source.format is InputFormat.LINES, source.is_table):
         raise BadRequestError(f"job {job.name!r} cannot read an input in format {source.format!r}")
     try:
         job.check(state, len(source.columns))
-    except ValueError as error:
-        raise BadRequestError(f"job {job.name!r}: {error}") from None
+    except (ValueError, LookupError) as error:
+        raise BadRequestError(f"job {job.name!r}: {error!r}") from None
 
 
 def add_mapper(server: grpc.Server, worker: WorkerContext) -> None:

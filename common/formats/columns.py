@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +82,11 @@ def choose(
     used = (*columns, *target)
     as_texts = {*hold_texts, *categories, *target}
     return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
+
+
+def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> Input:
+    """Return an input with what the choice says of its rows."""
+    return replace(source, is_table=choice.takes_texts, texts=texts, keeps_missing=choice.keeps_missing)
 
 
 def _choose_some(

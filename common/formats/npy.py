@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import EmptyInputError, InputError
-from common.formats.columns import ColumnChoice, block_rows, choose, usable
+from common.formats.columns import ColumnChoice, as_chosen, block_rows, choose, usable
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import TextOptions
 from common.formats.texts import TextCodes
@@ -42,7 +42,7 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, _options: Tex
     found = input_of(
         path, InputFormat.NPY, array.fields, chosen, rows=array.rows, dtype=dtype, names=array.names
     )
-    return InputFile(input=replace(found, texts=texts, keeps_missing=columns.keeps_missing))
+    return InputFile(input=as_chosen(found, columns, texts))
 
 
 def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:
@@ -66,7 +66,7 @@ def view(source: Input, split: Split, *, mapped: bool) -> PointArray | None:
     with _opened(source.path) as array:
         every_column = source.columns == tuple(range(source.fields))
         in_place = array.by_rows and not array.zipped and array.dtype == source.dtype
-        if not mapped or not every_column or not in_place or source.texts or source.keeps_missing:
+        if not mapped or not every_column or not in_place or source.is_table:
             return None
         shape = array.rows, array.fields
         return np.memmap(source.path, array.dtype, "r", array.offset, shape)[split.row_start : split.row_stop]

@@ -86,13 +86,13 @@ def _read_rows(source: Input, split: Split, cache: Path | None) -> Rows:
     texts = TextCodes(source)
     if cache is None or not split.rows:
         points = _parsed_rows(source, split, texts)
-        return Table(points, texts.texts) if source.texts else points
+        return Table(points, texts.texts) if source.is_table else points
     texts_path = cache.with_name(f"{cache.name}.texts")
     if not cache.exists():
         blocks = read_blocks(source, split, texts)
-        write_rows(cache, blocks, before=lambda: write_texts(texts_path, texts) if source.texts else None)
+        write_rows(cache, blocks, before=lambda: write_texts(texts_path, texts) if source.is_table else None)
     points = map_rows_file(cache, len(source.columns), source.dtype)
-    return read_table(points, texts_path) if source.texts else points
+    return read_table(points, texts_path) if source.is_table else points
 
 
 def _parsed_rows(source: Input, split: Split, texts: TextCodes) -> PointArray:

@@ -271,11 +271,11 @@ def _not_a_number(text: bytes, source: Input, used: int) -> str:
     shown = text[:40].decode("utf-8", "backslashreplace") + ("…" if len(text) > 40 else "")
     what = f"{shown!r} is not a number" if text else EMPTY_FIELD
     if text in MISSING:
-        return f"{what} ({HOW_TO_GO_ON if source.texts else 'to leave such rows out: --missing drop'})"
+        return f"{what} ({HOW_TO_GO_ON if source.is_table else 'to leave such rows out: --missing drop'})"
     other = "," if source.dialect.decimal == "." else "."
     if _NUMBERS[other].fullmatch(text):
         return f"{what} (if {other} is its decimal point: --decimal {other})"
-    if source.texts and not _BEGINS_AS_NUMBER.match(text):
+    if source.is_table and not _BEGINS_AS_NUMBER.match(text):
         column = source.names[used] if source.names else source.columns[used] + 1
         return f"{what} (if the column holds categories: --categories {shlex.quote(str(column))})"
     if text and len(source.columns) > 1 and not _BEGINS_AS_NUMBER.match(text):

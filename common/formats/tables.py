@@ -29,6 +29,7 @@ from common.formats.columns import (
     MISSING_TEXT,
     ChosenColumns,
     ColumnChoice,
+    as_chosen,
     block_rows,
     choose,
     choose_columns,
@@ -94,7 +95,7 @@ def open_table(
     if not chosen.columns:
         raise InputError.at(path, "its only columns are the index of pandas; choose them with --columns")
     found = input_of(Path(path), kind, len(names), chosen.columns, rows=rows, dtype=dtype, names=names)
-    return InputFile(input=replace(found, texts=chosen.texts, keeps_missing=choice.keeps_missing))
+    return InputFile(input=as_chosen(found, choice, chosen.texts))
 
 
 def read_table(table: Table, source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:

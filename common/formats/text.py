@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from common.errors import EmptyInputError
-from common.formats.columns import ColumnChoice
+from common.formats.columns import ColumnChoice, as_chosen
 from common.formats.dataset import InputFile, input_of
 from common.formats.layout import HEAD_ROWS, TextOptions, layout_of
 from common.formats.line_index import LineIndex, first_place, head_of, split_pieces
@@ -33,7 +33,7 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, options: Text
         dialect=layout.dialect,
         names=layout.names,
     )
-    found = replace(found, texts=layout.chosen.texts, keeps_missing=columns.keeps_missing)
+    found = as_chosen(found, columns, layout.chosen.texts)
     index = LineIndex(
         path,
         layout.dialect,

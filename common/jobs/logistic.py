@@ -37,9 +37,11 @@ class ModelJob(NumberJob):
         super().check(state, columns)
         encoding = Encoding.from_array(state["encoding"])
         d, classes = len(encoding.numbers), state["theta"].shape[1]
-        wanted = (d + 1 + encoding.size, (d,), (d,))
-        if (state["theta"].shape[2], state["means"].shape, state["scales"].shape) != wanted:
-            raise ValueError("the parameters are not those of the columns")
+        found = [state[name].shape for name in ("means", "scales", "class_weights")]
+        if state["theta"].shape[2] != d + 1 + encoding.size or found != [(d,), (d,), (classes,)]:
+            raise ValueError("the parameters are not those of the columns and classes")
+        if "grid" in state and Grid.from_array(state["grid"]).to_array().shape != (d + 1,):
+            raise ValueError("the grid is not that of the columns")
         if encoding.target is not None and len(encoding.target.texts) != classes:
             raise ValueError("the parameters are not those of the classes")
 
@@ -269,6 +271,7 @@ class Classify(ModelJob):
 
     name: ClassVar[str] = "classify"
     key_type: ClassVar[KeyType] = str
+    aggregates: ClassVar[bool] = False
 
     def map(self, block: Block, state: State) -> Records:
         """Classify a block; the state's `classes` are the texts of the classes."""

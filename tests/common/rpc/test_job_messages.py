@@ -16,6 +16,7 @@ from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.rpc import job_messages as wire
 from protos import mapreduce_pb2 as pb
+from tests.common.jobs.table_cases import JOBS_OF_TABLES
 from tests.common.rpc.wire import sent
 
 INSTANCES: list[Job] = [
@@ -30,6 +31,7 @@ INSTANCES: list[Job] = [
     WeighCandidates(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     Label(),
     WordCount(),
+    *JOBS_OF_TABLES,
 ]
 STATES: dict[str, npt.NDArray[Any]] = {
     "float64": np.array([[1.5, -0.0, 5e-324], [1e308, -1e308, 0.0]]),
