@@ -73,7 +73,7 @@ class Subject:
             "--dtype": str(source.dtype),
             "the number of rows": str(source.rows),
         }
-        return cls(identity, parameters | read)
+        return cls(identity, read | parameters)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """classify, predict and evaluate: the same model file whatever runs it, and the right one."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -91,22 +92,29 @@ def test_the_same_model_if_a_worker_is_killed(tmp_path: Path, expected: bytes, w
     assert (tmp_path / "data" / "model.json").read_bytes() == expected
 
 
-def test_the_same_model_if_the_master_is_killed_and_resumed(tmp_path: Path, expected: bytes) -> None:
-    with BackgroundRun(tmp_path, *LEARN[:-1], "--task-delay", "0.05") as run:
+@pytest.mark.parametrize("option", ["--l2 0.5", "--missing mean", "--test 0.1", "--categories Skill_1"])
+def test_another_fit_does_not_resume(tmp_path: Path, half_done: Path, option: str) -> None:
+    copied = shutil.copytree(half_done, tmp_path / "run", symlinks=True)
+    done = run_master(copied, *LEARN, "--resume", *option.split())
+    assert (done.returncode, option.split()[0] in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+@pytest.fixture(scope="module")
+def half_done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("half")
+    with BackgroundRun(folder, *LEARN[:-1], "--task-delay", "0.05") as run:
         run.wait_for(IterationStarted, iteration=6)
         run.process.send_signal(signal.SIGKILL)
         run.process.wait()
-    assert not (tmp_path / "data" / "model.json").exists()
-    assert learn(tmp_path, "--resume", "--mappers", "3") == expected
+    return folder
 
 
-def test_another_fit_does_not_resume(tmp_path: Path) -> None:
-    with BackgroundRun(tmp_path, *LEARN[:-1], "--task-delay", "0.05") as run:
-        run.wait_for(IterationStarted, iteration=3)
-        run.process.send_signal(signal.SIGKILL)
-        run.process.wait()
-    done = run_master(tmp_path, *LEARN, "--resume", "--l2", "0.5")
-    assert (done.returncode, "--l2" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+def test_the_same_model_if_the_master_is_killed_and_resumed(
+    tmp_path: Path, half_done: Path, expected: bytes
+) -> None:
+    copied = shutil.copytree(half_done, tmp_path / "run", symlinks=True)
+    assert not (copied / "data" / "model.json").exists()
+    assert learn(copied, "--resume", "--mappers", "3") == expected
 
 
 def weights_of(model: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
