@@ -32,7 +32,7 @@ class Rows(NamedTuple):
     points: PointArray
     numbers: npt.NDArray[np.uint64]
     codes: IntArray
-    labels: npt.NDArray[np.uint64]
+    labels: IntArray
     weights: FloatArray
     mean: FloatArray
     inverse: FloatArray
@@ -84,18 +84,17 @@ def spread(values: FloatArray, numbers: int) -> FloatArray:
 
 
 def rows_of(design: Design, scaling: Scaling, theta: FloatArray) -> Rows:
-    """Make arrays of one kind for compiled code."""
-    arrays = Rows(
-        design.points,
-        design.numbers.astype(np.uint64),
-        np.ascontiguousarray(design.codes, np.int32),
-        np.ascontiguousarray(design.labels, np.int32).view(np.uint32),
-        np.ascontiguousarray(design.weights, np.float64),
-        np.ascontiguousarray(scaling.mean, np.float64),
-        scaling.inverse,
-        spread(theta, len(design.numbers)),
+    """Make arrays of the kinds that the code is compiled for."""
+    return Rows(
+        points=read_only(design.points),
+        numbers=read_only(design.numbers.astype(np.uint64)),
+        codes=read_only(np.ascontiguousarray(design.codes, np.int32)),
+        labels=read_only(np.ascontiguousarray(design.labels, np.int32)),
+        weights=read_only(np.ascontiguousarray(design.weights, np.float64)),
+        mean=read_only(np.ascontiguousarray(scaling.mean, np.float64)),
+        inverse=read_only(scaling.inverse),
+        theta=read_only(spread(theta, len(design.numbers))),
     )
-    return Rows(*map(read_only, arrays))
 
 
 def room_for(rows: Rows) -> Room:
