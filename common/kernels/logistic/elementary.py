@@ -32,7 +32,8 @@ LARGEST_EXPONENT = 708.0
 def exp(x):  # type: ignore[no-untyped-def]
     """Return e**x, wrong by at most 1 unit in the last place; x is cut to [-708, 708].
 
-    x = k ln 2 + r with |r| <= ln 2 / 2; Taylor's polynomial of degree 13 gives e**r; k goes into the exponent.
+    x = k ln 2 + r with |r| <= ln 2 / 2. Taylor's polynomial of degree 13 gives e**r; k is added to its
+    exponent.
     """
     x = min(max(x, -LARGEST_EXPONENT), LARGEST_EXPONENT)
     shifted = x * _LOG2_E + _TO_INTEGER

@@ -1,4 +1,4 @@
-"""Newton's method for the regression's parameters, of shape (K, p): the loop, whoever adds up the sums.
+"""Newton's method for the parameters, of shape (K, p): the loop, whoever adds up the sums.
 
 A step solves with the second derivatives and is halved until the objective falls enough (Armijo's rule). The
 second derivatives are computed anew while the gradient is large, or falls slowly; later the same ones serve
@@ -6,14 +6,13 @@ several steps. They come from a sample of the rows, which misses too much where 
 most: then from all rows. A common shift of all classes changes no probability:
 the mean over the classes is kept at 0, which is where the penalty is least.
 
-Everything is elementwise or added in a fixed order: the same bits on every machine. And everything follows from a
-few arrays, `Progress`, so a run that was interrupted goes on as if nothing had happened.
+Everything is elementwise or added in a fixed order: the same bits on every machine. And everything follows
+from a few arrays, `Progress`, so a run that was interrupted goes on as if nothing had happened.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,8 +31,11 @@ _ARMIJO = 1e-4
 _LOSS_ERROR = 2.0**-36
 """The objective is not known better. A change by less is none, and the gradient decides."""
 _RIDGE = 1e-9
-"""Of the mean of the diagonal: the least pivot."""
-_LEAST_RIDGE = 1e-12
+"""The least pivot: this part of the mean of the diagonal, and at least this much.
+
+Where nothing is penalised and no row is in doubt, the second derivatives fade away; smaller pivots would make
+steps so long that most are halved many times.
+"""
 _SHRINKING, _SHORT = 0.5, 1e-3
 """Near a minimum the next step is at most this part of the last one, or at most this long."""
 
@@ -129,8 +131,9 @@ def newton(
 ) -> Iterator[Step]:
     """Yield where it starts, then each step's end; the last one is the result.
 
-    It starts from parameters, or goes on from a step's progress. It ends when the largest gradient is at most
-    `tol`, after so many iterations, or when no step leads on any more: then rounding hides what is left.
+    It starts from parameters, of at least two classes, or goes on from a step's progress. It ends when the
+    largest gradient is at most `tol`, after so many iterations, or when no step leads on any more: then
+    rounding hides what is left.
     """
     descent = _Descent(problem)
     place: _Place | None = descent.begin(
@@ -172,7 +175,7 @@ class _Descent:
         return _largest(self._direction(place)) <= max(_SHRINKING * place.state.length, _SHORT)
 
     def advance(self, place: _Place) -> _Place | None:
-        """Make a step; with new second derivatives of all rows, if the old ones lead nowhere."""
+        """Make a step; if the second derivatives at hand lead nowhere, with new ones of every row."""
         best = replace(place, state=replace(place.state, anchor=place.state.theta, every=True))
         return self._search(place) or self._search(best)
 
@@ -202,7 +205,7 @@ class _Descent:
         if self._factored is None or self._factored[1] != every or not _same(self._factored[0], anchor):
             matrix = self._problem.curvature(anchor, every)
             mean = math.fsum(matrix.diagonal().tolist()) / len(matrix)
-            self._factor = cholesky.factor(matrix, max(_RIDGE * mean, _LEAST_RIDGE))
+            self._factor = cholesky.factor(matrix, _RIDGE * max(mean, 1.0))
             self._factored = anchor, every
 
 

@@ -206,7 +206,8 @@ def _add_curvatures(rows, chosen, room, constants, sums):  # type: ignore[no-unt
             for m in range(k, last):
                 _weigh_pair(n, room, k, m)
                 _add_squares(n, room, constants, sums[pair])
-                _add_crossings(n, len(rows.numbers), room, constants[len(rows.numbers)], sums[pair])
+                if len(room.places):
+                    _add_crossings(n, len(rows.numbers), room, constants[len(rows.numbers)], sums[pair])
                 pair += 1
 
 
@@ -243,8 +244,8 @@ def _transpose(n, room):  # type: ignore[no-untyped-def]
 @kernel
 def _add_crossings(n, intercept, room, constants, sums):  # type: ignore[no-untyped-def]
     """Add the products of categories with columns, and with each other: those of the intercept."""
-    by_row, places, units = room.by_row, room.places, room.units[0]
-    width = by_row.shape[1]
+    by_row, places, units = room.by_row, room.places, room.row_units
+    width = len(units)
     for r in range(n):
         factor = room.own[r]
         for j in range(width):

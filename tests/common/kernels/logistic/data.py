@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ class Local:
     def parts(self) -> list[tuple[int, Design]]:
         """Return the first row of each part, and the part; the last one comes first."""
         bounds = [0, *self.cuts, len(self.design.points)]
-        return [(a, part(self.design, slice(a, b))) for a, b in zip(bounds, bounds[1:], strict=False)][::-1]
+        return [(a, part(self.design, slice(a, b))) for a, b in pairwise(bounds)][::-1]
 
     def weight(self, stride: int) -> float:
         sums = [weight_of_stride(rows, self.grid, start, stride) for start, rows in self.parts]

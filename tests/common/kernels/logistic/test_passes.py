@@ -9,7 +9,7 @@ from common.kernels.logistic.design import Grid
 from common.kernels.logistic.passes import probabilities
 from common.kernels.logistic.sums import carried, rounded
 from common.model import FloatArray
-from tests.common.kernels.logistic.data import Local, drawn
+from tests.common.kernels.logistic.data import Local, drawn, local
 
 
 def theta_of(problem: Local, size: float = 0.7) -> FloatArray:
@@ -104,14 +104,16 @@ def test_parts_change_no_bit(dtype: str) -> None:
 def test_rows_without_weight_change_no_bit() -> None:
     problem = drawn()
     design, theta = problem.design, theta_of(problem)
+    points = np.repeat(design.points.astype(np.float64), 2, axis=0)
+    points[1::2] = np.inf
     doubled = replace(
         design,
-        points=np.repeat(design.points, 2, axis=0),
+        points=points,
         codes=np.repeat(design.codes, 2, axis=0),
         labels=np.repeat(design.labels, 2),
         weights=np.repeat(design.weights, 2),
     )
-    doubled.points[1::2], doubled.codes[1::2], doubled.labels[1::2], doubled.weights[1::2] = np.inf, 99, -1, 0
+    doubled.codes[1::2], doubled.labels[1::2], doubled.weights[1::2] = 99, -1, 0.0
     with_them = replace(problem, design=doubled)
     assert with_them.gradient_sums(theta).tobytes() == problem.gradient_sums(theta).tobytes()
     assert with_them.curvature_sums(theta, 2).tobytes() == problem.curvature_sums(theta, 1).tobytes()
@@ -124,7 +126,8 @@ def test_probabilities_of_missing_numbers_and_unseen_categories() -> None:
     theta = theta_of(problem)
     found = probabilities(problem.design, problem.scaling, theta)
     assert found == pytest.approx(softmax(problem, theta), abs=1e-14)
-    nothing = replace(problem.design, points=np.full((700, 5), np.nan), codes=problem.design.codes * 0 - 1)
+    missing = np.full((700, 5), np.nan)
+    nothing = replace(problem.design, points=missing, codes=problem.design.codes * 0 - 1)
     alike = probabilities(nothing, problem.scaling, theta)
     powers = np.exp(theta[:, 5])
     assert alike == pytest.approx(np.tile(powers / powers.sum(), (700, 1)), abs=1e-14)
@@ -139,6 +142,17 @@ def test_columns_may_be_anywhere_and_read_only() -> None:
     design = replace(problem.design, points=wide, numbers=np.array([7, 0, 3, 8, 2], np.int32))
     found = replace(problem, design=design).gradient_sums(theta)
     assert found.tobytes() == problem.gradient_sums(theta).tobytes()
+
+
+def test_there_may_be_many_columns() -> None:
+    rng = np.random.default_rng(0)
+    points, codes = rng.normal(size=(400, 1000)), rng.integers(3, size=(400, 1))
+    problem = local(points, rng.integers(2, size=400), codes)
+    theta = theta_of(problem, 0.02)
+    x, found = inputs(problem), softmax(problem, theta)
+    right = (x * (found[:, 0] * found[:, 1])[:, None]).T @ x
+    lower = np.ldexp(rounded(problem.curvature_sums(theta, 1), 0)[0], problem.grid.curvature_units(1004))
+    assert np.abs(lower - np.tril(right)).max() < 1e-9
 
 
 @pytest.mark.parametrize("numbers", [0, 5])
