@@ -117,9 +117,9 @@ def test_classes_that_nothing_mixes_up_have_no_minimum(mixed: int, tol: float) -
     codes = np.zeros((300, 1), np.int64)
     codes[:mixed], labels[:mixed] = 1, np.arange(mixed) % 2  # these have a minimum of their own
     points[:mixed, 0] = 0.0
-    steps = list(newton(problem := local(points, labels, codes, l2=0.0), np.zeros(problem.shape), tol, 200))
+    steps = list(newton(problem := local(points, labels, codes, l2=0.0), np.zeros(problem.shape), tol))
     assert not steps[-1].converged
-    assert len(steps) < 100
+    assert len(steps) <= (40 if tol else 101)
     assert all(np.isfinite(step.theta).all() and np.isfinite(step.loss) for step in steps)
 
 
