@@ -1,9 +1,11 @@
 """Blocks of rows, column by column: what all passes over rows share, compiled.
 
-The inner loops run over the rows of a block and have no branch, so that the compiler makes vector code of them;
-it may not reorder what is added. So a row's numbers depend on that row alone. Columns are taken four at a
-time, which saves loads and stores: after the d numbers, a column of ones for the intercept and columns of zeros
-fill up a multiple of four. Then follow one position for each category, and one for "none".
+The inner loops run over the rows of a block and have no branch, so that the compiler makes vector code of
+them; it may not reorder what is added. So a row's numbers depend on that row alone.
+
+Columns are taken four at a time, which saves loads and stores. So each parameter has a *position*: after the
+d numbers come a column of ones for the intercept, and columns of zeros up to a multiple of four; then one
+position for each category, and one for "none".
 """
 
 from typing import NamedTuple
@@ -32,7 +34,7 @@ class Rows(NamedTuple):
     points: PointArray
     numbers: npt.NDArray[np.uint64]
     codes: IntArray
-    labels: npt.NDArray[np.uint64]
+    labels: IntArray
     weights: FloatArray
     mean: FloatArray
     inverse: FloatArray
@@ -60,7 +62,9 @@ class Room(NamedTuple):
     own: FloatArray
     """The score of the row's class, less the largest."""
     units: LongArray
-    """Numbers rounded to the grid, as integers: shape (K, ...)."""
+    """Numbers of each class rounded to the grid, as integers: shape (K, ...)."""
+    row_units: LongArray
+    """Numbers of one row rounded to the grid, as integers: shape (width,)."""
 
 
 def width_of(numbers: int) -> int:
@@ -84,18 +88,17 @@ def spread(values: FloatArray, numbers: int) -> FloatArray:
 
 
 def rows_of(design: Design, scaling: Scaling, theta: FloatArray) -> Rows:
-    """Make arrays of one kind for compiled code."""
-    arrays = Rows(
-        design.points,
-        design.numbers.astype(np.uint64),
-        np.ascontiguousarray(design.codes, np.int32),
-        np.ascontiguousarray(design.labels, np.int32).view(np.uint32),
-        np.ascontiguousarray(design.weights, np.float64),
-        np.ascontiguousarray(scaling.mean, np.float64),
-        scaling.inverse,
-        spread(theta, len(design.numbers)),
+    """Make arrays of the kinds that the code is compiled for."""
+    return Rows(
+        points=read_only(design.points),
+        numbers=read_only(design.numbers.astype(np.uint64)),
+        codes=read_only(np.ascontiguousarray(design.codes, np.int32)),
+        labels=read_only(np.ascontiguousarray(design.labels, np.int32)),
+        weights=read_only(np.ascontiguousarray(design.weights, np.float64)),
+        mean=read_only(np.ascontiguousarray(scaling.mean, np.float64)),
+        inverse=read_only(scaling.inverse),
+        theta=read_only(spread(theta, len(design.numbers))),
     )
-    return Rows(*map(read_only, arrays))
 
 
 def room_for(rows: Rows) -> Room:
@@ -115,6 +118,7 @@ def room_for(rows: Rows) -> Room:
         total=total,
         own=own,
         units=np.zeros((classes, _STRIDE), np.int64),
+        row_units=np.zeros(len(columns), np.int64),
     )
 
 

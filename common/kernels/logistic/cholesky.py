@@ -1,7 +1,7 @@
 """Linear equations with a symmetric positive definite matrix, in a fixed order of operations, without LAPACK.
 
-A = U'U with U upper triangular. Every element of the matrix is reduced by the products of the rows above it, in
-their order. The inner loops run along rows and add to each element separately, so they become vector code
+A = U'U with U upper triangular. Every element of the matrix is reduced by the products of the rows above it,
+in their order. The inner loops run along rows and treat each element by itself, so they become vector code
 without a sum that is reordered.
 """
 

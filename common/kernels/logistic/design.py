@@ -53,12 +53,12 @@ class Scaling:
 class Grid:
     """The unit that each number is rounded to before it is added; units are powers of two.
 
-    Rounded numbers are integers, whose sums have no rounding and so no order. A unit is 2**-42 of the bound of
-    what is added, or less.
+    Rounded numbers are integers, whose sums have no rounding and so no order. A unit is at most 2**-42 of
+    the least power of two that bounds what is added.
     """
 
     top: tuple[int, ...]
-    """Per number column, an exponent such that each standardised number is smaller in magnitude than 2**top."""
+    """Per number column, an exponent: each standardised number is smaller in magnitude than 2**top."""
     weight: int
     """The same for the rows' weights."""
 

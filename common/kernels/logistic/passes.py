@@ -5,6 +5,7 @@ the rows nor their division into parts can change a sum. Sums of some rows are h
 limbs (`common.kernels.logistic.sums`). A row of weight 0 is not read at all.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +18,7 @@ from common.kernels.logistic.blocks import BLOCK_ROWS, RowNumbers, positions_of,
 from common.kernels.logistic.design import Design, Grid, Scaling
 from common.kernels.logistic.elementary import log
 from common.kernels.logistic.sums import LIMB_BITS, carried, magic, split
-from common.model import FloatArray, LongArray
+from common.model import FloatArray
 
 _CHUNK_ROWS = 1 << 18
 """Rows whose sums fit in int64, with room to spare: 2**20 would."""
@@ -35,7 +36,7 @@ def gradient_sums(design: Design, scaling: Scaling, grid: Grid, theta: FloatArra
     d = len(design.numbers)
     rows, positions = rows_of(design, scaling, theta), positions_of(d, parameters)
     room, constants = room_for(rows), spread(magic(grid.gradient_units(parameters)), d)
-    loss_magic, limbs = float(magic(np.int32(grid.loss_unit))), np.zeros((classes, 2, 1 + parameters))
+    loss_magic, limbs = math.ldexp(1.5, grid.loss_unit + 52), np.zeros((classes, 2, 1 + parameters))
     for chosen in _chunks(design, 0, 1):
         losses, sums = np.zeros((2, classes), np.int64), np.zeros(rows.theta.shape, np.int64)
         _add_gradients(rows, chosen, room, read_only(constants), loss_magic, losses, sums)
@@ -205,7 +206,8 @@ def _add_curvatures(rows, chosen, room, constants, sums):  # type: ignore[no-unt
             for m in range(k, last):
                 _weigh_pair(n, room, k, m)
                 _add_squares(n, room, constants, sums[pair])
-                _add_crossings(n, len(rows.numbers), room, constants[len(rows.numbers)], sums[pair])
+                if len(room.places):
+                    _add_crossings(n, len(rows.numbers), room, constants[len(rows.numbers)], sums[pair])
                 pair += 1
 
 
@@ -242,8 +244,8 @@ def _transpose(n, room):  # type: ignore[no-untyped-def]
 @kernel
 def _add_crossings(n, intercept, room, constants, sums):  # type: ignore[no-untyped-def]
     """Add the products of categories with columns, and with each other: those of the intercept."""
-    by_row, places, units = room.by_row, room.places, room.units[0]
-    width = by_row.shape[1]
+    by_row, places, units = room.by_row, room.places, room.row_units
+    width = len(units)
     for r in range(n):
         factor = room.own[r]
         for j in range(width):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ class Local:
     def parts(self) -> list[tuple[int, Design]]:
         """Return the first row of each part, and the part; the last one comes first."""
         bounds = [0, *self.cuts, len(self.design.points)]
-        return [(a, part(self.design, slice(a, b))) for a, b in zip(bounds, bounds[1:], strict=False)][::-1]
+        return [(a, part(self.design, slice(a, b))) for a, b in pairwise(bounds)][::-1]
 
     def weight(self, stride: int) -> float:
         sums = [weight_of_stride(rows, self.grid, start, stride) for start, rows in self.parts]
@@ -47,18 +48,18 @@ class Local:
         sums = [gradient_sums(rows, self.scaling, self.grid, theta) for _, rows in self.parts]
         return np.asarray(np.sum(sums, axis=0))
 
-    def curvature_sums(self, theta: FloatArray) -> FloatArray:
+    def curvature_sums(self, theta: FloatArray, stride: int) -> FloatArray:
         sums = [
-            curvature_sums(rows, self.scaling, self.grid, theta, start, self.stride)
-            for start, rows in self.parts
+            curvature_sums(rows, self.scaling, self.grid, theta, start, stride) for start, rows in self.parts
         ]
         return np.asarray(np.sum(sums, axis=0))
 
     def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         return self.objective.value(self.gradient_sums(theta), theta)
 
-    def curvature(self, theta: FloatArray) -> FloatArray:
-        return self.objective.hessian(self.curvature_sums(theta), self.weight(self.stride))
+    def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
+        stride = 1 if every else self.stride
+        return self.objective.hessian(self.curvature_sums(theta, stride), self.weight(stride))
 
     def fit(self, tol: float = 1e-8, iterations: int = 100) -> Step:
         return list(newton(self, np.zeros(self.shape), tol, iterations))[-1]
@@ -89,7 +90,7 @@ def local(
     largest = np.nanmax(np.abs((points - scaling.mean) * scaling.inverse), axis=0)
     known = np.empty((n, 0), np.int32) if codes is None else codes.astype(np.int32)
     weight = np.ones(n) if weights is None else np.asarray(weights, np.float64)
-    design = Design(points, np.arange(d, dtype=np.int32), known, labels.astype(np.int32), weight)  # type: ignore[arg-type]
+    design = Design(points, np.arange(d, dtype=np.int32), known, labels.astype(np.int32), weight)
     shape = int(labels.max()) + 1, d + 1 + int(known.max(initial=-1)) + 1
     grid = Grid.covering(largest.tolist(), float(weight.max()))
     return Local(design, scaling, grid, shape, 1 / n if l2 is None else l2)
