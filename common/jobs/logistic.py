@@ -20,7 +20,7 @@ from common.kernels.logistic.objective import Objective, weight_of
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
 
-CURVATURE_ROWS = 50_000
+_CURVATURE_ROWS = 50_000
 """So many rows tell second derivatives well enough; see docs/CLASSIFICATION.md."""
 LOSS_UNIT = -44
 """The exponent of what a row's loss is rounded to a multiple of when models are scored."""
@@ -110,6 +110,11 @@ class Gradient(SumsJob):
         return Records(np.arange(len(limbs), dtype=np.int32), limbs.reshape(len(limbs), -1))
 
 
+def stride_of(rows: int, every: bool) -> int:
+    """Return a stride that takes enough of so many rows for second derivatives, or every one."""
+    return 1 if every else max(1, rows // _CURVATURE_ROWS)
+
+
 @dataclass(frozen=True)
 class Curvature(SumsJob):
     """Add up the curvature of the losses of every `stride`-th training row.
@@ -193,10 +198,10 @@ class _LocalProblem:
         limbs = gradient_sums(self._design, self._scaling, self._objective.grid, theta)
         return self._objective.value(limbs, theta)
 
-    def curvature(self, theta: FloatArray) -> FloatArray:
+    def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
         from common.kernels.logistic.passes import curvature_sums, weight_of_stride
 
-        place = 0, max(1, self._rows // CURVATURE_ROWS)
+        place = 0, stride_of(self._rows, every)
         limbs = curvature_sums(self._design, self._scaling, self._objective.grid, theta, *place)
         weight = weight_of(weight_of_stride(self._design, self._objective.grid, *place), self._objective.grid)
         return self._objective.hessian(limbs, weight)

@@ -11,7 +11,7 @@ from common.events.catalogue.logistic import FitFinished, StepFinished
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.logistic import CURVATURE_ROWS, Curvature, Gradient
+from common.jobs.logistic import Curvature, Gradient, stride_of
 from common.kernels.logistic.objective import Objective, weight_of
 from common.model import FloatArray, State
 from master.algorithms.base import Checkpoints, Progress
@@ -43,9 +43,9 @@ class EngineProblem:
         limbs = self._limbs(Gradient(*self._sample), theta, 1 + theta.shape[1])
         return self.objective.value(limbs, theta)
 
-    def curvature(self, theta: FloatArray) -> FloatArray:
+    def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
         """See `newton.Problem`."""
-        stride = max(1, self.learned.rows // CURVATURE_ROWS)
+        stride = stride_of(self.learned.rows, every)
         parameters = theta.shape[1]
         rows = self._limbs(Curvature(*self._sample, stride), theta, parameters)
         weight = weight_of(rows[-1][:, :1], self.objective.grid)
@@ -75,7 +75,7 @@ def fit(
     start = np.zeros((len(learned.classes), learned.parameters))
     if resumed := checkpoints.resumed():
         start = dict(resumed[0])
-        problem.iteration = int(start["counts"][0])
+        problem.iteration = int(start["counts"][1])
         log.event(Resumed(iteration=problem.iteration, of=iterations))
     step = None
     for step in newton(problem, start, tol, iterations):
@@ -117,7 +117,7 @@ def check_progress(was: Progress, iteration: int) -> None:
     types = [array.dtype.str[1:] for array in (theta, anchor, counts, sizes)]
     if types != ["f8", "f8", "i8", "f8"] or theta.ndim != 2 or theta.shape != anchor.shape:
         raise ValueError("a fit's arrays have other types or shapes")
-    if counts.shape != (2,) or sizes.shape != (2,) or counts[0] != iteration or counts[1] < 0:
+    if counts.shape != (3,) or sizes.shape != (2,) or counts[1] != iteration or counts.min() < 0:
         raise ValueError("a fit's numbers are out of range")
     if not (np.isfinite(theta).all() and np.isfinite(anchor).all() and (sizes >= 0).all()):
         raise ValueError("a fit's numbers are out of range")
