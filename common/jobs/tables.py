@@ -1,5 +1,6 @@
 """Jobs about the columns of a table: the texts that occur, and the range, mean and deviation of numbers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +11,9 @@ from common.jobs.encoding import BoolArray, Encoding, Sample
 from common.kernels.exact import SumGrid, sum_all
 from common.model import Block, FloatArray, Key, KeyType, Records, State, Table, as_keys
 
-SQUARE_BITS = 80
-"""Of a squared deviation, below the greatest, which are added."""
+SQUARE_BITS = 40
+"""Of a squared deviation, below the greatest, which are added. n rows have a variance of at least the
+greatest square / n, so the roundings change it by less than one part in 2**40 / sqrt(n)."""
 _PIECE_ROWS = 1 << 14
 
 
@@ -94,10 +96,12 @@ def _counted(
     """Count the texts of a column; see `Vocabulary`."""
     numbers = table.points[:, column].astype(np.int64)
     sizes = [np.bincount(numbers[rows], minlength=len(texts)) for rows in (training, complete & ~training)]
-    found, first = np.unique(numbers[complete], return_index=True)
-    rows = np.flatnonzero(complete)[first] + row_start
+    first, rows = np.zeros(len(texts), np.int64), np.flatnonzero(complete)[::-1]
+    first[numbers[rows]] = rows  # of several values for a place, the last one stays
+    found = np.flatnonzero(sizes[0] + sizes[1])
     keys = as_keys([text_key(column, texts[number]) for number in found.tolist()], str)
-    return Records(keys, np.column_stack([sizes[0][found], sizes[1][found], rows]).astype(np.float64))
+    counts = [size[found] for size in sizes]
+    return Records(keys, np.column_stack([*counts, first[found] + row_start]).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,14 @@ class NumberJob(SampledJob):
         if any(column >= columns for column in Encoding.from_array(state["encoding"]).columns):
             raise ValueError("a column is not among the input's")
 
-    def numbers(self, block: Block, state: State) -> FloatArray:
-        """Return the numbers of the training rows, shape (rows, d)."""
+    def numbers(self, block: Block, state: State) -> Iterator[FloatArray]:
+        """Yield the numbers of some training rows at a time, shape (d, rows): NumPy is fast along rows."""
         columns = list(Encoding.from_array(state["encoding"]).numbers)
-        found: FloatArray = block.table.points[self.training_rows(block)][:, columns].astype(np.float64)
-        return found
+        training, points = self.training_rows(block), block.table.points
+        for start in range(0, len(points), _PIECE_ROWS):
+            piece = slice(start, start + _PIECE_ROWS)
+            chosen = points[piece][training[piece]][:, columns]
+            yield np.ascontiguousarray(chosen.T, np.float64)
 
 
 @dataclass(frozen=True)
@@ -128,19 +135,19 @@ class NumberRanges(NumberJob):
     name: ClassVar[str] = "ranges"
 
     def map(self, block: Block, state: State) -> Records:
-        """Describe a block."""
-        numbers = self.numbers(block, state)
-        known = ~np.isnan(numbers)
-        magnitudes = np.where(known & (numbers != 0), np.abs(numbers), np.inf)
-        ranges = np.column_stack(
-            [
-                known.sum(axis=0),
-                np.where(known, numbers, np.inf).min(axis=0, initial=np.inf),
-                np.where(known, numbers, -np.inf).max(axis=0, initial=-np.inf),
-                magnitudes.min(axis=0, initial=np.inf),
-            ]
-        )
-        return Records(np.arange(numbers.shape[1], dtype=np.int32), ranges)
+        """Describe each piece of a block."""
+        return Records.concatenate([self._describe(numbers) for numbers in self.numbers(block, state)])
+
+    def _describe(self, numbers: FloatArray) -> Records:
+        magnitudes = np.abs(numbers)
+        magnitudes[magnitudes == 0] = np.inf
+        ranges = [
+            np.count_nonzero(~np.isnan(numbers), axis=1),
+            np.fmin.reduce(numbers, axis=1, initial=np.inf),
+            np.fmax.reduce(numbers, axis=1, initial=-np.inf),
+            np.fmin.reduce(magnitudes, axis=1, initial=np.inf),
+        ]
+        return Records(np.arange(len(numbers), dtype=np.int32), np.column_stack(ranges))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
@@ -160,16 +167,17 @@ class NumberSums(NumberJob):
     name: ClassVar[str] = "sums"
 
     def map(self, block: Block, state: State) -> Records:
-        """Cut and add a block's numbers."""
-        numbers = self.terms(self.numbers(block, state), state)
-        pieces = range(0, len(numbers), _PIECE_ROWS)
-        limbs = [sum_all(self.grid.cut(numbers[start : start + _PIECE_ROWS])) for start in pieces]
-        total = np.sum(limbs, axis=0) if limbs else np.zeros((self.grid.limbs, self.grid.columns))
+        """Cut and add a block's numbers; a missing one adds nothing."""
+        total = np.zeros((self.grid.limbs, self.grid.columns))
+        for numbers in self.numbers(block, state):
+            terms = self.terms(numbers, state)
+            terms[np.isnan(terms)] = 0.0
+            total += sum_all(self.grid.cut(terms.T))
         return Records.of_key(0, total.reshape(1, -1))
 
     def terms(self, numbers: FloatArray, state: State) -> FloatArray:
-        """Return what is added for each number; nothing for a missing one."""
-        return np.nan_to_num(numbers, nan=0.0)
+        """Return what is added for each number."""
+        return numbers
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add the limbs up."""
@@ -193,8 +201,10 @@ class SquaredDeviations(NumberSums):
             raise ValueError("there is not one mean for each column")
 
     def terms(self, numbers: FloatArray, state: State) -> FloatArray:
-        """Return the squares; of a missing number, 0."""
-        squares = np.nan_to_num((numbers - state["means"]) ** 2, nan=0.0)
-        places = SQUARE_BITS - np.array(self.grid.top)
-        rounded: FloatArray = np.ldexp(np.rint(np.ldexp(squares, places)), -places)
-        return rounded
+        """Return the squares, rounded."""
+        squares: FloatArray = (numbers - state["means"][:, None]) ** 2
+        # Adding 1.5 * 2**(q + 52) pushes every bit below 2**q off the end of the significand.
+        constants = np.ldexp(1.5, np.array(self.grid.top) - SQUARE_BITS + 52)[:, None]
+        squares += constants
+        squares -= constants
+        return squares

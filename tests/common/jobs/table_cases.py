@@ -47,7 +47,7 @@ STATE: State = {
     "penalties": np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
 }
 SUMS = SumGrid.covering([4.0, 200.0], [1e-3, 1e-3], 60)
-SQUARES = SumGrid.covering([16.0, 40000.0], [16.0 * 2.0**-28, 40000.0 * 2.0**-28], 60)
+SQUARES = SumGrid.covering([16.0, 40000.0], [16.0 * 2.0**12, 40000.0 * 2.0**12], 60)
 
 JOBS_OF_TABLES: list[Job] = [
     Vocabulary(*SAMPLED),
