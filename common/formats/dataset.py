@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, cast
 import numpy as np
 
 from common.errors import EmptyInputError, InputError
-from common.formats.content import check_text, format_of_file
+from common.formats.content import check_text, format_of_file, refuse_text_options
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
@@ -191,7 +191,10 @@ def _open(
 ) -> InputFile:
     check_readable(path)
     with readable(path):
-        return format_of(find_format(path)).open_file(path, columns, dtype, options)
+        kind = find_format(path)
+        if options.repeated is None:  # later files are compared with the first one
+            refuse_text_options(str(path), kind, options)
+        return format_of(kind).open_file(path, columns, dtype, options)
 
 
 def check_readable(path: Path) -> None:

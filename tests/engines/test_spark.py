@@ -20,6 +20,7 @@ from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.formats.dataset import open_input, open_lines
+from common.formats.layout import TextOptions
 from common.model import FloatType, TaskOptions
 from master.options.groups import InputOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
@@ -191,6 +192,14 @@ def test_the_index_of_pandas_is_left_out(context: Any, tmp_path: Path) -> None:
     assert open_address(context, path, "3,1").input.names == ("id", "x")
     frame[["x"]].to_parquet(tmp_path / "b")
     assert open_address(context, tmp_path / "b").input.names == ("x",)
+
+
+def test_options_of_text_for_parquet(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1.0, 2.0]}), path)
+    options = InputOptions(f"file://{path}")
+    with pytest.raises(UserError, match=rf"^--missing drop: file://{path} is Parquet, not text$"):
+        open_uri(context, options, 3, TextOptions(missing="drop"))
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:

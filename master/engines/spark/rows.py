@@ -11,7 +11,7 @@ from common.engines.on_spark import count_lines, first_lines, store_lines, store
 from common.engines.rows import FilePart
 from common.errors import InputError, RunFailedError, UsageError
 from common.formats.columns import choose_columns
-from common.formats.content import HEAD_BYTES, format_of_bytes, is_compressed
+from common.formats.content import HEAD_BYTES, format_of_bytes, is_compressed, refuse_text_options
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
 from common.formats.line_index import PLAIN
@@ -107,6 +107,7 @@ def open_uri(
     source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, size_bytes, mtime_ns, options.dtype)
     head = _first_bytes(context, uri)
     kind = InputFormat.TEXT if is_compressed(head) else format_of_bytes(uri, head)  # Spark unpacks text
+    refuse_text_options(uri, kind, text)
     if kind is InputFormat.TEXT:
         return _open_text(context, source, options, text, partitions)
     if kind is InputFormat.PARQUET:

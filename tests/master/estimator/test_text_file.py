@@ -86,6 +86,15 @@ def test_invalid_values_are_told_at_once(given: dict[str, Any], message: str) ->
         TextFile("points.csv", **given)
 
 
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "points.npy"
+    np.save(path, POINTS)
+    assert KMeans(2).fit(TextFile(path)).predict(path).shape == (len(POINTS),)
+    message = f"TextFile(..., header='no'): {path} is NumPy, not text"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        KMeans(2).fit(TextFile(path, header="no"))
+
+
 def test_columns_of_a_model_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match=r"^columns is 2, but must be text"):
         KMeans(2, columns=2).fit("points.csv")  # type: ignore[arg-type]
