@@ -167,7 +167,7 @@ def _check_alike(first: InputFile, other: InputFile) -> None:
     """Raise InputError if a file has not the columns of the first one."""
     ours, theirs = first.input, other.input
     alike = ("format", "dialect", "fields", "columns")
-    same_names = not other.header or other.header == first.header
+    same_names = theirs.names in ((), ours.names) and other.header in ((), first.header)
     if any(getattr(ours, name) != getattr(theirs, name) for name in alike) or not same_names:
         raise InputError.at(theirs.path, f"its format or its columns are not those of {ours.path}")
 
