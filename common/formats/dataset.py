@@ -3,13 +3,14 @@
 import glob
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import Dialect, FloatArray, FloatType, Input, InputFormat, PointArray, Split
+
+_Place = TypeVar("_Place")
+_File = TypeVar("_File", bound="InputFile")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +57,7 @@ class InputFiles(InputFile):
     def of(cls, path: Path, files: Sequence[InputFile]) -> Self:
         """Put files together; each has its own number of rows before it."""
         sources = [file.input for file in files]
-        whole = replace(
-            sources[0],
-            path=str(path.resolve()),
-            rows=sum(source.rows for source in sources),
-            size_bytes=sum(source.size_bytes for source in sources),
-            mtime_ns=max(source.mtime_ns for source in sources),
-        )
+        whole = whole_of(str(path.resolve()), sources)
         starts = accumulate((source.rows for source in sources), initial=0)
         placed = [
             replace(file, input=replace(file.input, first_row=start))
@@ -82,6 +80,17 @@ class InputFiles(InputFile):
         """Return the file in which a split lies."""
         starts = [file.input.first_row for file in self.files]
         return self.files[bisect_right(starts, split.row_start) - 1].input
+
+
+def whole_of(path: str, sources: Sequence[Input]) -> Input:
+    """Describe files that were found alike as if they were one."""
+    return replace(
+        sources[0],
+        path=path,
+        rows=sum(source.rows for source in sources),
+        size_bytes=sum(source.size_bytes for source in sources),
+        mtime_ns=max(source.mtime_ns for source in sources),
+    )
 
 
 def input_of(
@@ -131,17 +140,31 @@ def open_input(
     path = Path(path)
     paths = files_of(path)
     if paths is None:
-        return _open(path, format_of_file, columns, dtype, options)
-    files: list[InputFile] = []
-    for each in paths:
+        return _open(path, options, format_of_file, columns, dtype)
+    each = partial(_open, find_format=format_of_file, columns=columns, dtype=dtype)
+    return InputFiles.of(path, open_alike(str(path), paths, each, options))
+
+
+def open_alike(
+    path: str,
+    found: Iterable[_Place],
+    open_one: Callable[[_Place, TextOptions], _File],
+    options: TextOptions,
+) -> list[_File]:
+    """Open several files as the first one of them is read, but for those without a row.
+
+    Raise InputError if one has other columns, or none has a row.
+    """
+    files: list[_File] = []
+    for each in found:
         with suppress(EmptyInputError):
-            files.append(_open(each, format_of_file, columns, dtype, options))
+            files.append(open_one(each, options))
             _check_alike(files[0], files[-1])
             dialect = files[0].input.dialect
             options = replace(options, delimiter=dialect.delimiter or "space", repeated=files[0].header)
     if not files:
-        raise EmptyInputError.at(str(path), "none of its files has a row")
-    return InputFiles.of(path, files)
+        raise EmptyInputError.at(path, "none of its files has a row")
+    return files
 
 
 def files_of(path: Path) -> list[Path] | None:
@@ -174,7 +197,7 @@ def _check_alike(first: InputFile, other: InputFile) -> None:
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), _lines, None, FloatType.FLOAT64, TEXT_DEFAULTS)
+    return _open(Path(path), TEXT_DEFAULTS, _lines, None, FloatType.FLOAT64)
 
 
 def _lines(path: Path) -> InputFormat:
@@ -184,10 +207,10 @@ def _lines(path: Path) -> InputFormat:
 
 def _open(
     path: Path,
+    options: TextOptions,
     find_format: Callable[[Path], InputFormat],
     columns: str | None,
     dtype: FloatType,
-    options: TextOptions,
 ) -> InputFile:
     check_readable(path)
     with readable(path):
