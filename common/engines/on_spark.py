@@ -42,7 +42,7 @@ def map_partition(order: Order, index: int, parts: Iterable[Part]) -> Iterator[P
     """Map the parts of one of Spark's partitions; yield the records by key, and a report."""
     task = MeteredTask("Map", index)
     emitted = chain.from_iterable(
-        map_part(order, part.index, held(order.run, part, own_folder())) for part in parts
+        map_part(order, index, held(order.run, part, own_folder())) for part in parts
     )
     yield from task.run(emitted)
     yield None, _report(task)
@@ -65,7 +65,7 @@ def label_partition(order: Order, index: int, parts: Iterable[Part]) -> Iterator
     """Map the parts of one of Spark's partitions to text; yield it under key 0, and a report."""
     task = MeteredTask("Map", index)
     texts = chain.from_iterable(
-        label_part(order, part.index, held(order.run, part, own_folder())) for part in parts
+        label_part(order, index, held(order.run, part, own_folder())) for part in parts
     )
     for text in task.run(texts):
         yield 0, text

@@ -6,10 +6,12 @@ A row of the tables is a pattern that the bytes begin with, and what is said of 
 import re
 import zipfile
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
-from common.errors import InputError
+from common.errors import InputError, UsageError
+from common.formats.layout import TextOptions
 from common.formats.unpacking import COMPRESSIONS, compression_of, open_bytes
 from common.model import InputFormat
 
@@ -31,6 +33,7 @@ _READABLE = {
     re.compile(rb"ARROW1" + _NO_TEXT_FOLLOWS): InputFormat.ARROW,
     re.compile(rb"\x93NUMPY"): InputFormat.NPY,
 }
+_NO_TEXT = {InputFormat.PARQUET: "Parquet", InputFormat.ARROW: "Arrow", InputFormat.NPY: "NumPy"}
 _ZIP = b"PK\3\4"
 
 _COMPRESSED = [
@@ -112,6 +115,16 @@ def format_of_bytes(path: str, head: bytes) -> InputFormat:
         raise InputError.at(path, _UNKNOWN)
     _refuse(path, head.removeprefix(b"\xef\xbb\xbf").lstrip(), _NO_TABLE)
     return InputFormat.TEXT
+
+
+def refuse_text_options(path: str, kind: InputFormat, options: TextOptions) -> None:
+    """Raise UsageError if the user says how text is to be read, and the file is none."""
+    if kind not in _NO_TEXT:
+        return
+    for field in fields(options):
+        if (value := getattr(options, field.name)) != field.default:
+            option = f"--{field.name.replace('_', '-')} {value}"
+            raise UsageError(f"{option}: {path} is {_NO_TEXT[kind]}, not text")
 
 
 def is_compressed(head: bytes) -> bool:

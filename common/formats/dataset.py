@@ -3,24 +3,28 @@
 import glob
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
 from common.errors import EmptyInputError, InputError
 from common.formats.columns import ColumnChoice
-from common.formats.content import check_text, format_of_file
+from common.formats.content import check_text, format_of_file, refuse_text_options
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
 from common.formats.texts import TextCodes
 from common.formats.unchanged import CHANGED, readable, refusing_changes
 from common.model import Dialect, FloatArray, FloatType, Input, InputFormat, PointArray, Split
+
+_Place = TypeVar("_Place")
+_File = TypeVar("_File", bound="InputFile")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,7 @@ class InputFiles(InputFile):
     def of(cls, path: Path, files: Sequence[InputFile]) -> Self:
         """Put files together; each has its own number of rows before it."""
         sources = [file.input for file in files]
-        whole = replace(
-            sources[0],
-            path=str(path.resolve()),
-            rows=sum(source.rows for source in sources),
-            size_bytes=sum(source.size_bytes for source in sources),
-            mtime_ns=max(source.mtime_ns for source in sources),
-        )
+        whole = whole_of(str(path.resolve()), sources)
         starts = accumulate((source.rows for source in sources), initial=0)
         placed = [
             replace(file, input=replace(file.input, first_row=start))
@@ -84,6 +82,17 @@ class InputFiles(InputFile):
         """Return the file in which a split lies."""
         starts = [file.input.first_row for file in self.files]
         return self.files[bisect_right(starts, split.row_start) - 1].input
+
+
+def whole_of(path: str, sources: Sequence[Input]) -> Input:
+    """Describe files that were found alike as if they were one."""
+    return replace(
+        sources[0],
+        path=path,
+        rows=sum(source.rows for source in sources),
+        size_bytes=sum(source.size_bytes for source in sources),
+        mtime_ns=max(source.mtime_ns for source in sources),
+    )
 
 
 def input_of(
@@ -140,17 +149,31 @@ def open_input(
     columns = columns if isinstance(columns, ColumnChoice) else ColumnChoice(columns)
     paths = files_of(path)
     if paths is None:
-        return _open(path, format_of_file, columns, dtype, options)
-    files: list[InputFile] = []
-    for each in paths:
+        return _open(path, options, format_of_file, columns, dtype)
+    each = partial(_open, find_format=format_of_file, columns=columns, dtype=dtype)
+    return InputFiles.of(path, open_alike(str(path), paths, each, options))
+
+
+def open_alike(
+    path: str,
+    found: Iterable[_Place],
+    open_one: Callable[[_Place, TextOptions], _File],
+    options: TextOptions,
+) -> list[_File]:
+    """Open several files as the first one of them is read, but for those without a row.
+
+    Raise InputError if one has other columns, or none has a row.
+    """
+    files: list[_File] = []
+    for each in found:
         with suppress(EmptyInputError):
-            files.append(_open(each, format_of_file, columns, dtype, options))
+            files.append(open_one(each, options))
             _check_alike(files[0], files[-1])
             dialect = files[0].input.dialect
             options = replace(options, delimiter=dialect.delimiter or "space", repeated=files[0].header)
     if not files:
-        raise EmptyInputError.at(str(path), "none of its files has a row")
-    return InputFiles.of(path, files)
+        raise EmptyInputError.at(path, "none of its files has a row")
+    return files
 
 
 def files_of(path: Path) -> list[Path] | None:
@@ -176,14 +199,14 @@ def _check_alike(first: InputFile, other: InputFile) -> None:
     """Raise InputError if a file has not the columns of the first one."""
     ours, theirs = first.input, other.input
     alike = ("format", "dialect", "fields", "columns", "texts")
-    same_names = not other.header or other.header == first.header
+    same_names = theirs.names in ((), ours.names) and other.header in ((), first.header)
     if any(getattr(ours, name) != getattr(theirs, name) for name in alike) or not same_names:
         raise InputError.at(theirs.path, f"its format or its columns are not those of {ours.path}")
 
 
 def open_lines(path: str | Path) -> InputFile:
     """Count a text file's lines, without decoding them; InputError if it can't be read or has none."""
-    return _open(Path(path), _lines, ColumnChoice(), FloatType.FLOAT64, TEXT_DEFAULTS)
+    return _open(Path(path), TEXT_DEFAULTS, _lines, ColumnChoice(), FloatType.FLOAT64)
 
 
 def _lines(path: Path) -> InputFormat:
@@ -193,14 +216,17 @@ def _lines(path: Path) -> InputFormat:
 
 def _open(
     path: Path,
+    options: TextOptions,
     find_format: Callable[[Path], InputFormat],
     columns: ColumnChoice,
     dtype: FloatType,
-    options: TextOptions,
 ) -> InputFile:
     check_readable(path)
     with readable(path):
-        return format_of(find_format(path)).open_file(path, columns, dtype, options)
+        kind = find_format(path)
+        if options.repeated is None:  # later files are compared with the first one
+            refuse_text_options(str(path), kind, options)
+        return format_of(kind).open_file(path, columns, dtype, options)
 
 
 def check_readable(path: Path) -> None:

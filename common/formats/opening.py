@@ -1,5 +1,6 @@
 """Open a split: map its rows from the input if that holds them as they are wanted, else parse them once."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -91,8 +92,15 @@ def _read_rows(source: Input, split: Split, cache: Path | None) -> Rows:
     if not cache.exists():
         blocks = read_blocks(source, split, texts)
         write_rows(cache, blocks, before=lambda: write_texts(texts_path, texts) if source.is_table else None)
+        release_memory()
     points = map_rows_file(cache, len(source.columns), source.dtype)
     return read_table(points, texts_path) if source.is_table else points
+
+
+def release_memory() -> None:
+    """Give back to the system what pyarrow keeps for its next arrays, if it is loaded."""
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
 
 
 def _parsed_rows(source: Input, split: Split, texts: TextCodes) -> PointArray:

@@ -186,8 +186,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     # Labels on standard output stand alone there.
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
         screen = open_screen(quiet=messages.quiet)
-        published = run(config, prepared.algorithm, screen)
-        screen.say(_result_lines(published, config))
+        run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:

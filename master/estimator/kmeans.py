@@ -37,6 +37,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -48,14 +49,10 @@ from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.parameters import (
-    kmeans_config,
-    refuse_weights,
-    run_settings,
-    translate_option_names,
-    with_parameters,
-)
+from master.estimator.checks import translate_option_names, with_parameters
+from master.estimator.parameters import kmeans_config, refuse_weights, run_settings
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
+from master.estimator.text_file import TextFile
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -73,9 +70,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
     none masked (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
-    the path of a file that the command line can read. An RDD of vectors or a data frame of Spark's, an
-    array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine;
-    its rows are not copied to this process, but labels are, 4 bytes a row. Rows cannot be weighted.
+    the path of a file that the command line can read, or a `TextFile`, which also says how. An RDD of
+    vectors or a data frame of Spark's, an array or a data frame of Dask's is clustered where it lies, on
+    its own cluster, whatever the engine; its rows are not copied to this process, but labels are, 4 bytes
+    a row. Rows cannot be weighted.
 
     Parameters
     ----------
@@ -209,7 +207,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
-            file = open_input(X, self.columns)
+            source = TextFile.of(X, self.columns)
+            file = open_input(Path(source.path), source.columns, options=source.options)
             self._check_columns(len(file.input.columns), reset=False)
             return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
 
@@ -232,7 +231,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """
         with translate_option_names():
             kind = kind_of(X)
-            if self.columns is not None and kind != "file":
+            if kind == "file":
+                X = TextFile.of(X, self.columns)
+            elif self.columns is not None:
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind == "array":
                 points = check_array(self, X, reset=reset)

@@ -23,6 +23,7 @@ from common.store.log_file import LogFile
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
+from master.estimator.text_file import TextFile
 from master.options.groups import (
     FileOptions,
     HostOptions,
@@ -39,10 +40,9 @@ from master.views.terminal import open_screen
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How to run, which columns of a file to use, the log's file, and whether to show a run's progress."""
+    """How to run, the log's file, and whether to show a run's progress."""
 
     workers: WorkerOptions
-    columns: str | None = None
     dump: Path | None = None
     verbose: bool = False
 
@@ -85,20 +85,19 @@ def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
             path = Path(folder) / "points.npy"
             path.touch(0o600)
             np.save(path, points)
-            with open_file(path, settings, FloatType(points.dtype.name)) as data:
+            with open_file(TextFile(path), settings, FloatType(points.dtype.name)) as data:
                 yield data
 
 
 @contextmanager
-def open_file(
-    path: str | os.PathLike[str], settings: RunSettings, dtype: FloatType = FloatType.FLOAT64
-) -> Iterator[Data]:
+def open_file(file: TextFile, settings: RunSettings, dtype: FloatType = FloatType.FLOAT64) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
     with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
         kind = RecordFormat.ARROW if ENGINES[settings.workers.engine].writes_files else RecordFormat.TEXT
         config = RunConfig(
-            input=InputOptions(os.fspath(path), settings.columns, dtype),
+            input=InputOptions(os.fspath(file.path), file.columns, dtype),
+            text=file.options,
             output=OutputOptions(folder / "data", settings.dump or folder / "dump.txt"),
             workers=settings.workers,
             files=FileOptions(combine=True, intermediate=kind),
@@ -144,7 +143,7 @@ def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
 
 def kind_of(data: Any) -> str:
     """Return what data are: a "file", the engine on whose cluster they lie, or an "array" for NumPy."""
-    if isinstance(data, str | os.PathLike):
+    if isinstance(data, str | os.PathLike | TextFile):
         return "file"
     package = type(data).__module__.partition(".")[0]
     on_clusters = {row.package.name: name for name, row in ENGINES.items() if row.package and row.open_data}

@@ -1,6 +1,6 @@
-"""One run: open the input, run the algorithm on its engine, and write what it publishes."""
+"""One run: open the input, run the algorithm on its engine, write and tell what it publishes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +19,13 @@ from master.run.session import Session, Source, open_session, open_source
 _Result = TypeVar("_Result")
 
 
-def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Published:
-    """Run an algorithm from the opened input to the written result."""
+def run(
+    config: RunConfig, algorithm: Algorithm[_Result], view: View, tell: Callable[[Published], None]
+) -> None:
+    """Run an algorithm from the opened input to the written result.
+
+    The result is told before the workers end: in containers, the end of a worker may end the master, too.
+    """
     parameters, iterations = algorithm.parameters(), algorithm.iterations
     with open_source(config, algorithm.file_names) as source:
         found_input, data_dir = source.file.input, source.data_dir
@@ -40,7 +45,8 @@ def run(config: RunConfig, algorithm: Algorithm[_Result], view: View) -> Publish
                 _write_published(config, source, session, published)
                 if iterations:
                     checkpoints.remove()
-            return published
+            session.show_all()
+            tell(published)
 
 
 def _write_published(config: RunConfig, source: Source, session: Session, published: Published) -> None:

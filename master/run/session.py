@@ -1,7 +1,7 @@
 """What a run works with: its folder, log and engine, and what is left when it fails."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Session:
-    """What a run works with."""
+    """What a run works with; `show_all` shows what has happened so far, and no more of it later."""
 
     engine: Engine
     log: Log
     previous: PreviousRun
+    show_all: Callable[[], None]
 
 
 @contextmanager
@@ -72,6 +73,7 @@ def open_session(
 ) -> Iterator[Session]:
     """Open the dump and start the engine; end both in any case.
 
+    The run is finished when the block is; an engine that then can't be ended makes it fail all the same.
     After an error that the user can correct, all files are as before, unless the run got so far that it can
     be resumed. `parameters` are the algorithm's options, for the log. `resumable` tells whether the run
     writes checkpoints: those that another run has left are not its own.
@@ -88,8 +90,10 @@ def open_session(
             log.event(run_started(config, tasks, parameters or {}, file.input))
             log.event(understood(file))
             request = EngineRequest(config, tasks, file, data_dir, log, stack)
-            yield Session(load_function(source.engine.start)(request), log, previous)
-        log.event(RunFinished())
+            engine = load_function(source.engine.start)(request)
+            yield Session(engine, log, previous, log.close_view)
+            log.event(RunFinished())
+            log.close_view()
     except BaseException as error:
         if isinstance(error, UserError) and previous.is_kept and not resume:
             log.close()

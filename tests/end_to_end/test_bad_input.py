@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.programs import SAMPLE, options, run_master
@@ -114,6 +115,13 @@ def test_fewer_distinct_rows_than_clusters(tmp_path: Path) -> None:
     for init in ("random", "k-means++"):
         line = refuse(tmp_path, *GOOD, "--input", path, "--k", 3, "--init", init)
         assert line == "--k 3 is more than the input's 2 distinct rows"
+
+
+def test_options_of_text_for_another_format(tmp_path: Path) -> None:
+    path = tmp_path / "points.npy"
+    np.save(path, np.eye(3))
+    arguments = [*GOOD[:-2], "--input", path]
+    assert refuse(tmp_path, *arguments, "--header", "yes") == f"--header yes: {path} is NumPy, not text"
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

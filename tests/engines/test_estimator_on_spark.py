@@ -74,6 +74,16 @@ def test_engine_on_the_context_that_is_there(spark: Any, tmp_path: Any) -> None:
     assert spark.range(3).count() == 3
 
 
+def test_a_folder_that_spark_has_written(spark: Any, tmp_path: Any) -> None:
+    folder = tmp_path / "points.parquet"
+    spark.createDataFrame(POINTS.tolist(), ["a", "b", "c"]).repartition(3).write.parquet(str(folder))
+    there = model().set_params(engine="spark").fit(f"file://{folder}")
+    here = model().fit(folder)
+    assert there.cluster_centers_.tobytes() == here.cluster_centers_.tobytes()
+    assert there.labels_.tolist() == here.labels_.tolist()
+    assert there.predict(f"file://{folder}").tolist() == here.labels_.tolist()
+
+
 NAN = float("nan")
 
 BROKEN_ROWS: list[tuple[list[Any], str]] = [

@@ -1,5 +1,6 @@
 """On Spark, the same bytes: whatever R and combiner, in this process and on a cluster with a secret."""
 
+import gzip
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
 from common.formats.dataset import open_input, open_lines
-from common.model import FloatType, TaskOptions
+from common.formats.layout import TextOptions
+from common.model import FloatArray, FloatType, TaskOptions
 from master.options.groups import InputOptions
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.engines.words import counted_by, write_words
@@ -191,6 +193,77 @@ def test_the_index_of_pandas_is_left_out(context: Any, tmp_path: Path) -> None:
     assert open_address(context, path, "3,1").input.names == ("id", "x")
     frame[["x"]].to_parquet(tmp_path / "b")
     assert open_address(context, tmp_path / "b").input.names == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("csv", "float64"), ("gz", "float64"), ("parquet", "float32"), ("plain", "float64")]
+)
+def test_a_folder_is_read_as_if_it_were_here(
+    context: Any, expected: Expected, tmp_path: Path, kind: str, dtype: str
+) -> None:
+    """In the order of names, as Spark writes them, one without a row; the address may end in a slash."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    (folder / "_SUCCESS").touch()
+    (folder / ".part-0.crc").touch()
+    points = np.loadtxt(expected.inputs["iris"], delimiter=",")
+    for number, some in {3: points[100:], 2: points[4:100], 1: points[:4], 4: points[:0]}.items():
+        write_part(folder / f"part-{number}", kind, some)
+    here = open_input(folder, dtype=FloatType(dtype))
+    file = open_uri(context, InputOptions(f"file://{folder}/", None, FloatType(dtype)), 4)
+    for name in ("rows", "columns", "names", "dialect", "size_bytes", "format"):
+        assert getattr(file.input, name) == getattr(here.input, name)
+    with engine(file.stored, 2, False, ListLog()) as ours:
+        assert result(ours, expected.inputs["iris"], "iris") == expected("iris", FloatType(dtype))
+        for part in file.stored.parts.collect():
+            Path(part.path).unlink()
+        assert result(ours, expected.inputs["iris"], "iris") == expected("iris", FloatType(dtype))
+
+
+def write_part(path: Path, kind: str, points: FloatArray) -> None:
+    if kind == "parquet":
+        columns = {f"x{i}": x for i, x in enumerate(points.T)}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=20)
+        return
+    lines = [",".join(map(repr, row)) for row in points.tolist()]
+    text = "\n".join(["a,b,c,d"] * (kind == "csv") + lines).encode()
+    path.write_bytes(gzip.compress(text) if kind == "gz" else text)
+    if kind == "gz":
+        path.rename(path.with_suffix(".gz"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"_SUCCESS": b""}, "{}: there is no file"),
+        ({"a": b"x,y\n"}, "{}: none of its files has a row"),
+        ({"year=2020/a": b"1,2\n"}, "{}/year=2020: a folder in a folder; --input takes one folder of files"),
+        ({"a": b"x,y\n1,2\n", "b": b"y,x\n3,4\n"}, "{}/b, line 1, column 1: 'y' is not a number"),
+        ({"a": b"x,y\n1,2\n", "b": b"x,y\n3,4\n5,z\n"}, "{}/b, line 3, column 2 ('y'): 'z' is not a number"),
+        (
+            {"a": b"1,2\n", "b[1]": b"3,4\n"},
+            "--input {}/b[1]: the characters [ ] are patterns in Spark; name",
+        ),
+    ],
+)
+def test_folders_are_refused_by_place(
+    context: Any, tmp_path: Path, parts: dict[str, bytes], message: str
+) -> None:
+    for name, content in parts.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    uri = f"file://{tmp_path}"
+    with pytest.raises(UserError, match=f"^{re.escape(message.format(uri, uri))}"):
+        open_address(context, tmp_path)
+
+
+def test_options_of_text_for_parquet(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1.0, 2.0]}), path)
+    options = InputOptions(f"file://{path}")
+    with pytest.raises(UserError, match=rf"^--missing drop: file://{path} is Parquet, not text$"):
+        open_uri(context, options, 3, TextOptions(missing="drop"))
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ class SparkEngine(AbstractContextManager["SparkEngine", None]):
         self._stages = Stages(options, rows.row_starts, log)
 
     def __exit__(self, *_: object) -> None:
-        _forget(self._rows.parts)
+        for kept in self._rows.kept:
+            _forget(kept)
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""

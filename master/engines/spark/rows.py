@@ -1,7 +1,7 @@
 """Where Spark's executors get their rows from: a file that all can read, or what Spark reads itself."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from common.engines.on_spark import count_lines, first_lines, store_lines, store_numbered
 from common.engines.rows import FilePart
-from common.errors import InputError, RunFailedError, UsageError
+from common.errors import EmptyInputError, InputError, RunFailedError, UsageError
 from common.formats.columns import ColumnChoice, choose_columns
-from common.formats.content import HEAD_BYTES, format_of_bytes, is_compressed
-from common.formats.dataset import InputFile, plan_splits
+from common.formats.content import format_of_bytes, is_compressed, refuse_text_options
+from common.formats.dataset import InputFile, open_alike, plan_splits, whole_of
 from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
 from common.formats.line_index import PLAIN
 from common.model import Input, InputFormat
-from master.engines.spark.connect import FAILED, connect, translated_errors, wait_for
+from master.engines.spark.connect import connect, translated_errors, wait_for
+from master.engines.spark.storage import StoredFile, files_at, first_bytes, refuse_patterns, refused
 from master.options.groups import InputOptions, RunConfig
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class SparkRows:
     parts: "RDD[Any]"
     row_starts: tuple[int, ...]
     rows: int
+    kept: "tuple[RDD[Any], ...]" = ()
+    """Those among what `parts` is made of that Spark remembers."""
 
     @classmethod
     def of_file(cls, context: "SparkContext", file: InputFile, partitions: int) -> Self:
@@ -61,12 +64,23 @@ class SparkRows:
         *starts, rows = accumulate((part.rows for part in found), initial=0)
         if any(part.first not in (-1, start) for part, start in zip(found, starts, strict=True)):
             raise RunFailedError("Spark returned the partitions in another order than the rows")
-        return cls(stored, tuple(starts), rows)
+        return cls(stored, tuple(starts), rows, (stored,))
+
+    @classmethod
+    def one_after_the_other(cls, files: Sequence[Self]) -> Self:
+        """Put the rows of files together, in their order."""
+        parts = files[0].parts.context.union([file.parts for file in files])
+        *starts, rows = accumulate((file.rows for file in files), initial=0)
+        row_starts = (
+            start + row for start, file in zip(starts, files, strict=True) for row in file.row_starts
+        )
+        return cls(parts, tuple(row_starts), rows, tuple(kept for file in files for kept in file.kept))
 
     def renew(self) -> None:
         """Forget where rows are stored, so that they are made again."""
-        self.parts.unpersist(blocking=True)
-        self.parts.persist()
+        for kept in self.kept:
+            kept.unpersist(blocking=True)
+            kept.persist()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +93,16 @@ class UriFile(InputFile):
 def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
     """Connect, and have Spark read an address: hdfs://, s3a://, file:// and whatever else it is set up for.
 
-    UsageError: it names several files, or lines of text are to be read.
+    UsageError: lines of text are to be read, or an option does not apply.
     """
     uri = config.input.input
     if config.input.reads_lines:
         raise UsageError(f"--input {uri}: lines of text are read from files, not addresses")
+    if config.columns.takes_texts:
+        raise UsageError(f"--input {uri}: tables with texts are read from files, not addresses")
     if config.text.comment is not None or config.text.skip_rows:
         raise UsageError(f"--input {uri}: --comment and --skip-rows are for files, not for addresses")
-    if patterns := set(uri) & set(",*?[]{}"):
-        raise UsageError(
-            f"--input {uri}: the characters {' '.join(sorted(patterns))} are patterns in Spark; name one file"
-        )
+    refuse_patterns(uri)
     cluster = config.cluster
     connection = connect(cluster.spark_master, cluster.spark_settings, cluster.cluster_timeout)
     return open_uri(stack.enter_context(connection), config.input, config.workers.mappers, config.text)
@@ -98,15 +111,29 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
 def open_uri(
     context: "SparkContext", options: InputOptions, partitions: int, text: TextOptions = TEXT_DEFAULTS
 ) -> UriFile:
-    """Have Spark read one file, text or Parquet, and its executors keep the rows.
+    """Have Spark read a file, text or Parquet, or a folder of such files, and its executors keep the rows.
 
     UserError: it can't be read, is of another kind, has invalid content, or has no such columns.
     """
-    uri = options.input
-    size_bytes, mtime_ns = _status(context, uri)
-    source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, size_bytes, mtime_ns, options.dtype)
-    head = _first_bytes(context, uri)
+    found = files_at(context, options.input)
+    if isinstance(found, StoredFile):
+        return _open_file(context, options, partitions, found, text)
+    each = partial(_open_file, context, options, -(-partitions // len(found)))
+    files = open_alike(options.input, found, each, text)
+    whole = whole_of(options.input, [file.input for file in files])
+    stored = SparkRows.one_after_the_other([file.stored for file in files])
+    return UriFile(input=whole, header=files[0].header, stored=stored)
+
+
+def _open_file(
+    context: "SparkContext", options: InputOptions, partitions: int, file: StoredFile, text: TextOptions
+) -> UriFile:
+    uri = file.uri
+    source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, file.size_bytes, file.mtime_ns, options.dtype)
+    head = first_bytes(context, uri)
     kind = InputFormat.TEXT if is_compressed(head) else format_of_bytes(uri, head)  # Spark unpacks text
+    if text.repeated is None:
+        refuse_text_options(uri, kind, text)
     if kind is InputFormat.TEXT:
         return _open_text(context, source, options, text, partitions)
     if kind is InputFormat.PARQUET:
@@ -119,48 +146,11 @@ def is_number(kind: str) -> bool:
     return kind.partition("(")[0] in _NUMBERS
 
 
-def _status(context: "SparkContext", uri: str) -> tuple[int, int]:
-    """Ask the file system that has the file for its size and the time of its last change."""
-    jvm: Any = context._jvm
-    with _refused(uri):
-        path = jvm.org.apache.hadoop.fs.Path(uri)
-        status = path.getFileSystem(context._jsc.hadoopConfiguration()).getFileStatus(path)
-    if status.isDirectory():
-        raise InputError.at(uri, "a folder, not a file")
-    return status.getLen(), status.getModificationTime() * 1_000_000
-
-
-def _first_bytes(context: "SparkContext", uri: str) -> bytes:
-    jvm: Any = context._jvm
-    with _refused(uri):
-        path = jvm.org.apache.hadoop.fs.Path(uri)
-        file = path.getFileSystem(context._jsc.hadoopConfiguration()).open(path)
-        head: bytes = file.readNBytes(HEAD_BYTES)
-        file.close()
-    return head
-
-
-@contextmanager
-def _refused(uri: str) -> Iterator[None]:
-    """Turn what the file system says against a file into an error in the input."""
-    from py4j.protocol import Py4JJavaError
-
-    try:
-        with translated_errors():
-            yield
-    except RunFailedError as error:
-        if not isinstance(error.__cause__, Py4JJavaError):
-            raise
-        said = str(error).removeprefix(FAILED)
-        reason = "No such file" if "FileNotFoundException" in said else said
-        raise InputError.at(uri, f"cannot be read: {reason}") from None
-
-
 def _open_text(
     context: "SparkContext", source: Input, options: InputOptions, text: TextOptions, partitions: int
 ) -> UriFile:
     lines = _lines(context, source.path, partitions)
-    with _refused(source.path):
+    with refused(source.path):
         head = wait_for(
             partial(lines.mapPartitionsWithIndex(partial(first_lines, HEAD_ROWS)).take, HEAD_ROWS)
         )
@@ -196,12 +186,12 @@ def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
 def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) -> UriFile:
     from pyspark.sql import SparkSession
 
-    with _refused(source.path):
+    with refused(source.path):
         frame = SparkSession(context).read.parquet(source.path)
         kinds = dict(frame.dtypes)
     names = frame.columns
     if not names:
-        raise InputError.at(source.path, _EMPTY)
+        raise EmptyInputError.at(source.path, _EMPTY)
     columns = choose_columns(source.path, wanted, names, len(names))
     if wanted is None:
         index = _stored_index(context, source.path)
@@ -216,7 +206,7 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
     stored = SparkRows.stored(chosen.rdd.mapPartitionsWithIndex(partial(store_numbered, source)))
     if not stored.rows:
-        raise InputError.at(source.path, _EMPTY)
+        raise EmptyInputError.at(source.path, _EMPTY)
     return UriFile(input=replace(source, rows=stored.rows), stored=stored)
 
 
@@ -225,7 +215,7 @@ def _stored_index(context: "SparkContext", uri: str) -> list[str]:
     from common.formats.tables import pandas_index
 
     jvm: Any = context._jvm
-    with _refused(uri):
+    with refused(uri):
         configuration, path = context._jsc.hadoopConfiguration(), jvm.org.apache.hadoop.fs.Path(uri)
         footer = jvm.org.apache.parquet.hadoop.ParquetFileReader.readFooter(configuration, path)
         return pandas_index(footer.getFileMetaData().getKeyValueMetaData().get("pandas") or "{}")

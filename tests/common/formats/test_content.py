@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.orc
+import pyarrow.parquet
 import pytest
 
-from common.errors import InputError
+from common.errors import InputError, UsageError
 from common.formats.content import format_of_bytes, format_of_file
 from common.formats.dataset import open_input, open_lines
+from common.formats.layout import TextOptions
 from common.model import InputFormat
 
 SAVE_TABLE = "save the table as CSV or Parquet"
@@ -190,3 +193,38 @@ def test_a_long_beginning_is_told_in_a_moment(beginning: Any) -> None:
         assert format_of_bytes("points", content) is InputFormat.TEXT
     except InputError as refused:
         assert str(refused).startswith("points: ")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (TextOptions(header="yes"), "--header yes"),
+        (TextOptions(delimiter="tab"), "--delimiter tab"),
+        (TextOptions(quote="none"), "--quote none"),
+        (TextOptions(decimal=","), "--decimal ,"),
+        (TextOptions(comment="#", missing="drop"), "--comment #"),
+        (TextOptions(skip_rows=2), "--skip-rows 2"),
+        (TextOptions(missing="drop"), "--missing drop"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Parquet", "Arrow", "NumPy"])
+def test_what_is_said_of_text_is_refused_for_other_files(
+    tmp_path: Path, name: str, options: TextOptions, named: str
+) -> None:
+    path, table = tmp_path / "a.csv", pyarrow.table({"x": [1.0, 2.0], "y": [3.0, 4.0]})
+    if name == "NumPy":
+        path.write_bytes(npy())
+    else:
+        write = pyarrow.parquet.write_table if name == "Parquet" else pyarrow.feather.write_feather
+        write(table, str(path))
+    for each in (path, tmp_path):
+        assert open_input(each).input.rows == 2
+        with pytest.raises(UsageError) as refused:
+            open_input(each, options=options)
+        assert str(refused.value) == f"{named}: {path} is {name}, not text"
+
+
+def npy() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.eye(2))
+    return out.getvalue()

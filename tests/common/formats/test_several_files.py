@@ -119,6 +119,17 @@ def test_files_must_be_alike(folder: Path, other: str) -> None:
         read_all(folder)
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_tables_must_have_the_same_names(folder: Path, suffix: str) -> None:
+    """Else a column would be taken for another one."""
+    save_table(folder / f"a.{suffix}", {"x": [1.0], "y": [2.0]})
+    save_table(folder / f"b.{suffix}", {"y": [3.0], "x": [4.0]})
+    with pytest.raises(InputError, match=r"b\.\w+: its format or its columns are not those of"):
+        open_input(folder)
+    save_table(folder / f"b.{suffix}", {"x": [3.0], "y": [4.0]})
+    assert read_all(folder).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
 def test_what_is_no_file(folder: Path) -> None:
     with pytest.raises(InputError, match=rf"^{folder}: there is no file$"):
         open_input(folder)

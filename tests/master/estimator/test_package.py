@@ -10,7 +10,9 @@ import master
 from tests.programs import ROOT, environment
 
 
-@pytest.mark.parametrize("statement", ["from master import KMeans", "import master.estimator"])
+@pytest.mark.parametrize(
+    "statement", ["from master import KMeans", "from master import TextFile", "import master.estimator"]
+)
 def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> None:
     code = f"import sys; sys.modules['sklearn'] = None; {statement}"
     command = [sys.executable, "-W", "error", "-c", code]

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import RunFailedError, UsageError
 from master import KMeans
-from master.estimator.parameters import translate_option_names
+from master.estimator.checks import translate_option_names
 from tests.master.estimator.samples import POINTS, cloud
 
 

@@ -12,7 +12,7 @@ from master.options.declare import EngineName
 from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.options.text_files import TextFileOptions
 
-SEVERAL = r"^--input hdfs://host/{a,b}/\*.csv: the characters \* , { } are patterns in Spark; name one file$"
+SEVERAL = r"^--input hdfs://host/{a,b}/\*.csv: the characters \* , { } are patterns in Spark; name a file or"
 
 
 def config(source: str) -> RunConfig:

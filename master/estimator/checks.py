@@ -1,0 +1,61 @@
+"""Check parameters, and name them in error messages, where the command line names options."""
+
+import operator
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from common.errors import UsageError, UserError
+
+_OPTIONS = {
+    "--k": "n_clusters",
+    "--iters": "max_iter",
+    "--seed": "random_state",
+    "--init-centroids": "init",
+    "--on-empty": "on_empty",
+    "--n-init": "n_init",
+    "--skip-rows": "skip_rows",
+    "--data-dir": "the temporary folder",
+}
+"""Options with another name in the estimator; the others only lose their dashes."""
+
+_OF_TEXT = re.compile("--(header|delimiter|quote|decimal|missing) (yes|none|no|space|drop|[.,])")
+"""An option of text files with the value that a message recommends."""
+
+
+@contextmanager
+def translate_option_names() -> Iterator[None]:
+    """Turn errors that the user can correct into ValueError, with the estimator's names for options."""
+    try:
+        yield
+    except UserError as error:
+        raise ValueError(with_parameters(str(error))) from None
+
+
+def with_parameters(text: str) -> str:
+    """Replace the names of options by those of the estimator's parameters, and by what `TextFile` takes."""
+    text = _OF_TEXT.sub(r"TextFile(..., \1='\2')", text)
+    return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
+
+
+def integer(name: str, value: Any) -> int:
+    """Return an integer; UsageError if it is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UsageError(f"{name} is {value!r}, but must be an integer") from None
+
+
+def one_of(name: str, value: Any, *known: str) -> Any:
+    """Return the value; UsageError if it is not one of those known."""
+    if value not in known:
+        raise UsageError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
+    return value
+
+
+def text(name: str, value: Any, example: str) -> str:
+    """Return a text; UsageError, with an example, if it is none."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is {value!r}, but must be text such as {example}")
+    return value
