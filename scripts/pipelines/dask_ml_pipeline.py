@@ -9,6 +9,7 @@ import click
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import numpy as np
 import pandas as pd
 from distributed import Client
 from pandas.api.types import is_numeric_dtype
@@ -43,7 +44,9 @@ def main(
         model.fit(train.drop(columns=[target, TEST]), train[target].cat.codes)
         fit_s = time.perf_counter() - began_s
 
-        expected = model.predict_proba(test.drop(columns=[target, TEST])).compute()
+        found = model.predict_proba(test.drop(columns=[target, TEST])).compute()
+        never = len(frame[target].cat.categories) - found.shape[1]  # classes that only test rows have
+        expected = np.pad(found, ((0, 0), (0, never)))
         scores = score(test[target].cat.codes.compute(), expected)
         rows = {"rows": len(frame), "test_rows": len(expected), "iterations": model.get_num_boosting_rounds()}
     show(as_json("XGBoost on Dask", scores, Usage(fit_s, watch.cpu_s, watch.peak_mb), **rows), wanted_json)
@@ -61,7 +64,7 @@ def connect(scheduler: str | None, workers: int) -> Client:
 
 def read(path: str, target: str) -> dd.DataFrame:
     """Read the rows, in the order of files and lines; a partition is a file, or 64 MiB of one."""
-    frame = dd.read_csv(files_of(path))
+    frame = dd.read_csv(files_of(path), assume_missing=True)  # else integers may lack none
     check_target(target, frame.columns)
     return frame
 
@@ -69,13 +72,14 @@ def read(path: str, target: str) -> dd.DataFrame:
 def with_levels(frame: dd.DataFrame, target: str) -> dd.DataFrame:
     """Give words the same numbers on every worker; one that no training row has counts as missing.
 
-    The classes are those of all rows, because XGBoost wants them to be 0 to K - 1.
+    XGBoost wants the classes to be 0 to K - 1, so those that only test rows have come last.
     """
     words = [name for name, kind in frame.dtypes.items() if name == target or not is_numeric_dtype(kind)]
-    known = {name: frame if name == target else frame[~frame[TEST]] for name in words}
-    found = dask.compute({name: rows[name].unique() for name, rows in known.items()})[0]
-    levels = {name: pd.CategoricalDtype(sorted(values.dropna())) for name, values in found.items()}
-    return frame.astype(levels)
+    train = frame[~frame[TEST]]
+    *known, classes = dask.compute(*(train[name].unique() for name in words), frame[target].unique())
+    levels = {name: sorted(values.dropna()) for name, values in zip(words, known, strict=True)}
+    levels[target] += sorted(set(classes) - set(levels[target]))
+    return frame.astype({name: pd.CategoricalDtype(values) for name, values in levels.items()})
 
 
 if __name__ == "__main__":  # the workers import this file

@@ -24,9 +24,9 @@ def main(path: str, target: str, share: float, seed: int, wanted_json: bool) -> 
     with Watch() as watch:
         frame = pd.concat([pd.read_csv(file) for file in files_of(path)], ignore_index=True)
         check_target(target, frame.columns)
-        tested = pd.Series(is_test(len(frame), seed, share))
+        tested = is_test(len(frame), seed, share)
+        train, test = (frame[rows].dropna(subset=[target]) for rows in (~tested, tested))
         frame = frame.dropna(subset=[target])
-        train, test = frame[~tested], frame[tested]
         classes, codes = np.unique(frame[target].astype(str), return_inverse=True)
         codes = pd.Series(codes, frame.index)
 

@@ -62,6 +62,25 @@ def check_is_always_wrong(result: dict[str, Any]) -> None:
     assert result["log_loss"] > 1
 
 
+def write_with_gaps(path: Path) -> Path:
+    """Write 100 rows with missing values; the first is a test row of an unseen word and an unseen class.
+
+    The class "a" means x > 3.
+    """
+    rows = [f"{i % 8},w{i % 3},{'ab'[i % 8 < 4]}" for i in range(100)]
+    rows[0] = "1,unseen,B"  # "B" would come first
+    rows[18], rows[19], rows[21] = ",w1,a", "2,,b", "3,w2,"
+    path.write_text("\n".join(["x,word,class", *rows]) + "\n")
+    return path
+
+
+def check_gaps(result: dict[str, Any]) -> None:
+    """Only a row without a class is left out, and only the class that training has not seen is not found."""
+    tested = uniforms(0, 0, 0, 100) < 0.2
+    assert (result["rows"], result["test_rows"]) == (99, tested.sum() - tested[21])
+    assert result["accuracy"] == 1 - 1 / result["test_rows"]
+
+
 def check_usage(result: dict[str, Any]) -> None:
     assert result["fit_seconds"] > 0
     assert result["cpu_seconds"] > 0

@@ -1,5 +1,6 @@
 """The pipeline of scikit-learn, as people run it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,13 @@ import pytest
 from tests.scripts.pipelines.scripts import (
     JOBS_CUT,
     TEST_ROWS,
+    check_gaps,
     check_is_always_wrong,
     check_usage,
     result_of,
     run_script,
     write_flipped,
+    write_with_gaps,
 )
 
 
@@ -31,12 +34,10 @@ def test_it_is_tested_on_the_test_rows(tmp_path: Path) -> None:
 
 
 def test_missing_values_unseen_words_and_unseen_classes(tmp_path: Path) -> None:
-    lines = ["x,word,class", *(f"{i % 7},w{i % 3},{'ab'[i % 2]}" for i in range(100))]
-    lines[1] = "1,unseen,c"  # row 0 is a test row
-    lines[20], lines[21], lines[22] = ",w1,a", "2,,b", "3,w2,"
-    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
-    found = result_of("sklearn_pipeline", "--input", tmp_path / "table.csv", "--target", "class")
-    assert found["rows"] == 99  # a row without a class is left out
+    table = write_with_gaps(tmp_path / "gaps.csv")
+    ended = run_script("sklearn_pipeline", "--input", table, "--target", "class", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    check_gaps(json.loads(ended.stdout))
 
 
 @pytest.mark.parametrize(
