@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
+PIPELINES := $(VENV)/.pipelines-ready
 STUBS  := protos/mapreduce_pb2.py
 
 # Variables of run-local, run-docker, spark-run and dask-run.
@@ -22,7 +23,7 @@ RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call 
 
 .DEFAULT_GOAL := help
 .PHONY: help run-local run-docker unit test check lint types imports chaos bench speedup model protos certs sample clean \
-	spark-cluster spark-run dask-cluster dask-run down
+	pipelines spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +66,7 @@ unit: $(READY) $(STUBS) ## run the fast tests, in about a minute: no whole runs,
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
 # Most tests wait for other processes: a few at a time take less of it. A file's tests stay together.
-test: $(READY) $(STUBS) $(ENGINES) ## run all tests
+test: $(READY) $(STUBS) $(ENGINES) $(PIPELINES) ## run all tests
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
@@ -106,6 +107,14 @@ bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (A
 
 speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench.speedup $(ARGS)
+
+# XGBoost and the others that the pipelines are made of; Spark needs Java 17 as well.
+$(PIPELINES): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pipelines]'
+	@touch $(PIPELINES)
+
+pipelines: $(READY) $(STUBS) $(PIPELINES) ## compare with pipelines of MLlib, XGBoost and scikit-learn (ARGS='--help')
+	$(BIN)/python -m scripts.pipelines $(ARGS)
 
 model: $(READY) ## check the model of the protocol (needs spin and gcc)
 	$(BIN)/python -m scripts.model

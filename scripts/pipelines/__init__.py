@@ -1,0 +1,1 @@
+"""The pipelines that people know, as scripts; `make pipelines` compares ours with them."""
