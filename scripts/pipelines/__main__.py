@@ -72,8 +72,8 @@ def contenders(options: Sequence[str], mappers: int, reducers: int) -> dict[str,
 
 def ours(options: Sequence[str], folder: Path) -> Result:
     """Run our own command, and read its report."""
-    _, watch = watched(["-m", "master", "classify", *options, "--report", "report.json"], folder)
-    found: Result = json.loads((folder / "report.json").read_text())
+    _, watch = watched(["-m", "master", "classify", *options], folder)
+    found: Result = json.loads((folder / "data" / "report.json").read_text())
     return {**found, "cpu_seconds": watch.cpu_s, "peak_mb": watch.peak_mb}
 
 

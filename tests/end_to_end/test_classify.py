@@ -192,7 +192,7 @@ def test_scores_are_those_of_sklearn(tmp_path: Path) -> None:
         "log_loss": log_loss(truth, probabilities),
     }
     assert {name: report[name] for name in expected} == pytest.approx(expected, abs=1e-12)
-    assert (report["rows"], report["test_rows"]) == ((~IS_TEST).sum(), IS_TEST.sum())
+    assert (report["training_rows"], report["test_rows"]) == ((~IS_TEST).sum(), IS_TEST.sum())
 
 
 def test_evaluate_scores_as_sklearn_does(tmp_path: Path) -> None:

@@ -201,13 +201,14 @@ def _report(result: Fitted) -> dict[str, object]:
     return {
         "sample": result.sample,
         **{name: value for name, value in scores.figures.items() if name != "rows"},
-        "rows": model.rows,
-        f"{result.sample}_rows": scores.rows,
+        "rows": model.rows + (scores.rows if result.sample == "test" else 0),
+        "training_rows": model.rows,
+        "test_rows": scores.rows if result.sample == "test" else 0,
         "iterations": model.iterations,
         "converged": model.converged,
         "classes": list(scores.classes),
         "confusion": scores.confusion.tolist(),
-        "seconds": result.seconds,
+        "fit_seconds": result.seconds,
         "doubts": list(result.doubts),
         **({"nodes": [part.figures for part in result.parts]} if result.parts else {}),
     }
