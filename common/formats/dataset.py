@@ -198,9 +198,11 @@ def files_of(path: Path) -> list[Path] | None:
 def _check_alike(first: InputFile, other: InputFile) -> None:
     """Raise InputError if a file has not the columns of the first one."""
     ours, theirs = first.input, other.input
-    alike = ("format", "dialect", "fields", "columns", "texts")
+    alike = ("format", "fields", "columns", "texts")
+    dialects = [replace(source.dialect, quote="") for source in (ours, theirs)]  # one may have no quote
     same_names = theirs.names in ((), ours.names) and other.header in ((), first.header)
-    if any(getattr(ours, name) != getattr(theirs, name) for name in alike) or not same_names:
+    differ = any(getattr(ours, name) != getattr(theirs, name) for name in alike)
+    if differ or dialects[0] != dialects[1] or not same_names:
         raise InputError.at(theirs.path, f"its format or its columns are not those of {ours.path}")
 
 

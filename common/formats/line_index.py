@@ -72,6 +72,7 @@ class LineIndex:
         self._pieces: list[_Piece] = []
         self._last_read: tuple[_Piece, bytes] | None = None
         self.rows = 0
+        self.has_quotes = False
         byte, line = start
         with open_bytes(path) as file:
             for text in whole_rows(file, byte, None, str(path), dialect):
@@ -91,7 +92,9 @@ class LineIndex:
     def _count(self, text: memoryview, line: int) -> tuple[int, int]:
         """Count a piece's lines and its rows."""
         codes = codes_of(text)
-        is_plain = self._kept is None and not self._dialect.comment and not holds(codes, self._dialect.quote)
+        is_quoted = holds(codes, self._dialect.quote)
+        self.has_quotes |= is_quoted
+        is_plain = self._kept is None and not self._dialect.comment and not is_quoted
         lines, filled = (
             _count_lines(codes) if is_plain else (count_line_ends(text) + int(codes[-1] != NEWLINE), 0)
         )
@@ -239,7 +242,7 @@ def codes_of(text: bytes | memoryview) -> CodeArray:
 
 def holds(text: CodeArray, mark: str) -> bool:
     """Tell whether a character, if there is one, is in a text."""
-    return bool(mark) and any((part == ord(mark)).any() for part, _ in scans(text))
+    return bool(mark) and any(mark.encode() in part.tobytes() for part, _ in scans(text))
 
 
 def count_line_ends(text: memoryview) -> int:

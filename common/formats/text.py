@@ -44,6 +44,8 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, options: Text
         raise EmptyInputError.at(
             str(path), "each row lacks a number, and --missing drop leaves such rows out"
         )
+    if not index.has_quotes:  # the mappers need not look for them
+        found = replace(found, dialect=replace(found.dialect, quote=""))
     return InputFile(input=replace(found, rows=index.rows), header=layout.names, index=index)
 
 

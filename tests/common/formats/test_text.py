@@ -213,7 +213,7 @@ def test_describes_the_file_and_its_splits(file: Path) -> None:
     assert opened.input == Input(
         str(file),
         InputFormat.TEXT,
-        Dialect(";"),
+        Dialect(";", quote=""),  # there is none in the file
         2,
         (1,),
         3,
