@@ -100,6 +100,8 @@ def layout_of(
     fields = len(cut[-len(body)]) - trailing
     names_rows = bool(names) and len(names) == fields - 1 and _have_names(body, dialect)
     names = [""] * names_rows + names
+    if not names and options.repeated:  # the header stands in the first file alone
+        names, names_rows = list(options.repeated), True
     if names and len(names) != fields:
         what = f"{counted(fields, 'column')}, but the header has {counted(len(names), 'name')}"
         raise InputError.at(path, what, line=body[0][0])

@@ -20,6 +20,7 @@ from common.model import Input
 from common.store.names import MODEL, REPORT
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.logistic.config import LogisticConfig, TableOptions
+from master.algorithms.logistic.doubts import doubts_of
 from master.algorithms.logistic.learning import Learned, check_seen, find_texts, learn, name_of, refusal
 from master.algorithms.logistic.loop import check_progress, fit
 from master.algorithms.logistic.model import CategoryColumn, Model, NumberColumn
@@ -114,7 +115,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         (scores,) = (
             score(engine, state, models, learned.classes, sample, test=True) if tested else [on_training]
         )
-        doubts = tuple(_doubts(config, step, l2, on_training, scores))
+        doubts = tuple(doubts_of(config, step, l2, on_training, scores))
         for doubt in doubts:
             log.event(FitInDoubt(reason=doubt))
         which = "test" if tested else "training"
@@ -160,31 +161,6 @@ def _model_of(source: Input, learned: Learned, step: "Step", l2: float) -> Model
         converged=step.converged,
         rows=learned.rows,
     )
-
-
-def _doubts(
-    config: LogisticConfig, step: "Step", l2: float, training: ModelScores, scores: ModelScores
-) -> Iterator[str]:
-    """Say what makes a fit doubtful."""
-    if l2 == 0 and training.right == training.rows:
-        yield (
-            "the classes are separable and nothing is penalised: the best weights are infinite, and these "
-            "depend on --iters and --tol; use --l2 auto"
-        )
-    elif not step.converged:
-        where = f"at a derivative of {step.gradient:.3g}"
-        yield f"it stopped before it converged, {where}; {_remedy(config, step)}"
-    if not scores.rows:
-        yield "there is no test row; choose another --test or --seed"
-
-
-def _remedy(config: LogisticConfig, step: "Step") -> str:
-    """Say what helps a fit that did not converge."""
-    if step.iteration >= config.iterations:
-        return "try more --iters"
-    if step.gradient <= config.tol:
-        return "its weights grow without an end; try a greater --l2"
-    return "rounding hides what would still lead on; try a greater --tol"
 
 
 def log_scores(log: Log, scores: ModelScores, sample: str, model: str = _GLOBAL) -> None:
