@@ -172,7 +172,8 @@ def test_a_word_among_numbers(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         read(tmp_path / "t", WITH_TARGET)
     assert str(refused.value).endswith(
-        "line 32, column 1 ('x'): 'many' is not a number (if the column holds categories: fit with --categories x)"
+        "line 32, column 1 ('x'): 'many' is not a number "
+        "(if the column holds categories: fit with --categories x)"
     )
 
 
