@@ -1,11 +1,10 @@
 """Which columns of a file are used, and whether their numbers are usable."""
 
 import csv
-import io
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
 EMPTY_FIELD = "the field is empty; every field needs a number"
-HOW_TO_GO_ON = "to go on without what is missing: --missing mean or --missing skip"
+HOW_TO_GO_ON = "to go on without what is missing: --missing mean"
 MISSING_TEXT = f"the field is empty; {HOW_TO_GO_ON}"
+Wanted: TypeAlias = str | tuple[str, ...]
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {
@@ -27,17 +27,24 @@ _LARGEST = {
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """Which columns the user wants, as lists of names and positions; None for all columns.
+    """Which columns are wanted, as lists of names and positions; None for all columns.
 
-    With `takes_texts` columns of texts are categories, and those of `categories` are, whatever they hold. The
-    one of `target` comes last, and is one of texts.
+    A list is written as one text, or has its parts apart. With `takes_texts` columns of texts are categories;
+    those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts. With
+    `by_model` a model has named the columns, and knows which hold texts: those of `categories` and `target`.
     """
 
-    wanted: str | None = None
+    wanted: Wanted | None = None
     takes_texts: bool = False
     target: str | None = None
-    categories: str | None = None
+    categories: Wanted | None = None
     keeps_missing: bool = False
+    by_model: bool = False
+
+    @property
+    def option(self) -> str:
+        """What names the columns wanted."""
+        return "--model" if self.by_model else "--columns"
 
 
 ALL_COLUMNS = ColumnChoice()
@@ -64,9 +71,7 @@ def choose(
     """
     columns = tuple(candidates)
     if choice.wanted is not None:
-        columns = choose_columns(path, choice.wanted, names, fields)
-    if not choice.takes_texts:
-        return ChosenColumns(columns)
+        columns = choose_columns(path, choice.wanted, names, fields, choice.option)
     target = _choose_some(path, choice.target, names, fields, "--target")
     categories = _choose_some(path, choice.categories, names, fields, "--categories")
     if len(target) > 1:
@@ -74,13 +79,17 @@ def choose(
     if choice.wanted is None:
         columns = tuple(column for column in columns if column not in target)
     if not set(target).isdisjoint((*columns, *categories)):
-        raise UsageError(f"--target {choice.target} is one of --columns or --categories, too")
-    if not columns:
+        what = "is one of the columns to learn from, too; choose another, or leave it out there"
+        raise UsageError(f"--target {choice.target} {what}")
+    if target and not columns:
         raise UsageError(f"{path} has no column besides --target {choice.target}")
     if others := set(categories) - set(columns):
         raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
     used = (*columns, *target)
-    as_texts = {*hold_texts, *categories, *target}
+    detects = choice.takes_texts and not choice.by_model
+    as_texts = {*(hold_texts if detects else ()), *categories, *target}
+    if detects and names:
+        _check_names(path, names, used)
     return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
 
 
@@ -89,14 +98,25 @@ def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> In
     return replace(source, is_table=choice.takes_texts, texts=texts, keeps_missing=choice.keeps_missing)
 
 
+def _check_names(path: str, names: list[str], used: Sequence[int]) -> None:
+    """Raise InputError if a name does not tell which column it is: a model knows columns by their names."""
+    for column in used:
+        others = [i for i, name in enumerate(names) if name == names[column] and i != column]
+        if not names[column]:
+            raise InputError.at(path, "it has no name; give it one, or leave it out", column=column + 1)
+        if others:
+            what = f"column {others[0] + 1} has that name, too; rename one of them"
+            raise InputError.at(path, what, column=column + 1, name=names[column])
+
+
 def _choose_some(
-    path: str, wanted: str | None, names: list[str], fields: int, option: str
+    path: str, wanted: Wanted | None, names: list[str], fields: int, option: str
 ) -> tuple[int, ...]:
     return () if wanted is None else choose_columns(path, wanted, names, fields, option)
 
 
 def choose_columns(
-    path: str, wanted: str | None, names: list[str], fields: int, option: str = "--columns"
+    path: str, wanted: Wanted | None, names: list[str], fields: int, option: str = "--columns"
 ) -> tuple[int, ...]:
     """Turn an option such as `--columns` into positions.
 
@@ -107,7 +127,7 @@ def choose_columns(
     if wanted is None:
         return tuple(range(fields))
     chosen: list[int] = []
-    for token in [wanted] if wanted in names else _tokens(wanted):
+    for token in [wanted] if isinstance(wanted, str) and wanted in names else _tokens(wanted):
         if names.count(token) > 1:
             same = position_list([i for i, name in enumerate(names, 1) if name == token])
             raise UsageError(f"{option} {token}: {path} has several columns of that name; say which: {same}")
@@ -117,17 +137,12 @@ def choose_columns(
     return tuple(chosen)
 
 
-def _tokens(wanted: str) -> list[str]:
+def _tokens(wanted: Wanted) -> Sequence[str]:
     """Cut a list at its commas; a name that has some is in double quotes."""
+    if not isinstance(wanted, str):
+        return wanted
     (tokens,) = csv.reader([wanted.replace("\n", " ")], skipinitialspace=True)
     return [token.strip() for token in tokens] or [""]
-
-
-def list_of(names: Sequence[str]) -> str:
-    """Write names as `--columns` takes them."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()
 
 
 def columns_without(columns: Sequence[int], left_out: int) -> str:
@@ -195,6 +210,8 @@ def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
             return points.astype(source.dtype, copy=False)
     row, column = np.argwhere(~within)[0].tolist()
     what = problem_with(points[row, column], source.dtype) or ""
+    if source.is_table and np.isnan(points[row, column]):
+        what += f" ({HOW_TO_GO_ON})"
     name = source.names[column] if source.names else ""
     raise InputError.at(
         source.path, what, row=row_start + row + 1, column=source.columns[column] + 1, name=name

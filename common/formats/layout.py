@@ -100,6 +100,8 @@ def layout_of(
     fields = len(cut[-len(body)]) - trailing
     names_rows = bool(names) and len(names) == fields - 1 and _have_names(body, dialect)
     names = [""] * names_rows + names
+    if not names and options.repeated:  # the header stands in the first file alone
+        names, names_rows = list(options.repeated), True
     if names and len(names) != fields:
         what = f"{counted(fields, 'column')}, but the header has {counted(len(names), 'name')}"
         raise InputError.at(path, what, line=body[0][0])
@@ -148,14 +150,21 @@ def _guess_delimiter(rows: Sequence[bytes], dialect: Dialect) -> str:
     """Take the delimiter that leaves most numbers; white space only if it leaves more than any other."""
 
     def numbers(delimiter: str) -> int:
-        try:
-            cut = [split_fields(row, replace(dialect, delimiter=delimiter)) for row in rows]
-        except ValueError:
-            return -1
-        return sum(_NUMBER.fullmatch(field) is not None for fields in cut for field in fields)
+        tried = replace(dialect, delimiter=delimiter)
+        return sum(
+            _NUMBER.fullmatch(field) is not None for row in rows for field in _fields_or_none(row, tried)
+        )
 
     marks = [mark for mark in _MARKS if any(mark.encode() in row for row in rows)]
     return max([*marks, ""], key=numbers)
+
+
+def _fields_or_none(row: bytes, dialect: Dialect) -> list[bytes]:
+    """Cut a row; no fields if its quotes are wrong."""
+    try:
+        return split_fields(row, dialect)
+    except ValueError:
+        return []
 
 
 def _cut(path: str, line: int, row: bytes, dialect: Dialect) -> list[bytes]:
@@ -170,12 +179,18 @@ def _names(
 ) -> list[str]:
     """Return the names in the first row, if it is a header."""
     line, first = rows[0]
+    below = cut[1] if len(cut) > 1 else []
     is_names: bool | None = options.header == "yes"
     if options.repeated is not None:
         texts = [name.decode("utf-8", "replace").strip("\"'") for name in cut[0]]
         is_names = list(filter(None, texts)) == list(filter(None, options.repeated))
+        if not is_names and options.header != "no" and is_header(cut[0], below, delimiter):
+            what = (
+                "its first row seems to be a header, but not that of the first file; all must have the same"
+            )
+            raise InputError.at(path, what, line=line)
     elif options.header == "auto":
-        is_names = is_header(cut[0], cut[1] if len(cut) > 1 else [], delimiter)
+        is_names = is_header(cut[0], below, delimiter)
     if is_names is None:
         shown = shortened(first.decode("utf-8", "replace").strip())
         what = f"{shown!r} may be the names of the columns, or a row; say which: --header yes or --header no"

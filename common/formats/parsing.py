@@ -10,7 +10,7 @@ import shlex
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import InputError, counted
+from common.errors import InputError, counted, shortened
 from common.formats.columns import (
     EMPTY_FIELD,
     HOW_TO_GO_ON,
@@ -43,6 +43,7 @@ _NUMBERS = {
     for mark in ".,"
 }
 _BEGINS_AS_NUMBER = re.compile(rb"[+-]?\.?[0-9]")
+_INFINITY = re.compile(rb"[+-]?inf(inity)?", re.IGNORECASE)
 _BLANKS_TO_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 
 
@@ -239,7 +240,7 @@ def _text(text: bytes, source: Input, used: int, line: int, texts: TextCodes) ->
         ) from None
     if not cleaned and not _allows_gaps(source):
         raise _error(
-            MISSING_TEXT if not text else f"{text.decode()!r} is missing; {HOW_TO_GO_ON}", source, used, line
+            f"{text.decode()!r} is missing; {HOW_TO_GO_ON}" if text else MISSING_TEXT, source, used, line
         )
     return texts.number_of(used, cleaned)
 
@@ -254,7 +255,7 @@ def _number(text: bytes, source: Input, used: int, line: int) -> float:
         problem = problem_with(value, source.dtype)
         if problem is None:
             return value
-        problem = f"{text.decode()} does not fit a float64" if np.isinf(value) else problem
+        problem = f"{shortened(text.decode())} does not fit a float64" if np.isinf(value) else problem
     else:
         problem = _not_a_number(text, source, used)
     raise _error(problem, source, used, line)
@@ -275,9 +276,9 @@ def _not_a_number(text: bytes, source: Input, used: int) -> str:
     other = "," if source.dialect.decimal == "." else "."
     if _NUMBERS[other].fullmatch(text):
         return f"{what} (if {other} is its decimal point: --decimal {other})"
-    if source.is_table and not _BEGINS_AS_NUMBER.match(text):
+    if source.is_table and not _BEGINS_AS_NUMBER.match(text) and not _INFINITY.fullmatch(text):
         column = source.names[used] if source.names else source.columns[used] + 1
-        return f"{what} (if the column holds categories: --categories {shlex.quote(str(column))})"
-    if text and len(source.columns) > 1 and not _BEGINS_AS_NUMBER.match(text):
+        return f"{what} (if the column holds categories: fit with --categories {shlex.quote(str(column))})"
+    if text and len(source.columns) > 1 and not source.is_table and not _BEGINS_AS_NUMBER.match(text):
         return f"{what} (to leave the column out: --columns {columns_without(source.columns, used)})"
     return what

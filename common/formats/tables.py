@@ -26,6 +26,7 @@ from common.formats.arrays import (
     numbers_of,
 )
 from common.formats.columns import (
+    EMPTY_FIELD,
     MISSING_TEXT,
     ChosenColumns,
     ColumnChoice,
@@ -89,9 +90,9 @@ def open_table(
     index = pandas_index((table.schema.metadata or {}).get(b"pandas", b"{}"))
     data = [field for field in fields if field.name not in index]
     texts = [field.position for field in fields if field.length is None and holds_texts(field.kind)]
-    wanted = None if choice.wanted is None else _spelled_out(choice.wanted, fields)
+    wanted = _spelled_out(choice.wanted, fields) if isinstance(choice.wanted, str) else choice.wanted
     chosen = choose(path, replace(choice, wanted=wanted), names, _positions(data), len(names), texts)
-    _check_types(path, fields, data, chosen)
+    _check_types(path, fields, data, chosen, choice)
     if not chosen.columns:
         raise InputError.at(path, "its only columns are the index of pandas; choose them with --columns")
     found = input_of(Path(path), kind, len(names), chosen.columns, rows=rows, dtype=dtype, names=names)
@@ -146,9 +147,9 @@ class _Reader:
         except UnusableError as error:
             column = field.position + error.element
             row, name = row + error.row + 1, self._names[column]
-            raise InputError.at(
-                self._source.path, str(error), row=row, column=column + 1, name=name
-            ) from None
+            fills = self._source.is_table and str(error) == EMPTY_FIELD and field.length is None
+            what = MISSING_TEXT if fills else str(error)
+            raise InputError.at(self._source.path, what, row=row, column=column + 1, name=name) from None
 
     def _refuse_gaps(self, field: _Field, array: pyarrow.Array, row: int) -> None:
         if array.null_count and not self._source.keeps_missing:
@@ -201,7 +202,9 @@ def _spelled_out(wanted: str, fields: list[_Field]) -> str:
     return ",".join(vectors.get(token.strip(), token) for token in wanted.split(","))
 
 
-def _check_types(path: str, fields: list[_Field], data: list[_Field], chosen: ChosenColumns) -> None:
+def _check_types(
+    path: str, fields: list[_Field], data: list[_Field], chosen: ChosenColumns, choice: ColumnChoice
+) -> None:
     """Raise InputError if a column chosen holds no numbers, nor texts where they may be; say which do."""
     as_texts = {chosen.columns[i] for i in chosen.texts}
     unusable = [
@@ -214,10 +217,15 @@ def _check_types(path: str, fields: list[_Field], data: list[_Field], chosen: Ch
     bad = next((field for field in unusable if field.position in chosen.columns), None)
     if bad is None:
         return
-    numeric = [field for field in data if field not in unusable]
-    good = [field for field in numeric if not set(chosen.columns).isdisjoint(field.columns)] or numeric
     what = f"column '{bad.name}' holds {str(bad.kind).removeprefix('large_')[:_LONGEST_TYPE]}, not numbers"
-    raise InputError.at(path, f"{what}; {_advice(path, fields, good)}", column=bad.position + 1)
+    target = chosen.columns[-1] if choice.target else None
+    if bad.position == target or choice.by_model:
+        advice = "save it as texts" if bad.position in as_texts else "save it as numbers"
+    else:
+        usable = [field for field in data if field not in unusable and field.position != target]
+        good = [field for field in usable if not set(chosen.columns).isdisjoint(field.columns)] or usable
+        advice = _advice(path, fields, good)
+    raise InputError.at(path, f"{what}; {advice}", column=bad.position + 1)
 
 
 def _advice(path: str, fields: list[_Field], good: list[_Field]) -> str:

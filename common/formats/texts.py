@@ -40,7 +40,10 @@ class TextCodes:
         number = numbers.setdefault(text, len(numbers))
         if number == MOST_TEXTS:
             source = self._source
-            what = f"more than {MOST_TEXTS:,} different texts are no categories; leave it out with --columns"
+            what = (
+                f"more than {MOST_TEXTS:,} different texts are neither categories nor classes; leave it out "
+                "with --columns, or choose another --target"
+            )
             name = source.names[column] if source.names else ""
             raise InputError.at(source.path, what, column=source.columns[column] + 1, name=name)
         return number
@@ -88,6 +91,21 @@ def write_texts(path: Path, codes: TextCodes) -> None:
 def read_table(points: PointArray, path: Path) -> Table:
     """Put rows and their texts, as `write_texts` wrote them, together."""
     return Table(points, {column: tuple(texts) for column, texts in json.loads(path.read_bytes())})
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Put the rows of tables after each other; the texts of all number them anew."""
+    numbers: dict[int, dict[str, int]] = {column: {} for column in tables[0].texts}
+    points = np.concatenate([table.points for table in tables])
+    start = 0
+    for table in tables:
+        rows = points[start : start + len(table)]
+        for column, texts in table.texts.items():
+            known = numbers[column]
+            places = np.array([known.setdefault(text, len(known)) for text in texts])
+            rows[:, column] = places[rows[:, column].astype(np.int64)]
+        start += len(table)
+    return Table(points, {column: tuple(known) for column, known in numbers.items()})
 
 
 def _text_of(number: float, kind: np.dtype[Any]) -> str:

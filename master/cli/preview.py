@@ -1,11 +1,12 @@
 """How the input is understood, for a person who wants to see it before anything runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from common.errors import counted
+from common.errors import counted, shortened
 from common.formats.dataset import InputFile, read_blocks
+from common.formats.texts import TextCodes
 from common.model import FloatArray, FloatType, InputFormat
 from master.options.groups import RunConfig
 from master.run.settings import understood
@@ -36,17 +37,13 @@ def preview(file: InputFile, config: RunConfig) -> Iterator[str]:
 def _columns(file: InputFile) -> Iterator[str]:
     source = file.input
     head, *_ = file.split([0, min(_ROWS, source.rows)])
-    rows: FloatArray = np.concatenate(list(read_blocks(file.source_of(head), head)))
+    texts = TextCodes(source)
+    rows: FloatArray = np.concatenate(list(read_blocks(file.source_of(head), head, texts)))
     names = source.names or [""] * len(source.columns)
     shown = list(zip(source.columns, names, rows.T, strict=True))
     lines = [
-        (
-            str(column + 1),
-            name,
-            "integers" if (values == np.floor(values)).all() else "numbers",
-            *_range(values),
-        )
-        for column, name, values in shown[:_SHOWN_COLUMNS]
+        (str(column + 1), name, *(_texts(texts.texts[i]) if i in texts else _numbers(values)))
+        for i, (column, name, values) in enumerate(shown[:_SHOWN_COLUMNS])
     ]
     table = [("column", "name", f"first {counted(head.rows, 'row')}", "least", "greatest"), *lines]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
@@ -56,5 +53,15 @@ def _columns(file: InputFile) -> Iterator[str]:
         yield f"  ... and {len(shown) - _SHOWN_COLUMNS} more"
 
 
-def _range(values: FloatArray) -> tuple[str, str]:
-    return f"{values.min():.6g}", f"{values.max():.6g}"
+def _texts(texts: Sequence[str]) -> tuple[str, str, str]:
+    known = [text for text in texts if text]
+    least, greatest = (shortened(text) for text in (min(known, default=""), max(known, default="")))
+    return f"{len(known):,} different {'text' if len(known) == 1 else 'texts'}", least, greatest
+
+
+def _numbers(values: FloatArray) -> tuple[str, str, str]:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return "numbers, all missing", "", ""
+    kind = "integers" if (known == np.floor(known)).all() else "numbers"
+    return kind, f"{known.min():.6g}", f"{known.max():.6g}"

@@ -8,11 +8,12 @@ import numpy as np
 
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.opening import open_split
+from common.formats.texts import joined
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
 from common.machine import usage
-from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
+from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State, Table
 from common.records import encode
 from master.engines.table import EngineRequest
 
@@ -60,4 +61,8 @@ class InlineEngine:
 def load_rows(file: InputFile) -> Rows:
     """Load all rows of a file."""
     parts = [open_split(file.source_of(split), split, cache=None).rows for split in plan_splits(file, 1)]
-    return parts[0] if len(parts) == 1 else cast(PointArray, np.concatenate(cast(list[PointArray], parts)))
+    if len(parts) == 1:
+        return parts[0]
+    if file.input.is_table:
+        return joined(cast(list[Table], parts))
+    return cast(PointArray, np.concatenate(cast(list[PointArray], parts)))

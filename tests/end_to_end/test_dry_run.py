@@ -70,3 +70,19 @@ def test_words(tmp_path: Path) -> None:
         "1 split of 2 rows",
         "nothing was run (--dry-run)",
     ]
+
+
+def test_texts_and_gaps(tmp_path: Path) -> None:
+    """Columns of texts show how many they hold, and what is missing is in no range."""
+    (tmp_path / "t").write_text("x,k,y,c\n1,u,,a\n,v,,b\n2.5,,,a\n3,v,,b\n")
+    arguments = ["--input", "t", "--target", "c", "--missing", "mean", "--dry-run"]
+    shown = run_master(tmp_path, "classify", *arguments)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[2:7] == [
+        "  column  name  first 4 rows          least  greatest",
+        "  1       x     numbers               1      3",
+        "  2       k     2 different texts     u      v",
+        "  3       y     numbers, all missing",
+        "  4       c     2 different texts     a      b",
+    ]
+    assert list(tmp_path.iterdir()) == [tmp_path / "t"]

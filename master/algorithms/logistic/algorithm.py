@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from common.errors import UsageError, counted
+from common.errors import counted, shortened
 from common.events.catalogue.logistic import ClassConfusion, FitInDoubt, ModelScored, TableLearned
 from common.events.log import Log
 from common.jobs.base import Engine
@@ -20,6 +20,7 @@ from common.model import Input
 from common.store.names import MODEL, REPORT
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.logistic.config import LogisticConfig, TableOptions
+from master.algorithms.logistic.doubts import doubts_of
 from master.algorithms.logistic.learning import Learned, check_seen, find_texts, learn, name_of, refusal
 from master.algorithms.logistic.loop import check_progress, fit
 from master.algorithms.logistic.model import CategoryColumn, Model, NumberColumn
@@ -114,7 +115,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         (scores,) = (
             score(engine, state, models, learned.classes, sample, test=True) if tested else [on_training]
         )
-        doubts = tuple(_doubts(step, l2, on_training, scores))
+        doubts = tuple(doubts_of(config, step, l2, on_training, scores))
         for doubt in doubts:
             log.event(FitInDoubt(reason=doubt))
         which = "test" if tested else "training"
@@ -160,19 +161,6 @@ def _model_of(source: Input, learned: Learned, step: "Step", l2: float) -> Model
         converged=step.converged,
         rows=learned.rows,
     )
-
-
-def _doubts(step: "Step", l2: float, training: ModelScores, scores: ModelScores) -> Iterator[str]:
-    """Say what makes a fit doubtful."""
-    if l2 == 0 and training.right == training.rows:
-        yield (
-            "the classes are separable and nothing is penalised: the best weights are infinite, and these "
-            "depend on --iters and --tol; use --l2 auto"
-        )
-    elif not step.converged:
-        yield f"it stopped before it converged, at a derivative of {step.gradient:.3g}; try more --iters"
-    if not scores.rows:
-        yield "there is no test row; choose another --test or --seed"
 
 
 def log_scores(log: Log, scores: ModelScores, sample: str, model: str = _GLOBAL) -> None:
@@ -244,10 +232,13 @@ class UsedModel:
         if not with_target:
             return
         target = len(source.columns) - 1
-        for text, row in texts[target].first_row.items():
-            if text and text not in self.model.classes:
-                what = f"{text!r} is none of the classes of {self.path}"
-                raise refusal(source, target, what, row + 1)
+        classes = self.model.classes
+        strange = {row: text for text, row in texts[target].first_row.items() if text not in ("", *classes)}
+        if strange:
+            row = min(strange)
+            known = shortened(", ".join(classes), 100)
+            what = f"{shortened(strange[row])!r} is none of the classes of {self.path}, which are: {known}"
+            raise refusal(source, target, what, row + 1)
 
 
 @dataclass(frozen=True)
@@ -284,7 +275,7 @@ class Evaluation(Algorithm[ModelScores]):
         state = model.state(with_target=True)
         (scores,) = score(engine, state, model.theta[None], model.classes, sample, test=False)
         if not scores.rows:
-            raise UsageError(f"no row of {source.path} has a class")
+            raise refusal(source, len(source.columns) - 1, "no row has a class; choose another --target")
         log_scores(log, scores, "given")
         return scores
 

@@ -24,7 +24,8 @@ from common.kernels.logistic.design import Grid, Scaling
 from common.model import FloatArray, Input, State
 
 MOST_PARAMETERS = 3000
-_SHOWN = 5
+_LEAST_SPAN = 1e-140
+"""Of a column's numbers, unless they are all the same; squares of less vanish in float64."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def check_seen(source: Input, column: int, found: Texts, known: Collection[str],
     row = min(strange)
     text = strange[row]
     times = counted(found.training[text] + found.test[text], "row")
-    what = f"{shortened(text)!r} was not seen in training ({times}); to give it no weight: --unseen zero"
+    shown = repr(shortened(text)) if text else "an empty field"
+    what = f"{shown} was not seen in training ({times}); to give it no weight: --unseen zero"
     raise refusal(source, column, what, row + 1)
 
 
@@ -152,7 +154,8 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
     """Return the classes in order, each with its training rows."""
     known = {text: found.training[text] for text in _in_order(found.training) if text}
     if not sum(known.values()):
-        raise refusal(source, target, "no row is left to train with")
+        what = "no row is left to train with; choose a smaller --test, or another --missing or --target"
+        raise refusal(source, target, what)
     for text, rows in known.items():
         if not rows:
             what = (
@@ -160,13 +163,13 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
             )
             raise refusal(source, target, f"{what}; choose another --seed or --test")
     if len(known) < 2:
-        what = f"it holds one class alone, {shortened(next(iter(known)))!r}; a classifier needs two"
+        what = f"it holds one class alone, {shortened(next(iter(known)))!r}; choose another --target"
         raise refusal(source, target, what)
     numbers: dict[float, str] = {}
     for text in known if all(map(_is_number, known)) else ():
         if (other := numbers.setdefault(float(text), text)) != text:
-            what = f"classes {other!r} and {text!r} are one number written in two ways"
-            raise refusal(source, target, what)
+            what = f"classes {other!r} and {text!r} are one number written in two ways; write it in one way"
+            raise refusal(source, target, what, found.first_row[text] + 1)
     return known
 
 
@@ -190,17 +193,15 @@ def _check_size(source: Input, encoding: Encoding) -> None:
     classes, parameters = len(encoding.target.texts), len(encoding.numbers) + 1 + encoding.size
     if classes * parameters <= MOST_PARAMETERS:
         return
-    largest = max(encoding.categories, key=lambda column: len(column.texts), default=None)
-    most = ""
-    if largest is not None:
-        name = shortened(name_of(source, largest.position))
-        most = f"; column {name!r} alone has {len(largest.texts):,} categories"
+    largest = max([*encoding.categories, encoding.target], key=lambda column: len(column.texts))
     what = (
-        f"{classes} classes with {parameters:,} parameters each are more than {MOST_PARAMETERS:,} in all"
-        f"{most}. Leave columns out with --columns, or use scripts/pipelines/spark_ml_pipeline.py, which has "
-        "no such limit"
+        f"it has {len(largest.texts):,} different texts, and {classes:,} classes with {parameters:,} "
+        f"parameters each are more than {MOST_PARAMETERS:,} in all"
     )
-    raise InputError.at(source.path, what)
+    remedy = "choose another --target"
+    if largest is not encoding.target:
+        remedy = "leave it out with --columns, or use scripts/pipelines/spark_ml_pipeline.py"
+    raise refusal(source, largest.position, f"{what}; {remedy}")
 
 
 def _scaling(
@@ -213,9 +214,13 @@ def _scaling(
     found = engine.map_reduce(NumberRanges(*_parameters(sample)), state)
     ranges = np.concatenate([found[key] for key in range(len(encoding.numbers))])
     counts, low, high, smallest = ranges.T
-    for column, count in zip(encoding.numbers, counts, strict=True):
+    for column, count, span in zip(encoding.numbers, counts, high - low, strict=True):
         if not count:
-            raise refusal(source, column, "it holds no number in the training rows")
+            what = "it holds no number in the training rows; leave it out with --columns, or see --categories"
+            raise refusal(source, column, what)
+        if 0 < span < _LEAST_SPAN:
+            what = f"its numbers span {span:.3g}, whose square is 0; multiply them, or leave it out"
+            raise refusal(source, column, what)
     magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
     grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
     sums = engine.map_reduce(NumberSums(*_parameters(sample), grid), state)[0]
@@ -227,5 +232,5 @@ def _scaling(
     job = SquaredDeviations(*_parameters(sample), squares)
     sums = engine.map_reduce(job, {**state, "means": means})[0]
     deviations = np.sqrt(round_once(sums.reshape(squares.limbs, -1)) / counts)
-    scaling = Scaling(means, np.where(deviations > 0, deviations, 1.0))
+    scaling = Scaling(means, np.where(high > low, deviations, 1.0))
     return scaling, (largest * scaling.inverse * (1 + 2.0**-40)).tolist()

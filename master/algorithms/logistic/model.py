@@ -1,35 +1,25 @@
 """A model as a file: model.json."""
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from common.errors import InputError, shortened
-from common.formats.columns import ColumnChoice, list_of
+from common.formats.columns import ColumnChoice
 from common.formats.unchanged import readable
 from common.jobs.encoding import Column, Encoding, texts_to_array
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatArray, State
 
 FORMAT = 1
 _KIND = "logistic"
-_FIELDS = {
-    "target": str,
-    "classes": list,
-    "numbers": list,
-    "categories": list,
-    "intercepts": list,
-    "weights": list,
-    "l2": float,
-    "iterations": int,
-    "gradient": float,
-    "converged": bool,
-    "rows": int,
-}
+_SMALLEST_SCALE = 1e-150
+_AGAIN = "give the model.json of a run of classify"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -93,19 +83,20 @@ class Model:
         return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
     @property
-    def column_names(self) -> list[str]:
+    def column_names(self) -> tuple[str, ...]:
         """The names of the columns that it reads: those of numbers, then those of categories."""
-        return [*(column.name for column in self.numbers), *(column.name for column in self.categories)]
+        return (*(column.name for column in self.numbers), *(column.name for column in self.categories))
 
     def choice(self, *, with_target: bool, keeps_missing: bool, target: str | None = None) -> ColumnChoice:
         """Return which columns of a table it reads, and, to be compared, that of the classes."""
-        categories = list_of([column.name for column in self.categories])
+        classes = self.target if target is None else target
         return ColumnChoice(
-            wanted=list_of(self.column_names),
+            wanted=self.column_names,
             takes_texts=True,
-            target=(target or self.target) if with_target else None,
-            categories=categories or None,
+            target=classes if with_target else None,
+            categories=tuple(column.name for column in self.categories),
             keeps_missing=keeps_missing,
+            by_model=True,
         )
 
     def encoding(self, *, with_target: bool) -> Encoding:
@@ -132,55 +123,96 @@ def read_model(path: Path) -> Model:
         with readable(path):
             content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise InputError.at(str(path), f"not a model: {shortened(str(error), 80)}") from None
+        raise InputError.at(str(path), f"not a model ({shortened(str(error), 80)}); {_AGAIN}") from None
     if not isinstance(content, dict) or content.get("kind") != _KIND:
-        raise InputError.at(str(path), "not a model that classify has written")
-    if content.get("format") != FORMAT:
-        found = shortened(str(content.get("format")), 20)
-        raise InputError.at(str(path), f"a model of another version (format {found}, expected {FORMAT})")
+        raise InputError.at(str(path), f"not a model that classify has written; {_AGAIN}")
+    if (found := json.dumps(content.get("format"))) != str(FORMAT):
+        what = f"a model of another version (format {shortened(found, 20)}, expected {FORMAT}); fit it again"
+        raise InputError.at(str(path), what)
     try:
         return _model_from(content)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError.at(str(path), f"a damaged model: {shortened(str(error), 80)}") from None
+    except ValueError as error:
+        what = f"a damaged model ({shortened(str(error), 80)}); fit it again"
+        raise InputError.at(str(path), what) from None
 
 
 def _model_from(content: dict[str, Any]) -> Model:
-    """Return the model of a file's content; KeyError, TypeError or ValueError if something is wrong in it."""
-    found = {name: _typed(content[name], kind, name) for name, kind in _FIELDS.items()}
-    numbers = tuple(
-        NumberColumn(_typed(each["name"], str), _number(each["mean"]), _number(each["scale"]))
-        for each in found["numbers"]
+    """Return the model of a file's content; ValueError if something is wrong in it."""
+    classes = _texts(content, "classes")
+    numbers = tuple(map(_number_column, _field(content, "numbers", list)))
+    categories = tuple(map(_category_column, _field(content, "categories", list)))
+    if len(classes) < 2 or "" in classes:
+        raise ValueError("classes are two texts or more, none of them empty")
+    names = [*(column.name for column in numbers), *(column.name for column in categories)]
+    if not names or len({*names, _field(content, "target", str)}) <= len(names):
+        raise ValueError("its columns have not names of their own")
+    return Model(
+        target=_text(content["target"], "target"),
+        classes=classes,
+        numbers=numbers,
+        categories=categories,
+        theta=_theta(content, len(classes), len(numbers), sum(len(column.values) for column in categories)),
+        l2=_number(_field(content, "l2"), "l2"),
+        iterations=_field(content, "iterations", int),
+        gradient=_number(_field(content, "gradient"), "gradient"),
+        converged=_field(content, "converged", bool),
+        rows=_field(content, "rows", int),
     )
-    categories = tuple(
-        CategoryColumn(_typed(each["name"], str), _texts(each["values"])) for each in found["categories"]
-    )
-    classes, d = _texts(found["classes"]), len(numbers)
-    size = sum(len(column.values) for column in categories)
-    weights = np.array([[_number(w) for w in row] for row in found["weights"]]).reshape(len(classes), -1)
-    intercepts = np.array([_number(number) for number in found["intercepts"]])
-    if weights.shape != (len(classes), d + size) or intercepts.shape != (len(classes),) or len(classes) < 2:
+
+
+def _theta(content: dict[str, Any], classes: int, d: int, categories: int) -> FloatArray:
+    """Return the parameters, if they are those of so many classes, numbers and categories."""
+    rows = [_each(row, "weights", _number) for row in _field(content, "weights", list)]
+    intercepts = _each(_field(content, "intercepts"), "intercepts", _number)
+    if [len(row) for row in rows] != [d + categories] * classes or len(intercepts) != classes:
         raise ValueError("its weights are not those of its columns and classes")
-    if not all(column.scale > 0 for column in numbers):
-        raise ValueError("a scale is not greater than 0")
-    theta = np.column_stack([weights[:, :d], intercepts, weights[:, d:]])
-    rest = {name: found[name] for name in ("target", "l2", "iterations", "gradient", "converged", "rows")}
-    return Model(classes=classes, numbers=numbers, categories=categories, theta=theta, **rest)
+    weights = np.array(rows, np.float64)
+    return np.column_stack([weights[:, :d], intercepts, weights[:, d:]])
 
 
-def _typed(value: Any, kind: type, name: str = "a value") -> Any:
+def _number_column(fields: Any) -> NumberColumn:
+    name = _text(_field(fields, "name"), "name")
+    mean, scale = (_number(_field(fields, each), each) for each in ("mean", "scale"))
+    if scale < _SMALLEST_SCALE:
+        raise ValueError(f"scale is {scale}")
+    return NumberColumn(name, mean, scale)
+
+
+def _category_column(fields: Any) -> CategoryColumn:
+    return CategoryColumn(_text(_field(fields, "name"), "name"), _texts(fields, "values"))
+
+
+def _texts(fields: Any, name: str) -> tuple[str, ...]:
+    texts = _each(_field(fields, name), name, _text)
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"{name} has a text twice")
+    return tuple(texts)
+
+
+def _field(fields: Any, name: str, kind: type | None = None) -> Any:
+    """Return a field of an object, of a type if one is given."""
+    if not isinstance(fields, dict) or name not in fields:
+        raise ValueError(f"there is no {name}")
+    return fields[name] if kind is None else _typed(fields[name], name, kind)
+
+
+def _each(values: Any, name: str, convert: Callable[[Any, str], _T]) -> list[_T]:
+    return [convert(value, name) for value in _typed(values, name, list)]
+
+
+def _typed(value: Any, name: str, kind: type) -> Any:
     if type(value) is not kind:
-        raise TypeError(f"{name} is {shortened(repr(value), 40)}")
+        raise ValueError(f"{name}: {shortened(json.dumps(value))}")
     return value
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{shortened(repr(value), 40)} is not a number")
+def _text(value: Any, name: str) -> str:
+    text: str = _typed(value, name, str)
+    text.encode()  # ValueError if half a character is in it
+    return text
+
+
+def _number(value: Any, name: str) -> float:
+    if type(value) not in (int, float) or not abs(value) <= LARGEST_MAGNITUDE:
+        raise ValueError(f"{name}: {shortened(json.dumps(value))}")
     return float(value)
-
-
-def _texts(values: Sequence[Any]) -> tuple[str, ...]:
-    texts = tuple(_typed(value, str) for value in _typed(values, list))
-    if len(set(texts)) < len(texts):
-        raise ValueError("a text is there twice")
-    return texts

@@ -115,7 +115,10 @@ def test_columns(tmp_path: Path, choice: ColumnChoice, columns: str) -> None:
             ColumnChoice(takes_texts=True, target="1-2"),
             "--target 1-2 names several columns, but must name one",
         ),
-        (ColumnChoice("job,risk", takes_texts=True, target="risk"), "--target risk is one of --columns or "),
+        (
+            ColumnChoice("job,risk", takes_texts=True, target="risk"),
+            "--target risk is one of the columns to learn from, too; choose another, or leave it out there",
+        ),
         (
             ColumnChoice("x", takes_texts=True, target="risk", categories="job"),
             "--categories: column 1 of {} is ",
@@ -158,8 +161,7 @@ def test_a_missing_text_in_a_text_file(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError) as refused:
         read(tmp_path / "t", WITH_TARGET)
     assert str(refused.value).endswith(
-        f"line 3, column 1 ('job'): '{text}' is missing; "
-        "to go on without what is missing: --missing mean or --missing skip"
+        f"line 3, column 1 ('job'): '{text}' is missing; to go on without what is missing: --missing mean"
     )
     kept = ColumnChoice(takes_texts=True, target="risk", keeps_missing=True)
     assert read(tmp_path / "t", kept)[1] == ["", 2.0, "no"]
@@ -170,7 +172,8 @@ def test_a_word_among_numbers(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         read(tmp_path / "t", WITH_TARGET)
     assert str(refused.value).endswith(
-        "line 32, column 1 ('x'): 'many' is not a number (if the column holds categories: --categories x)"
+        "line 32, column 1 ('x'): 'many' is not a number "
+        "(if the column holds categories: fit with --categories x)"
     )
 
 
@@ -204,7 +207,8 @@ def test_too_many_texts(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         read(tmp_path / "t", WITH_TARGET)
     assert str(refused.value).endswith(
-        "column 1 ('id'): more than 65,536 different texts are no categories; leave it out with --columns"
+        "column 1 ('id'): more than 65,536 different texts are neither categories nor classes; "
+        "leave it out with --columns, or choose another --target"
     )
 
 

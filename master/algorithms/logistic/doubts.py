@@ -1,0 +1,35 @@
+"""What makes a fit doubtful, and what helps."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from master.algorithms.logistic.config import LogisticConfig
+from master.algorithms.logistic.scores import ModelScores
+
+if TYPE_CHECKING:
+    from common.kernels.logistic.newton import Step
+
+
+def doubts_of(
+    config: LogisticConfig, step: "Step", l2: float, training: ModelScores, scores: ModelScores
+) -> Iterator[str]:
+    """Say what makes a fit doubtful."""
+    if l2 == 0 and training.right == training.rows:
+        yield (
+            "the classes are separable and nothing is penalised: the best weights are infinite, and these "
+            "depend on --iters and --tol; use --l2 auto"
+        )
+    elif not step.converged:
+        where = f"at a derivative of {step.gradient:.3g}"
+        yield f"it stopped before it converged, {where}; {_remedy(config, step)}"
+    if not scores.rows:
+        yield "there is no test row; choose another --test or --seed"
+
+
+def _remedy(config: LogisticConfig, step: "Step") -> str:
+    """Say what helps a fit that did not converge."""
+    if step.iteration >= config.iterations:
+        return "try more --iters"
+    if step.gradient <= config.tol:
+        return "its weights grow without an end; try a greater --l2"
+    return "rounding hides what would still lead on; try a greater --tol"
