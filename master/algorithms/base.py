@@ -63,9 +63,9 @@ class Published:
     """What people get of a result: a line for the screen and more, files, and, if asked for, labels."""
 
     summary: str
-    lines: tuple[str, ...] = ()
     files: tuple[ResultFile, ...] = ()
     labels: Labelling | None = None
+    lines: tuple[str, ...] = ()
 
 
 class Algorithm(ABC, Generic[_Result]):

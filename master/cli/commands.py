@@ -73,16 +73,15 @@ def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> c
         help="K-Means, classification and word count by MapReduce over gRPC.", context_settings=_SETTINGS
     )
     for name, ours in groupby(commands, lambda command: command.name.split()[0]):
-        made = [(command.name.split()[-1], _click_command(command, execute)) for command in ours]
-        whole.add_command(made[0][1] if len(made) == 1 else _group(name, dict(made)))
+        made = [_click_command(command, execute) for command in ours]
+        whole.add_command(made[0] if len(made) == 1 else _group(name, made))
     whole.add_command(certs)
     return whole
 
 
-def _group(name: str, commands: dict[str, click.Command]) -> click.Group:
-    """Return a group whose first command has its name."""
-    first = commands[name]
-    return _DefaultGroup(name, commands, help=first.help, short_help=first.short_help)
+def _group(name: str, commands: Sequence[click.Command]) -> click.Group:
+    """Return a group of commands, the first of which need not be named."""
+    return _DefaultGroup(name, commands, help=commands[0].help, short_help=commands[0].short_help)
 
 
 def _click_command(command: Command, execute: Callable[..., None]) -> click.Command:
@@ -98,7 +97,7 @@ def _click_command(command: Command, execute: Callable[..., None]) -> click.Comm
         for each in reversed(options):
             section.option(each.name, each.field, **_attributes(each))(callback)
     decorate = click.command(
-        command.name, help=command.help, short_help=command.summary, epilog=command.epilog
+        command.name.split()[-1], help=command.help, short_help=command.summary, epilog=command.epilog
     )
     return decorate(callback)
 

@@ -1,4 +1,4 @@
-"""The commands `classify`, `classify predict` and `classify evaluate`."""
+"""The commands `classify train`, which need not be named, `classify predict` and `classify evaluate`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +149,7 @@ _WITH_MODEL = {
 
 COMMANDS = (
     Command(
-        name="classify",
+        name="classify train",
         prepare=_prepare_training,
         groups={
             "training": LogisticConfig,
