@@ -1,6 +1,6 @@
 """The master: the command line, the algorithm's loop, the engines, the cluster, and the Python interface.
 
-`from master import KMeans` gives the estimator; the command line never loads it.
+`from master import KMeans` and `LogisticRegression` give the estimators; the command line never loads them.
 """
 
 TYPE_CHECKING = False  # for type checkers; nothing is imported here, for `__main__` first says from where
@@ -8,16 +8,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from master.estimator import KMeans as KMeans
+    from master.estimator import LogisticRegression as LogisticRegression
 
-__all__ = ["KMeans"]
+__all__ = ["KMeans", "LogisticRegression"]
 
 
 def __getattr__(name: str) -> "Any":
-    if name == "KMeans":
+    if name in __all__:
         _check_names()
-        from master.estimator import KMeans
+        from master import estimator
 
-        return KMeans
+        return getattr(estimator, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

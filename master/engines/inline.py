@@ -11,7 +11,7 @@ from common.formats.opening import open_split
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
-from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State
+from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State, Table
 from common.records import encode
 from master.engines.table import EngineRequest
 
@@ -24,12 +24,11 @@ def start_engine(request: EngineRequest) -> Engine:
 class InlineEngine:
     """Holds the whole input in memory.
 
-    `rows` are a file, or rows in memory that were checked already, of shape (rows, columns). InputError: the
-    file has invalid content.
+    `rows` are a file, or rows in memory that were checked already. InputError: the file has invalid content.
     """
 
-    def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
-        self._rows = rows if isinstance(rows, np.ndarray) else load_rows(rows)
+    def __init__(self, rows: InputFile | PointArray | Table, *, combine: bool, threads: int = 1) -> None:
+        self._rows = load_rows(rows) if isinstance(rows, InputFile) else rows
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}

@@ -40,6 +40,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self, cast
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from common.errors import UsageError
 from common.formats.dataset import open_input
@@ -48,6 +51,7 @@ from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
+from master.estimator.arrays import check_array
 from master.estimator.parameters import (
     kmeans_config,
     refuse_weights,
@@ -56,15 +60,6 @@ from master.estimator.parameters import (
     with_parameters,
 )
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
-
-try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.utils.validation import check_is_fitted
-
-    from master.estimator.arrays import check_array
-except ImportError:  # not installed, or older than 1.6
-    raise ImportError("KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'") from None
 
 
 @dataclass(eq=False, repr=False)

@@ -12,7 +12,7 @@ import numpy as np
 
 from common.engines.vectors import is_masked
 from common.errors import UsageError, UserError
-from common.formats.columns import are_usable
+from common.formats.columns import HOW_TO_GO_ON, are_usable
 from common.machine import cores
 from common.model import FloatArray, FloatType
 from master.algorithms.kmeans.config import KMeansConfig
@@ -38,11 +38,11 @@ def run_settings(model: Any, engine: str) -> RunSettings:
     if not isinstance(model.columns, str | None):
         raise UsageError(f"columns is {model.columns!r}, but must be text such as 'x,y' or '1,3-5'")
     if model.threads is not None:
-        at_least("threads", _integer("threads", model.threads), 1)
+        at_least("threads", integer("threads", model.threads), 1)
     workers = WorkerOptions(
-        engine=EngineName(_one_of("engine", engine, *ENGINES)),
-        mappers=cores() if model.mappers is None else _integer("mappers", model.mappers),
-        reducers=_integer("reducers", model.reducers),
+        engine=EngineName(one_of("engine", engine, *ENGINES)),
+        mappers=cores() if model.mappers is None else integer("mappers", model.mappers),
+        reducers=integer("reducers", model.reducers),
         threads=0 if model.threads is None else int(model.threads),
     )
     dump = None if model.dump is None else Path(model.dump)
@@ -51,19 +51,19 @@ def run_settings(model: Any, engine: str) -> RunSettings:
 
 def kmeans_config(model: Any, data: Data) -> KMeansConfig:
     """Return what a model's fit to the data does."""
-    k = _integer("n_clusters", model.n_clusters)
+    k = integer("n_clusters", model.n_clusters)
     if k > data.rows:
         raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
     named = isinstance(model.init, str)
-    _one_of("algorithm", model.algorithm, "lloyd", "elkan")
+    one_of("algorithm", model.algorithm, "lloyd", "elkan")
     return KMeansConfig(
         k=k,
-        iterations=_integer("max_iter", model.max_iter),
+        iterations=integer("max_iter", model.max_iter),
         tol=float(model.tol),
-        init=_one_of("init", model.init, "random", "k-means++") if named else "random",
+        init=one_of("init", model.init, "random", "k-means++") if named else "random",
         initial=None if named else _start(model.init, k, data.columns),
         n_init=_starts(model.n_init, model.init),
-        on_empty=_one_of("on_empty", model.on_empty, "farthest", "keep"),
+        on_empty=one_of("on_empty", model.on_empty, "farthest", "keep"),
         seed=_seed(model.random_state),
         history=bool(model.compute_sse),
         logged=model.dump is not None or bool(model.verbose),
@@ -87,17 +87,20 @@ def translate_option_names() -> Iterator[None]:
 
 def with_parameters(text: str) -> str:
     """Replace the names of options by those of the estimator's parameters."""
+    text = text.replace(HOW_TO_GO_ON, "drop such rows, or fill something in")
     return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
 
 
-def _integer(name: str, value: Any) -> int:
+def integer(name: str, value: Any) -> int:
+    """Return a parameter's value as an integer; UsageError if it is none."""
     try:
         return operator.index(value)
     except TypeError:
         raise UsageError(f"{name} is {value!r}, but must be an integer") from None
 
 
-def _one_of(name: str, value: Any, *known: str) -> Any:
+def one_of(name: str, value: Any, *known: str | None) -> Any:
+    """Return a parameter's value; UsageError if it is not one of those known."""
     if value not in known:
         raise UsageError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
     return value
@@ -108,7 +111,7 @@ def _starts(n_init: Any, init: Any) -> int:
     named = isinstance(init, str)
     if isinstance(n_init, str) and n_init == "auto":
         return 10 if named and init == "random" else 1
-    starts = _integer("n_init", n_init)
+    starts = integer("n_init", n_init)
     if named or starts <= 1:
         return starts
     warnings.warn(f"init is the only start; n_init={starts} is ignored", RuntimeWarning, stacklevel=4)
@@ -136,4 +139,4 @@ def _seed(random_state: Any) -> int:
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
-    return _integer("random_state", random_state)
+    return integer("random_state", random_state)
