@@ -75,16 +75,22 @@ def check_table(model: Any, X: Any, categories: Sequence[int], *, reset: bool) -
 
     Raise ValueError or TypeError, in one line, if there is something else than numbers and categories.
     """
-    texts: dict[int, tuple[str, ...]] = {}
-    coded = _plain(X) if categories else X
-    if categories and len(getattr(coded, "shape", ())) == 2:
-        for column in (each for each in categories if each < coded.shape[1]):
-            codes, texts[column] = _encoded(X, coded, column)
-            coded = _replaced(coded, column, codes)
+    coded, texts = _with_codes(X, categories) if categories else (X, {})
     points = _checked(model, coded, reset=reset)
     if categories and max(categories) >= points.shape[1]:
         raise UsageError(f"categorical_features: X has no column {max(categories)}")
     return Given(Table(points, texts), _described(points, names_of(X), texts))
+
+
+def _with_codes(X: Any, categories: Sequence[int]) -> tuple[Any, dict[int, tuple[str, ...]]]:
+    """Return data with the places of texts in place of the texts, and the texts of each column."""
+    plain, texts = _plain(X), dict[int, tuple[str, ...]]()
+    if getattr(plain, "ndim", 2) != 2:
+        return X, texts
+    for column in (each for each in categories if each < plain.shape[1]):
+        codes, texts[column] = _encoded(X, plain, column)
+        plain = _replaced(plain, column, codes)
+    return plain, texts
 
 
 def _checked(model: Any, coded: Any, *, reset: bool) -> PointArray:
@@ -105,7 +111,7 @@ def _plain(X: Any) -> Any:
         return X.to_arrow() if hasattr(X, "to_arrow") else X
     if is_masked(X):
         raise UsageError("X holds masked values; drop their rows, or fill them in")
-    numeric = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     return np.array(X, np.float64 if numeric else object)
 
 
@@ -175,11 +181,13 @@ def check_labels(y: Any, rows: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.in
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     assert_all_finite(labels, input_name="y")
-    check_classification_targets(labels)
     try:
+        check_classification_targets(labels)
         classes, places = np.unique(labels, return_inverse=True)
     except TypeError:
-        raise ValueError("y holds labels of several types, which have no order; make them texts") from None
+        raise ValueError(
+            "y holds labels of types that have no order, or lacks some; make them texts"
+        ) from None
     if len(classes) < 2:
         only = shortened(repr(classes.tolist()[0]))
         raise ValueError(f"y holds one class alone, {only}; a classifier needs two classes")
