@@ -104,11 +104,13 @@ def _checked(model: Any, coded: Any, *, reset: bool) -> PointArray:
 
 
 def _plain(X: Any) -> Any:
-    """Return a data frame of pandas, a table of pyarrow, or a copy as an array."""
+    """Return a data frame of pandas, a table of pyarrow (of polars' frames, too), or a copy as an array."""
     if hasattr(X, "iloc"):
         return X.copy(deep=False)
     if names_of(X):
-        return X.to_arrow() if hasattr(X, "to_arrow") else X
+        import pyarrow
+
+        return pyarrow.table(X)
     if is_masked(X):
         raise UsageError("X holds masked values; drop their rows, or fill them in")
     numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
