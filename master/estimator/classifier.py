@@ -164,6 +164,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of the rows that `predict` gives their class; `y` of a file is its `target`."""
         if kind_of(X) != "file":
             return float(super().score(X, y, sample_weight))
+        with translate_option_names():
+            _refuse_labels(y)
         given = self._given(X, with_target=True)
         target = Column(given.table.points.shape[1] - 1, tuple(map(str, self.classes_)))
         labels = Encoding((), target=target).labels(given.table)
@@ -210,8 +212,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Open the data, and learn their columns' names."""
         settings = run_settings(self, self.engine)
         if kind_of(X) == "file":
-            if y is not None:
-                raise UsageError("y must be None for a file: target names the column with the classes")
+            _refuse_labels(y)
             with open_file(X, settings, choice=self._choice()) as data:
                 assert data.source is not None
                 self._learn_columns(data.source)
@@ -285,3 +286,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UsageError(
                 f"X is data of {kind}'s, but must be an array, a data frame in memory or the path of a file"
             )
+
+
+def _refuse_labels(y: Any) -> None:
+    """Raise UsageError if there are labels, though the data are a file."""
+    if y is not None:
+        raise UsageError("y must be None for a file: target names the column with the classes")
