@@ -1,6 +1,7 @@
 """The master: the command line, the algorithm's loop, the engines, the cluster, and the Python interface.
 
-`from master import KMeans` gives the estimator, `TextFile` what it reads; the command line never loads it.
+`from master import KMeans` and `LogisticRegression` give the estimators, `TextFile` what they read; the
+command line never loads them.
 """
 
 TYPE_CHECKING = False  # for type checkers; nothing is imported here, for `__main__` first says from where
@@ -8,9 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from master.estimator import KMeans as KMeans
+    from master.estimator import LogisticRegression as LogisticRegression
     from master.estimator import TextFile as TextFile
 
-__all__ = ["KMeans", "TextFile"]
+__all__ = ["KMeans", "LogisticRegression", "TextFile"]
 
 
 def __getattr__(name: str) -> "Any":

@@ -26,12 +26,11 @@ def start_engine(request: EngineRequest) -> Engine:
 class InlineEngine:
     """Holds the whole input in memory.
 
-    `rows` are a file, or rows in memory that were checked already, of shape (rows, columns). InputError: the
-    file has invalid content.
+    `rows` are a file, or rows in memory that were checked already. InputError: the file has invalid content.
     """
 
-    def __init__(self, rows: InputFile | PointArray, *, combine: bool, threads: int = 1) -> None:
-        self._rows = rows if isinstance(rows, np.ndarray) else load_rows(rows)
+    def __init__(self, rows: InputFile | PointArray | Table, *, combine: bool, threads: int = 1) -> None:
+        self._rows = load_rows(rows) if isinstance(rows, InputFile) else rows
         self._combine = combine
         self._threads = threads
         self._memory: Memory = {}

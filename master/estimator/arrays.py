@@ -29,7 +29,7 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
         As scikit-learn does, but in one line, which names the row and the column.
     """
     if is_masked(X) and (flaw := _find_flaw(X)):
-        raise ValueError(_in_words(X, flaw))
+        raise ValueError(in_words(X, flaw))
     try:
         checked = validate_data(model, X, reset=reset, dtype=[np.float64, np.float32], order="C")
     except (TypeError, ValueError, OverflowError) as error:
@@ -39,7 +39,7 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     points: PointArray = np.require(checked, requirements=["C", "ALIGNED"])
     if not are_usable(points, FloatType(points.dtype.name)) and (flaw := _find_flaw(points)):
         what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
-        raise ValueError(_in_words(X, flaw._replace(what=what)))
+        raise ValueError(in_words(X, flaw._replace(what=what)))
     return points
 
 
@@ -49,10 +49,10 @@ def _in_one_line(X: Any, error: Exception) -> Exception:
     flaw = None if text.startswith(_NOT_OF_A_VALUE) else _find_flaw(X)
     kind = TypeError if isinstance(error, TypeError) and not (flaw and flaw.missing) else ValueError
     if flaw:
-        return kind(_in_words(X, flaw))
+        return kind(in_words(X, flaw))
     if length_of(X) is None and not hasattr(X, "__array__") and not hasattr(X, "shape"):
         return kind(f"Expected 2D array, got {type(X).__name__} instead")
-    names = [name for name in _names(X) if isinstance(name, str)]
+    names = [name for name in names_of(X) if isinstance(name, str)]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         return kind(f"X has more than one column with the name {twice[0]!r}; give each a name of its own")
     return kind(printable(" ".join(_SHOWN_ARRAY.sub("\n", text).splitlines())))
@@ -74,9 +74,9 @@ def _find_flaw(X: Any) -> Flaw | None:
     return None
 
 
-def _in_words(X: Any, flaw: Flaw) -> str:
+def in_words(X: Any, flaw: Flaw) -> str:
     """Name the place, from 1 and as Python does, and say what to do."""
-    names, label = _names(X), ""
+    names, label = names_of(X), ""
     if flaw.column is not None:
         label = repr(names[flaw.column]) if names else str(flaw.column + 1)
         if hasattr(X, "iloc"):
@@ -87,7 +87,7 @@ def _in_words(X: Any, flaw: Flaw) -> str:
     return printable(flaw.at("X", {flaw.column: label}) + remedy)
 
 
-def _names(X: Any) -> list[Any]:
+def names_of(X: Any) -> list[Any]:
     """Return the names of a data frame's columns, of pandas, polars or pyarrow; else an empty list."""
     if hasattr(X, "iloc"):
         return X.columns.tolist() if hasattr(X, "columns") else []

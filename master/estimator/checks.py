@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.errors import UsageError, UserError
+from common.formats.columns import HOW_TO_GO_ON
 
 _OPTIONS = {
     "--k": "n_clusters",
@@ -35,6 +36,7 @@ def translate_option_names() -> Iterator[None]:
 
 def with_parameters(text: str) -> str:
     """Replace the names of options by those of the estimator's parameters, and by what `TextFile` takes."""
+    text = text.replace(HOW_TO_GO_ON, "drop such rows, or fill something in")
     text = _OF_TEXT.sub(r"TextFile(..., \1='\2')", text)
     return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
 
@@ -47,7 +49,7 @@ def integer(name: str, value: Any) -> int:
         raise UsageError(f"{name} is {value!r}, but must be an integer") from None
 
 
-def one_of(name: str, value: Any, *known: str) -> Any:
+def one_of(name: str, value: Any, *known: str | None) -> Any:
     """Return the value; UsageError if it is not one of those known."""
     if value not in known:
         raise UsageError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")

@@ -41,6 +41,9 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from common.errors import UsageError
 from common.formats.dataset import open_input
@@ -49,19 +52,11 @@ from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
+from master.estimator.arrays import check_array
 from master.estimator.checks import translate_option_names, with_parameters
 from master.estimator.parameters import kmeans_config, refuse_weights, run_settings
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 from master.estimator.text_file import TextFile
-
-try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.utils.validation import check_is_fitted
-
-    from master.estimator.arrays import check_array
-except ImportError:  # not installed, or older than 1.6
-    raise ImportError("KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'") from None
 
 
 @dataclass(eq=False, repr=False)

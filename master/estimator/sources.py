@@ -15,14 +15,16 @@ from common.errors import refusals_in_one_line
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
+from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.model import FloatArray, FloatType, IntArray, PointArray, RecordFormat, TaskOptions
+from common.model import FloatArray, FloatType, Input, IntArray, PointArray, RecordFormat, Table, TaskOptions
 from common.records.text import decode
 from common.store.log_file import LogFile
 from master.algorithms.kmeans.score import describe, score
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
+from master.estimator.tables import save_table
 from master.estimator.text_file import TextFile
 from master.options.groups import (
     FileOptions,
@@ -56,6 +58,8 @@ class Data:
     columns: int
     log: Log
     names: tuple[str, ...] = ()
+    source: Input | None = None
+    """Of a file: what the workers know about it."""
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
@@ -71,26 +75,41 @@ class Data:
 
 
 @contextmanager
-def open_array(points: PointArray, settings: RunSettings) -> Iterator[Data]:
+def open_array(rows: PointArray | Table, settings: RunSettings) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     row = ENGINES[settings.workers.engine]
+    points = rows.points if isinstance(rows, Table) else rows
     if row.open_array is not None:
         threads = row.threads(settings.workers, HostOptions())
-        rows, columns = points.shape
-        with _open_log(settings, rows, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
-            engine = load_function(row.open_array)(points, combine=True, threads=threads)
-            yield Data(engine, rows, columns, log)
+        number, columns = points.shape
+        with _open_log(settings, number, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
+            engine = load_function(row.open_array)(rows, combine=True, threads=threads)
+            yield Data(engine, number, columns, log)
     else:
         with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
-            path = Path(folder) / "points.npy"
+            path = Path(folder) / "rows"
             path.touch(0o600)
-            np.save(path, points)
-            with open_file(TextFile(path), settings, FloatType(points.dtype.name)) as data:
+            choice = _save(path, rows)
+            with open_file(TextFile(path), settings, FloatType(points.dtype.name), choice) as data:
                 yield data
 
 
+def _save(path: Path, rows: PointArray | Table) -> ColumnChoice:
+    """Write rows to a file that is there; return which columns to read."""
+    if isinstance(rows, Table):
+        return save_table(path, rows)
+    with path.open("wb") as file:
+        np.save(file, rows)
+    return ALL_COLUMNS
+
+
 @contextmanager
-def open_file(file: TextFile, settings: RunSettings, dtype: FloatType = FloatType.FLOAT64) -> Iterator[Data]:
+def open_file(
+    file: TextFile,
+    settings: RunSettings,
+    dtype: FloatType = FloatType.FLOAT64,
+    choice: ColumnChoice = ALL_COLUMNS,
+) -> Iterator[Data]:
     """Open a file as the command line does, with the folders of the run in a temporary one."""
     with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as name:
         folder = Path(name)
@@ -101,6 +120,7 @@ def open_file(file: TextFile, settings: RunSettings, dtype: FloatType = FloatTyp
             output=OutputOptions(folder / "data", settings.dump or folder / "dump.txt"),
             workers=settings.workers,
             files=FileOptions(combine=True, intermediate=kind),
+            choice=choice,
         )
         with (
             open_source(config) as source,
@@ -108,7 +128,7 @@ def open_file(file: TextFile, settings: RunSettings, dtype: FloatType = FloatTyp
             _thread_pools().limit(limits=1, user_api="blas"),
         ):
             found = source.file.input
-            yield Data(session.engine, found.rows, len(found.columns), session.log)
+            yield Data(session.engine, found.rows, len(found.columns), session.log, source=found)
 
 
 @contextmanager

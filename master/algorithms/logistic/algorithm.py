@@ -95,7 +95,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         config, sample = self.config, self.config.sample(self.table.missing)
         balanced = config.class_weight == "balanced"
         learned = learn(engine, source, sample, balanced=balanced, unseen=config.unseen)
-        log.event(_learned_event(source, learned))
+        log.event(learned_event(source, learned))
         l2 = config.penalty(learned.rows, len(learned.classes))
         penalties = np.ones(learned.parameters)
         penalties[len(learned.encoding.numbers)] = 0.0
@@ -133,7 +133,8 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         )
 
 
-def _learned_event(source: Input, learned: Learned) -> TableLearned:
+def learned_event(source: Input, learned: Learned) -> TableLearned:
+    """Return what is logged of a table that was learnt."""
     encoding = learned.encoding
     return TableLearned(
         numbers=tuple(name_of(source, column) for column in encoding.numbers),

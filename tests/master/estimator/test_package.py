@@ -11,7 +11,13 @@ from tests.programs import ROOT, environment
 
 
 @pytest.mark.parametrize(
-    "statement", ["from master import KMeans", "from master import TextFile", "import master.estimator"]
+    "statement",
+    [
+        "from master import KMeans",
+        "from master import LogisticRegression",
+        "from master import TextFile",
+        "import master.estimator",
+    ],
 )
 def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> None:
     code = f"import sys; sys.modules['sklearn'] = None; {statement}"
@@ -19,8 +25,8 @@ def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> N
     ended = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
-    expected = "ImportError: KMeans needs scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
-    assert ended.stderr.splitlines()[-1] == expected
+    expected = "KMeans and LogisticRegression need scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
+    assert ended.stderr.splitlines()[-1] == f"ImportError: {expected}"
     assert "During handling" not in ended.stderr
     assert ended.returncode == 1
 
