@@ -92,7 +92,7 @@ class LineIndex:
     def _count(self, text: memoryview, line: int) -> tuple[int, int]:
         """Count a piece's lines and its rows."""
         codes = codes_of(text)
-        is_quoted = holds(codes, self._dialect.quote)
+        is_quoted = _holds_any(text, self._dialect.quote)
         self.has_quotes |= is_quoted
         is_plain = self._kept is None and not self._dialect.comment and not is_quoted
         lines, filled = (
@@ -243,6 +243,15 @@ def codes_of(text: bytes | memoryview) -> CodeArray:
 def holds(text: CodeArray, mark: str) -> bool:
     """Tell whether a character, if there is one, is in a text."""
     return bool(mark) and any(mark.encode() in part.tobytes() for part, _ in scans(text))
+
+
+def _holds_any(piece: memoryview, mark: str) -> bool:
+    """Tell whether a character, if there is one, is in a piece, which is the beginning of its buffer.
+
+    A buffer finds it several times as fast as an array.
+    """
+    buffer: bytearray = piece.obj  # type: ignore[assignment]
+    return bool(mark) and buffer.find(mark.encode(), 0, len(piece)) >= 0
 
 
 def count_line_ends(text: memoryview) -> int:
