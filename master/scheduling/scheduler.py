@@ -5,6 +5,7 @@ argument. A stage has one map task for each split and one reduce task for each p
 every task is DONE, or when one is FAILED; `task` has a table of the steps between these states. A task is
 given up after MAX_FAILURES failures or MAX_LOSSES losses of its output, after an error that is not a task's
 own (bad input, say), or when its role has no worker left.
+Bad input ends the stage once all earlier splits are known to be good: so the error is that of the first row.
 
 Rules, each of which some failure makes necessary:
 
@@ -31,7 +32,7 @@ from collections.abc import Sequence
 from math import inf
 from statistics import median
 
-from common.errors import FetchFailedError, InjectedFailureError, MapReduceError, TaskError
+from common.errors import FetchFailedError, InjectedFailureError, InputError, MapReduceError, TaskError
 from common.model import Role
 from master.scheduling.messages import (
     Command,
@@ -195,14 +196,20 @@ class StageScheduler:
 
     def _decide(self) -> list[Command]:
         self.wake_s = None
+        refused = [task for task in self._failed if task in self._maps and isinstance(task.error, InputError)]
         for task in self._failed:
-            if (error := task.final_error) is not None:
+            if task not in refused and (error := task.final_error) is not None:
                 return self._give_up(task, error)
+        if refused:
+            return self._find_first_refused(min(refused, key=lambda task: task.id.index))
         last = self._reduces or self._maps
         if all(task.state is TaskState.DONE for task in last):
             self._over = True
             return [Finish(tuple(task.output for task in last if task.output is not None))]
-        role, tasks = self._due()
+        return self._advance(*self._due())
+
+    def _advance(self, role: Role, tasks: Sequence[Task]) -> list[Command]:
+        """Order what can run of a role's tasks."""
         idle = [task for task in tasks if task.state is TaskState.IDLE]
         if idle and not self._placement.has(role):
             return self._await_worker(role, idle[0])
@@ -212,6 +219,14 @@ class StageScheduler:
         if may_back_up or len(commands) < len(idle):  # a task that waits leaves a late home
             self.wake_s = self._next_straggler_s(role, tasks)
         return commands
+
+    def _find_first_refused(self, refused: Task) -> list[Command]:
+        """Give up the map task with the first invalid row: an earlier split may have one, too."""
+        earlier = self._maps[: self._maps.index(refused)]
+        if not all(task.state is TaskState.DONE for task in earlier):
+            return self._advance(Role.MAPPER, earlier)
+        assert refused.error is not None
+        return self._give_up(refused, refused.error)
 
     def _due(self) -> tuple[Role, list[Task]]:
         """Return the tasks that may run: the map tasks until all are DONE, then the reduce tasks."""

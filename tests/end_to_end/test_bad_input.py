@@ -237,3 +237,13 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     result = run_master(tmp_path, *GOOD, "--k", 0, "--debug")
     assert result.returncode == 2
     assert "Traceback" in result.stderr
+
+
+def test_the_first_bad_row_is_named_whichever_mapper_answers_first(tmp_path: Path) -> None:
+    rows = ["1,2"] * 60
+    rows[5:] = ["1,x"] * 55  # in each of the splits
+    (tmp_path / "points.csv").write_text("\n".join(rows) + "\n")
+    asked = options(m=3, input_path=tmp_path / "points.csv")
+    run = run_master(tmp_path, *asked, "--splits", "6", "--quiet")
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert "points.csv, line 6, column 2: 'x' is not a number" in run.stderr

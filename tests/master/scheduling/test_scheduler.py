@@ -7,6 +7,7 @@ from common.errors import (
     InjectedFailureError,
     InputError,
     OutputLostError,
+    TaskError,
 )
 from master.scheduling.messages import (
     Fail,
@@ -98,6 +99,22 @@ def test_injected_failures_are_never_charged() -> None:
 def test_a_permanent_error_fails_the_stage_at_once() -> None:
     error = InputError("points.txt, line 3: 'x' is not a number")
     assert fail(started(2, 2, ALL), MAP1, 1, error) == [Fail(MAP1, error)]
+
+
+def test_bad_input_ends_the_stage_once_every_earlier_split_is_known_to_be_good() -> None:
+    scheduler = started(3, 2, [M1, M2, M3, R1, R2])
+    late, early = InputError("line 9"), InputError("line 3")
+    assert fail(scheduler, MAP3, 1, late) == NO_COMMANDS
+    assert succeed(scheduler, MAP1, 1, M1) == NO_COMMANDS
+    assert fail(scheduler, MAP2, 1, TaskError("disk full")) == [RunTask(MAP2, 2, M2)]
+    assert fail(scheduler, MAP2, 2, early) == [Fail(MAP2, early)]
+
+
+def test_bad_input_of_a_later_split_counts_if_the_earlier_ones_are_good() -> None:
+    scheduler, late = started(3, 2, [M1, M2, M3, R1, R2]), InputError("line 9")
+    assert fail(scheduler, MAP3, 1, late) == NO_COMMANDS
+    assert succeed(scheduler, MAP2, 1, M2) == NO_COMMANDS
+    assert succeed(scheduler, MAP1, 1, M1) == [Fail(MAP3, late)]
 
 
 def test_late_answers_of_an_old_attempt_are_ignored() -> None:

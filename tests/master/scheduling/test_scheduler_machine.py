@@ -131,9 +131,9 @@ class Cluster(RuleBasedStateMachine):
         self.send(TaskFailed(run.task, run.attempt, InjectedFailureError("as asked")))
 
     @rule(pick=ANY)
-    @precondition(lambda self: self.end is None and self.in_progress() and len(self.past) > 12)
+    @precondition(lambda self: self.end is None and self.first_to_fail() and len(self.past) > 12)
     def fails_for_good(self, pick: DataObject) -> None:
-        run = self.draw_waited(pick).run
+        run = pick.draw(sampled_from(self.first_to_fail())).run
         self.permanent = run.task
         self.send(TaskFailed(run.task, run.attempt, INPUT_ERROR))
 
@@ -460,6 +460,17 @@ class Cluster(RuleBasedStateMachine):
 
     def reducing(self) -> list[Waited]:
         return [waited for waited in self.in_progress() if waited.run.task.role is Role.REDUCER]
+
+    def first_to_fail(self) -> list[Waited]:
+        """Return the attempts whose bad input ends the stage at once: all earlier splits are good."""
+
+        def earlier(task: TaskId) -> list[TaskId]:
+            return self.maps[: task.index] if task.role is Role.MAPPER else []
+
+        done = self.outputs
+        return [
+            waited for waited in self.in_progress() if all(task in done for task in earlier(waited.run.task))
+        ]
 
     def draw_waited(self, pick: DataObject) -> Waited:
         return pick.draw(sampled_from(self.in_progress()))
