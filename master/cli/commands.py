@@ -68,7 +68,7 @@ class _Commands(_DefaultGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name all commands if there is none of that name."""
         if args[0] not in self.commands:
-            raise UsageError(f"there is no command {args[0]!r}; there are: {', '.join(self.commands)}")
+            raise click.UsageError(f"No such command {args[0]!r}. There are: {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
