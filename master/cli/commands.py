@@ -22,7 +22,7 @@ from click.shell_completion import CompletionItem
 from click_option_group import OptionGroup
 
 from common import __version__
-from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
+from common.errors import MapReduceError, printable, refusals_in_one_line
 from common.model import Role
 from common.store.files import is_standard_output
 from common.store.folders import DataDir

@@ -78,6 +78,11 @@ class Way:
         home = keys % self.found.run.started.reducers == self.partition
         return int((home & (keys < self.key)).sum() + (keys[: self.place] == self.key).sum())
 
+    @property
+    def place_in_output(self) -> int:
+        """Where its centroid stands in the reduce task's output."""
+        return int(np.flatnonzero(self.reduced.output.records.keys == self.key)[0])
+
 
 def explain(run: FinishedRun, row: int) -> Iterator[str]:
     """Yield the way of a row, counted from 1, in words; UsageError if there is no such row or way."""
@@ -107,7 +112,7 @@ def _mapped(way: Way) -> Iterator[str]:
     yield from _distances(way)
     if run.started.combine:
         yield f"  {done.worker} has combined all its points of this key: their count, then exact sums."
-    yield from _record(way.mapped.map_output, way.place)
+    yield from _record(way, way.mapped.map_output, way.place)
 
 
 def _distances(way: Way) -> Iterator[str]:
@@ -116,7 +121,7 @@ def _distances(way: Way) -> Iterator[str]:
     order = np.argsort(distances, kind="stable")
     for index in order[:_SHOWN_CENTROIDS].tolist():
         nearest = ", the nearest" if index == order[0] else ""
-        yield f"    {distances[index]:.6g} to centroid {index} {shown(centroids[index])}{nearest}"
+        yield f"    {distances[index]:.6g} to centroid {index} {shown(centroids[index], _SHOWN_COLUMNS)}{nearest}"
     if len(order) > _SHOWN_CENTROIDS:
         yield f"    ... and {len(order) - _SHOWN_CENTROIDS} others, farther away"
     moved = [event for event in way.found.run.of_iteration(EmptyCluster) if event.row == way.row + 1]
@@ -133,7 +138,7 @@ def _partitioned(way: Way) -> Iterator[str]:
     home = way.partition + 1
     yield f"  {way.key} % {reducers} = {way.partition}: the record is for reducer {home} of {reducers}."
     yield "  The partition file is sorted by key."
-    yield from _record(way.mapped.partitions[way.partition], way.place_in_partition)
+    yield from _record(way, way.mapped.partitions[way.partition], way.place_in_partition)
 
 
 def _shuffled(way: Way) -> Iterator[str]:
@@ -166,7 +171,7 @@ def _reduced(way: Way) -> Iterator[str]:
     for column, total in enumerate(exact_sums(members)[:_SHOWN_COLUMNS]):
         added = f"{float(way.point[column])!r} and {counted(len(members) - 1, 'other')} add up to {total!r}"
         yield f"    column {column + 1}: {added}; {total!r} / {len(members)} = {total / len(members)!r}"
-    yield from _record(output, output.records.keys.tolist().index(way.key))
+    yield from _record(way, output, way.place_in_output)
 
 
 def _compiled(way: Way) -> Iterator[str]:
@@ -178,6 +183,9 @@ def _compiled(way: Way) -> Iterator[str]:
     yield f"    {shortened(path.read_text().splitlines()[way.cluster], _SHOWN_LINE)}"
 
 
-def _record(file: RecordFile, place: int) -> Iterator[str]:
+def _record(way: Way, file: RecordFile, place: int) -> Iterator[str]:
+    """Quote a record; IndexError if it is not of this row's key."""
+    if file.records.keys[place] != way.key:
+        raise IndexError(place)
     yield f"  {file.place(place)}:"
     yield f"    {shortened(file.text(place), _SHOWN_LINE)}"

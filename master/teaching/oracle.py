@@ -49,11 +49,11 @@ class Oracle:
         smallest[np.isinf(smallest)] = 0
         return SumGrid.covering(magnitudes.max(axis=0).tolist(), smallest.tolist(), len(self.rows))
 
-    def uncut(self, partials: FloatArray) -> list[list[float]]:
-        """Return the sums in combined records, shape (n, 1 + limbs * d), as n lists of d numbers."""
+    def uncut(self, partials: FloatArray) -> FloatArray:
+        """Return the numbers that add up to the sums in combined records, shape (n, limbs, d)."""
         units = self.grid.units
-        limbs = np.ldexp(partials[:, 1:].reshape(-1, *units.shape), units)
-        return [list(map(math.fsum, partial.T.tolist())) for partial in limbs]
+        limbs: FloatArray = np.ldexp(partials[:, 1:].reshape(-1, *units.shape), units)
+        return limbs
 
 
 def exact_sums(points: FloatArray) -> list[float]:

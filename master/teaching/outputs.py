@@ -32,7 +32,7 @@ class RecordFile:
     def text(self, index: int) -> str:
         """Return a record as it stands in a text file; one in an Arrow file, as it would stand in a text."""
         if self._is_text:
-            return self.content.decode().split("\n")[index]
+            return self.content.splitlines()[index].decode()
         return f"{self.records.keys[index]},{rows_to_print(self.records.values[[index]])[0]}"
 
     @property
