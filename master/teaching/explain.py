@@ -120,8 +120,8 @@ def _distances(way: Way) -> Iterator[str]:
     distances = np.sqrt([squared_distances(way.point[None], each)[0] for each in centroids])
     order = np.argsort(distances, kind="stable")
     for index in order[:_SHOWN_CENTROIDS].tolist():
-        nearest = ", the nearest" if index == order[0] else ""
-        yield f"    {distances[index]:.6g} to centroid {index} {shown(centroids[index], _SHOWN_COLUMNS)}{nearest}"
+        nearest, at = ", the nearest" if index == order[0] else "", shown(centroids[index], _SHOWN_COLUMNS)
+        yield f"    {distances[index]:.6g} to centroid {index} {at}{nearest}"
     if len(order) > _SHOWN_CENTROIDS:
         yield f"    ... and {len(order) - _SHOWN_CENTROIDS} others, farther away"
     moved = [event for event in way.found.run.of_iteration(EmptyCluster) if event.row == way.row + 1]
