@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import UnionType
@@ -21,14 +22,15 @@ from click.shell_completion import CompletionItem
 from click_option_group import OptionGroup
 
 from common import __version__
-from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
+from common.errors import MapReduceError, printable, refusals_in_one_line
 from common.model import Role
 from common.store.files import is_standard_output
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
 from master.cli.certs import certs
-from master.cli.guide import first_run
+from master.cli.guide import commands_in_words, first_run
+from master.cli.lessons import LESSONS
 from master.cli.preview import preview
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
@@ -38,6 +40,8 @@ from master.views.terminal import open_screen
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
+_OTHERS: tuple[click.Command, ...] = (certs, *LESSONS)
+"""The commands that run no algorithm."""
 _HOW_TO_RUN = {field.name for field in fields(RunConfig)}
 
 
@@ -59,6 +63,14 @@ class _DefaultGroup(click.Group):
 class _Commands(_DefaultGroup):
     """All commands."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name all commands if there is none of that name."""
+        if args[0] not in self.commands:
+            raise click.UsageError(f"No such command {args[0]!r}. There are: {', '.join(self.commands)}")
+        return super().resolve_command(ctx, args)
+
     def get_help(self, ctx: click.Context) -> str:
         """Say what to type, for nothing was typed: `--help` alone is the first command's."""
         return first_run(ctx.command_path)
@@ -75,8 +87,14 @@ def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> c
     for name, ours in groupby(commands, lambda command: command.name.split()[0]):
         made = [_click_command(command, execute) for command in ours]
         whole.add_command(made[0] if len(made) == 1 else _group(name, made))
-    whole.add_command(certs)
+    for other in _OTHERS:
+        whole.add_command(other)
+    whole.add_command(click.Command("help", callback=partial(_list, whole), short_help="List the commands."))
     return whole
+
+
+def _list(whole: click.Group) -> None:
+    click.echo(commands_in_words(whole.commands))
 
 
 def _group(name: str, commands: Sequence[click.Command]) -> click.Group:
@@ -224,7 +242,8 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     """Return our commands; and those of other packages, if the first argument names none of ours."""
     ours = own_commands()
     first = next(iter(arguments), "-")
-    if first.startswith("-") or first in [certs.name, *(command.name.split()[0] for command in ours)]:
+    known = {command.name.split()[0] for command in ours} | {other.name for other in _OTHERS}
+    if first.startswith("-") or first in known:
         return ours
     return [*ours, *announced_commands()]
 
@@ -238,7 +257,7 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as nothing_typed:
         nothing_typed.show()
         sys.exit(nothing_typed.exit_code)
-    except UsageError as error:
+    except MapReduceError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:

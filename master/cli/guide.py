@@ -1,6 +1,9 @@
-"""What a person sees who types no arguments: what to type next."""
+"""What a person sees who types no arguments, or asks for the commands: what to type next."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+import click
 
 _SAMPLE = Path("data/input/points.txt")
 _MAKE_SAMPLE = r"""printf '0,8\n1,7\n9,1\n8,2\n' > points.txt
@@ -25,10 +28,12 @@ Read on:
 {read_on}
 """
 _READ_ON = {
-    "{command} --help": "all options",
+    "{command} help": "all commands",
+    "{command} --help": "all options of a run",
     "{command} predict --help": "label a file by centroids that you have",
     "{command} wordcount --help": "count the words of a text",
-    "{command} certs --help": "make certificates for several machines",
+    "{command} explain --row 3": "follow one row through the last run",
+    "{command} verify": "check the last run's files by the rules of MapReduce",
     "README.md, docs/USAGE.md": "in the folder of the project",
 }
 
@@ -40,3 +45,10 @@ def first_run(command: str) -> str:
     width = max(map(len, read_on))
     lines = [f"  {page:<{width}}   {what}" for page, what in read_on.items()]
     return _GUIDE.format(make=make, command=command, sample=sample, read_on="\n".join(lines))
+
+
+def commands_in_words(commands: Mapping[str, click.Command]) -> str:
+    """List commands, each with what it is for."""
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {each.get_short_help_str(200)}" for name, each in commands.items()]
+    return "\n".join(["The commands; --help after one lists its options:", "", *lines])

@@ -10,7 +10,7 @@ from common.formats.texts import TextCodes
 from common.model import FloatArray, FloatType, InputFormat
 from master.options.groups import RunConfig
 from master.run.settings import understood
-from master.views.terminal import in_words
+from master.views.words import in_words
 
 _ROWS = 1000
 _ITEM_BYTES = {FloatType.FLOAT32: 4, FloatType.FLOAT64: 8}

@@ -3,6 +3,13 @@
 from common.events.catalogue.base import Event
 
 
+class StartingWorkers(Event):
+    """The master begins to start the worker processes of this machine."""
+
+    mappers: int
+    reducers: int
+
+
 class AwaitingWorkers(Event):
     """The master waits for workers that other people start."""
 

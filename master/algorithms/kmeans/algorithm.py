@@ -20,6 +20,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range
 from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
 from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.table import cluster_table
 
 _SHOWN_SIZES = 20
 LABELS_TITLE = "the cluster of each input row"
@@ -77,6 +78,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         content = encode_vectors(result.centroids)
         return Published(
             summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
+            lines=tuple(cluster_table(result.centroids, result.sizes)),
             files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
             labels=Labelling(Label(), {"centroids": result.centroids}, LABELS_TITLE),
         )

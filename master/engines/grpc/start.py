@@ -1,5 +1,6 @@
 """Start the workers first, then import gRPC: both take some time, which passes only once."""
 
+from common.events.catalogue.workers import StartingWorkers
 from common.jobs.base import Engine
 from common.model import Role
 from common.rpc.address import new_master_socket, split_address
@@ -31,6 +32,7 @@ def _start_workers(request: EngineRequest, listen: str) -> list[WorkerProcess]:
     """Start those of this machine; the request's stack ends them in any case."""
     workers, processes = request.config.workers, list[WorkerProcess]()
     arguments = _worker_arguments(listen, request.config.hosts)
+    request.log.event(StartingWorkers(mappers=workers.mappers, reducers=workers.reducers))
     for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
         for index in range(1, count + 1):
             folder = request.data_dir.node(role, index)

@@ -1,14 +1,17 @@
 """What a person sees of the events."""
 
 import dataclasses
+import re
 import string
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+import rich
 
-from common.events.catalogue.base import Event
+from common.events.catalogue.base import EVENTS, Event
 from common.events.catalogue.kmeans import (
     BestStart,
     Centroid,
@@ -21,23 +24,28 @@ from common.events.catalogue.kmeans import (
 )
 from common.events.catalogue.run import (
     Checkpoint,
+    CheckpointFailed,
     InputUnderstood,
     IterationStarted,
     Result,
     Resumed,
     RunFailed,
     RunFinished,
+    RunStarted,
+    Unknown,
 )
 from common.events.catalogue.tasks import RpcCall, RpcResponse, StageStarted, TaskFinished
 from common.events.catalogue.workers import (
     AwaitingWorkers,
+    StartingWorkers,
     WorkerJoined,
     WorkerLost,
     WorkerSaid,
     WorkerSilent,
 )
 from common.events.line import Entry
-from master.views.terminal import TEMPLATES, LiveScreen, PlainScreen, in_words
+from master.views.terminal import LiveScreen, PlainScreen, TaskCount, tasks_of_stage
+from master.views.words import HIDDEN, SPOKEN, TEMPLATES, in_words
 
 MAP: dict[str, Any] = {"method": "Map", "stage": 4, "job": "lloyd", "iteration": 2, "task": 1, "attempt": 3}
 SCORE: dict[str, Any] = {"method": "Map", "stage": 9, "job": "score", "task": 2}
@@ -69,7 +77,13 @@ WORDS: list[tuple[Event, str | None]] = [
         "waiting for mappers: 2, reducers: 1; start each by: "
         "python -m mapper (or reducer) --join a:1 --certs FOLDER",
     ),
+    (StartingWorkers(mappers=2, reducers=1), "starting 2 mappers and 1 reducer …"),
+    (
+        CheckpointFailed(file="c", reason="no space"),
+        "  warning: c cannot be written (no space); the run goes on without it",
+    ),
     (StageStarted(stage=1, job="lloyd"), None),
+    (Unknown(text="event=tomorrow x=1"), None),
     (RpcCall(to="M1", **MAP), "  -> M1 Map task 1 attempt 3"),
     (
         RpcResponse(from_="M1", **MAP, status="FAILURE", duration_ms=1.5, reason="why"),
@@ -132,6 +146,95 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     assert "done; 1 iterations, inertia 1.5" in lines
 
 
+SETTINGS = ("k=3", "tol=0.0001", "init=random", "n_init=1", "splits=0")
+HINT = "another start may end lower: try --init k-means++ or --n-init 10"
+
+
+def started(*settings: str, mappers: int = 3, reducers: int = 2) -> RunStarted:
+    numbers: dict[str, Any] = {"format": 3, "rows": 9, "columns": 2, "threads": 1, "cores": 2}
+    return RunStarted(
+        input="f",
+        engine="grpc",
+        mappers=mappers,
+        reducers=reducers,
+        combine=False,
+        versions=(),
+        settings=settings,
+        **numbers,
+    )
+
+
+def said(capsys: pytest.CaptureFixture[str], *events: Event) -> list[str]:
+    PlainScreen().show(entries(*events))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_start_that_did_not_converge_says_what_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    last = IterationFinished(iteration=30, shift=0.043671, sizes=(1, 2))
+    stopped = Stopped(reason="not converged", iterations=30, inertia=1.5)
+    assert said(capsys, started(*SETTINGS), last, stopped)[-2:] == [
+        "stopped after 30 iterations, not converged (shift 0.0437 > tol 0.0001): raise --iters; inertia 1.5",
+        HINT,
+    ]
+
+
+def test_each_of_several_starts_is_judged_by_its_own_shift(capsys: pytest.CaptureFixture[str]) -> None:
+    ends = [IterationFinished(start=i, iteration=1, shift=2.0 * (i - 1)) for i in (1, 2)]
+    stops = [Stopped(start=i, reason="done", iterations=1, inertia=1.5) for i in (1, 2)]
+    lines = said(capsys, started("tol=1.0", "init=random", "n_init=2", "k=3"), *ends, *stops)
+    assert [line for line in lines if "start" in line][-2:] == [
+        "start 1, done; 1 iterations, inertia 1.5",
+        "start 2, stopped after 1 iteration, not converged (shift 2 > tol 1): raise --iters; inertia 1.5",
+    ]
+    assert HINT not in lines
+
+
+@pytest.mark.parametrize(
+    "setting", ["k=1", "init=k-means++", "n_init=2", "init_centroids=of SHA-256 12..."], ids=str
+)
+def test_a_hint_is_given_only_after_one_random_start(
+    capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    stopped = Stopped(reason="done", iterations=2, inertia=1.5)
+    assert HINT in said(capsys, started(*SETTINGS), stopped)
+    assert HINT not in said(capsys, started(*SETTINGS, setting), stopped)
+
+
+def test_tasks_of_the_newest_stage_are_counted_once() -> None:
+    count = TaskCount(tasks_of_stage(started(*SETTINGS)))
+    assert count.text == "0 of 5 tasks"
+    for status in ("FAILURE", "SUCCESS", "SUCCESS"):
+        count.add(RpcResponse(from_="M1", **MAP, status=status, duration_ms=1.5))
+    assert count.text == "1 of 5 tasks"
+    count.add(RpcResponse(from_="R1", **MAP | {"method": "Reduce"}, status="SUCCESS", duration_ms=1.5))
+    count.add(RpcResponse(from_="R1", **MAP | {"method": "FetchPartition"}, status="SUCCESS", duration_ms=1))
+    assert count.text == "2 of 5 tasks"
+    count.add(RpcResponse(from_="M1", **MAP | {"stage": 5}, status="SUCCESS", duration_ms=1.5))
+    assert count.text == "1 of 5 tasks"
+    assert tasks_of_stage(started("splits=7")) == 9
+
+
+def test_the_bar_tells_the_iteration_in_progress() -> None:
+    shown, screen = StringIO(), LiveScreen()
+    rich.reconfigure(file=shown, force_terminal=True, width=120)
+    screen.show(entries(started(*SETTINGS), IterationStarted(iteration=1, of=20)))
+    screen.show(entries(RpcResponse(from_="M1", **MAP, status="SUCCESS", duration_ms=1.5)))
+    screen.show(entries(IterationFinished(iteration=1, shift=0.25)))
+    screen.show(entries(IterationStarted(iteration=2, of=20), RpcCall(to="M1", **MAP | {"stage": 5})))
+    screen.show(entries(RpcResponse(from_="M1", **MAP | {"stage": 5}, status="SUCCESS", duration_ms=1.5)))
+    screen.close()  # the bar is drawn a last time
+    rich.reconfigure()
+    bar = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).split("\r")[-2]
+    assert bar.startswith("iteration 2 of 20 ")
+    assert "1 of 5 tasks, shift 0.25 " in bar
+
+
+def test_every_event_is_shown_in_words_or_hidden_by_choice() -> None:
+    ours = {kind for kind in EVENTS.values() if kind.__module__.startswith("common.events.catalogue.")}
+    assert ours == set(TEMPLATES) | set(SPOKEN) | set(HIDDEN)
+    assert not set(HIDDEN) & (set(TEMPLATES) | set(SPOKEN))
+
+
 HOSTILE = "a\x1b[2J\x9b1m\x07\r\n\u202eb"
 ESCAPED = r"a\x1b[2J\x9b1m\x07\r\n\u202eb"
 
@@ -156,6 +259,7 @@ def test_nothing_that_controls_a_terminal_is_shown(
 
 
 def test_every_template_has_fields_of_its_event() -> None:
+    extra = {"start", "join", "counted_mappers", "counted_reducers"}
     for kind, template in TEMPLATES.items():
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
-        assert names <= {field.name for field in dataclasses.fields(kind)} | {"start", "join"}, kind.name  # type: ignore[arg-type]
+        assert names <= {field.name for field in dataclasses.fields(kind)} | extra, kind.name  # type: ignore[arg-type]

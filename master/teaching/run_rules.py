@@ -1,0 +1,105 @@
+"""The rules for a run as a whole: which files there are, where keys go, manifests, calls."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from common.events.catalogue.tasks import RpcCall, RpcResponse
+from common.events.catalogue.workers import WorkerKilled, WorkerLost
+from common.events.line import Entry
+from common.kernels.grouping import partition_of
+from common.store.names import is_output_name
+from master.teaching.evidence import Evidence, Verdict
+from master.teaching.outputs import Outputs, RecordFile, is_file_line
+
+
+def files_there(found: Evidence) -> Verdict:
+    """Check that each map task has a map output and R partitions, each reduce task an output; no more."""
+    reducers = found.run.started.reducers
+    faults = [f"{file.path}: {file.problem}" for file in found.files if file.problem]
+    surplus = [fault for task in found.tasks for fault in _surplus_files(task)]
+    done = {task.task.task for task in found.reduces}
+    undone = [f"reduce task {task} has no output" for task in range(1, reducers + 1) if task not in done]
+    checked = f"{len(found.maps)}·{reducers} partitions, {len(found.maps)} + {reducers} outputs"
+    return Verdict("M·R partition files and M + R outputs", checked, [*faults, *surplus, *undone])
+
+
+def partition_is_key_modulo(found: Evidence) -> Verdict:
+    """Check that records are in the partitions, and reduced ones in the outputs, of their keys."""
+    files = [(file, place) for task in found.maps for place, file in enumerate(task.partitions)]
+    files += [(task.output, task.task.task - 1) for task in found.reduces]
+    faults = [fault for file, place in files for fault in _misplaced(file, place, found.run.started.reducers)]
+    records = sum(len(file.records) for file, _ in files)
+    return Verdict("partition = key % R", f"{records} records", faults)
+
+
+def manifests_right(found: Evidence) -> Verdict:
+    """Check that manifests name the attempt that counts, and sizes, records and checksums."""
+    faults = [fault for task in found.tasks for fault in _wrong_lines(found, task)]
+    return Verdict("manifests have sizes and checksums", f"{len(found.tasks)} manifests", faults)
+
+
+def calls_answered(found: Evidence) -> Verdict:
+    """Check that each call has an answer, or was made by a process that was lost then."""
+    entries = found.run.entries
+    calls = [entry for entry in entries if isinstance(entry.event, RpcCall)]
+    answers = Counter(_call_of(entry) for entry in entries if isinstance(entry.event, RpcResponse))
+    faults = [_shown_call(entry) for entry in _unanswered(calls, answers) if not _died(found, entry)]
+    return Verdict("every call is answered", f"{len(calls)} calls", faults)
+
+
+def _surplus_files(task: Outputs) -> Iterator[str]:
+    known = {task.manifest, *(file.path for file in task.records.values())}
+    for path in sorted(task.task.folder.glob("*")):
+        if is_output_name(path.name) and path not in known:
+            yield f"{path}: no file of this run"
+
+
+def _misplaced(file: RecordFile, partition: int, partitions: int) -> Iterator[str]:
+    keys = file.records.keys.tolist()
+    for place, key in enumerate(keys):
+        if (home := partition_of(key, partitions)) != partition:
+            yield f"{file.place(place)}: key {key} belongs to partition {home + 1}"
+
+
+def _wrong_lines(found: Evidence, task: Outputs) -> Iterator[str]:
+    lines, done = task.manifest_lines, task.task
+    first = f"attempt={done.attempt} task={done.task} job=lloyd iteration={found.run.iteration}"
+    if lines[:1] != [first]:
+        yield f"{task.manifest}: it does not begin with {first}"
+    vouched = {line.split(" ")[0]: line for line in lines[1:] if is_file_line(line)}
+    for file in task.records.values():
+        if vouched.pop(file.path.name, "") != file.vouched:
+            yield f"{task.manifest}: it should say {file.vouched}"
+    yield from (f"{task.manifest}: {name} is no file of this task" for name in vouched)
+
+
+def _call_of(entry: Entry) -> tuple[object, ...]:
+    """Return what a call and its answer have in common."""
+    event = entry.event
+    assert isinstance(event, RpcCall | RpcResponse)
+    worker = event.to if isinstance(event, RpcCall) else event.from_
+    return entry.process, worker, event.method, event.stage, event.task, event.attempt, event.reduce_task
+
+
+def _unanswered(calls: list[Entry], answers: Counter[tuple[object, ...]]) -> Iterator[Entry]:
+    """Yield the last of equal calls, as many as have no answer."""
+    for call, times in (Counter(map(_call_of, calls)) - answers).items():
+        yield from [entry for entry in calls if _call_of(entry) == call][-times:]
+
+
+def _died(found: Evidence, entry: Entry) -> bool:
+    """Tell whether the process that made a call was lost after it."""
+    ends: list[datetime] = [
+        each.time
+        for each in found.run.entries
+        if isinstance(each.event, WorkerLost | WorkerKilled) and each.event.worker == entry.process
+    ]
+    return any(end >= entry.time for end in ends)
+
+
+def _shown_call(entry: Entry) -> str:
+    event = entry.event
+    assert isinstance(event, RpcCall)
+    what = f"{event.method} of {event.job} task {event.task} attempt {event.attempt}, stage {event.stage}"
+    return f"{entry.time:%H:%M:%S.%f}: {entry.process} called {event.to} ({what}); no answer follows"
