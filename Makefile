@@ -22,11 +22,11 @@ quoted    = '$(subst ','\'',$(1))'
 RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call quoted,$(INPUT)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-local run-docker unit test check lint types imports chaos bench speedup model protos certs sample clean \
-	pipelines spark-cluster spark-run dask-cluster dask-run down
+.PHONY: help run-local run-docker unit test check lint types imports chaos bench bench-classification speedup \
+	pipelines model protos certs sample clean spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables of run-local and run-docker: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
 # The environment: made once, and again when the dependencies change. Installing generates the stubs;
@@ -104,6 +104,9 @@ $(PEERS): pyproject.toml | $(READY)
 
 bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench $(ARGS)
+
+bench-classification: $(READY) $(STUBS) $(PEERS) $(ENGINES) ## the same for classification, beside MLlib and scikit-learn
+	$(BIN)/python -m scripts.bench.classification $(ARGS)
 
 speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench.speedup $(ARGS)

@@ -57,11 +57,15 @@ class Series:
         return median(self.seconds)
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of a process that is measured."""
+    threads = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS")}
+    return os.environ | threads | {"PYTHONPATH": str(ROOT)}
+
+
 def run(arguments: Sequence[object], folder: Path, *, watch: bool = False) -> Sample:
     """Run Python with these arguments to its end; Unavailable, with its last line of errors, if it fails."""
-    command = [sys.executable, *map(str, arguments)]
-    threads = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS")}
-    env = os.environ | threads | {"PYTHONPATH": str(ROOT)}
+    command, env = [sys.executable, *map(str, arguments)], environment()
     pipe, usage = subprocess.PIPE, Usage(0, 0, 0.0) if watch else None
     began_s = time.perf_counter()
     with subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True) as process:

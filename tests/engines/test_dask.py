@@ -18,6 +18,7 @@ from common.formats.dataset import open_input, open_lines
 from common.jobs.rows import Describe
 from common.model import FloatType, TaskOptions
 from master.engines.inline import InlineEngine
+from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
@@ -73,6 +74,12 @@ def test_words(client: Any, tmp_path: Path, r: int, combine: bool) -> None:
     options = TaskOptions(combine=combine)
     with DaskEngine(client, rows, options, r, ListLog()) as ours:
         assert counted_by(ours) == expected
+
+
+def test_classification_with_a_model_for_each_part(client: Any) -> None:
+    rows = Parts.of_file(open_jobs(), PARTS)
+    with DaskEngine(client, rows, TaskOptions(), 2, ListLog()) as ours:
+        assert classified_by(ours) == expected_classification()
 
 
 def test_float32(client: Any, expected: Expected) -> None:

@@ -24,6 +24,7 @@ from common.formats.dataset import open_input, open_lines
 from common.formats.layout import TextOptions
 from common.model import FloatArray, FloatType, TaskOptions
 from master.options.groups import InputOptions
+from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
 from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
@@ -103,6 +104,12 @@ def test_words(context: Any, tmp_path: Path, r: int, combine: bool) -> None:
     expected = write_words(path)
     with engine(SparkRows.of_file(context, open_lines(path), 3), r, combine, ListLog()) as ours:
         assert counted_by(ours) == expected
+
+
+def test_classification_with_a_model_for_each_part(context: Any) -> None:
+    rows = SparkRows.of_file(context, open_jobs(), PARTS)
+    with engine(rows, 2, False, ListLog()) as ours:
+        assert classified_by(ours) == expected_classification()
 
 
 def test_lines_that_are_no_text_are_refused(context: Any, tmp_path: Path) -> None:
