@@ -96,7 +96,7 @@ def explain(run: FinishedRun, row: int) -> Iterator[str]:
         )
     try:
         yield from [*_mapped(way), *_partitioned(way), *_shuffled(way), *_reduced(way), *_compiled(way)]
-    except (StopIteration, IndexError):
+    except (StopIteration, IndexError, OSError):
         raise UsageError(
             f"the files do not show the way of row {row}; python -m master verify says what is wrong"
         ) from None
@@ -176,11 +176,12 @@ def _reduced(way: Way) -> Iterator[str]:
 
 def _compiled(way: Way) -> Iterator[str]:
     path = way.found.run.data_dir.result(CENTROIDS)
+    lines = path.read_text("utf-8", errors="replace").splitlines()
     yield ""
     yield "Result"
     yield "  The master has read the outputs of all reducers and put the centroids together."
     yield f"  {path}, line {way.cluster + 1}:"
-    yield f"    {shortened(path.read_text().splitlines()[way.cluster], _SHOWN_LINE)}"
+    yield f"    {shortened(lines[way.cluster], _SHOWN_LINE)}"
 
 
 def _record(way: Way, file: RecordFile, place: int) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """The rules for what mappers write: map outputs, partitions and manifests."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 
-from common.model import FloatArray, Records
+from common.model import Records
 from master.teaching.evidence import (
     Evidence,
     Verdict,
@@ -67,8 +68,9 @@ def _rows_of(found: Evidence, task: MapOutputs) -> Iterator[str]:
         return
     file, wanted = task.map_output, found.oracle.records(task.task.rows)
     ours, theirs = whole_values(file.records.values), whole_values(wanted.values)
+    known = set(theirs)
     for place in surplus(ours, theirs):
-        what = "is there once too often" if ours[place] in theirs else "is no row of the split"
+        what = "is there once too often" if ours[place] in known else "is no row of the split"
         yield f"{file.place(place)}: {shown(file.records.values[place])} {what}"
     for place in surplus(theirs, ours):
         row = task.task.rows[place % len(task.task.rows)] + 1
@@ -85,18 +87,21 @@ def _rows_counted(found: Evidence, task: MapOutputs) -> Iterator[str]:
 def _wrong_keys(found: Evidence, task: MapOutputs) -> Iterator[str]:
     """Compare records; one whose point should not be there at all breaks another rule."""
     file, wanted = task.map_output, found.oracle.records(task.task.rows)
-    elsewhere = set(surplus(whole_values(file.records.values), whole_values(wanted.values)))
-    missing = [wanted.keys[i] for i in surplus(whole_records(wanted), whole_records(file.records))]
+    points, nearest = whole_values(file.records.values), _missing_keys(wanted, file.records)
+    elsewhere = set(surplus(points, whole_values(wanted.values)))
     for place in surplus(whole_records(file.records), whole_records(wanted)):
         if place not in elsewhere:
-            key, point = file.records.keys[place], file.records.values[place]
-            nearest = ", ".join(sorted({str(key) for key in _keys_of(wanted, point) if key in missing}))
-            yield f"{file.place(place)}: {shown(point)} has key {key}, its nearest centroid's is {nearest}"
+            point, key = shown(file.records.values[place]), file.records.keys[place]
+            right = " or ".join(map(str, sorted(nearest[points[place]])))
+            yield f"{file.place(place)}: {point} has key {key}, its nearest centroid's is {right}"
 
 
-def _keys_of(wanted: Records, point: FloatArray) -> list[int]:
-    found: list[int] = wanted.keys[(wanted.values == point).all(axis=1)].tolist()
-    return found
+def _missing_keys(wanted: Records, found: Records) -> dict[bytes, set[int]]:
+    """Return, by point, the keys that it should have and has not."""
+    points, missing = whole_values(wanted.values), defaultdict[bytes, set[int]](set)
+    for place in surplus(whole_records(wanted), whole_records(found)):
+        missing[points[place]].add(int(wanted.keys[place]))
+    return missing
 
 
 def _member_counts(found: Evidence, task: MapOutputs) -> Iterator[str]:

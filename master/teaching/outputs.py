@@ -1,6 +1,5 @@
 """The files that tasks have left, read one by one; what is wrong with a file is kept beside it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,6 @@ from common.records import decode
 from common.records.text import rows_to_print
 from common.store.names import MANIFEST, MAP_OUTPUT, REDUCE_OUTPUT, SUFFIXES, partition_name
 from master.teaching.finished import DoneTask, FinishedRun
-
-_FILE_LINE = re.compile(r"(\S+) size_bytes=(\d+) records=(\d+) crc32=([0-9a-f]{8})")
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,6 @@ def read_reduce_outputs(run: FinishedRun) -> list[ReduceOutputs]:
     return [
         ReduceOutputs(task, _read_all(task.folder, [REDUCE_OUTPUT], run.kind)) for task in run.reduce_tasks
     ]
-
-
-def is_file_line(line: str) -> bool:
-    """Tell whether a line of a manifest vouches for a file."""
-    return _FILE_LINE.fullmatch(line) is not None
 
 
 def _read_all(folder: Path, names: list[str], kind: RecordFormat) -> dict[str, RecordFile]:

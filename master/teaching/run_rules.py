@@ -7,10 +7,11 @@ from datetime import datetime
 from common.events.catalogue.tasks import RpcCall, RpcResponse
 from common.events.catalogue.workers import WorkerKilled, WorkerLost
 from common.events.line import Entry
+from common.jobs.centroids import LloydStep
 from common.kernels.grouping import partition_of
 from common.store.names import is_output_name
 from master.teaching.evidence import Evidence, Verdict
-from master.teaching.outputs import Outputs, RecordFile, is_file_line
+from master.teaching.outputs import Outputs, RecordFile
 
 
 def files_there(found: Evidence) -> Verdict:
@@ -63,15 +64,12 @@ def _misplaced(file: RecordFile, partition: int, partitions: int) -> Iterator[st
 
 
 def _wrong_lines(found: Evidence, task: Outputs) -> Iterator[str]:
-    lines, done = task.manifest_lines, task.task
-    first = f"attempt={done.attempt} task={done.task} job=lloyd iteration={found.run.iteration}"
-    if lines[:1] != [first]:
-        yield f"{task.manifest}: it does not begin with {first}"
-    vouched = {line.split(" ")[0]: line for line in lines[1:] if is_file_line(line)}
-    for file in task.records.values():
-        if vouched.pop(file.path.name, "") != file.vouched:
-            yield f"{task.manifest}: it should say {file.vouched}"
-    yield from (f"{task.manifest}: {name} is no file of this task" for name in vouched)
+    done = task.task
+    first = f"attempt={done.attempt} task={done.task} job={LloydStep.name} iteration={found.run.iteration}"
+    wanted = Counter([first, *(file.vouched for file in task.records.values())])
+    lines = Counter(task.manifest_lines)
+    yield from (f"{task.manifest}: it should say {line}" for line in wanted - lines)
+    yield from (f"{task.manifest}: it should not say {line}" for line in lines - wanted)
 
 
 def _call_of(entry: Entry) -> tuple[object, ...]:

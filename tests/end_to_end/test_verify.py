@@ -13,8 +13,7 @@ from tests.programs import environment_with_hook, options, run_master
 from tests.story import story_of
 
 
-@pytest.mark.parametrize("m", [1, 3])
-@pytest.mark.parametrize("r", [1, 2, 4])
+@pytest.mark.parametrize(("m", "r"), [(1, 1), (3, 2), (2, 4)])
 @pytest.mark.parametrize(
     "more",
     [

@@ -60,6 +60,21 @@ def test_who_types_nothing_is_told_a_first_run_that_works(tmp_path: Path, folder
     assert len(centroids_of(tmp_path).splitlines()) == 2
 
 
+def test_help_lists_the_commands(tmp_path: Path) -> None:
+    shown = run_master(tmp_path, "help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    listed = dict(re.findall(r"^  (\w+) +(.*)$", shown.stdout, re.MULTILINE))
+    assert list(listed) == list(LINE.commands)
+    assert all(text.endswith(".") for text in listed.values())
+
+
+def test_an_unknown_command_is_answered_by_those_there_are(tmp_path: Path) -> None:
+    refused = run_master(tmp_path, "fit", "--k", "2")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert refused.stderr.startswith("Error: No such command 'fit'. There are: run, predict, ")
+    assert all(name in refused.stderr for name in LINE.commands)
+
+
 def test_a_field_has_one_name_in_all_groups() -> None:
     for command in COMMANDS:
         names = [each.field for group in command.groups.values() for each in declared_options(group)]

@@ -121,6 +121,11 @@ def test_files_that_do_not_show_a_way(plain: Path, tmp_path: Path) -> None:
         run.change(str(name), spoil)
         refused = run_master(tmp_path, "explain", "--row", 1)
         assert (refused.returncode, refused.stderr) == (2, says)
+    result = Spoiled(plain, tmp_path).data / "centroids.txt"
+    result.write_bytes(result.read_bytes().replace(b".", b"\xff"))
+    assert run_master(tmp_path, "explain", "--row", 1).returncode == 0
+    result.unlink()
+    assert run_master(tmp_path, "explain", "--row", 1).stderr == says
 
 
 def test_a_best_start_that_ended_earlier(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def a_manifest_of_another_attempt(run: Spoiled) -> None:
     )
 
 
+def a_manifest_that_says_more(run: Spoiled) -> None:
+    run.change("mappers/M1/manifest.txt", lambda lines: lines.append("map_output.txt"))
+
+
 def a_wrong_centroid(run: Spoiled) -> None:
     run.change("centroids.txt", lambda lines: lines.__setitem__(2, nudged(lines[2])))
 
@@ -153,7 +157,8 @@ FAULTS: list[tuple[Callable[[Spoiled], None], set[str], str]] = [
     (a_torn_partition, {FILES, SAME, MANIFESTS}, "M2/partition_2.txt: not a file of records: the last line"),
     (a_partition_too_many, {FILES}, "M2/partition_3.txt: no file of this run"),
     (a_damaged_manifest, {MANIFESTS}, "M2/manifest.txt: it should say map_output.txt size_bytes="),
-    (a_manifest_of_another_attempt, {MANIFESTS}, "R1/manifest.txt: it does not begin with attempt=1 task=1"),
+    (a_manifest_of_another_attempt, {MANIFESTS}, "R1/manifest.txt: it should not say attempt=2 task=1"),
+    (a_manifest_that_says_more, {MANIFESTS}, "M1/manifest.txt: it should not say map_output.txt"),
     (a_wrong_centroid, {RESULT}, "centroids.txt, line 3: "),
     (a_centroid_too_many, {RESULT}, "centroids.txt, line 4: 1.0,2.0, where the outputs have nothing"),
     (no_result, {RESULT}, "centroids.txt, line 1: cannot be read: No such file"),
