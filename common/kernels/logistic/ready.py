@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.kernels.logistic import cholesky, elementary
+from common.kernels.logistic import elementary, factoring
 from common.kernels.logistic.design import Design, Grid, Scaling
 from common.kernels.logistic.passes import curvature_sums, gradient_sums, probabilities
 from common.model import PointArray
@@ -18,5 +18,6 @@ def make_logistic_ready(points: PointArray) -> None:
     gradient_sums(design, scaling, grid, theta)
     curvature_sums(design, scaling, grid, theta, 0, 1)
     probabilities(design, scaling, theta)
-    cholesky.solve(cholesky.factor(np.eye(2), 0.0), np.ones(2))
+    factoring.factor_in_place(np.eye(2), 0.0)
+    factoring.solve_in_place(np.eye(2), np.ones(2))
     elementary.logs(elementary.exps(np.ones(1)))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
 from common.jobs.logistic import Classify
+from common.kernels.logistic.newton import Step
 from common.kernels.logistic.objective import Objective
 from common.model import Input
 from common.store.names import MODEL, REPORT
@@ -26,9 +27,6 @@ from master.algorithms.logistic.loop import check_progress, fit
 from master.algorithms.logistic.model import CategoryColumn, Model, NumberColumn
 from master.algorithms.logistic.parts import Fit, ScoredPart, fit_parts, parts_table
 from master.algorithms.logistic.scores import ModelScores, confusion_table, score
-
-if TYPE_CHECKING:
-    from common.kernels.logistic.newton import Step
 
 _GLOBAL = "global"
 
@@ -145,7 +143,7 @@ def learned_event(source: Input, learned: Learned) -> TableLearned:
     )
 
 
-def _model_of(source: Input, learned: Learned, step: "Step", l2: float) -> Model:
+def _model_of(source: Input, learned: Learned, step: Step, l2: float) -> Model:
     encoding, scaling = learned.encoding, learned.scaling
     numbers = zip(encoding.numbers, scaling.mean.tolist(), scaling.scale.tolist(), strict=True)
     return Model(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,11 @@ from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.logistic import Curvature, Gradient, stride_of
+from common.kernels.logistic.newton import Step, newton
 from common.kernels.logistic.objective import Objective, weight_of
 from common.model import FloatArray, State
 from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.logistic.learning import Learned
-
-if TYPE_CHECKING:
-    from common.kernels.logistic.newton import Step
 
 _NONE_KEPT = Checkpoints()
 
@@ -66,10 +64,8 @@ def fit(
     tol: float,
     log: Log,
     checkpoints: Checkpoints = _NONE_KEPT,
-) -> "Step":
+) -> Step:
     """Fit a model to the training rows; return where the last iteration has come to."""
-    from common.kernels.logistic.newton import newton  # compiled, which takes time to import
-
     problem = EngineProblem(engine, learned, objective)
     start: FloatArray | Mapping[str, npt.NDArray[Any]]
     start = np.zeros((len(learned.classes), learned.parameters))
@@ -99,7 +95,7 @@ def fit(
     return step
 
 
-def _why(step: "Step", iterations: int, tol: float) -> str:
+def _why(step: Step, iterations: int, tol: float) -> str:
     if step.converged:
         return f"converged: no derivative is greater than {tol:g}"
     if step.iteration >= iterations:

@@ -9,12 +9,12 @@ from numba.core.registry import CPUDispatcher
 
 from common.kernels.__main__ import make_ready
 from common.kernels.limbs import read_only
-from common.kernels.logistic import blocks, cholesky, elementary, passes
+from common.kernels.logistic import blocks, elementary, factoring, passes
 from common.kernels.logistic.elementary import exps, logs
 from common.kernels.logistic.passes import probabilities
 from tests.common.kernels.logistic.data import drawn
 
-MODULES: list[ModuleType] = [blocks, cholesky, elementary, passes]
+MODULES: list[ModuleType] = [blocks, elementary, factoring, passes]
 
 
 def compiled() -> dict[str, int]:
@@ -35,5 +35,7 @@ def test_nothing_is_left_to_compile(dtype: str) -> None:
     design = replace(problem.design, points=read_only(problem.design.points))
     step = replace(problem, design=design).fit()
     assert probabilities(design, problem.scaling, step.theta).shape == (600, 3)
+    factoring.factor_in_place(upper := np.eye(3), 0.0)
+    factoring.solve_in_place(upper, np.ones(3))
     assert logs(exps(np.ones(3))) == pytest.approx(1.0)
     assert compiled() == before
