@@ -29,6 +29,7 @@ from master.algorithms import announced_commands, own_commands
 from master.algorithms.base import Command, Published
 from master.cli.certs import certs
 from master.cli.guide import first_run
+from master.cli.pages import report, served, ui, write_views
 from master.cli.preview import preview
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
@@ -38,6 +39,8 @@ from master.views.terminal import open_screen
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
+_OTHERS = (certs, report, ui)
+"""Commands that run no algorithm."""
 _HOW_TO_RUN = {field.name for field in fields(RunConfig)}
 
 
@@ -75,7 +78,8 @@ def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> c
     for name, ours in groupby(commands, lambda command: command.name.split()[0]):
         made = [(command.name.split()[-1], _click_command(command, execute)) for command in ours]
         whole.add_command(made[0][1] if len(made) == 1 else _group(name, dict(made)))
-    whole.add_command(certs)
+    for other in _OTHERS:
+        whole.add_command(other)
     return whole
 
 
@@ -186,7 +190,9 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     # Labels on standard output stand alone there.
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
         screen = open_screen(quiet=messages.quiet)
-        run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
+        output = config.output
+        with served(output.dump, asked=messages.ui), write_views(output.dump, output.report, output.trace):
+            run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:
@@ -225,7 +231,10 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     """Return our commands; and those of other packages, if the first argument names none of ours."""
     ours = own_commands()
     first = next(iter(arguments), "-")
-    if first.startswith("-") or first in [certs.name, *(command.name.split()[0] for command in ours)]:
+    if first.startswith("-") or first in [
+        *(other.name for other in _OTHERS),
+        *(command.name.split()[0] for command in ours),
+    ]:
         return ours
     return [*ours, *announced_commands()]
 

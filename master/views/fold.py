@@ -33,9 +33,10 @@ _LOG_TAIL = 1000
 
 
 class RunFold:
-    """The events of one log, taken in one by one."""
+    """The events of one log, taken in one by one; the last `kept_tasks` tasks are kept, or all."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_tasks: int | None = 5000) -> None:
+        self._kept_tasks = kept_tasks
         self._state, self._reason = "waiting", ""
         self._run: run.RunStarted | None = None
         self._input: run.InputUnderstood | None = None
@@ -46,7 +47,7 @@ class RunFold:
         self._begin()
 
     def _begin(self) -> None:
-        self._workers, self._tasks = Workers(), Tasks()
+        self._workers, self._tasks = Workers(), Tasks(self._kept_tasks)
 
     def take(self, entry: Entry) -> None:
         """Take in the next event."""
@@ -84,7 +85,7 @@ class RunFold:
             "elapsed_ms": now_ms,
             "workers": self._workers.picture(now_ms, self._tasks.running()),
             "news": self._news.picture(),
-            "log": [entry.line() for entry in self._tail],
+            "log": [_line(entry) for entry in self._tail],
             "log_lines": self._lines,
             **self._about(),
             **self._tasks.picture(now_ms, self._news.last_between),
@@ -130,6 +131,14 @@ class RunFold:
             "settings": [*((name, str(value)) for name, value in known.items()), *pairs],
             "columns": [] if self._input is None else column_names(self._input),
         }
+
+
+def _line(entry: Entry) -> str:
+    """Return an entry's line, one of another version as it was."""
+    line = entry.line()
+    if isinstance(entry.event, run.Unknown):
+        return f"{line.partition(' event=')[0]} {entry.event.text}"
+    return line
 
 
 def column_names(event: run.InputUnderstood) -> list[str]:

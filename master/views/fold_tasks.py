@@ -10,8 +10,9 @@ from common.events.catalogue import tasks, workers
 from common.events.catalogue.base import Event
 
 WORK = ("Map", "Reduce")
-_KEPT_TASKS, _KEPT_STAGES, _KEPT_WAITS = 5000, 2000, 200
-_SHORTEST_WAIT_MS = 500.0
+_ORDER = (*WORK, "ReadMapOutput", "ReadReduceOutput")
+_KEPT_STAGES, _KEPT_WAITS = 2000, 200
+_SHORTEST_WAIT_MS = 100.0
 
 _Key: TypeAlias = tuple[int, str, str, int, int | None]
 Why: TypeAlias = Callable[[float, float], str | None]
@@ -94,19 +95,22 @@ class Stage:
     phases: dict[str, Phase] = field(default_factory=dict)
 
     def picture(self) -> dict[str, Any]:
-        """Return how long each phase took, and its slowest task."""
+        """Return how long each phase took after the one before, and its slowest task."""
         said: dict[str, Any] = {name: getattr(self, name) for name in ("stage", "job", "iteration", "start")}
-        for method, phase in self.phases.items():
+        reached = self.start
+        for method in filter(self.phases.__contains__, _ORDER):
+            phase = self.phases[method]
             slowest = phase.slowest() if method in WORK else None
-            said[method] = [round(phase.end - phase.start, 3), None if slowest is None else asdict(slowest)]
+            took, reached = max(phase.end - reached, 0.0), max(phase.end, reached)
+            said[method] = [round(took, 3), None if slowest is None else asdict(slowest)]
         return said
 
 
 class Tasks:
     """The tasks of a run, from calls and answers of the master; on Spark and Dask from what these report."""
 
-    def __init__(self) -> None:
-        self._tasks: deque[Task] = deque(maxlen=_KEPT_TASKS)
+    def __init__(self, kept_tasks: int | None) -> None:
+        self._tasks: deque[Task] = deque(maxlen=kept_tasks)
         self._count = 0
         self._open: dict[_Key, Task] = {}
         self._last_failed: dict[str, Task] = {}
