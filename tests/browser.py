@@ -19,11 +19,11 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not ins
 class Browser:
     """One page of a browser with a profile of its own; `said` is what it complained of."""
 
-    def __init__(self, profile: Path, width: int = 1200, *more: str) -> None:
+    def __init__(self, profile: Path, width: int = 1200) -> None:
         to_browser, from_browser = os.pipe(), os.pipe()
         options = [
             *("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"),
-            *(f"--user-data-dir={profile}", f"--window-size={width},1600", *more),
+            f"--user-data-dir={profile}",
         ]
         self._process = subprocess.Popen(
             [
@@ -49,6 +49,8 @@ class Browser:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = ""
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        size = {"width": width, "height": 1600, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 

@@ -101,7 +101,7 @@ class Stage:
         for method in filter(self.phases.__contains__, _ORDER):
             phase = self.phases[method]
             slowest = phase.slowest() if method in WORK else None
-            took, reached = max(phase.end - reached, 0.0), max(phase.end, reached)
+            took, reached = max(phase.end - max(phase.start, reached), 0.0), max(phase.end, reached)
             said[method] = [round(took, 3), None if slowest is None else asdict(slowest)]
         return said
 

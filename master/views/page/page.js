@@ -4,7 +4,7 @@
 
 const byId = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-let picture = null, received = 0, live = false;
+let picture = null, received = 0, live = false, notice = "";
 
 function make(name, attributes = {}, ...content) {
   const element = document.createElement(name);
@@ -64,8 +64,9 @@ function drawHead() {
   byId("about").textContent = run ? `${run.input}: ${plural(run.rows, "row")}, ${plural(run.columns, "column")}; `
     + `engine ${run.engine}, ${plural(run.mappers, "mapper")}, ${plural(run.reducers, "reducer")}; `
     + `started ${run.started.replace("T", " ").replace("+00:00", " UTC")}` : "No run has begun yet.";
-  byId("reason").hidden = !reason;
-  byId("reason").textContent = reason;
+  const said = [reason, notice].filter(Boolean).join(". ");
+  byId("reason").hidden = !said;
+  byId("reason").textContent = said;
   const { reason: why, doubt } = picture.result, told = [why, doubt && "In doubt: " + doubt].filter(Boolean).join(". ");
   byId("result").hidden = !told;
   byId("result").textContent = told;
@@ -93,7 +94,7 @@ function drawWorkers() {
 
 // The timeline: one path for all tasks of a look, so that thousands of tasks are a few elements.
 let tasks = [], view = null, chosen = null, drag = null;
-const LABEL = 64, FOOT = 22;
+const LABEL = 72, FOOT = 22;
 let ROW = 22;
 const LOOKS = { Map: "Map", Reduce: "Reduce", Read: "reading output", failed: "failed", lost: "lost",
   "Map running-task": "running", backup: "backup" };
@@ -481,12 +482,12 @@ function show(found) {
 }
 function listen() {
   let stream = null;
-  const say = text => { byId("reason").hidden = false; byId("reason").textContent = text; };
+  const say = text => { notice = text; draw(); };
   const open = () => {
     stream = new EventSource("events");
-    stream.onmessage = event => { live = true; show(JSON.parse(event.data)); };
-    stream.addEventListener("over", () => { stream.close(); stream = null; live = false; draw();
-      say((picture.reason ? picture.reason + ". " : "") + "The run and its page are over. Keep this picture as a file: python -m master report --output run.html"); });
+    stream.onmessage = event => { live = true; notice = ""; show(JSON.parse(event.data)); };
+    stream.addEventListener("over", () => { stream.close(); stream = null; live = false;
+      say("The run and its page are over. Keep this picture as a file: python -m master report --output run.html"); });
     stream.onerror = () => { live = false; if (stream) say("The page's server does not answer; trying again."); };
   };
   // A hidden page costs the run nothing.
