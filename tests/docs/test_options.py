@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GUIDES = ["USAGE", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ"]
+GUIDES = ["USAGE", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ", "PAGE"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 
@@ -33,6 +33,8 @@ def named_in(*guides: str) -> set[str]:
         (["master", "predict"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "wordcount"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "certs"], ["USAGE", "MACHINES"]),
+        (["master", "report"], ["USAGE", "PAGE"]),
+        (["master", "ui"], ["USAGE", "PAGE"]),
         (["mapper"], ["USAGE", "MACHINES"]),
         (["reducer"], ["USAGE", "MACHINES"]),
     ],
@@ -44,5 +46,6 @@ def test_every_option_is_documented(command: list[str], guides: list[str]) -> No
 
 def test_every_documented_option_exists() -> None:
     known = options_of("master") | options_of("master", "predict")
+    known |= options_of("master", "report") | options_of("master", "ui")
     known |= options_of("master", "certs") | options_of("mapper") | options_of("reducer")
     assert named_in(*GUIDES) - known == set()
