@@ -80,7 +80,7 @@ class Browser:
     def open(self, address: str) -> None:
         """Show a page."""
         self.call("Page.navigate", url=address)
-        self.wait("document.readyState === 'complete'")
+        self.wait(f"location.href === {json.dumps(address)} && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression of JavaScript."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from common.errors import MapReduceError, RunFailedError, UsageError, refusal_of
+from common.errors import InterruptedRunError, MapReduceError, RunFailedError, UsageError, refusal_of
 from common.store.files import is_special, resolve, write_result
 
 _PATH = click.Path(path_type=Path)
@@ -52,7 +52,8 @@ def ui(dump: Path, for_run: int | None) -> None:
     check_log(dump)
     listening, token = listening_socket(), new_token()
     click.echo(f"the page of {dump}: {address_of(listening, token)} (Ctrl-C ends it)")
-    PageServer(listening, token, dump).serve_forever()
+    with suppress(InterruptedRunError):
+        PageServer(listening, token, dump).serve_forever()
 
 
 def _serve_for_run(listening: socket.socket, dump: Path) -> None:

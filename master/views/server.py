@@ -98,7 +98,7 @@ class Pictures:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves one log's page at a listening socket; `close` ends it when all have the last picture."""
+    """Serves one log's page at a listening socket; `end` ends it when all have the last picture."""
 
     daemon_threads = True
 
@@ -110,7 +110,7 @@ class PageServer(ThreadingHTTPServer):
         self.page = live_page().encode()
         self.pictures = Pictures(FollowedLog(dump))
         self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        self._streams: set[threading.Thread] = set()
+        self.streams: set[threading.Thread] = set()
 
     def process_request(self, request: object, client_address: object) -> None:
         """Answer in a thread, unless there are too many of them."""
@@ -133,18 +133,10 @@ class PageServer(ThreadingHTTPServer):
         """Send the last picture to all who look, and end."""
         self.pictures.over.set()
         deadline_s = time.monotonic() + timeout_s
-        for thread in list(self._streams):
+        for thread in list(self.streams):
             thread.join(max(deadline_s - time.monotonic(), 0))
         self.shutdown()
         self.server_close()
-
-    def looks(self, thread: threading.Thread) -> None:
-        """Remember a thread that sends pictures."""
-        self._streams.add(thread)
-
-    def left(self, thread: threading.Thread) -> None:
-        """Forget it."""
-        self._streams.discard(thread)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -158,26 +150,25 @@ class _Handler(BaseHTTPRequestHandler):
         token, _, rest = self.path.removeprefix("/").partition("/")
         if self.headers.get("Host", "") not in own:
             self._refuse(421)
-        elif not secrets.compare_digest(token.encode(), self.server.token.encode()) or rest not in (
-            "",
-            "events",
-        ):
+        elif not secrets.compare_digest(token.encode(), self.server.token.encode()):
             self._refuse(404)
+        elif rest == "":
+            self._begin("text/html; charset=utf-8", len(self.server.page))
+            self.wfile.write(self.server.page)
         elif rest == "events":
             self._stream()
         else:
-            self._begin("text/html; charset=utf-8", len(self.server.page))
-            self.wfile.write(self.server.page)
+            self._refuse(404)
 
     def _stream(self) -> None:
         self._begin("text/event-stream")
         thread = threading.current_thread()
-        self.server.looks(thread)
+        self.server.streams.add(thread)
         try:
             for text in self.server.pictures.stream():
                 self.wfile.write(text.encode())
         finally:
-            self.server.left(thread)
+            self.server.streams.discard(thread)
 
     def _begin(self, kind: str, length: int | None = None) -> None:
         self.send_response(200)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,8 +155,10 @@ def serving(folder: Path) -> Iterator[str]:
         assert process.stdout is not None
         yield re.findall(r"http\S+", process.stdout.readline())[0]
         assert psutil.Process(process.pid).memory_info().rss < 150e6
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
     finally:
-        process.terminate()
+        process.kill()
         process.communicate(timeout=60)
 
 

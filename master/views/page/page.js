@@ -118,7 +118,7 @@ function ruler(svg, height) {
 function steps(low, high, most) {
   const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find(each => each * power >= rough) * power, found = [];
-  for (let at = Math.ceil(low / step) * step; at <= high; at += step) found.push(at);
+  for (let at = Math.ceil(low / step) * step; at <= high; at += step) found.push(at + 0);  // -0 becomes 0
   return found;
 }
 function timelinePlace() {
@@ -355,7 +355,9 @@ function axes(history) {
 function range(axis, history) {
   const bound = axis.choice[0] === "c" ? picture.bounds?.[+axis.choice.slice(1)] : null;
   const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null));
-  const low = Math.min(...values), high = Math.max(...values), margin = (high - low) * 0.05 || 1;
+  const low = Math.min(...values), high = Math.max(...values);
+  // Along a direction in which nothing differs, rounding must not look like a distance.
+  const margin = Math.max((high - low) * 0.05, Math.max(Math.abs(low), Math.abs(high)) * 1e-3) || 1;
   return [low - margin, high + margin];
 }
 function drawCentroids() {
