@@ -30,7 +30,7 @@ class Results:
             case kmeans.Centroid():
                 self._centroids.take(event)
             case run.IterationStarted():
-                self._iteration(event.iteration, at_ms)["of"] = event.of
+                self._iteration(event.iteration, at_ms).update(of=event.of, start=at_ms)
             case kmeans.IterationFinished() | kmeans.Inertia() | logistic.StepFinished():
                 self._finished(at_ms, event)
             case kmeans.Input():
@@ -43,7 +43,9 @@ class Results:
     def shift(self, by_ms: float) -> None:
         """Count the times from another moment."""
         for iteration in self._iterations.values():
-            iteration |= {name: iteration[name] + by_ms for name in ("start", "end") if name in iteration}
+            iteration |= {
+                name: round(iteration[name] + by_ms, 3) for name in ("start", "end") if name in iteration
+            }
 
     def picture(self) -> dict[str, Any]:
         """Return everything."""

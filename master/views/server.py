@@ -9,6 +9,7 @@ A picture is made only while somebody looks, at most four times a second, and le
 
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from common.errors import InterruptedRunError
 from master.views.report import POLICY, as_json, live_page
 from master.views.server_log import FollowedLog
 
@@ -127,7 +129,9 @@ class PageServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: a browser went away."""
+        """Say nothing, a browser went away; but a signal that came meanwhile ends the server."""
+        if isinstance(sys.exc_info()[1], InterruptedRunError):
+            raise
 
     def end(self, timeout_s: float = 3.0) -> None:
         """Send the last picture to all who look, and end."""

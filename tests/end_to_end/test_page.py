@@ -20,7 +20,7 @@ from tests.browser import Browser, needs_browser
 from tests.programs import ROOT, BackgroundRun, command, environment, options, run_master, wait_until
 
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
-LONG = [*options(m=3, k=5, n=400, input_path=BLOBS), "--tol", "0", "--task-delay", "0.02"]
+LONG = [*options(m=3, k=5, n=400, input_path=BLOBS), "--tol", "0", "--task-delay", "0.2"]
 HOSTILE = "<img src=x onerror=alert(1)>"
 SCRIPT_END = "</script><script>alert(2)</script>"
 

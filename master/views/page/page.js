@@ -66,6 +66,7 @@ function drawHead() {
     + `started ${run.started.replace("T", " ").replace("+00:00", " UTC")}` : "No run has begun yet.";
   const said = [reason, notice].filter(Boolean).join(". ");
   byId("reason").hidden = !said;
+  byId("reason").className = reason ? "wrong" : "hint";
   byId("reason").textContent = said;
   const { reason: why, doubt } = picture.result, told = [why, doubt && "In doubt: " + doubt].filter(Boolean).join(". ");
   byId("result").hidden = !told;
@@ -133,9 +134,11 @@ function drawTimeline() {
   const row = new Map(names.map((name, i) => [name, i])), paths = {}, outlines = [];
   names.forEach((name, i) => svg.append(shape("path", { class: "axis", d: `M0 ${(i + 1) * ROW}H${width}` }),
     shape("text", { x: 2, y: (i + 1) * ROW - 5 }, name.length > 9 ? "…" + name.slice(-8) : name)));
-  for (const at of steps(low, high, width / 90)) svg.append(
+  const marks = steps(low, high, width / 90), digits = Math.ceil(-Math.log10((marks[1] - marks[0]) / 1000));
+  for (const at of marks) svg.append(
     shape("path", { class: "axis", d: `M${x(at).toFixed(1)} 0V${height - FOOT}` }),
-    shape("text", { x: x(at).toFixed(1), y: height - 6, "text-anchor": "middle" }, time(at)));
+    shape("text", { x: x(at).toFixed(1), y: height - 6, "text-anchor": "middle" },
+      digits > 1 ? (at / 1000).toFixed(digits) + " s" : time(at)));
   for (const task of tasks) {
     const end = endOf(task), i = row.get(task.worker);
     if (i === undefined || end < low || task.start > high) continue;

@@ -197,15 +197,17 @@ def test_how_was_it_started(script: Script) -> None:
 
 def test_a_resumed_run_keeps_its_iterations_and_begins_its_tasks_anew(script: Script) -> None:
     script.iterate(1, 3, ["0,0", "1,1"], 0.5)
+    script.say(run.IterationStarted(iteration=2, of=3))
     script.call("M1")
     script.wait(60_000)
     script.begin()
     script.say(run.Resumed(iteration=1, of=3))
+    script.iterate(2, 3, ["0,0", "1,1"], 0.25)
     picture = script.picture()
-    assert [each["end"] for each in picture["iterations"]] == [-60_000.0]
+    assert [(each["start"], each["end"]) for each in picture["iterations"]] == [(-60_010, -60_000), (0, 10)]
     assert picture["tasks"] == []
     assert picture["news"][-1][2] == "the run continues after iteration 1"
-    assert picture["elapsed_ms"] == 0
+    assert picture["elapsed_ms"] == 10
 
 
 def test_classification(script: Script) -> None:
