@@ -31,6 +31,7 @@ from master.algorithms.base import Command, Published
 from master.cli.certs import certs
 from master.cli.guide import commands_in_words, first_run
 from master.cli.lessons import LESSONS
+from master.cli.pages import report, served, ui, write_views
 from master.cli.preview import preview
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
@@ -40,7 +41,7 @@ from master.views.terminal import open_screen
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
-_OTHERS: tuple[click.Command, ...] = (certs, *LESSONS)
+_OTHERS: tuple[click.Command, ...] = (certs, report, ui, *LESSONS)
 """The commands that run no algorithm."""
 _HOW_TO_RUN = {field.name for field in fields(RunConfig)}
 
@@ -203,7 +204,9 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     # Labels on standard output stand alone there.
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
         screen = open_screen(quiet=messages.quiet)
-        run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
+        output = config.output
+        with served(output.dump, asked=messages.ui), write_views(output.dump, output.report, output.trace):
+            run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:

@@ -61,6 +61,16 @@ class OutputOptions:
         Path("data"), "Folder for results and the workers' folders; those of an earlier run are replaced."
     )
     dump: Path = option(Path("dump.txt"), "Log file of all events.")
+    report: Path | None = option(
+        None,
+        "At the end, write all that happened as one page: an HTML file that needs no network.",
+        metavar="FILE",
+    )
+    trace: Path | None = option(
+        None,
+        "At the end, write the tasks in Chrome's trace format, for Perfetto and the like.",
+        metavar="FILE",
+    )
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,7 @@ class MessageOptions:
     title: ClassVar[str] = "Output"
 
     quiet: bool = option(False, "Print only errors.")
+    ui: bool = option(False, "Serve a page of the run to browsers of this machine, and print its address.")
     dry_run: bool = option(False, "Print how the input is understood, and run nothing.")
     debug: bool = option(False, "Print the traceback of an error.")
 

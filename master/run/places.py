@@ -38,12 +38,15 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
 
 def _written(config: RunConfig) -> dict[str, Path]:
     """Return the files that options name for writing; standard output is none."""
+    views = {"--report": config.output.report, "--trace": config.output.trace}
+    written = {"--dump": config.output.dump} | {
+        name: path for name, path in views.items() if path is not None
+    }
     if is_standard_output(config.labels):
         if sys.__stdout__ is None:
             raise UsageError(f"--labels {config.labels}: standard output is closed")
-        return {"--dump": config.output.dump}
-    labels = {} if config.labels is None else {"--labels": config.labels}
-    return {"--dump": config.output.dump, **labels}
+        return written
+    return written | ({} if config.labels is None else {"--labels": config.labels})
 
 
 def _input_files(config: RunConfig) -> list[Path]:

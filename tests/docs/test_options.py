@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GUIDES = ["USAGE", "TUTORIAL", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ"]
+GUIDES = ["USAGE", "TUTORIAL", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ", "PAGE"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 
@@ -35,6 +35,8 @@ def named_in(*guides: str) -> set[str]:
         (["master", "certs"], ["USAGE", "MACHINES"]),
         (["master", "verify"], ["USAGE"]),
         (["master", "explain"], ["USAGE"]),
+        (["master", "report"], ["USAGE", "PAGE"]),
+        (["master", "ui"], ["USAGE", "PAGE"]),
         (["mapper"], ["USAGE", "MACHINES"]),
         (["reducer"], ["USAGE", "MACHINES"]),
     ],
@@ -47,5 +49,6 @@ def test_every_option_is_documented(command: list[str], guides: list[str]) -> No
 def test_every_documented_option_exists() -> None:
     known = options_of("master") | options_of("master", "predict")
     known |= options_of("master", "explain")
+    known |= options_of("master", "report") | options_of("master", "ui")
     known |= options_of("master", "certs") | options_of("mapper") | options_of("reducer")
     assert named_in(*GUIDES) - known == set()

@@ -1,0 +1,312 @@
+"""What people ask about a run is answered by the picture that the page draws."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from common.events.catalogue import kmeans, logistic, run, tasks, workers
+from common.events.line import parse_line
+from master.views.fold import RunFold, column_names
+from master.views.fold_results import CentroidHistory
+from tests.master.views.logs import BEGINNING, Script, place, started, tasks_of, worker_of
+
+
+@pytest.fixture
+def script() -> Script:
+    made = Script()
+    made.begin()
+    return made
+
+
+def test_which_worker_is_slow(script: Script) -> None:
+    for iteration in (1, 2):
+        script.call("M1", at=iteration, task=1)
+        script.call("M2", at=iteration, task=2)
+        script.wait(10)
+        script.answer("M1", at=iteration, task=1, ms=10)
+        script.wait(90)
+        script.answer("M2", at=iteration, task=2, ms=100)
+    picture = script.picture()
+    assert worker_of(picture, "M2")["mean_ms"] == 100
+    assert worker_of(picture, "M2")["busy_share"] == 1
+    assert worker_of(picture, "M1")["busy_share"] == 0.1
+    slowest = picture["stages"][0]["Map"][1]
+    assert slowest == {"worker": "M2", "task": 2, "ms": 100.0, "others_ms": 10.0}
+
+
+def test_why_did_the_run_wait_before_its_first_task(script: Script) -> None:
+    script.wait(2000)
+    script.call("M1")
+    assert script.picture()["waits"] == [[0.0, 2000.0, "the workers were starting"]]
+
+
+def test_why_did_the_run_wait_later(script: Script) -> None:
+    script.call("M1")
+    script.answer("M1", reason="UNAVAILABLE")
+    reason = "M1 (process 100) was ended by signal 9"
+    script.say(workers.WorkerLost(worker="M1", pid=100, reason=reason, returns=True))
+    script.wait(700)
+    script.call("M1", attempt=2)
+    assert script.picture()["waits"] == [[0.0, 700.0, f"{reason}; it is restarted"]]
+
+
+def test_a_wait_that_goes_on_is_told(script: Script) -> None:
+    script.say(workers.AwaitingWorkers(address="host:1", mappers=2, reducers=1))
+    wait = script.fold().picture(BEGINNING + timedelta(seconds=5))["waits"]
+    assert wait == [[0.0, 5000.0, "waiting for workers: 2 mappers and 1 reducers"]]
+
+
+def test_was_a_task_run_twice_and_why(script: Script) -> None:
+    script.call("M1")
+    script.wait(5)
+    script.answer("M1", reason="no space left")
+    script.call("M2", attempt=2)
+    script.wait(5)
+    script.answer("M2", attempt=2)
+    picture = script.picture()
+    first, second = tasks_of(picture)
+    assert (first["status"], first["reason"], first["end"]) == ("failed", "no space left", 5)
+    assert (second["status"], second["attempt"], second["start"]) == ("done", 2, 5)
+    assert picture["totals"] == {"attempts": 2, "retries": 1, "backups": 0, "failed": 1, "lost": 0}
+    assert picture["news"] == [
+        [5.0, "failure", "M1: Map task 1 of lloyd, attempt 1 failed: no space left"],
+    ]
+
+
+def test_a_backup_is_no_retry(script: Script) -> None:
+    script.call("M1")
+    script.call("M2", attempt=9)  # more than 8 stand for backups in these scripts
+    picture = script.picture()
+    assert picture["totals"]["backups"] == 1
+    assert picture["totals"]["retries"] == 0
+    assert worker_of(picture, "M2")["backups"] == 1
+    assert picture["news"][0][2] == "Map task 1 is slow: M2 begins attempt 9 as a backup"
+
+
+def test_how_much_was_shuffled_and_by_whom(script: Script) -> None:
+    script.say(
+        tasks.MapFinished(**place(1, 1, 1), records=5, partition_records=(3, 2)),
+        process="M1",
+    )
+    script.fetch("M1", 300)
+    script.fetch("M2", 50)
+    picture = script.picture()
+    assert picture["shuffle"] == {"bytes": 350, "records": 5, "fetches": 2, "failed": 0}
+    assert worker_of(picture, "R1")["fetched_bytes"] == 350
+    assert worker_of(picture, "M1")["served_bytes"] == 300
+
+
+def test_did_it_converge(script: Script) -> None:
+    script.iterate(1, 20, ["0,0", "1,1"], 0.5)
+    script.iterate(2, 20, ["0,0", "1,1"], 0.0)
+    script.say(kmeans.Stopped(reason="converged: no centroid moved", iterations=2, inertia=1.25))
+    script.say(kmeans.Clusters(sizes=(1, 2), inertia=1.25), run.RunFinished())
+    picture = script.picture()
+    assert [each["starts"][1]["shift"] for each in picture["iterations"]] == [0.5, 0.0]
+    told = {"reason": "converged: no centroid moved", "iterations": 2, "inertia": 1.25, "sizes": (1, 2)}
+    assert picture["result"] == told
+    assert picture["state"] == "finished"
+
+
+def test_of_several_starts_the_best_is_drawn(script: Script) -> None:
+    for start, shift in ((1, 0.5), (2, 0.25)):
+        script.iterate(0, 20, [f"{start},0"], 0, start=start)
+        script.say(
+            kmeans.IterationFinished(start=start, iteration=1, shift=shift),
+            kmeans.Stopped(start=start, reason="converged", iterations=start, inertia=shift),
+        )
+    script.say(kmeans.BestStart(start=2, of=2, inertia=0.25))
+    picture = script.picture()
+    assert picture["best"] == 2
+    assert picture["result"]["iterations"] == 2
+    assert picture["centroids"]["history"] == [[0, [[2.0, 0.0]]]]
+
+
+def test_where_did_cluster_1_go(script: Script) -> None:
+    script.iterate(0, 3, ["0,0", "9,9"], 0)
+    script.iterate(1, 3, ["0,0", "7,8"], 2)
+    script.iterate(2, 3, ["0,0", "6,7"], 1)
+    history = script.picture()["centroids"]["history"]
+    assert [(n, at[1]) for n, at in history] == [(0, [9, 9]), (1, [7, 8]), (2, [6, 7])]
+
+
+def test_which_phase_takes_the_time(script: Script) -> None:
+    for worker, method, ms in (("M1", "Map", 30), ("R1", "Reduce", 20), ("R1", "ReadReduceOutput", 5)):
+        script.call(worker, method)
+        script.wait(ms)
+        script.answer(worker, method, ms=ms)
+    (stage,) = script.picture()["stages"]
+    assert (stage["iteration"], stage["Map"][0], stage["Reduce"][0]) == (1, 30, 20)
+    assert stage["ReadReduceOutput"] == [5.0, None]
+
+
+def test_which_worker_is_dead_and_what_was_lost_with_it(script: Script) -> None:
+    script.call("M1")
+    script.wait(5)
+    script.answer("M1", reason="UNAVAILABLE")
+    script.say(workers.WorkerLost(worker="M1", pid=100, reason="M1 was ended", returns=True))
+    picture = script.picture()
+    assert worker_of(picture, "M1")["state"] == "lost"
+    assert tasks_of(picture)[0]["status"] == "lost"
+    assert (picture["totals"]["failed"], picture["totals"]["lost"]) == (0, 1)
+    script.say(workers.WorkerStarted(worker="M1", pid=200, incarnation=2))
+    script.say(workers.WorkerJoined(worker="M1", address="unix:/tmp/a"))
+    worker = worker_of(script.picture(), "M1")
+    assert (worker["state"], worker["pid"], worker["incarnation"]) == ("up", 200, 2)
+
+
+def test_what_had_no_answer_when_the_run_failed_is_lost(script: Script) -> None:
+    script.call("M1")
+    script.wait(10)
+    script.say(run.RunFailed(reason="the disk is full"))
+    picture = script.picture()
+    assert (picture["state"], picture["reason"]) == ("failed", "the disk is full")
+    assert (tasks_of(picture)[0]["status"], tasks_of(picture)[0]["end"]) == ("lost", 10)
+    assert {worker["state"] for worker in picture["workers"]} == {"ended"}
+
+
+def test_a_log_without_an_end_says_so(script: Script) -> None:
+    script.call("M1")
+    fold = script.fold()
+    assert fold.picture()["state"] == "running"
+    assert tasks_of(fold.picture())[0]["status"] == "running"
+    fold.cut_off()
+    assert fold.picture()["state"] == "cut off"
+    assert "no end" in fold.picture()["reason"]
+    assert tasks_of(fold.picture())[0]["status"] == "lost"
+
+
+def test_an_end_is_not_taken_for_a_cut(script: Script) -> None:
+    script.say(run.RunFinished())
+    fold = script.fold()
+    fold.cut_off()
+    assert fold.picture()["state"] == "finished"
+
+
+def test_how_was_it_started(script: Script) -> None:
+    settings = dict(script.picture()["settings"])
+    assert (settings["k"], settings["tol"], settings["numpy"], settings["rows"]) == (
+        "2",
+        "0.0001",
+        "2.4",
+        "31",
+    )
+
+
+def test_a_resumed_run_keeps_its_iterations_and_begins_its_tasks_anew(script: Script) -> None:
+    script.iterate(1, 3, ["0,0", "1,1"], 0.5)
+    script.say(run.IterationStarted(iteration=2, of=3))
+    script.call("M1")
+    script.wait(60_000)
+    script.begin()
+    script.say(run.Resumed(iteration=1, of=3))
+    script.iterate(2, 3, ["0,0", "1,1"], 0.25)
+    picture = script.picture()
+    assert [(each["start"], each["end"]) for each in picture["iterations"]] == [(-60_010, -60_000), (0, 10)]
+    assert picture["tasks"] == []
+    assert picture["news"][-1][2] == "the run continues after iteration 1"
+    assert picture["elapsed_ms"] == 10
+
+
+def test_classification(script: Script) -> None:
+    table: dict[str, Any] = {
+        "numbers": ("age",),
+        "categories": ("<b>",),
+        "classes": ("no", "yes"),
+        "class_rows": (3, 4),
+    }
+    script.say(logistic.TableLearned(**table, parameters=5))
+    script.say(logistic.StepFinished(iteration=0, loss=0.7, gradient=0.5, halvings=0))
+    script.say(logistic.StepFinished(iteration=1, loss=0.1, gradient=1e-9, halvings=2))
+    script.say(logistic.FitFinished(reason="converged", iterations=1, loss=0.1, gradient=1e-9))
+    scores: dict[str, Any] = {
+        "rows": 7,
+        "accuracy": 0.9,
+        "weighted_f1": 0.9,
+        "macro_f1": 0.8,
+        "log_loss": float("inf"),
+    }
+    script.say(logistic.ModelScored(model="global", sample="test", **scores))
+    confusion: dict[str, Any] = {"taken_for": (3, 0), "precision": 1.0, "recall": 1.0, "f1": 1.0}
+    script.say(logistic.ClassConfusion(model="global", class_="no", **confusion))
+    picture = script.picture()
+    assert [each["starts"][1]["loss"] for each in picture["iterations"]] == [0.7, 0.1]
+    assert picture["result"]["reason"] == "converged"
+    assert picture["scores"]["models"][0]["log_loss"] is None
+    assert picture["scores"]["confusion"][0]["taken_for"] == (3, 0)
+    json.dumps(picture, allow_nan=False)
+
+
+def test_tasks_of_spark_and_dask_are_placed_within_their_stage(script: Script) -> None:
+    stage: dict[str, Any] = {"stage": 1, "job": "lloyd", "iteration": 1}
+    script.say(tasks.StageStarted(**stage))
+    script.wait(100)
+    for method, ms in (("Map", 30.0), ("Reduce", 20.0)):
+        known: dict[str, Any] = {
+            "from_": "host:1",
+            "method": method,
+            "task": 1,
+            "status": "SUCCESS",
+            "duration_ms": ms,
+        }
+        script.say(tasks.TaskFinished(**stage, **known))
+    spans = [(task["method"], task["start"], task["end"]) for task in tasks_of(script.picture())]
+    assert spans == [("Map", 0, 30), ("Reduce", 80, 100)]
+    assert worker_of(script.picture(), "host:1")["done"] == 2
+
+
+def test_the_last_tasks_and_the_last_lines_are_kept(script: Script) -> None:
+    for number in range(5001):
+        script.call("M1", task=number)
+        script.answer("M1", task=number)
+    picture = script.picture()
+    assert len(picture["tasks"]) == 5000
+    assert picture["tasks_left_out"] == 1
+    assert len(picture["log"]) == 1000
+    assert picture["log_lines"] == len(script.entries)
+
+
+def test_of_many_centroids_some_iterations_are_kept_and_the_newest_always() -> None:
+    history = CentroidHistory()
+    value = ",".join(["1.5"] * 20)
+    for iteration in range(1001):
+        for key in range(100):
+            history.take(kmeans.Centroid(iteration=iteration, key=key, value=value))
+    kept = [n for n, _ in history.picture(1)["history"]]
+    assert kept == [*range(0, 1000, 64), 1000]
+    assert all(len(at) == 100 for _, at in history.picture(1)["history"])
+
+
+def test_numbers_that_json_cannot_hold_are_left_out(script: Script) -> None:
+    script.iterate(1, 3, ["inf,nan"], float("inf"))
+    picture = script.picture()
+    assert picture["centroids"]["history"] == [[1, [[None, None]]]]
+    json.dumps(picture, allow_nan=False)
+
+
+def test_lines_of_another_version_are_only_in_the_log_tail() -> None:
+    fold = RunFold()
+    fold.take(parse_line("2026-01-31T12:00:00.123456Z master event=run_begun of=7"))
+    assert fold.picture()["state"] == "waiting"
+    assert fold.picture()["log"] == ["2026-01-31T12:00:00.123456Z master event=run_begun of=7"]
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "names"),
+    [
+        (True, ("x", "2-3"), ["x", "2-3"]),
+        (False, ("1", "3-5"), ["column 1", "column 3", "column 4", "column 5"]),
+        (False, ("age", "a-b"), ["age", "a-b"]),
+    ],
+)
+def test_columns_have_names(header: bool, columns: tuple[str, ...], names: list[str]) -> None:
+    event = run.InputUnderstood(file="in", format="text", header=header, columns=columns)
+    assert column_names(event) == names
+
+
+def test_an_unknown_engine_is_shown_as_it_is() -> None:
+    script = Script()
+    script.say(started(engine="<b>"))
+    assert dict(script.picture()["settings"])["engine"] == "<b>"
