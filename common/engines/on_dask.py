@@ -22,10 +22,12 @@ from common.engines.tasks import (
     map_part,
     reduce_pieces,
 )
-from common.engines.vectors import Flaw, as_points
+from common.engines.vectors import Flaw, as_points, as_table
+from common.errors import InputError
+from common.formats.texts import TextCodes
 from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_of
-from common.model import FloatType, PointArray, Rows
+from common.model import FloatType, Input, PointArray, Rows, Table
 
 Partition: TypeAlias = tuple[list[Report], list[Emitted]]
 """What a map task emitted for one reduce task; its report goes with the first partition."""
@@ -35,7 +37,7 @@ _memories: dict[tuple[str, int], Memory] = {}
 _lock = threading.Lock()
 
 
-def map_task(order: Order, index: int, rows: Part | PointArray, partitions: int) -> list[Partition]:
+def map_task(order: Order, index: int, rows: Part | PointArray | Table, partitions: int) -> list[Partition]:
     """Map rows that a worker reads and keeps, or that Dask keeps in its memory.
 
     Dask keeps the partitions, one for each reduce task, where they are.
@@ -57,7 +59,7 @@ def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[
     return [*reports, task.report(_worker().address)], result
 
 
-def label_task(order: Order, index: int, rows: Part | PointArray) -> tuple[Report, list[bytes]]:
+def label_task(order: Order, index: int, rows: Part | PointArray | Table) -> tuple[Report, list[bytes]]:
     """Map rows to text; else as `map_task`."""
     task = MeteredTask("Map", index)
     pieces = list(task.run(label_part(order, index, _opened(order.run, index, rows))))
@@ -72,7 +74,7 @@ def forget_run(run: str) -> None:
             del _memories[key]
 
 
-def rows_of(place: str, names: tuple[str, ...], columns: int, data: Any) -> PointArray | str:
+def rows_of(place: str, data: Any, names: tuple[str, ...], columns: int) -> PointArray | str:
     """Return rows of an array or a data frame as jobs want them, or what is wrong with them, and where.
 
     `names` are those of the columns, if they have names.
@@ -84,14 +86,26 @@ def rows_of(place: str, names: tuple[str, ...], columns: int, data: Any) -> Poin
     return points.at(place, labels) if isinstance(points, Flaw) else points
 
 
-def rows_in(points: PointArray | str) -> int | str:
+def table_of(place: str, data: Any, source: Input) -> Table | str:
+    """Do as `rows_of` with a data frame whose columns hold numbers and texts."""
+    codes = TextCodes(source)
+    columns = [data.iloc[:, i] for i in range(len(source.columns))]
+    try:
+        points = as_table(columns, codes, source.dtype)
+    except InputError as error:
+        return str(error)
+    labels = tuple(map(repr, source.names))
+    return points.at(place, labels) if isinstance(points, Flaw) else Table(points, codes.texts)
+
+
+def rows_in(rows: PointArray | Table | str) -> int | str:
     """Count the rows, or pass on what is wrong with them."""
-    return points if isinstance(points, str) else len(points)
+    return rows if isinstance(rows, str) else len(rows)
 
 
 @contextmanager
-def _opened(run: str, index: int, rows: Part | PointArray) -> Iterator[tuple[Rows, Memory]]:
-    if not isinstance(rows, np.ndarray):
+def _opened(run: str, index: int, rows: Part | PointArray | Table) -> Iterator[tuple[Rows, Memory]]:
+    if isinstance(rows, Part):
         with held(run, rows, Path(_worker().local_directory)) as opened:  # Dask removes it with the worker
             yield opened
         return

@@ -8,17 +8,18 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from common.engines.rows import Part, StoredPart, held
 from common.engines.tasks import MeteredTask, Order, Report, label_part, map_part, reduce_pieces
-from common.engines.vectors import Flaw, as_points
+from common.engines.vectors import Flaw, as_points, as_table
 from common.errors import InputError, UserError
 from common.formats.line_index import BYTE_ORDER_MARK
-from common.formats.opening import write_rows
+from common.formats.opening import store_rows
 from common.formats.parsing import parse
 from common.formats.texts import TextCodes
 from common.jobs.base import Job
@@ -115,7 +116,8 @@ def store_lines(
     """
     texts = (b"" if (index, number) < first_row else text for number, text in _numbered(index, lines))
     first = 1 if lines_before is None else lines_before[index] + 1
-    yield _stored(index, source, _parsed(source, texts, first))
+    codes = TextCodes(source)
+    yield _stored(index, source, codes, _parsed(source, codes, texts, first))
 
 
 def store_vectors(
@@ -127,7 +129,19 @@ def store_vectors(
     the columns, if they have names.
     """
     place, labels = f"partition {index + 1} of {source.path}", tuple(map(repr, names))
-    yield _stored(index, source, _blocks(source, place, labels, enumerate(vectors)))
+    blocks = _blocks(partial(_as_points, source), place, labels or _positions(source), enumerate(vectors))
+    yield _stored(index, source, TextCodes(source), blocks)
+
+
+def store_table(source: Input, index: int, rows: Iterable[Any]) -> Iterator[StoredPart | str]:
+    """Do as `store_vectors` with the rows of a data frame, whose columns hold numbers and texts."""
+    place, labels, codes = (
+        f"partition {index + 1} of {source.path}",
+        tuple(map(repr, source.names)),
+        TextCodes(source),
+    )
+    blocks = _blocks(partial(_as_table, source, codes), place, labels, enumerate(rows))
+    yield _stored(index, source, codes, blocks)
 
 
 def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterator[StoredPart | str]:
@@ -135,11 +149,12 @@ def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterato
     numbered = ((int(row), numbers) for row, *numbers in vectors)
     head = list(islice(numbered, 1))
     first = head[0][0] if head else -1
-    yield _stored(index, source, _blocks(source, source.path, (), chain(head, numbered)), first)
+    read = partial(_as_points, source)
+    blocks = _blocks(read, source.path, _positions(source), chain(head, numbered))
+    yield _stored(index, source, TextCodes(source), blocks, first)
 
 
-def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
-    codes = TextCodes(source)
+def _parsed(source: Input, codes: TextCodes, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
     while lines := list(islice(texts, _BLOCK_ROWS)):
         text = memoryview(b"\n".join([*lines, b""]))
         yield parse(text, source, first, codes).astype(source.dtype, copy=False)
@@ -147,25 +162,41 @@ def _parsed(source: Input, texts: Iterator[bytes], first: int) -> Iterator[Point
 
 
 def _blocks(
-    source: Input, place: str, labels: tuple[str, ...], vectors: Iterator[tuple[int, Any]]
+    read: Callable[[list[Any]], PointArray | Flaw],
+    place: str,
+    labels: Sequence[object],
+    vectors: Iterator[tuple[int, Any]],
 ) -> Iterator[PointArray]:
     """Yield blocks of vectors, each given with its row from 0; raise InputError, which names the place."""
     while taken := list(islice(vectors, _BLOCK_ROWS)):
-        rows = [vector.toArray() if hasattr(vector, "toArray") else vector for _, vector in taken]
-        block = as_points(rows, len(source.columns), source.dtype)
+        block = read([vector for _, vector in taken])
         if isinstance(block, Flaw):
-            positions = [column + 1 for column in source.columns]
-            raise InputError(block._replace(row=taken[block.row][0]).at(place, labels or positions))
+            raise InputError(block._replace(row=taken[block.row][0]).at(place, labels))
         yield block
 
 
-def _stored(index: int, source: Input, blocks: Iterator[PointArray], first: int = -1) -> StoredPart | str:
+def _as_points(source: Input, vectors: list[Any]) -> PointArray | Flaw:
+    rows = [vector.toArray() if hasattr(vector, "toArray") else vector for vector in vectors]
+    return as_points(rows, len(source.columns), source.dtype)
+
+
+def _as_table(source: Input, codes: TextCodes, rows: list[Any]) -> PointArray | Flaw:
+    return as_table(list(zip(*rows, strict=True)), codes, source.dtype)
+
+
+def _positions(source: Input) -> list[int]:
+    return [column + 1 for column in source.columns]
+
+
+def _stored(
+    index: int, source: Input, codes: TextCodes, blocks: Iterator[PointArray], first: int = -1
+) -> StoredPart | str:
     path = own_folder() / f"rows-{uuid.uuid4().hex}"
     try:
-        rows = write_rows(path, blocks)
+        rows = store_rows(path, source, blocks, codes)
     except UserError as error:
         return str(error)
-    return StoredPart(index, rows, len(source.columns), source.dtype, str(path), first)
+    return StoredPart(index, source, rows, str(path), first)
 
 
 def _numbered(index: int, lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from common.errors import InputError, TaskError
-from common.formats.opening import map_rows_file, open_split
+from common.formats.opening import open_split, stored_rows
 from common.formats.unchanged import check_unchanged
 from common.jobs.base import Memory
-from common.model import FloatType, Input, PointArray, Rows, Split
+from common.model import Input, Rows, Split
 
 _MOST_ROWS = 1 << 25
 """Of all parts together whose memories a process keeps: some 16 bytes a row."""
@@ -60,16 +60,15 @@ class StoredPart:
     """
 
     index: int
+    source: Input
     rows: int
-    columns: int
-    dtype: FloatType
     path: str
     first: int = -1
 
-    def open(self, folder: Path) -> PointArray:
+    def open(self, folder: Path) -> Rows:
         """Map the rows; raise RowsLostError if the file is gone, or is that of another machine."""
         try:
-            return map_rows_file(Path(self.path), self.columns, self.dtype)
+            return stored_rows(Path(self.path), self.source)
         except OSError:
             raise RowsLostError(f"the rows of part {self.index + 1} are not on this worker") from None
 

@@ -1,4 +1,4 @@
-"""Rows as a user's program holds them: lists, tuples, vectors, arrays. What is wrong with one, and where."""
+"""Rows as a user's program holds them: vectors, arrays, data frames. What is wrong with one, and where."""
 
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,9 +9,11 @@ import numpy as np
 
 from common.errors import counted
 from common.formats.columns import EMPTY_FIELD, are_usable, problem_with
+from common.formats.texts import TextCodes
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, PointArray
 
+EMPTY_CATEGORY = "the field is empty; drop the rows with missing values, or fill in a category"
 _MISSING = ("NoneType", "NAType", "NaTType")
 """The types of None and of what pandas has in its place."""
 
@@ -43,6 +45,33 @@ def as_points(rows: Any, columns: int, dtype: FloatType) -> PointArray | Flaw:
         if points.shape == (len(rows), columns) and are_usable(points, dtype) and not is_masked(rows):
             return points.astype(dtype, copy=False)
     return find_flaw(rows, columns, dtype) or Flaw(0, None, "the row is not a vector of numbers")
+
+
+def as_table(columns: Sequence[Any], codes: TextCodes, dtype: FloatType) -> PointArray | Flaw:
+    """Return columns of values as rows, each text as its number; else the first flaw.
+
+    An empty text is a missing one. Raise InputError if a column has too many texts.
+    """
+    numbers: list[Any] = [
+        _codes(i, values, codes) if i in codes else values for i, values in enumerate(columns)
+    ]
+    points = as_points(np.column_stack(numbers), len(columns), dtype)
+    if isinstance(points, Flaw) and points.column is not None and points.column in codes:
+        return points._replace(what=EMPTY_CATEGORY)
+    return points
+
+
+def _codes(column: int, values: Iterable[Any], codes: TextCodes) -> list[int | None]:
+    return [codes.number_of(column, text) if text else None for text in map(text_of, values)]
+
+
+def text_of(value: Any) -> str | None:
+    """Write a category; None if it is missing. A whole number is the same as an integer and as a float."""
+    if type(value).__name__ in _MISSING or value != value:
+        return None
+    if isinstance(value, float | np.floating) and value.is_integer():
+        value = int(value)
+    return str(value)
 
 
 def length_of(row: Any) -> int | None:

@@ -88,13 +88,10 @@ def _read_rows(source: Input, split: Split, cache: Path | None) -> Rows:
     if cache is None or not split.rows:
         points = _parsed_rows(source, split, texts)
         return Table(points, texts.texts) if source.is_table else points
-    texts_path = cache.with_name(f"{cache.name}.texts")
     if not cache.exists():
-        blocks = read_blocks(source, split, texts)
-        write_rows(cache, blocks, before=lambda: write_texts(texts_path, texts) if source.is_table else None)
+        store_rows(cache, source, read_blocks(source, split, texts), texts)
         release_memory()
-    points = map_rows_file(cache, len(source.columns), source.dtype)
-    return read_table(points, texts_path) if source.is_table else points
+    return stored_rows(cache, source)
 
 
 def release_memory() -> None:
@@ -110,6 +107,23 @@ def _parsed_rows(source: Input, split: Split, texts: TextCodes) -> PointArray:
         points[rows : rows + len(block)] = block
         rows += len(block)
     return points
+
+
+def store_rows(path: Path, source: Input, blocks: Iterable[PointArray], texts: TextCodes) -> int:
+    """Write blocks of an input's rows to a file, the texts beside it; else as `write_rows`."""
+    return write_rows(
+        path, blocks, before=lambda: write_texts(_texts_path(path), texts) if source.is_table else None
+    )
+
+
+def stored_rows(path: Path, source: Input) -> Rows:
+    """Map a file made by `store_rows`."""
+    points = map_rows_file(path, len(source.columns), source.dtype)
+    return read_table(points, _texts_path(path)) if source.is_table else points
+
+
+def _texts_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.texts")
 
 
 def write_rows(path: Path, blocks: Iterable[PointArray], before: Callable[[], None] = _nothing) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -12,19 +12,36 @@ from common.engines.tasks import Order, Report
 from common.errors import InputError, RunFailedError
 from common.events.catalogue.tasks import FAILURE, SUCCESS, StageStarted, TaskFinished
 from common.events.log import Log
+from common.formats.columns import ColumnChoice, as_chosen, choose
+from common.formats.line_index import PLAIN
 from common.jobs.base import Engine, Job
-from common.model import State, TaskOptions
+from common.model import Input, InputFormat, State, TaskOptions
 
 _LOOKS = 10
 
 
 class ClusterData(NamedTuple):
-    """Data that lie on a cluster; `start_engine` takes the options of tasks, the reducers and the log."""
+    """Data that lie on a cluster; `start_engine` takes the options of tasks, the reducers and the log.
+
+    `source` describes them as if they were a file.
+    """
 
     start_engine: Callable[[TaskOptions, int, Log], AbstractContextManager[Engine]]
-    rows: int
-    columns: int
-    names: tuple[str, ...]
+    source: Input
+
+
+def describe(path: str, columns: Sequence[int], *, rows: int = 0, names: Sequence[str] = ()) -> Input:
+    """Describe columns of data on a cluster as if they were a file; `path` is for messages."""
+    return Input(
+        path, InputFormat.PARQUET, PLAIN, len(columns), tuple(columns), rows, 0, 0, names=tuple(names)
+    )
+
+
+def describe_table(path: str, names: Sequence[str], texts: Sequence[int], choice: ColumnChoice) -> Input:
+    """Describe a data frame; `texts` are the positions of its columns of texts. May raise UserError."""
+    chosen = choose(path, choice, list(names), range(len(names)), len(names), texts)
+    found = describe(path, chosen.columns, names=[names[column] for column in chosen.columns])
+    return as_chosen(found, choice, chosen.texts)
 
 
 @dataclass(frozen=True)

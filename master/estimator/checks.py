@@ -15,6 +15,7 @@ _OPTIONS = {
     "--seed": "random_state",
     "--init-centroids": "init",
     "--on-empty": "on_empty",
+    "--categories": "categorical_features",
     "--n-init": "n_init",
     "--skip-rows": "skip_rows",
     "--data-dir": "the temporary folder",

@@ -41,7 +41,7 @@ from master.estimator.checks import translate_option_names
 from master.estimator.linear import LinearModel
 from master.estimator.objective import doubts_of, fit_settings, pose, raw_weights
 from master.estimator.parameters import run_settings
-from master.estimator.sources import Data, kind_of, open_array, open_file
+from master.estimator.sources import Data, kind_of, open_array, open_table
 from master.estimator.tables import Given, category_columns, check_labels, check_table, with_labels
 from master.estimator.text_file import TextFile
 
@@ -63,8 +63,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Several classes are fitted together (multinomial). Rows cannot be weighted, but classes can.
 
     `X` is an array, a data frame (pandas, polars, pyarrow) or a nested list, `y` its labels: integers, texts,
-    booleans. Or `X` is the path of a table that the command line can read, and the parameter `target` names
-    its column of labels. Nothing may be missing.
+    booleans. Or `X` is the path of a table that the command line can read, or a data frame of Spark's or of
+    Dask's, where it lies; then the parameter `target` names its column of labels. Nothing may be missing.
 
     Parameters
     ----------
@@ -82,21 +82,21 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Maximum number of iterations; a fit that ends there gives a ConvergenceWarning.
     categorical_features
         Which columns are categories: names, positions or a mask. None: those of a data frame or a file that
-        hold texts, categories or booleans as objects. Of a file, names alone.
+        hold texts, categories or booleans as objects. Of a file or on a cluster, names alone.
     handle_unknown
         What a category that no row of the fit had does in a prediction: "error"; or "ignore", it has no
         weight.
     engine, mappers, reducers, threads, dump, verbose
         As in `KMeans`.
     columns
-        Of a file: the columns to learn from, by name or by position from 1; None: all but the target.
+        Where there is a target: the columns to learn from, by name or by position from 1; None: all others.
     target
-        Of a file: the column with the classes, by name or by position from 1.
+        Of a file or on a cluster: the column with the classes, by name or by position from 1.
 
     Attributes
     ----------
     classes_
-        The classes in order; of a file, as texts.
+        The classes in order; of a file or on a cluster, as texts.
     coef_, intercept_
         The weights of the raw columns, shape (n_classes, n_coef), and (n_classes,). Two classes have one row:
         that of the second. A category has a weight of its own.
@@ -214,39 +214,40 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _open(self, X: Any, y: Any) -> Iterator[_Training]:
         """Open the data, and learn their columns' names."""
         settings = run_settings(self, self.engine)
-        if kind_of(X) == "file":
-            _refuse_labels(y)
-            file = TextFile.of(X, self.columns)
-            with open_file(file, settings, choice=self._choice()) as data:
-                assert data.source is not None
-                self._learn_columns(data.source)
-                yield _Training(data, data.source, None)
-        else:
+        if kind_of(X) == "array":
             given, classes = self._labelled(X, y)
             with open_array(given.table, settings) as data:
                 yield _Training(data, given.source, classes)
+        else:
+            _refuse_labels(y)
+            with open_table(X, self.columns, settings, self._choice()) as data:
+                assert data.source is not None
+                self._learn_columns(data.source)
+                yield _Training(data, data.source, None)
 
     def _labelled(self, X: Any, y: Any) -> tuple[Given, npt.NDArray[Any]]:
         """Return the rows with their labels as the last column, and the classes."""
         if self.columns is not None or self.target is not None:
-            raise UsageError("columns and target apply only to files; give other data as X and y")
-        self._check_kind(X)
+            what = "columns and target apply only to files and data on clusters"
+            raise UsageError(f"{what}; give other data as X and y")
         given = check_table(self, X, category_columns(X, self.categorical_features), reset=True)
         classes, places = check_labels(y, given.table.points)
         return with_labels(given, len(classes), places), classes
 
     def _choice(self) -> ColumnChoice:
-        """Return which columns of a file to learn from."""
+        """Return which columns of a file or a data frame to learn from."""
         if self.target is None:
-            raise UsageError("a file needs target, the name of the column with the classes")
+            raise UsageError(
+                "a file or data on a cluster need target, the name of the column with the classes"
+            )
         categories = self.categorical_features
         names = [] if categories is None else list(categories)
         if not all(isinstance(name, str) for name in names):
-            raise UsageError("categorical_features must be a list of names if the data are a file")
+            raise UsageError("categorical_features must be a list of names if target names a column")
         return ColumnChoice(takes_texts=True, target=self.target, categories=tuple(names) or None)
 
     def _learn_columns(self, source: Input) -> None:
-        """Do for a file what scikit-learn does for data in memory."""
+        """Do what scikit-learn does for data in memory."""
         self.n_features_in_ = len(source.columns) - 1
         self.__dict__.pop("feature_names_in_", None)
         if source.names:
@@ -292,6 +293,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _refuse_labels(y: Any) -> None:
-    """Raise UsageError if there are labels, though the data are a file."""
+    """Raise UsageError if there are labels, though the data hold them."""
     if y is not None:
-        raise UsageError("y must be None for a file: target names the column with the classes")
+        raise UsageError("y must be None for a file or a cluster: target names the column with the classes")

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from common.errors import refusals_in_one_line
+from common.errors import UsageError, refusals_in_one_line
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
 from common.events.log import Log
@@ -59,7 +59,7 @@ class Data:
     log: Log
     names: tuple[str, ...] = ()
     source: Input | None = None
-    """Of a file: what the workers know about it."""
+    """Of a file, and data on a cluster: what the workers know about it."""
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
@@ -171,7 +171,7 @@ def kind_of(data: Any) -> str:
 
 
 @contextmanager
-def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
+def open_data(data: Any, settings: RunSettings, choice: ColumnChoice = ALL_COLUMNS) -> Iterator[Data]:
     """Open data that lie on a cluster, and stay there."""
     kind, workers = kind_of(data), settings.workers
     check_installed(kind)
@@ -179,11 +179,22 @@ def open_data(data: Any, settings: RunSettings) -> Iterator[Data]:
     assert target is not None
     options = TaskOptions(combine=True, threads=workers.threads or 1)
     with (
-        load_function(target)(data, workers.mappers) as found,
-        _open_log(settings, found.rows, found.columns) as log,
-        found.start_engine(options, workers.reducers, log) as engine,
+        load_function(target)(data, workers.mappers, choice) as (start_engine, source),
+        _open_log(settings, source.rows, len(source.columns)) as log,
+        start_engine(options, workers.reducers, log) as engine,
     ):
-        yield Data(engine, found.rows, found.columns, log, found.names)
+        yield Data(engine, source.rows, len(source.columns), log, source.names, source)
+
+
+def open_table(
+    data: Any, columns: str | None, settings: RunSettings, choice: ColumnChoice
+) -> AbstractContextManager[Data]:
+    """Open a file, or a data frame on a cluster, with columns of texts."""
+    if kind_of(data) == "file":
+        return open_file(TextFile.of(data, columns), settings, choice=choice)
+    if not hasattr(data, "columns"):
+        raise UsageError(f"{type(data).__name__} has no columns with names; use a data frame")
+    return open_data(data, settings, replace(choice, wanted=columns))
 
 
 @cache

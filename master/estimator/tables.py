@@ -13,13 +13,11 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from common.engines.vectors import Flaw, is_masked
+from common.engines.vectors import EMPTY_CATEGORY, Flaw, is_masked, text_of
 from common.errors import UsageError, shortened
 from common.formats.columns import ColumnChoice
 from common.model import Dialect, Input, InputFormat, PointArray, Table
 from master.estimator.arrays import check_array, in_words, names_of
-
-_ABSENT = ("NoneType", "NAType", "NaTType")
 
 
 @dataclass(frozen=True)
@@ -120,12 +118,11 @@ def _plain(X: Any) -> Any:
 def _encoded(X: Any, plain: Any, column: int) -> tuple[list[int], tuple[str, ...]]:
     """Return a column's texts, and the place of each row's among them."""
     codes: dict[str, int] = {}
-    values = _values(plain, column)
-    for row, value in enumerate(values):
-        if type(value).__name__ in _ABSENT or value != value:
-            what = "the field is empty; drop the rows with missing values, or fill in a category"
-            raise ValueError(in_words(X, Flaw(row, column, what)))
-    places = [codes.setdefault(_text_of(value), len(codes)) for value in values]
+    places = []
+    for row, text in enumerate(map(text_of, _values(plain, column))):
+        if text is None:
+            raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY)))
+        places.append(codes.setdefault(text, len(codes)))
     return places, tuple(codes)
 
 
@@ -148,13 +145,6 @@ def _replaced(plain: Any, column: int, codes: list[int]) -> Any:
     else:
         plain = plain.set_column(column, plain.column_names[column], [codes])
     return plain
-
-
-def _text_of(value: Any) -> str:
-    """Write a value; a whole number in the same way whether it is a float or an integer."""
-    if isinstance(value, float | np.floating) and value.is_integer():
-        value = int(value)
-    return str(value)
 
 
 def _described(points: PointArray, names: Sequence[Any], texts: Iterable[int]) -> Input:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import common
-from master import KMeans
+from master import KMeans, LogisticRegression
+from tests.engines import people
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
@@ -136,3 +137,57 @@ def test_a_broken_row_of_a_data_frame_is_named(client: Any, column: Any, text: s
     frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": column}), npartitions=1)
     with pytest.raises(ValueError, match=f"^partition 1 of the Dask data frame, row 3, column 'y': {text}$"):
         KMeans(2).fit(frame)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"job": "category", "risk": "category"}, {"job": object}])
+def test_classifier(client: Any, kinds: Any) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    people.check(people.model().fit(dd.from_pandas(people.PEOPLE.astype(kinds), npartitions=3)))
+    assert client.scheduler_info()["workers"]
+
+
+def test_columns_of_a_classifier(client: Any) -> None:
+    """The target is none of the columns to learn from, even if no column has a name but a number."""
+    dd = pytest.importorskip("dask.dataframe")
+    frame = people.PEOPLE.set_axis(range(5), axis=1)
+    fitted = LogisticRegression(target="2", columns="1,0").fit(dd.from_pandas(frame, npartitions=2))
+    here = LogisticRegression().fit(people.PEOPLE[["age", "job"]], people.PEOPLE["risk"])
+    assert fitted.coef_.tobytes() == here.coef_.tobytes()
+    assert fitted.feature_names_in_.tolist() == ["1", "0"]
+
+
+MISSING_CATEGORY = "the field is empty; drop the rows with missing values, or fill in a category"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("job", None, f"column 'job': {MISSING_CATEGORY}"),
+        ("risk", "", f"column 'risk': {MISSING_CATEGORY}"),
+        ("income", np.nan, "column 'income': nan is not a number"),
+    ],
+)
+def test_the_first_missing_value_is_named(client: Any, column: str, value: Any, text: str) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    frame = people.PEOPLE.copy()
+    frame.loc[[150, 250], column] = value
+    with pytest.raises(ValueError, match=f"^partition 2 of the Dask data frame, row 51, {text}$"):
+        people.model().fit(dd.from_pandas(frame, npartitions=3))
+
+
+def test_what_a_classifier_refuses(client: Any) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(people.PEOPLE.assign(day=pd.Timestamp(0)), npartitions=2)
+    cases: list[tuple[Any, Any, str]] = [
+        (frame, {}, "^a file or data on a cluster need target"),
+        (frame, {"target": "risc"}, "^target: the Dask data frame has no column 'risc'; its columns are job"),
+        (frame, {"target": "risk"}, "^column 'day' holds datetime64.*, neither numbers nor texts; choose"),
+        (frame[["risk", "age"]].loc[:-1], {"target": "risk"}, "^the Dask data frame is empty$"),
+        (frame["risk"], {"target": "risk"}, "^a Dask Series cannot be clustered"),
+    ]
+    for data, parameters, text in cases:
+        with pytest.raises(ValueError, match=text) as caught:
+            LogisticRegression(**parameters).fit(data)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^X is data of dask's, but must be an array"):
+        people.HERE.predict(frame)

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from master import KMeans
+from master import KMeans, LogisticRegression
+from tests.engines import people
 
 pyspark = pytest.importorskip("pyspark")
 
@@ -169,3 +171,63 @@ def test_what_is_refused(spark: Any) -> None:
     ):
         with pytest.raises(ValueError, match=text):
             fitted.predict(data)
+
+
+def test_classifier(spark: Any) -> None:
+    frame = spark.createDataFrame(people.PEOPLE.to_numpy(object).tolist(), list(people.PEOPLE)).coalesce(3)
+    people.check(people.model().fit(frame))
+    assert frame.count() == 300
+
+
+def test_columns_of_a_classifier(spark: Any) -> None:
+    """Names that SQL would not take as they are, types of every kind, and a column that is left out."""
+    rows = [("x", True, Decimal("0.10"), "u", 1, "-"), ("y", False, Decimal("9.50"), "v", 0, "-")] * 9
+    kinds = "name string, b boolean, d decimal(5,2), t string, y int, s string"
+    frame = spark.createDataFrame(rows, kinds).toDF("a.b", "A", "a", "c`d", "y", "s")
+    fitted = LogisticRegression(target="y", columns="1-4").fit(frame)
+    facts = pd.DataFrame([row[:4] for row in rows], columns=["a.b", "A", "a", "c`d"])
+    here = LogisticRegression().fit(facts, ["1", "0"] * 9)
+    assert fitted.coef_names_.tolist() == ["A", "a", "a.b=x", "a.b=y", "c`d=u", "c`d=v"]
+    assert fitted.coef_.tobytes() == here.coef_.tobytes()
+
+
+MISSING_CATEGORY = "the field is empty; drop the rows with missing values, or fill in a category"
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        ((None, 2.0, "b"), f"row 1, column 'job': {MISSING_CATEGORY}"),
+        (("cook", None, "b"), "row 1, column 'age': the field is empty; every field needs a number"),
+        (("cook", NAN, "b"), "row 1, column 'age': nan is not a number"),
+        (("cook", 2.0, None), f"row 1, column 'risk': {MISSING_CATEGORY}"),
+    ],
+)
+def test_the_first_missing_value_is_named(spark: Any, second: Any, text: str) -> None:
+    rows = spark.sparkContext.parallelize([("nurse", 1.0, "a"), second], 2)
+    frame = spark.createDataFrame(rows, "job string, age double, risk string")
+    with pytest.raises(ValueError, match=f"^partition 2 of the data frame, {re.escape(text)}$"):
+        LogisticRegression(target="risk").fit(frame)
+
+
+def test_what_a_classifier_refuses(spark: Any) -> None:
+    frame = spark.createDataFrame([("cook", 1.0, "a")], ["job", "age", "risk"])
+    dated = frame.selectExpr("risk", "current_date() as day")
+    for data, parameters, text in (
+        (frame, {}, "^a file or data on a cluster need target"),
+        (frame, {"target": "risc"}, "^target: the data frame has no column 'risc'; its columns are job, age"),
+        (frame, {"target": "risk", "categorical_features": ["x"]}, "^categorical_features: .* no column 'x'"),
+        (frame.rdd, {"target": "risk"}, "^RDD has no columns with names; use a data frame$"),
+        (
+            dated,
+            {"target": "risk"},
+            "^column 'day' holds date, neither numbers nor texts; choose others with",
+        ),
+        (frame.limit(0), {"target": "risk"}, "^the data frame is empty$"),
+        (frame, {"target": "risk"}, r"^the data frame, column 3 \('risk'\): it holds one class alone, 'a'"),
+    ):
+        with pytest.raises(ValueError, match=text) as caught:
+            LogisticRegression(**parameters).fit(data)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^X is data of spark's, but must be an array"):
+        people.HERE.predict(frame)

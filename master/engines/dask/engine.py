@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import accumulate
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_in, rows_of
+from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_in, rows_of, table_of
 from common.engines.rows import FilePart
 from common.engines.tasks import Reduced, Report
 from common.errors import InputError, UsageError
 from common.events.catalogue.tasks import FAILURE
 from common.events.catalogue.workers import Cluster, WorkerCame, WorkerLeft
 from common.events.log import Log
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, plan_splits
 from common.jobs.base import Engine, Job
-from common.model import Buffer, FloatArray, Key, State, TaskOptions
+from common.model import Buffer, FloatArray, Input, Key, State, TaskOptions
 from master.engines.dask.connect import connect, translated_errors
-from master.engines.stages import ClusterData, ClusterLostError, Stages, watched
+from master.engines.stages import ClusterData, ClusterLostError, Stages, describe, describe_table, watched
 from master.engines.table import EngineRequest
 from master.options.groups import ClusterOptions
 
@@ -51,7 +52,7 @@ def start_engine(request: EngineRequest) -> Engine:
 
 
 @contextmanager
-def open_data(data: Any, workers: int) -> Iterator[ClusterData]:
+def open_data(data: Any, workers: int, choice: ColumnChoice) -> Iterator[ClusterData]:
     """Open an array or a data frame on the client that is there, or one of its own. May raise UserError."""
     from dask import delayed
 
@@ -59,25 +60,50 @@ def open_data(data: Any, workers: int) -> Iterator[ClusterData]:
         raise UsageError(
             f"a Dask {type(data).__name__} cannot be clustered; use an array or a data frame of rows"
         )
-    names = tuple(map(str, getattr(data, "columns", ())))
-    if not names:
-        data = data.rechunk({1: -1})
-    columns = int(data.shape[1])
-    kind = "data frame" if names else "array"
+    source, chosen, read = _table(data, choice) if choice.takes_texts else _vectors(data)
     with connect(None, workers) as client:
         with translated_errors():
-            parts = np.ravel(data.to_delayed()).tolist()
-            read = [
-                delayed(rows_of)(f"partition {number} of the Dask {kind}", names, columns, part)
-                for number, part in enumerate(parts, 1)
+            parts = np.ravel(chosen.to_delayed()).tolist()
+            tasks = [
+                delayed(read)(f"partition {i} of {source.path}", part) for i, part in enumerate(parts, 1)
             ]
-            blocks = client.compute(read)
+            blocks = client.compute(tasks)
             found = client.gather(client.map(rows_in, blocks, pure=False))
         if refusal := next((each for each in found if isinstance(each, str)), None):
             raise InputError(refusal)
         *starts, total = accumulate(found, initial=0)
+        if not total:
+            raise InputError(f"{source.path} is empty")
         rows = Parts(blocks, tuple(starts))
-        yield ClusterData(partial(DaskEngine, client, rows), total, columns, names)
+        yield ClusterData(partial(DaskEngine, client, rows), replace(source, rows=total))
+
+
+def _vectors(data: Any) -> tuple[Input, Any, Callable[..., Any]]:
+    """Describe rows of numbers; return also the data, and what reads a partition, given its name first."""
+    names = tuple(map(str, getattr(data, "columns", ())))
+    if not names:
+        data = data.rechunk({1: -1})
+    columns = int(data.shape[1])
+    source = describe(f"the Dask {'data frame' if names else 'array'}", range(columns), names=names)
+    return source, data, partial(rows_of, names=names, columns=columns)
+
+
+def _table(frame: Any, choice: ColumnChoice) -> tuple[Input, Any, Callable[..., Any]]:
+    """Do as `_vectors` with a data frame's columns of numbers and of texts."""
+    labels, kinds = list(frame.columns), list(frame.dtypes)
+    names = list(map(str, labels))
+    texts = [column for column, kind in enumerate(kinds) if _holds_texts(kind)]
+    source = describe_table("the Dask data frame", names, texts, choice)
+    for column in source.columns:
+        if kinds[column].kind not in "biuf" and column not in texts:
+            what = f"holds {kinds[column]}, neither numbers nor texts; choose others with --columns"
+            raise InputError(f"column '{names[column]}' {what}")
+    return source, frame[[labels[column] for column in source.columns]], partial(table_of, source=source)
+
+
+def _holds_texts(kind: Any) -> bool:
+    """Tell whether a column of a type of pandas holds texts, categories or objects."""
+    return bool(kind.name == "category" or kind.kind == "O")
 
 
 @dataclass(frozen=True)

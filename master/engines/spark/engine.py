@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from common.engines.on_spark import (
     map_partition,
     partition_of_pair,
     reduce_partition,
+    store_table,
     store_vectors,
 )
 from common.engines.tasks import Order
@@ -20,12 +22,12 @@ from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.tasks import FAILURE, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
-from common.formats.line_index import PLAIN
+from common.formats.columns import ColumnChoice
 from common.jobs.base import Engine, Job
-from common.model import Buffer, FloatArray, FloatType, Input, InputFormat, Key, State, TaskOptions
+from common.model import Buffer, FloatArray, Input, Key, State, TaskOptions
 from master.engines.spark.connect import connect, ship_code, translated_errors, wait_for
 from master.engines.spark.rows import SparkRows, UriFile, is_number
-from master.engines.stages import ClusterData, ClusterStage, Stages
+from master.engines.stages import ClusterData, ClusterStage, Stages, describe, describe_table
 from master.engines.table import EngineRequest
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _ROWS_LOST = "RowsLostError"
 _TIMES_READ = 3
 _SHOWN_FAILURES = 100
+_TEXT = "string"
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -53,23 +56,41 @@ def start_engine(request: EngineRequest) -> Engine:
 
 
 @contextmanager
-def open_data(data: Any, _workers: int) -> Iterator[ClusterData]:
-    """Open an RDD of vectors, or a data frame of numbers or a vector, on its cluster. May raise UserError."""
+def open_data(data: Any, _workers: int, choice: ColumnChoice) -> Iterator[ClusterData]:
+    """Open an RDD of vectors, or a data frame, on its cluster. May raise UserError."""
     from pyspark import RDD
 
     if not hasattr(data, "rdd") and not isinstance(data, RDD):
         raise UsageError(f"{type(data).__name__} cannot be clustered; use an RDD or a data frame")
     kind = "RDD" if isinstance(data, RDD) else "data frame"
-    names, vectors = ((), data) if isinstance(data, RDD) else _names_and_rows(data)
-    ship_code(vectors.context)
-    columns = len(names) or _length_of_first(vectors, kind)
-    # As if it were a file: for messages, and to tell how its numbers are kept.
-    used = tuple(range(columns))
-    source = Input(f"the {kind}", InputFormat.PARQUET, PLAIN, columns, used, 0, 0, 0, FloatType.FLOAT64)
-    rows = SparkRows.stored(vectors.mapPartitionsWithIndex(partial(store_vectors, source, names)))
+    source, stored = _table(data, choice) if choice.takes_texts else _vectors(data, kind)
+    ship_code(stored.context)
+    rows = SparkRows.stored(stored)
     if not rows.rows:
         raise InputError(f"the {kind} is empty")
-    yield ClusterData(partial(SparkEngine, rows), rows.rows, columns, names)
+    yield ClusterData(partial(SparkEngine, rows), replace(source, rows=rows.rows))
+
+
+def _vectors(data: Any, kind: str) -> "tuple[Input, RDD[Any]]":
+    """Describe vectors, and return the RDD that stores them; its elements are those of `SparkRows.stored`."""
+    names, vectors = _names_and_rows(data) if kind == "data frame" else ((), data)
+    columns = len(names) or _length_of_first(vectors, kind)
+    source = describe(f"the {kind}", range(columns), names=names)
+    return source, vectors.mapPartitionsWithIndex(partial(store_vectors, source, names))
+
+
+def _table(frame: "DataFrame", choice: ColumnChoice) -> "tuple[Input, RDD[Any]]":
+    """Do as `_vectors` with a data frame's columns of numbers and of texts."""
+    names, kinds = frame.columns, [kind for _, kind in frame.dtypes]
+    texts = [column for column, kind in enumerate(kinds) if kind == _TEXT]
+    source = describe_table("the data frame", names, texts, choice)
+    for column in source.columns:
+        if not is_number(kind := kinds[column]) and kind != _TEXT:
+            what = f"holds {kind}, neither numbers nor texts; choose others with --columns"
+            raise InputError(f"column '{names[column]}' {what}")
+    plain = frame.toDF(*map(str, range(len(names))))  # names that need no quotes, and differ
+    chosen = plain.select(*map(str, source.columns))
+    return source, chosen.rdd.mapPartitionsWithIndex(partial(store_table, source))
 
 
 def _names_and_rows(frame: "DataFrame") -> "tuple[tuple[str, ...], RDD[Any]]":

@@ -1,6 +1,7 @@
 """The rows that a Spark or Dask worker keeps."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -9,10 +10,13 @@ import pytest
 
 from common.engines import rows
 from common.engines.rows import FilePart, RowsLostError, StoredPart, forget, held
+from common.engines.vectors import Flaw, as_table
 from common.errors import InputError
 from common.formats.dataset import open_input, plan_splits
-from common.formats.opening import write_rows
-from common.model import FloatType, PointArray
+from common.formats.line_index import PLAIN
+from common.formats.opening import store_rows
+from common.formats.texts import TextCodes
+from common.model import Input, InputFormat, PointArray, Table
 
 
 @pytest.fixture
@@ -77,11 +81,30 @@ def test_the_least_used_parts_are_dropped(
         forget("a")
 
 
+NUMBERS = Input("rows", InputFormat.PARQUET, PLAIN, 2, (0, 1), 1, 0, 0)
+TABLE = replace(NUMBERS, is_table=True, texts=(1,))
+
+
 def test_stored_rows_are_mapped_or_lost(tmp_path: Path) -> None:
     path = tmp_path / "rows-x"
-    write_rows(path, [np.array([[1.0, 2.0]])])
-    stored = StoredPart(0, 1, 2, FloatType.FLOAT64, str(path))
-    assert stored.open(tmp_path).tolist() == [[1.0, 2.0]]
+    store_rows(path, NUMBERS, [np.array([[1.0, 2.0]])], TextCodes(NUMBERS))
+    stored = StoredPart(0, NUMBERS, 1, str(path))
+    assert cast(PointArray, stored.open(tmp_path)).tolist() == [[1.0, 2.0]]
     path.unlink()
+    with pytest.raises(RowsLostError):
+        stored.open(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["rows-x", "rows-x.texts"])
+def test_the_texts_of_a_table_are_stored_beside_its_rows(tmp_path: Path, lost: str) -> None:
+    codes = TextCodes(TABLE)
+    rows = as_table([[1.0, 2.0, 3.0], ["b", "a", "b"]], codes, TABLE.dtype)
+    assert not isinstance(rows, Flaw)
+    store_rows(tmp_path / "rows-x", TABLE, [rows], codes)
+    stored = StoredPart(0, TABLE, 3, str(tmp_path / "rows-x"))
+    table = cast(Table, stored.open(tmp_path))
+    assert table.points.tolist() == [[1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]
+    assert table.texts == {1: ("b", "a")}
+    (tmp_path / lost).unlink()
     with pytest.raises(RowsLostError):
         stored.open(tmp_path)

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.engines.on_dask import rows_of
+from common.engines.on_dask import rows_of, table_of
 from common.engines.vectors import Flaw, as_points, is_masked, length_of
-from common.model import FloatType
+from common.formats.line_index import PLAIN
+from common.formats.texts import MOST_TEXTS
+from common.model import FloatType, Input, InputFormat, Table
 
 MASKED = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, False], [False, True]])
 
@@ -120,4 +122,41 @@ def test_length() -> None:
     ],
 )
 def test_a_partition_of_dasks(data: Any, names: tuple[str, ...], text: str) -> None:
-    assert rows_of("p", names, 2, data) == text
+    assert rows_of("p", data, names, 2) == text
+
+
+COLUMNS = Input(
+    "f", InputFormat.PARQUET, PLAIN, 2, (0, 1), 0, 0, 0, names=("x", "y"), is_table=True, texts=(1,)
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "texts", "places"),
+    [
+        (["b", "a", "b"], ("b", "a"), [0, 1, 0]),
+        ([2, 1.0, 2.0], ("2", "1"), [0, 1, 0]),
+        ([True, 1, 0.5], ("True", "1", "0.5"), [0, 1, 2]),
+        (pd.Categorical(["b", "a", "b"], ["a", "b", "c"]), ("b", "a"), [0, 1, 0]),
+        (pd.array([7, 8, 7], "Int64"), ("7", "8"), [0, 1, 0]),
+    ],
+)
+def test_columns_with_texts(values: Any, texts: tuple[str, ...], places: list[int]) -> None:
+    frame = pd.DataFrame({"x": [Decimal("0.1"), 2, 3], "y": values})
+    table = table_of("p", frame, COLUMNS)
+    assert isinstance(table, Table)
+    assert table.texts == {1: texts}
+    assert table.points.tolist() == [[x, place] for x, place in zip([0.1, 2.0, 3.0], places, strict=True)]
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA, pd.NaT, np.nan, ""])
+def test_a_missing_text(missing: Any) -> None:
+    frame = pd.DataFrame({"x": [1, 2, None], "y": pd.Series(["a", missing, "b"], dtype=object)})
+    what = "the field is empty; drop the rows with missing values, or fill in a category"
+    assert table_of("p", frame, COLUMNS) == f"p, row 2, column 'y': {what}"
+
+
+def test_too_many_texts() -> None:
+    frame = pd.DataFrame({"x": 1.0, "y": range(MOST_TEXTS + 1)})
+    assert str(table_of("p", frame, COLUMNS)).startswith(
+        "f, column 2 ('y'): more than 65,536 different texts"
+    )

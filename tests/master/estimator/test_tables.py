@@ -121,7 +121,11 @@ def test_a_file_without_names_and_some_of_its_columns(tmp_path: Path) -> None:
         (FRAME, {"categorical_features": [0, 3]}, "^categorical_features: X has no column 3$"),
         (FRAME, {"categorical_features": [-1]}, "^categorical_features: X has no column -1$"),
         (FRAME, {"categorical_features": "job"}, "^categorical_features must be None, or a list"),
-        (FRAME, {"target": "age"}, "^columns and target apply only to files; give other data as X and y$"),
+        (
+            FRAME,
+            {"target": "age"},
+            "^columns and target apply only to files and data on clusters; give other data as X and y$",
+        ),
         (
             np.ma.array(np.eye(60), mask=np.eye(60, dtype=bool)),
             {"categorical_features": [0]},
@@ -129,7 +133,11 @@ def test_a_file_without_names_and_some_of_its_columns(tmp_path: Path) -> None:
         ),
         (pd.DataFrame({f"id{i}": map(str, range(60)) for i in range(51)}), {}, "more than 3,000 in all"),
         ("no such file.csv", {"target": "y"}, "^no such file.csv: cannot be read: No such file"),
-        ("rows.csv", {}, "^a file needs target, the name of the column with the classes$"),
+        (
+            "rows.csv",
+            {},
+            "^a file or data on a cluster need target, the name of the column with the classes$",
+        ),
     ],
 )
 def test_data_that_cannot_be_learnt_from(X: Any, parameters: Any, text: str) -> None:
@@ -184,7 +192,7 @@ def test_files_with_something_wrong(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^the score of a file needs target"):
         LogisticRegression().fit(FRAME, ANSWERS).score(path)
     with pytest.raises(
-        ValueError, match=r"^categorical_features must be a list of names if the data are a file"
+        ValueError, match=r"^categorical_features must be a list of names if target names a column"
     ):
         LogisticRegression(target="answer", categorical_features=[2]).fit(path)
 
@@ -210,12 +218,16 @@ def test_parameters_that_make_no_sense(parameters: Any, text: str) -> None:
         LogisticRegression(**parameters).fit(FRAME, ANSWERS)
 
 
-def test_data_on_a_cluster_are_refused() -> None:
+def test_what_is_refused_of_data_on_a_cluster() -> None:
     array = pytest.importorskip("dask.array").ones((4, 2))
+    with pytest.raises(ValueError, match=r"^y must be None for a file or a cluster: target names the column"):
+        LogisticRegression().fit(array, [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"^Array has no columns with names; use a data frame$"):
+        LogisticRegression(target="1").fit(array)
     with pytest.raises(
         ValueError, match=r"^X is data of dask's, but must be an array, a data frame in memory"
     ):
-        LogisticRegression().fit(array, [0, 1, 0, 1])
+        LogisticRegression().fit([[0], [1], [2], [3]], [0, 1, 0, 1]).predict(array)
 
 
 @pytest.mark.slow
