@@ -253,6 +253,15 @@ RUN_GROUPS = {
 """The groups of a command that runs an algorithm, besides its input, by the names of `RunConfig`'s fields."""
 
 
+MAP_GROUPS = {
+    "output": OutputOptions,
+    "workers": WorkerOptions(mappers=2, reducers=1),
+    "hosts": HostOptions,
+    "cluster": ClusterOptions,
+}
+"""The same of a command whose map tasks label rows, without iterations."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """The options of a run, whatever its algorithm; the table of engines checks that they go together.

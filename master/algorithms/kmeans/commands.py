@@ -9,14 +9,7 @@ from master.algorithms.base import Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
 from master.algorithms.kmeans.config import KMeansConfig
 from master.options.declare import option, required
-from master.options.groups import (
-    RUN_GROUPS,
-    ClusterOptions,
-    HostOptions,
-    InputOptions,
-    OutputOptions,
-    WorkerOptions,
-)
+from master.options.groups import MAP_GROUPS, RUN_GROUPS, InputOptions
 from master.options.text_files import TextFileOptions
 
 _RUN_HELP = """Cluster the rows of a file by K-Means, on mapper and reducer processes.
@@ -102,10 +95,7 @@ COMMANDS = (
             "prediction": PredictionOptions,
             "input": InputOptions,
             "text": TextFileOptions,
-            "output": OutputOptions,
-            "workers": WorkerOptions(mappers=2, reducers=1),
-            "hosts": HostOptions,
-            "cluster": ClusterOptions,
+            **MAP_GROUPS,
         },
         help=_PREDICT_HELP,
         summary="Label a file by given centroids.",

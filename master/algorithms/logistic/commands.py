@@ -10,14 +10,7 @@ from master.algorithms.logistic.algorithm import ClassPrediction, Evaluation, Lo
 from master.algorithms.logistic.config import UNSEEN_HELP, LogisticConfig, TableOptions
 from master.algorithms.logistic.model import read_model
 from master.options.declare import option, required
-from master.options.groups import (
-    RUN_GROUPS,
-    ClusterOptions,
-    HostOptions,
-    InputOptions,
-    OutputOptions,
-    WorkerOptions,
-)
+from master.options.groups import MAP_GROUPS, RUN_GROUPS, InputOptions, WorkerOptions
 from master.options.text_files import TextFileOptions
 
 _TRAIN_HELP = """Fit a classifier to a table of numbers and categories, on mapper and reducer processes.
@@ -138,14 +131,7 @@ def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:
     return Prepared(Evaluation(used), given=evaluation.model, choice=choice)
 
 
-_WITH_MODEL = {
-    "input": ModelInput,
-    "text": TableText,
-    "output": OutputOptions,
-    "workers": WorkerOptions(mappers=2, reducers=1),
-    "hosts": HostOptions,
-    "cluster": ClusterOptions,
-}
+_WITH_MODEL = {"input": ModelInput, "text": TableText, **MAP_GROUPS}
 
 COMMANDS = (
     Command(
