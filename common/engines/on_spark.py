@@ -135,11 +135,8 @@ def store_vectors(
 
 def store_table(source: Input, index: int, rows: Iterable[Any]) -> Iterator[StoredPart | str]:
     """Do as `store_vectors` with the rows of a data frame, whose columns hold numbers and texts."""
-    place, labels, codes = (
-        f"partition {index + 1} of {source.path}",
-        tuple(map(repr, source.names)),
-        TextCodes(source),
-    )
+    place, labels = f"partition {index + 1} of {source.path}", tuple(map(repr, source.names))
+    codes = TextCodes(source)
     blocks = _blocks(partial(_as_table, source, codes), place, labels, enumerate(rows))
     yield _stored(index, source, codes, blocks)
 

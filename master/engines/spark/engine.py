@@ -75,7 +75,7 @@ def _vectors(data: Any, kind: str) -> "tuple[Input, RDD[Any]]":
     """Describe vectors, and return the RDD that stores them; its elements are those of `SparkRows.stored`."""
     names, vectors = _names_and_rows(data) if kind == "data frame" else ((), data)
     columns = len(names) or _length_of_first(vectors, kind)
-    source = describe(f"the {kind}", range(columns), names=names)
+    source = describe(f"the {kind}", range(columns), names)
     return source, vectors.mapPartitionsWithIndex(partial(store_vectors, source, names))
 
 
