@@ -146,9 +146,10 @@ def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterato
     numbered = ((int(row), numbers) for row, *numbers in vectors)
     head = list(islice(numbered, 1))
     first = head[0][0] if head else -1
-    read = partial(_as_points, source)
+    codes = TextCodes(source)
+    read = partial(_as_table, source, codes) if source.is_table else partial(_as_points, source)
     blocks = _blocks(read, source.path, _positions(source), chain(head, numbered))
-    yield _stored(index, source, TextCodes(source), blocks, first)
+    yield _stored(index, source, codes, blocks, first)
 
 
 def _parsed(source: Input, codes: TextCodes, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:
