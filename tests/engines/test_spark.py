@@ -14,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from common.errors import UserError
+from common.errors import UsageError, UserError
 from common.events.catalogue.kmeans import IterationFinished
 from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
@@ -163,6 +163,14 @@ def test_what_spark_reads_is_refused_by_place(
     with pytest.raises(UserError) as refused:
         open_address(context, path, columns)
     assert str(refused.value) == message.format(f"file://{path}")
+
+
+def test_parquet_at_an_address_may_lack_nothing(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"x": [1.0, None], "y": ["a", "b"]}), path)
+    choice = ColumnChoice(takes_texts=True, target="y", keeps_missing=True)
+    with pytest.raises(UsageError, match=r"a.parquet: --missing is for files and for text, not for Parquet"):
+        open_uri(context, InputOptions(f"file://{path}", None), choice, 2)
 
 
 @pytest.mark.parametrize(
