@@ -135,11 +135,8 @@ def store_vectors(
 
 def store_table(source: Input, index: int, rows: Iterable[Any]) -> Iterator[StoredPart | str]:
     """Do as `store_vectors` with the rows of a data frame, whose columns hold numbers and texts."""
-    place, labels, codes = (
-        f"partition {index + 1} of {source.path}",
-        tuple(map(repr, source.names)),
-        TextCodes(source),
-    )
+    place, labels = f"partition {index + 1} of {source.path}", tuple(map(repr, source.names))
+    codes = TextCodes(source)
     blocks = _blocks(partial(_as_table, source, codes), place, labels, enumerate(rows))
     yield _stored(index, source, codes, blocks)
 
@@ -149,9 +146,10 @@ def store_numbered(source: Input, index: int, vectors: Iterable[Any]) -> Iterato
     numbered = ((int(row), numbers) for row, *numbers in vectors)
     head = list(islice(numbered, 1))
     first = head[0][0] if head else -1
-    read = partial(_as_points, source)
+    codes = TextCodes(source)
+    read = partial(_as_table, source, codes) if source.is_table else partial(_as_points, source)
     blocks = _blocks(read, source.path, _positions(source), chain(head, numbered))
-    yield _stored(index, source, TextCodes(source), blocks, first)
+    yield _stored(index, source, codes, blocks, first)
 
 
 def _parsed(source: Input, codes: TextCodes, texts: Iterator[bytes], first: int) -> Iterator[PointArray]:

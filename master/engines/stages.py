@@ -30,17 +30,15 @@ class ClusterData(NamedTuple):
     source: Input
 
 
-def describe(path: str, columns: Sequence[int], *, rows: int = 0, names: Sequence[str] = ()) -> Input:
+def describe(path: str, columns: Sequence[int], names: Sequence[str]) -> Input:
     """Describe columns of data on a cluster as if they were a file; `path` is for messages."""
-    return Input(
-        path, InputFormat.PARQUET, PLAIN, len(columns), tuple(columns), rows, 0, 0, names=tuple(names)
-    )
+    return Input(path, InputFormat.PARQUET, PLAIN, len(columns), tuple(columns), 0, 0, 0, names=tuple(names))
 
 
 def describe_table(path: str, names: Sequence[str], texts: Sequence[int], choice: ColumnChoice) -> Input:
     """Describe a data frame; `texts` are the positions of its columns of texts. May raise UserError."""
     chosen = choose(path, choice, list(names), range(len(names)), len(names), texts)
-    found = describe(path, chosen.columns, names=[names[column] for column in chosen.columns])
+    found = describe(path, chosen.columns, [names[column] for column in chosen.columns])
     return as_chosen(found, choice, chosen.texts)
 
 

@@ -231,3 +231,25 @@ def test_what_a_classifier_refuses(spark: Any) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"^X is data of spark's, but must be an array"):
         people.HERE.predict(frame)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_of_a_classifier_by_its_address(spark: Any, tmp_path: Any, kind: str) -> None:
+    path = tmp_path / f"people.{kind}"
+    getattr(people.PEOPLE, f"to_{kind}")(path, index=False)
+    people.check(people.model().set_params(engine="spark").fit(f"file://{path}"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("csv", r"line 9, column 1 \('job'\): the field is empty; drop such rows, or fill something in"),
+        ("parquet", f"row 8, column 1: {MISSING_CATEGORY}"),
+    ],
+)
+def test_a_missing_text_at_an_address(spark: Any, tmp_path: Any, kind: str, text: str) -> None:
+    path, frame = tmp_path / f"people.{kind}", people.PEOPLE.copy()
+    frame.loc[7, "job"] = None
+    getattr(frame, f"to_{kind}")(path, index=False)
+    with pytest.raises(ValueError, match=f"^file://{path}, {text}$"):
+        people.model().set_params(engine="spark").fit(f"file://{path}")

@@ -14,12 +14,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from common.errors import UserError
+from common.errors import UsageError, UserError
 from common.events.catalogue.kmeans import IterationFinished
 from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.tasks import FAILURE, StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster
 from common.events.log import Log
+from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.formats.dataset import open_input, open_lines
 from common.formats.layout import TextOptions
 from common.model import FloatArray, FloatType, TaskOptions
@@ -60,7 +61,9 @@ def engine(rows: SparkRows, r: int, combine: bool, log: Log) -> SparkEngine:
 
 
 def open_address(context: Any, path: Path, columns: str | None = None, dtype: str = "float64") -> UriFile:
-    return open_uri(context, InputOptions(f"file://{path}", columns, FloatType(dtype)), 3)
+    return open_uri(
+        context, InputOptions(f"file://{path}", columns, FloatType(dtype)), ColumnChoice(columns), 3
+    )
 
 
 @pytest.mark.parametrize(("name", "r", "combine"), CASES)
@@ -169,6 +172,14 @@ def test_what_spark_reads_is_refused_by_place(
     assert str(refused.value) == message.format(f"file://{path}")
 
 
+def test_parquet_at_an_address_may_lack_nothing(context: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"x": [1.0, None], "y": ["a", "b"]}), path)
+    choice = ColumnChoice(takes_texts=True, target="y", keeps_missing=True)
+    with pytest.raises(UsageError, match=r"a.parquet: --missing is for files and for text, not for Parquet"):
+        open_uri(context, InputOptions(f"file://{path}", None), choice, 2)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -217,7 +228,7 @@ def test_a_folder_is_read_as_if_it_were_here(
     for number, some in {3: points[100:], 2: points[4:100], 1: points[:4], 4: points[:0]}.items():
         write_part(folder / f"part-{number}", kind, some)
     here = open_input(folder, dtype=FloatType(dtype))
-    file = open_uri(context, InputOptions(f"file://{folder}/", None, FloatType(dtype)), 4)
+    file = open_uri(context, InputOptions(f"file://{folder}/", None, FloatType(dtype)), ALL_COLUMNS, 4)
     for name in ("rows", "columns", "names", "dialect", "size_bytes", "format"):
         assert getattr(file.input, name) == getattr(here.input, name)
     with engine(file.stored, 2, False, ListLog()) as ours:
@@ -270,7 +281,7 @@ def test_options_of_text_for_parquet(context: Any, tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"a": [1.0, 2.0]}), path)
     options = InputOptions(f"file://{path}")
     with pytest.raises(UserError, match=rf"^--missing drop: file://{path} is Parquet, not text$"):
-        open_uri(context, options, 3, TextOptions(missing="drop"))
+        open_uri(context, options, ALL_COLUMNS, 3, TextOptions(missing="drop"))
 
 
 def test_bad_input_is_refused_by_line(context: Any, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _vectors(data: Any) -> tuple[Input, Any, Callable[..., Any]]:
     if not names:
         data = data.rechunk({1: -1})
     columns = int(data.shape[1])
-    source = describe(f"the Dask {'data frame' if names else 'array'}", range(columns), names=names)
+    source = describe(f"the Dask {'data frame' if names else 'array'}", range(columns), names)
     return source, data, partial(rows_of, names=names, columns=columns)
 
 

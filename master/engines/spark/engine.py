@@ -26,7 +26,7 @@ from common.formats.columns import ColumnChoice
 from common.jobs.base import Engine, Job
 from common.model import Buffer, FloatArray, Input, Key, State, TaskOptions
 from master.engines.spark.connect import connect, ship_code, translated_errors, wait_for
-from master.engines.spark.rows import SparkRows, UriFile, is_number
+from master.engines.spark.rows import TEXT, SparkRows, UriFile, is_number
 from master.engines.stages import ClusterData, ClusterStage, Stages, describe, describe_table
 from master.engines.table import EngineRequest
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _ROWS_LOST = "RowsLostError"
 _TIMES_READ = 3
 _SHOWN_FAILURES = 100
-_TEXT = "string"
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -75,17 +74,17 @@ def _vectors(data: Any, kind: str) -> "tuple[Input, RDD[Any]]":
     """Describe vectors, and return the RDD that stores them; its elements are those of `SparkRows.stored`."""
     names, vectors = _names_and_rows(data) if kind == "data frame" else ((), data)
     columns = len(names) or _length_of_first(vectors, kind)
-    source = describe(f"the {kind}", range(columns), names=names)
+    source = describe(f"the {kind}", range(columns), names)
     return source, vectors.mapPartitionsWithIndex(partial(store_vectors, source, names))
 
 
 def _table(frame: "DataFrame", choice: ColumnChoice) -> "tuple[Input, RDD[Any]]":
     """Do as `_vectors` with a data frame's columns of numbers and of texts."""
     names, kinds = frame.columns, [kind for _, kind in frame.dtypes]
-    texts = [column for column, kind in enumerate(kinds) if kind == _TEXT]
+    texts = [column for column, kind in enumerate(kinds) if kind == TEXT]
     source = describe_table("the data frame", names, texts, choice)
     for column in source.columns:
-        if not is_number(kind := kinds[column]) and kind != _TEXT:
+        if not is_number(kind := kinds[column]) and kind != TEXT:
             what = f"holds {kind}, neither numbers nor texts; choose others with --columns"
             raise InputError(f"column '{names[column]}' {what}")
     plain = frame.toDF(*map(str, range(len(names))))  # names that need no quotes, and differ

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from common.engines.on_spark import count_lines, first_lines, store_lines, store_numbered
 from common.engines.rows import FilePart
 from common.errors import EmptyInputError, InputError, RunFailedError, UsageError
-from common.formats.columns import ColumnChoice, choose_columns
+from common.formats.columns import ColumnChoice, as_chosen, choose
 from common.formats.content import format_of_bytes, is_compressed, refuse_text_options
 from common.formats.dataset import InputFile, open_alike, plan_splits, whole_of
 from common.formats.layout import HEAD_ROWS, TEXT_DEFAULTS, TextOptions, layout_of
@@ -27,6 +27,8 @@ _DELIMITER = "textinputformat.record.delimiter"
 _OTHER_FORMAT = "Spark reads only text and Parquet by address; convert the {} file to Parquet"
 _EMPTY = "the table is empty; it needs at least one row and one column"
 _NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
+TEXT = "string"
+"""The type of a data frame's column of texts."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,21 @@ def open_address(config: RunConfig, stack: ExitStack) -> UriFile:
     uri = config.input.input
     if config.input.reads_lines:
         raise UsageError(f"--input {uri}: lines of text are read from files, not addresses")
-    if config.columns.takes_texts:
-        raise UsageError(f"--input {uri}: tables with texts are read from files, not addresses")
     if config.text.comment is not None or config.text.skip_rows:
         raise UsageError(f"--input {uri}: --comment and --skip-rows are for files, not for addresses")
     refuse_patterns(uri)
     cluster = config.cluster
     connection = connect(cluster.spark_master, cluster.spark_settings, cluster.cluster_timeout)
-    return open_uri(stack.enter_context(connection), config.input, config.workers.mappers, config.text)
+    context, partitions = stack.enter_context(connection), config.workers.mappers
+    return open_uri(context, config.input, config.columns, partitions, config.text)
 
 
 def open_uri(
-    context: "SparkContext", options: InputOptions, partitions: int, text: TextOptions = TEXT_DEFAULTS
+    context: "SparkContext",
+    options: InputOptions,
+    choice: ColumnChoice,
+    partitions: int,
+    text: TextOptions = TEXT_DEFAULTS,
 ) -> UriFile:
     """Have Spark read a file, text or Parquet, or a folder of such files, and its executors keep the rows.
 
@@ -117,8 +122,8 @@ def open_uri(
     """
     found = files_at(context, options.input)
     if isinstance(found, StoredFile):
-        return _open_file(context, options, partitions, found, text)
-    each = partial(_open_file, context, options, -(-partitions // len(found)))
+        return _open_file(context, options, choice, partitions, found, text)
+    each = partial(_open_file, context, options, choice, -(-partitions // len(found)))
     files = open_alike(options.input, found, each, text)
     whole = whole_of(options.input, [file.input for file in files])
     stored = SparkRows.one_after_the_other([file.stored for file in files])
@@ -126,7 +131,12 @@ def open_uri(
 
 
 def _open_file(
-    context: "SparkContext", options: InputOptions, partitions: int, file: StoredFile, text: TextOptions
+    context: "SparkContext",
+    options: InputOptions,
+    choice: ColumnChoice,
+    partitions: int,
+    file: StoredFile,
+    text: TextOptions,
 ) -> UriFile:
     uri = file.uri
     source = Input(uri, InputFormat.TEXT, PLAIN, 0, (), 0, file.size_bytes, file.mtime_ns, options.dtype)
@@ -135,9 +145,9 @@ def _open_file(
     if text.repeated is None:
         refuse_text_options(uri, kind, text)
     if kind is InputFormat.TEXT:
-        return _open_text(context, source, options, text, partitions)
+        return _open_text(context, source, choice, text, partitions)
     if kind is InputFormat.PARQUET:
-        return _open_parquet(context, source, options.columns)
+        return _open_parquet(context, source, choice)
     raise InputError.at(uri, _OTHER_FORMAT.format(kind))
 
 
@@ -147,19 +157,18 @@ def is_number(kind: str) -> bool:
 
 
 def _open_text(
-    context: "SparkContext", source: Input, options: InputOptions, text: TextOptions, partitions: int
+    context: "SparkContext", source: Input, choice: ColumnChoice, text: TextOptions, partitions: int
 ) -> UriFile:
     lines = _lines(context, source.path, partitions)
     with refused(source.path):
         head = wait_for(
             partial(lines.mapPartitionsWithIndex(partial(first_lines, HEAD_ROWS)).take, HEAD_ROWS)
         )
-    layout = layout_of(
-        source.path, [(number, text) for _, number, text in head], ColumnChoice(options.columns), text
-    )
+    layout = layout_of(source.path, [(number, text) for _, number, text in head], choice, text)
     columns = layout.chosen.columns
     used = tuple(layout.names[column] for column in columns) if layout.names else ()
     source = replace(source, dialect=layout.dialect, fields=layout.fields, columns=columns, names=used)
+    source = as_chosen(source, choice, layout.chosen.texts)
     store = partial(store_lines, source, head[layout.first][:2])
     try:
         stored = SparkRows.stored(lines.mapPartitionsWithIndex(partial(store, None)))
@@ -183,8 +192,11 @@ def _lines(context: "SparkContext", uri: str, partitions: int) -> "RDD[Any]":
         hadoop.unset(_DELIMITER) if before is None else hadoop.set(_DELIMITER, before)
 
 
-def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) -> UriFile:
+def _open_parquet(context: "SparkContext", source: Input, choice: ColumnChoice) -> UriFile:
     from pyspark.sql import SparkSession
+
+    if choice.keeps_missing:
+        raise UsageError(f"{source.path}: --missing is for files and for text, not for Parquet at an address")
 
     with refused(source.path):
         frame = SparkSession(context).read.parquet(source.path)
@@ -192,16 +204,17 @@ def _open_parquet(context: "SparkContext", source: Input, wanted: str | None) ->
     names = frame.columns
     if not names:
         raise EmptyInputError.at(source.path, _EMPTY)
-    columns = choose_columns(source.path, wanted, names, len(names))
-    if wanted is None:
-        index = _stored_index(context, source.path)
-        columns = tuple(column for column in columns if names[column] not in index)
-    for column in columns:
-        if not is_number(kind := kinds[names[column]]):
+    index = _stored_index(context, source.path) if choice.wanted is None else []
+    data = [column for column, name in enumerate(names) if name not in index]
+    texts = [column for column, name in enumerate(names) if kinds[name] == TEXT]
+    columns, as_texts = choose(source.path, choice, names, data, len(names), texts)
+    for i, column in enumerate(columns):
+        if not is_number(kind := kinds[names[column]]) and not (i in as_texts and kind == TEXT):
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(source.path, what, column=column + 1)
     used = tuple(names[column] for column in columns)
     source = replace(source, format=InputFormat.PARQUET, fields=len(names), columns=columns, names=used)
+    source = as_chosen(source, choice, as_texts)
     quoted = [frame["`" + names[column].replace("`", "``") + "`"] for column in columns]
     chosen = frame.select(frame["_metadata.row_index"], *quoted)
     stored = SparkRows.stored(chosen.rdd.mapPartitionsWithIndex(partial(store_numbered, source)))
