@@ -107,7 +107,7 @@ def _ours(table: Table) -> Iterator[tuple[Fit, dict[str, Any]]]:
 
 @contextmanager
 def _sklearn(table: Table, **options: Any) -> Iterator[tuple[Fit, dict[str, Any]]]:
-    """lbfgs is several times faster with a sparse matrix, even of numbers alone; the other solver is not."""
+    """Lbfgs is several times faster with a sparse matrix, even of numbers alone; the other solver is not."""
     import pandas as pd
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
