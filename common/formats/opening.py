@@ -43,7 +43,7 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     as `read_blocks`.
     """
     numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
-    with kernels_loading(numbers, source.dtype):
+    with kernels_loading(numbers, source.dtype, of_table=source.is_table):
         stored = _stored_rows(source, split, mapped=cache is not None)
         if stored is None:
             return OpenSplit(_read_rows(source, split, cache), in_place=False)
@@ -56,16 +56,17 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
 
 
 @contextmanager
-def kernels_loading(numbers: int, dtype: FloatType) -> Iterator[None]:
+def kernels_loading(numbers: int, dtype: FloatType, *, of_table: bool = False) -> Iterator[None]:
     """Load the compiled kernels, which takes up to a second, while so many numbers are being read."""
     if numbers < _MANY_NUMBERS:
         yield
         return
 
     def load() -> None:
-        from common.kernels.__main__ import make_ready
+        from common.kernels.__main__ import make_ready, make_tables_ready
 
-        make_ready(dtype)
+        make = make_tables_ready if of_table else make_ready
+        make(dtype)
 
     loading = threading.Thread(target=load, daemon=True)
     loading.start()

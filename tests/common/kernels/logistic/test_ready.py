@@ -1,4 +1,4 @@
-"""After `make_ready`, a regression compiles nothing more."""
+"""After `make_tables_ready`, a regression compiles nothing more."""
 
 from dataclasses import replace
 from types import ModuleType
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from common.kernels.__main__ import make_ready
+from common.kernels.__main__ import make_tables_ready
 from common.kernels.limbs import read_only
 from common.kernels.logistic import blocks, elementary, factoring, passes
 from common.kernels.logistic.elementary import exps, logs
@@ -29,7 +29,7 @@ def compiled() -> dict[str, int]:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nothing_is_left_to_compile(dtype: str) -> None:
-    make_ready(dtype)
+    make_tables_ready(dtype)
     before = compiled()
     problem = replace(drawn(600, dtype), cuts=(100, 300), stride=2)
     design = replace(problem.design, points=read_only(problem.design.points))
