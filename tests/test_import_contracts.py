@@ -40,6 +40,7 @@ FORBIDDEN = {
     "master.options": ["master.scheduling", "master.engines", "master.run", "click", "grpc", "dask"],
     "master.run": ["master.cli", "master.estimator", "master.views", "grpc", "protos", "pyspark", "click"],
     "master.scheduling": ["master.cluster", "master.views", "grpc", "time", "datetime", "random"],
+    "master.teaching": ["master.cli", "master.estimator", "master.run", "mapper", "grpc", "scripts"],
     "master.views": ["master.run", "master.algorithms", "master.cluster", "master.scheduling", "grpc"],
 }
 """For each package, imports that some contract forbids it."""

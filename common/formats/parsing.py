@@ -110,7 +110,7 @@ def _read_csv(codes: CodeArray, source: Input, texts: TextCodes, *, is_quoted: b
     import pyarrow
     import pyarrow.csv
 
-    from common.records.conversion import to_numpy
+    from common.records.conversion import with_gaps
 
     dialect = source.dialect
     names = [str(i) for i in range(source.fields + dialect.trailing)]
@@ -145,7 +145,7 @@ def _read_csv(codes: CodeArray, source: Input, texts: TextCodes, *, is_quoted: b
             continue
         if column.null_count and not gaps:
             raise pyarrow.ArrowInvalid("a field is empty")
-        points[:, i] = to_numpy(column.fill_null(np.nan))
+        points[:, i] = with_gaps(column, np.nan)
         if gaps and np.isnan(points[:, i]).sum() != column.null_count:
             raise pyarrow.ArrowInvalid("a number is nan")
     return points

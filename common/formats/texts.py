@@ -57,12 +57,12 @@ class TextCodes:
         """
         import pyarrow
 
-        from common.records.conversion import to_numpy
+        from common.records.conversion import with_gaps
 
         if not pyarrow.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         gap = len(array.dictionary)
-        places = to_numpy(array.indices.cast(pyarrow.int64()).fill_null(gap))
+        places = with_gaps(array.indices.cast(pyarrow.int64()), gap).astype(np.int64)
         texts = ["" if value is None else clean(str(value)) for value in array.dictionary.to_pylist()]
         return self._numbers_at(column, [*texts, ""], places)
 

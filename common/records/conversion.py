@@ -42,6 +42,15 @@ def to_numpy(column: pyarrow.Array | pyarrow.ChunkedArray) -> npt.NDArray[Any]:
     return numbers
 
 
+def with_gaps(column: pyarrow.Array, gap: float) -> npt.NDArray[Any]:
+    """Copy a column of numbers into an array, with a number for what it lacks."""
+    if not column.null_count:
+        return to_numpy(column)
+    numbers = np.full(len(column), gap)
+    numbers[to_numpy(column.is_valid().cast(pyarrow.uint8())) == 1] = to_numpy(column.drop_null())
+    return numbers
+
+
 def to_records(columns: Sequence[pyarrow.Array | pyarrow.ChunkedArray], key_type: KeyType) -> Records:
     """Copy a column of keys and columns of values into records.
 

@@ -16,6 +16,7 @@ from common.jobs.centroids import LloydStep
 from common.model import RecordFormat, Role
 from common.store.folders import DataDir
 from common.store.names import ITERATION_FOLDER, TASK_FOLDER
+from master.engines.table import ENGINES
 
 _Event = TypeVar("_Event", bound=Event)
 
@@ -153,7 +154,7 @@ def _last_iteration(dump: Path, entries: Sequence[Entry], started: RunStarted) -
     found = [(call.stage, call.iteration) for call in calls if call.job == LloydStep.name and call.iteration]
     if found:
         return max(found)
-    if started.engine != "grpc":
+    if not ENGINES[started.engine].writes_files:
         raise UsageError(f"the run in {dump} used --engine {started.engine}, whose tasks write no files here")
     raise UsageError(f"the run in {dump} has no iteration of K-Means")
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.workers import WorkerStarted
 from common.kernels.draws import uniforms
-from tests.programs import ROOT, BackgroundRun, environment, run_master
+from tests.programs import ROOT, BackgroundRun, environment, environment_with_hook, run_master
 
 JOBS = ROOT / "data" / "input" / "jobs.csv"
 TARGET = "Risk_Category"
@@ -264,3 +264,18 @@ def test_a_file_for_each_node(tmp_path: Path, expected: bytes) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "data" / "model.json").read_bytes() == expected
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_pandas_is_never_imported(tmp_path: Path, suffix: str) -> None:
+    """pyarrow's usual conversions do so wherever pandas is installed: half a second a process."""
+    table = pd.concat([TABLE[[*NUMBERS[:2], *CATEGORIES, TARGET]]] * 3).reset_index(drop=True)
+    table.loc[::50, ["Job_Title", "Average_Salary"]] = None
+    path = tmp_path / f"table.{suffix}"
+    table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path, index=False)
+    hook = "if event == 'import' and arguments[0] == 'pandas': os.abort()"
+    asked = ["--target", TARGET, "--missing", "mean", "--mappers", "1", "--iters", "2", "--quiet"]
+    done = run_master(
+        tmp_path, "classify", "--input", path, *asked, env=environment_with_hook(tmp_path, hook)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
