@@ -242,24 +242,16 @@ class FailureOptions:
             raise UsageError(f"--fail-rate is {self.fail_rate:g}, but must be from 0 to below 1")
 
 
-RUN_GROUPS = {
-    "output": OutputOptions,
-    "files": FileOptions,
-    "workers": WorkerOptions,
-    "hosts": HostOptions,
-    "cluster": ClusterOptions,
-    "failures": FailureOptions,
-}
-"""The groups of a command that runs an algorithm, besides its input, by the names of `RunConfig`'s fields."""
-
-
 MAP_GROUPS = {
     "output": OutputOptions,
     "workers": WorkerOptions(mappers=2, reducers=1),
     "hosts": HostOptions,
     "cluster": ClusterOptions,
 }
-"""The same of a command whose map tasks label rows, without iterations."""
+"""The groups of a command whose map tasks label rows, besides its input, by `RunConfig`'s fields."""
+
+RUN_GROUPS = {**MAP_GROUPS, "workers": WorkerOptions, "files": FileOptions, "failures": FailureOptions}
+"""The same of a command that runs an algorithm."""
 
 
 @dataclass(frozen=True, kw_only=True)
