@@ -8,7 +8,7 @@ import pyarrow
 from pyarrow import types
 
 from common.formats.columns import EMPTY_FIELD
-from common.records.conversion import to_numpy
+from common.records.conversion import to_numpy, with_gaps
 
 Numbers: TypeAlias = npt.NDArray[Any]
 _SPARK_VECTOR = {
@@ -66,7 +66,7 @@ def numbers_of(array: pyarrow.Array, length: int, *, keeps_missing: bool = False
     has another length.
     """
     if holds_numbers(array.type):
-        return _with_gaps(array) if keeps_missing and array.null_count else _single_numbers(array)
+        return with_gaps(array, np.nan, _single_numbers) if keeps_missing else _single_numbers(array)
     _refuse_gaps(array)
     return _spark_vectors(array, length) if _is_spark_vector(array.type) else _lists(array, length)
 
@@ -94,12 +94,6 @@ def _single_numbers(array: pyarrow.Array) -> Numbers:
     if types.is_decimal(array.type):
         array = array.cast(pyarrow.string())  # a cast to float64 alone is not rounded correctly
     return to_numpy(array if _is_plain(array.type) else array.cast(pyarrow.float64()))
-
-
-def _with_gaps(array: pyarrow.Array) -> Numbers:
-    numbers = np.full(len(array), np.nan)
-    numbers[to_numpy(array.is_valid().cast(pyarrow.uint8())) == 1] = _single_numbers(array.drop_null())
-    return numbers
 
 
 def _lists(array: pyarrow.Array, length: int) -> Numbers:

@@ -20,10 +20,6 @@ _MANY_NUMBERS = 500_000
 """From here on a split will most likely need the compiled kernels."""
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class OpenSplit:
     """A split's rows, checked, in memory or mapped from a file.
@@ -112,9 +108,13 @@ def _parsed_rows(source: Input, split: Split, texts: TextCodes) -> PointArray:
 
 def store_rows(path: Path, source: Input, blocks: Iterable[PointArray], texts: TextCodes) -> int:
     """Write blocks of an input's rows to a file, the texts beside it; else as `write_rows`."""
-    return write_rows(
-        path, blocks, before=lambda: write_texts(_texts_path(path), texts) if source.is_table else None
-    )
+    return write_rows(path, _with_texts(path, blocks, texts) if source.is_table else blocks)
+
+
+def _with_texts(path: Path, blocks: Iterable[PointArray], texts: TextCodes) -> Iterator[PointArray]:
+    """Yield the blocks; all texts are known then, and written before the rows appear."""
+    yield from blocks
+    write_texts(_texts_path(path), texts)
 
 
 def stored_rows(path: Path, source: Input) -> Rows:
@@ -127,17 +127,13 @@ def _texts_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.texts")
 
 
-def write_rows(path: Path, blocks: Iterable[PointArray], before: Callable[[], None] = _nothing) -> int:
-    """Write blocks of rows to a file that appears whole or not at all; return the number of rows.
-
-    `before` is called when all is written, before the file appears.
-    """
+def write_rows(path: Path, blocks: Iterable[PointArray]) -> int:
+    """Write blocks of rows to a file that appears whole or not at all; return the number of rows."""
     rows = 0
     with write_whole(path) as file:
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
             rows += len(block)
-        before()
     return rows
 
 

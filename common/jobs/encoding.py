@@ -121,6 +121,11 @@ class Sample:
     share: float = 0.0
     skips: bool = False
 
+    @property
+    def parameters(self) -> tuple[int, float, int]:
+        """The first parameters of each job over a sample; see `SampledJob`."""
+        return self.seed, self.share, int(self.skips)
+
     def test_rows(self, row_start: int, rows: int) -> BoolArray:
         """Tell of some rows which are test rows."""
         drawn: BoolArray = uniforms(self.seed, 0, row_start, rows) < self.share

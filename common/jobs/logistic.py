@@ -16,6 +16,7 @@ from common.jobs.base import Memory
 from common.jobs.encoding import BoolArray, Encoding, texts_from_array
 from common.jobs.tables import NumberJob
 from common.kernels.logistic.design import Design, Grid, Scaling
+from common.kernels.logistic.newton import newton
 from common.kernels.logistic.objective import Objective, weight_of
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
@@ -76,7 +77,7 @@ class SumsJob(ModelJob):
         """Return the design of the training rows, which is the same in each step."""
         key = (state["encoding"].tobytes(), state["class_weights"].tobytes(), self.sample)
         if memory.get("design", [None])[0] != key:
-            memory["design"] = key, self.design(block, state, self.training_rows(block))
+            memory["design"] = key, self.design(block, state, self.sampled_rows(block)[0])
         found: Design = memory["design"][1]
         return found
 
@@ -166,9 +167,7 @@ class LocalFit(ModelJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Fit a model to a split; nothing if none of its rows counts."""
-        from common.kernels.logistic.newton import newton
-
-        design = self.design(block, state, self.training_rows(block))
+        design = self.design(block, state, self.sampled_rows(block)[0])
         rows = int(np.count_nonzero(design.weights))
         if not rows:
             return Records.empty(str)
@@ -229,9 +228,7 @@ class Score(ModelJob):
         """Score each model on a block."""
         from common.kernels.logistic.passes import probabilities
 
-        training = self.training_rows(block)
-        counts = self.sample.complete_rows(block.table) & ~training if self.test else training
-        design = self.design(block, state, counts)
+        design = self.design(block, state, self.sampled_rows(block)[self.test])
         counted = np.flatnonzero(design.weights > 0)
         labels = design.labels[counted]
         parts = []

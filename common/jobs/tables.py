@@ -9,7 +9,7 @@ import numpy as np
 from common.jobs.base import Job
 from common.jobs.encoding import BoolArray, Encoding, Sample
 from common.kernels.exact import SumGrid, sum_all
-from common.model import Block, FloatArray, Key, KeyType, Records, State, Table, as_keys
+from common.model import Block, FloatArray, Key, KeyType, Records, State, as_keys
 
 SQUARE_BITS = 40
 """Of a squared deviation, below the greatest, which are added. n rows have a variance of at least the
@@ -38,10 +38,11 @@ class SampledJob(Job):
         if not (self.seed >= 0 and 0 <= self.share < 1 and self.skips in (0, 1)):
             raise ValueError("the sample's parameters are out of range")
 
-    def training_rows(self, block: Block) -> BoolArray:
-        """Tell which rows count and are no test rows."""
+    def sampled_rows(self, block: Block) -> tuple[BoolArray, BoolArray]:
+        """Tell which rows count: the training rows, and the test rows."""
         test = self.sample.test_rows(block.row_start, len(block.table))
-        return self.sample.complete_rows(block.table) & ~test
+        complete = self.sample.complete_rows(block.table)
+        return complete & ~test, complete & test
 
 
 def text_key(column: int, text: str) -> str:
@@ -72,12 +73,8 @@ class Vocabulary(SampledJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Count a block's texts."""
-        table = block.table
-        training, complete = self.training_rows(block), self.sample.complete_rows(table)
-        parts = [
-            _counted(table, column, texts, training, complete, block.row_start)
-            for column, texts in table.texts.items()
-        ]
+        samples = self.sampled_rows(block)
+        parts = [_counted(block, column, texts, samples) for column, texts in block.table.texts.items()]
         return Records.concatenate([*parts, Records.empty(str)])
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
@@ -86,22 +83,17 @@ class Vocabulary(SampledJob):
 
 
 def _counted(
-    table: Table,
-    column: int,
-    texts: tuple[str, ...],
-    training: BoolArray,
-    complete: BoolArray,
-    row_start: int,
+    block: Block, column: int, texts: tuple[str, ...], samples: tuple[BoolArray, BoolArray]
 ) -> Records:
-    """Count the texts of a column; see `Vocabulary`."""
-    numbers = table.points[:, column].astype(np.int64)
-    sizes = [np.bincount(numbers[rows], minlength=len(texts)) for rows in (training, complete & ~training)]
-    first, rows = np.zeros(len(texts), np.int64), np.flatnonzero(complete)[::-1]
+    """Count the texts of a column in the training and the test rows; see `Vocabulary`."""
+    numbers = block.table.points[:, column].astype(np.int64)
+    sizes = [np.bincount(numbers[rows], minlength=len(texts)) for rows in samples]
+    first, rows = np.zeros(len(texts), np.int64), np.flatnonzero(samples[0] | samples[1])[::-1]
     first[numbers[rows]] = rows  # of several values for a place, the last one stays
     found = np.flatnonzero(sizes[0] + sizes[1])
     keys = as_keys([text_key(column, texts[number]) for number in found.tolist()], str)
     counts = [size[found] for size in sizes]
-    return Records(keys, np.column_stack([*counts, first[found] + row_start]).astype(np.float64))
+    return Records(keys, np.column_stack([*counts, first[found] + block.row_start]).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -117,7 +109,7 @@ class NumberJob(SampledJob):
     def numbers(self, block: Block, state: State) -> Iterator[FloatArray]:
         """Yield the numbers of some training rows at a time, shape (d, rows): NumPy is fast along rows."""
         columns = list(Encoding.from_array(state["encoding"]).numbers)
-        training, points = self.training_rows(block), block.table.points
+        (training, _), points = self.sampled_rows(block), block.table.points
         for start in range(0, len(points), _PIECE_ROWS):
             piece = slice(start, start + _PIECE_ROWS)
             chosen = points[piece][training[piece]][:, columns]

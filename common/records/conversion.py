@@ -4,7 +4,7 @@ pyarrow's own conversions (`array`, `scalar`, `to_numpy`) import pandas wherever
 each process half a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,14 @@ def to_numpy(column: pyarrow.Array | pyarrow.ChunkedArray) -> npt.NDArray[Any]:
     return numbers
 
 
-def with_gaps(column: pyarrow.Array, gap: float) -> npt.NDArray[Any]:
-    """Copy a column of numbers into an array, with a number for what it lacks."""
+def with_gaps(
+    column: pyarrow.Array, gap: float, convert: Callable[[pyarrow.Array], npt.NDArray[Any]] = to_numpy
+) -> npt.NDArray[Any]:
+    """Return a column's numbers, as `convert` makes them, with a number for what it lacks."""
     if not column.null_count:
-        return to_numpy(column)
+        return convert(column)
     numbers = np.full(len(column), gap)
-    numbers[to_numpy(column.is_valid().cast(pyarrow.uint8())) == 1] = to_numpy(column.drop_null())
+    numbers[to_numpy(column.is_valid().cast(pyarrow.uint8())) == 1] = convert(column.drop_null())
     return numbers
 
 

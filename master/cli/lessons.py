@@ -3,13 +3,15 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from common.errors import refusals_in_one_line
-from master.teaching.finished import FinishedRun, open_finished
 from master.views.terminal import PlainScreen
+
+if TYPE_CHECKING:
+    from master.teaching.finished import FinishedRun
 
 
 def _of_last_run(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +53,9 @@ def explain(row: int, data_dir: Path, dump: Path) -> None:
     PlainScreen().say(_read(data_dir, dump, lambda run: list(way_of(run, row))))
 
 
-def _read(data_dir: Path, dump: Path, look: Callable[[FinishedRun], Any]) -> Any:
+def _read(data_dir: Path, dump: Path, look: "Callable[[FinishedRun], Any]") -> Any:
+    from master.teaching.finished import open_finished
+
     with refusals_in_one_line():
         return look(open_finished(dump, data_dir))
 

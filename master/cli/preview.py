@@ -8,6 +8,7 @@ from common.errors import counted, shortened
 from common.formats.dataset import InputFile, read_blocks
 from common.formats.texts import TextCodes
 from common.model import FloatArray, FloatType, InputFormat
+from master.algorithms.tables import aligned
 from master.options.groups import RunConfig
 from master.run.settings import understood
 from master.views.words import in_words
@@ -46,9 +47,7 @@ def _columns(file: InputFile) -> Iterator[str]:
         for i, (column, name, values) in enumerate(shown[:_SHOWN_COLUMNS])
     ]
     table = [("column", "name", f"first {counted(head.rows, 'row')}", "least", "greatest"), *lines]
-    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    for cells in table:
-        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+    yield from (f"  {line}" for line in aligned(table, "<"))
     if len(shown) > _SHOWN_COLUMNS:
         yield f"  ... and {len(shown) - _SHOWN_COLUMNS} more"
 

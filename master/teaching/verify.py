@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from common.errors import counted
+from master.algorithms.tables import aligned
 from master.teaching.evidence import Verdict, gather
 from master.teaching.finished import FinishedRun
 from master.teaching.map_rules import (
@@ -45,13 +46,12 @@ def verify(run: FinishedRun) -> list[Verdict]:
 
 def table(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield a line for each rule, and below it what is wrong, then the sum of it."""
-    rules, checked = (
-        max(map(len, cells)) for cells in zip(*[(each.rule, each.checked) for each in verdicts], strict=True)
-    )
-    yield f"{'rule':<{rules}}  {'checked':<{checked}}  found"
-    for each in verdicts:
-        found = counted(len(each.faults), "fault") if each.faults else "OK"
-        yield f"{each.rule:<{rules}}  {each.checked:<{checked}}  {found}"
+    found = [counted(len(each.faults), "fault") if each.faults else "OK" for each in verdicts]
+    rows = [(each.rule, each.checked, text) for each, text in zip(verdicts, found, strict=True)]
+    heading, *lines = aligned([("rule", "checked", "found"), *rows], "<")
+    yield heading
+    for each, line in zip(verdicts, lines, strict=True):
+        yield line
         yield from (f"  {fault}" for fault in each.faults[:_SHOWN_FAULTS])
         if len(each.faults) > _SHOWN_FAULTS:
             yield f"  ... and {len(each.faults) - _SHOWN_FAULTS} more"

@@ -5,6 +5,7 @@ from typing import Any
 
 from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import Event
+from master.views.words import TEMPLATES
 
 _KEPT = 500
 
@@ -15,12 +16,12 @@ _WORDS: dict[type[Event], tuple[str, str]] = {
     run.RunFailed: ("failure", "the run failed: {reason}"),
     run.InternalError: ("failure", "{process}: internal error: {error}"),
     workers.AwaitingWorkers: ("news", "waiting for workers: {mappers} mappers and {reducers} reducers"),
-    workers.WorkerSilent: ("warning", "no heartbeat from {worker}; it gets no new tasks"),
-    workers.WorkerSuspected: ("warning", "{worker} did not answer; it gets no new tasks"),
-    workers.WorkerHeard: ("news", "{worker} answers again"),
-    workers.WorkerKilled: ("warning", "{reason}; it is killed"),
+    workers.WorkerSilent: ("warning", TEMPLATES[workers.WorkerSilent].strip()),
+    workers.WorkerSuspected: ("warning", TEMPLATES[workers.WorkerSuspected].strip()),
+    workers.WorkerHeard: ("news", TEMPLATES[workers.WorkerHeard].strip()),
+    workers.WorkerKilled: ("warning", TEMPLATES[workers.WorkerKilled].strip()),
     workers.WorkerSaid: ("warning", "{worker} wrote before it ended: {text}"),
-    workers.WorkerCame: ("news", "{worker} came"),
+    workers.WorkerCame: ("news", TEMPLATES[workers.WorkerCame].strip()),
     workers.WorkerLeft: ("failure", "{worker} is lost: {status}"),
     tasks.LateAnswerDropped: ("news", "a late answer was dropped: {role} task {task}, attempt {attempt}"),
     kmeans.EmptyCluster: ("warning", "cluster {key} was empty after iteration {iteration}: {action}"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from common.model import FloatArray, LongArray
+from master.algorithms.tables import aligned
 
 _SHOWN_CLUSTERS = 20
 _SHOWN_COLUMNS = 8
@@ -15,10 +16,7 @@ def cluster_table(centroids: FloatArray, sizes: LongArray) -> Iterator[str]:
     for key, (size, centroid) in enumerate(zip(sizes.tolist(), centroids, strict=True)):
         if key < _SHOWN_CLUSTERS:
             lines.append((str(key), f"{size:,}", f"{size / rows:.1%}", _shown(centroid)))
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)][:-1]
-    for *numbers, centroid in lines:
-        cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths, strict=True)]
-        yield "  ".join([*cells, centroid])
+    yield from aligned(lines, ">>><")
     if rest := max(0, len(sizes) - _SHOWN_CLUSTERS):
         yield f"... and {rest} more, with {int(sizes[_SHOWN_CLUSTERS:].sum()):,} rows"
 

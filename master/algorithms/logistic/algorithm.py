@@ -109,10 +109,10 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         seconds = time.monotonic() - began_s
         tested = config.test > 0
         state, models = learned.state, step.theta[None]
-        (on_training,) = score(engine, state, models, learned.classes, sample, test=False)
-        (scores,) = (
-            score(engine, state, models, learned.classes, sample, test=True) if tested else [on_training]
-        )
+        (scores,) = score(engine, state, models, learned.classes, sample, test=tested)
+        on_training = scores
+        if tested and l2 == 0:
+            (on_training,) = score(engine, state, models, learned.classes, sample, test=False)
         doubts = tuple(doubts_of(config, step, l2, on_training, scores))
         for doubt in doubts:
             log.event(FitInDoubt(reason=doubt))
@@ -220,12 +220,11 @@ class UsedModel:
 
     model: Model
     path: Path
-    missing: str
     unseen: str
 
     def check_columns(self, engine: Engine, source: Input, *, with_target: bool) -> None:
         """Raise InputError if a column holds what the model has not seen, unless that may be."""
-        texts = find_texts(engine, source, Sample(skips=self.missing == "skip"))
+        texts = find_texts(engine, source, Sample())
         for column in self.model.encoding(with_target=False).categories:
             check_seen(source, column.position, texts[column.position], column.texts, self.unseen)
         if not with_target:
@@ -270,9 +269,9 @@ class Evaluation(Algorithm[ModelScores]):
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> ModelScores:
         """Score the model."""
         self.used.check_columns(engine, source, with_target=True)
-        model, sample = self.used.model, Sample(skips=self.used.missing == "skip")
+        model = self.used.model
         state = model.state(with_target=True)
-        (scores,) = score(engine, state, model.theta[None], model.classes, sample, test=False)
+        (scores,) = score(engine, state, model.theta[None], model.classes, Sample(), test=False)
         if not scores.rows:
             raise refusal(source, len(source.columns) - 1, "no row has a class; choose another --target")
         log_scores(log, scores, "given")

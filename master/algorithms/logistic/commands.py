@@ -90,7 +90,7 @@ class ModelOptions:
 
     def used(self) -> UsedModel:
         """Read the model."""
-        return UsedModel(read_model(self.model), self.model, self.missing, self.unseen)
+        return UsedModel(read_model(self.model), self.model, self.unseen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,19 +1,16 @@
 """What makes a fit doubtful, and what helps."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from common.kernels.logistic.newton import Step
 from master.algorithms.logistic.config import LogisticConfig
 from master.algorithms.logistic.scores import ModelScores
 
-if TYPE_CHECKING:
-    from common.kernels.logistic.newton import Step
-
 
 def doubts_of(
-    config: LogisticConfig, step: "Step", l2: float, training: ModelScores, scores: ModelScores
+    config: LogisticConfig, step: Step, l2: float, training: ModelScores, scores: ModelScores
 ) -> Iterator[str]:
-    """Say what makes a fit doubtful."""
+    """Say what makes a fit doubtful; `training` counts only if nothing is penalised."""
     if l2 == 0 and training.right == training.rows:
         yield (
             "the classes are separable and nothing is penalised: the best weights are infinite, and these "
@@ -26,7 +23,7 @@ def doubts_of(
         yield "there is no test row; choose another --test or --seed"
 
 
-def _remedy(config: LogisticConfig, step: "Step") -> str:
+def _remedy(config: LogisticConfig, step: Step) -> str:
     """Say what helps a fit that did not converge."""
     if step.iteration >= config.iterations:
         return "try more --iters"

@@ -91,7 +91,7 @@ class Learned:
 
 def find_texts(engine: Engine, source: Input, sample: Sample) -> dict[int, Texts]:
     """Find the texts of each column of texts, by the column's position among those used."""
-    found = engine.map_reduce(Vocabulary(*_parameters(sample)), {})
+    found = engine.map_reduce(Vocabulary(*sample.parameters), {})
     texts = {column: Texts({}, {}, {}) for column in source.texts}
     for key, ((training, test, first),) in found.items():
         column, text = column_and_text(key)
@@ -99,10 +99,6 @@ def find_texts(engine: Engine, source: Input, sample: Sample) -> dict[int, Texts
         texts[column].test[text] = int(test)
         texts[column].first_row[text] = int(first)
     return texts
-
-
-def _parameters(sample: Sample) -> tuple[int, float, int]:
-    return sample.seed, sample.share, int(sample.skips)
 
 
 def learn(engine: Engine, source: Input, sample: Sample, *, balanced: bool, unseen: str = "error") -> Learned:
@@ -211,7 +207,7 @@ def _scaling(
     if not encoding.numbers:
         return Scaling(np.empty(0), np.empty(0)), []
     state: dict[str, npt.NDArray[Any]] = {"encoding": encoding.to_array()}
-    found = engine.map_reduce(NumberRanges(*_parameters(sample)), state)
+    found = engine.map_reduce(NumberRanges(*sample.parameters), state)
     ranges = np.concatenate([found[key] for key in range(len(encoding.numbers))])
     counts, low, high, smallest = ranges.T
     for column, count, span in zip(encoding.numbers, counts, high - low, strict=True):
@@ -223,13 +219,13 @@ def _scaling(
             raise refusal(source, column, what)
     magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
     grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
-    sums = engine.map_reduce(NumberSums(*_parameters(sample), grid), state)[0]
+    sums = engine.map_reduce(NumberSums(*sample.parameters, grid), state)[0]
     means = round_once(sums.reshape(grid.limbs, -1)) / counts
     largest = np.maximum(means - low, high - means)
     squares = SumGrid.covering(
         (2.0 * largest**2).tolist(), (2.0 * largest**2 * 2.0 ** (52 - SQUARE_BITS)).tolist(), source.rows
     )
-    job = SquaredDeviations(*_parameters(sample), squares)
+    job = SquaredDeviations(*sample.parameters, squares)
     sums = engine.map_reduce(job, {**state, "means": means})[0]
     deviations = np.sqrt(round_once(sums.reshape(squares.limbs, -1)) / counts)
     scaling = Scaling(means, np.where(high > low, deviations, 1.0))

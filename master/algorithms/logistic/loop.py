@@ -33,8 +33,7 @@ class EngineProblem:
 
     def __post_init__(self) -> None:
         self.state = self.learned.state
-        sample = self.learned.sample
-        self._sample = (sample.seed, sample.share, int(sample.skips))
+        self._sample = self.learned.sample.parameters
 
     def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """See `newton.Problem`."""

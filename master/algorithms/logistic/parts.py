@@ -12,7 +12,8 @@ from common.jobs.logistic import LocalFit
 from common.model import FloatArray
 from master.algorithms.logistic.config import LogisticConfig
 from master.algorithms.logistic.learning import Learned
-from master.algorithms.logistic.scores import ModelScores, aligned, score
+from master.algorithms.logistic.scores import ModelScores, score
+from master.algorithms.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ def fit_parts(
     state = {**learned.state, "theta": np.zeros((1, *shape)), "penalties": penalties}
     sample, per_row = learned.sample, config.l2 == "auto"
     l2 = config.penalty(1, len(learned.classes))
-    job = LocalFit(
-        sample.seed, sample.share, int(sample.skips), l2, int(per_row), config.tol, config.iterations
-    )
+    job = LocalFit(*sample.parameters, l2, int(per_row), config.tol, config.iterations)
     found = engine.map_reduce(job, state)
     rows = np.concatenate([found[key] for key in sorted(found, key=int)])
     models = rows[:, 4:-3].reshape(-1, *shape)
@@ -87,4 +86,4 @@ def parts_table(parts: Sequence[ScoredPart], whole: ScoredPart) -> Iterator[str]
                 f"{fit.peak_mb:.1f}" if part.node else "-",
             ]
         )
-    yield from aligned(rows)
+    yield from aligned(rows, "<>")

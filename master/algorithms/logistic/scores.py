@@ -6,7 +6,7 @@ rows; macro: each class counts the same.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from common.jobs.base import Engine
 from common.jobs.encoding import Sample
 from common.jobs.logistic import LOSS_UNIT, Score
 from common.model import FloatArray, LongArray, State
+from master.algorithms.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def score(
     engine: Engine, state: State, models: FloatArray, classes: tuple[str, ...], sample: Sample, *, test: bool
 ) -> list[ModelScores]:
     """Score models, shape (models, classes, parameters), on the test rows, or else on the training rows."""
-    job = Score(sample.seed, sample.share, int(sample.skips), int(test))
+    job = Score(*sample.parameters, int(test))
     found = engine.map_reduce(job, {**state, "theta": models})
     k, scores = len(classes), []
     for model in range(len(models)):
@@ -132,14 +133,6 @@ def confusion_table(scores: ModelScores, most: int = 20) -> Iterator[str]:
             strict=False,
         )
     ]
-    yield from aligned([heads, *rows])
+    yield from aligned([heads, *rows], "<>")
     if len(scores.classes) > most:
         yield f"... and {len(scores.classes) - most} more classes"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table: the first column to the left, the others to the right."""
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([f"{first:<{widths[0]}}", *cells]).rstrip()
