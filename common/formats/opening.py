@@ -38,8 +38,8 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
     checked. None: read to memory, so that what happens to the file no longer matters. May raise InputError,
     as `read_blocks`.
     """
-    numbers = 0 if source.format is InputFormat.LINES else split.rows * len(source.columns)
-    with kernels_loading(numbers, source.dtype, of_table=source.is_table):
+    rows = 0 if source.format is InputFormat.LINES else split.rows
+    with kernels_loading(rows, len(source.columns), source.dtype, of_table=source.is_table):
         stored = _stored_rows(source, split, mapped=cache is not None)
         if stored is None:
             return OpenSplit(_read_rows(source, split, cache), in_place=False)
@@ -52,17 +52,19 @@ def open_split(source: Input, split: Split, cache: Path | None) -> OpenSplit:
 
 
 @contextmanager
-def kernels_loading(numbers: int, dtype: FloatType, *, of_table: bool = False) -> Iterator[None]:
-    """Load the compiled kernels, which takes up to a second, while so many numbers are being read."""
-    if numbers < _MANY_NUMBERS:
+def kernels_loading(rows: int, columns: int, dtype: FloatType, *, of_table: bool = False) -> Iterator[None]:
+    """Load the compiled kernels, or compile them, while so many rows are being read."""
+    if rows * columns < _MANY_NUMBERS:
         yield
         return
 
     def load() -> None:
         from common.kernels.__main__ import make_ready, make_tables_ready
 
-        make = make_tables_ready if of_table else make_ready
-        make(dtype)
+        if of_table:
+            make_tables_ready(dtype)
+        else:
+            make_ready(dtype, columns)
 
     loading = threading.Thread(target=load, daemon=True)
     loading.start()

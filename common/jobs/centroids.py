@@ -13,7 +13,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
-from common.kernels.nearest.distance import build_index, nearest, worth_compiled_code
+from common.kernels.nearest.distance import labels_of, nearest, worth_compiled_code
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
@@ -80,7 +80,7 @@ class LloydStep(CentroidsJob):
         """Give each point the key of its nearest centroid, once for each start."""
         parts = []
         for start, centroids in starts_of(state):
-            labels, _ = nearest(block.points, centroids)
+            labels = labels_of(block.points, centroids)
             known = cluster_keys(start, len(centroids))
             keys = labels + np.int32(known.start)
             if "moved_rows" in state:
@@ -114,7 +114,9 @@ class LloydStep(CentroidsJob):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
         if index is None or index.grid != self.grid:
-            index = build_index(rows.points, self.grid)
+            from common.kernels.nearest.bounds import BoundsIndex
+
+            index = BoundsIndex(rows.points, self.grid)
         parts = []
         for start, centroids in starts_of(state):
             parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
@@ -245,7 +247,7 @@ class Label(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""
-        labels, _ = nearest(block.points, centroids_of(state))
+        labels = labels_of(block.points, centroids_of(state))
         return Records(labels, np.empty((len(labels), 0)))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:

@@ -1,47 +1,53 @@
 """Make the compiled kernels ready: compile them, or load what was compiled.
 
 `python -m common.kernels` does so, so that the first large run need not wait. numba keeps what it compiled
-beside the source, or in the user's cache folder if that can't be written.
+beside the source, or in the user's cache folder if that can't be written. Some kernels are compiled for each
+number of columns: this does it for the most usual ones, and a run for others while it reads its input.
 """
 
 import numpy as np
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
-from common.kernels.nearest import plain, products
+from common.kernels.nearest import assigning, plain
 from common.kernels.nearest.bounds import BoundsIndex
-from common.kernels.nearest.boxes import BoxIndex
 from common.model import PointArray
 
+_USUAL_COLUMNS = (2, 3, 4, 8)
+_USUAL_LIMBS = 3
 
-def make_ready(dtype: str) -> None:
+
+def make_ready(dtype: str, columns: int) -> None:
     """Use each kernel for points once on points of a type, as splits keep them; this takes up to a second."""
-    points = _points(dtype)
-    grid = SumGrid.covering([2.0] * 3, [1.0] * 3, len(points))
-    centroids = points[:8].astype(np.float64)
+    points = _points(dtype, columns)
+    grid = SumGrid.covering([2.0] * columns, [1.0] * columns, len(points))
+    centroids = points[:64].astype(np.float64)
     labels, squared = plain.nearest(points.astype(np.float64), centroids)
-    products.nearest(points.astype(np.float64), centroids)
-    add_numbers(labels, squared, grid.constants[:, :1], np.zeros(8), np.zeros((8, grid.limbs)))
-    for index in (BoxIndex(points, grid), BoundsIndex(points, grid, costly_row=0)):
+    assigning.nearest(points.astype(np.float64), centroids)
+    add_numbers(labels, squared, grid.constants[:, :1], np.zeros(64), np.zeros((64, grid.limbs)))
+    for index in (BoundsIndex(points, grid), BoundsIndex(points, grid, costly_row=0)):
         walk = centroids.copy()
         for far in (0.0, 0.5, 1e9, 0.5):  # One is fast, so that it alone is looked at; then it goes far.
             walk[0] += far
             index.cluster_sums(walk)
+    usual = SumGrid(grid.top, grid.bits, _USUAL_LIMBS)
+    BoundsIndex(points, usual).cluster_sums(centroids)
 
 
 def make_tables_ready(dtype: str) -> None:
     """Use each kernel for tables once on points of a type."""
     from common.kernels.logistic.ready import make_logistic_ready
 
-    make_logistic_ready(_points(dtype))
+    make_logistic_ready(_points(dtype, 3))
 
 
-def _points(dtype: str) -> PointArray:
-    points: PointArray = np.random.default_rng(0).uniform(1.0, 2.0, size=(200, 3)).astype(dtype)
+def _points(dtype: str, columns: int) -> PointArray:
+    points: PointArray = np.random.default_rng(0).uniform(1.0, 2.0, size=(200, columns)).astype(dtype)
     return points
 
 
 if __name__ == "__main__":
     for each in ("float64", "float32"):
-        make_ready(each)
+        for number in _USUAL_COLUMNS:
+            make_ready(each, number)
         make_tables_ready(each)

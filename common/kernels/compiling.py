@@ -8,7 +8,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
+import numpy as np
 from numba import njit
+from numba.core.caching import IndexDataCacheFile
 
 
 def kernel(function: Callable[..., Any] | None = None, *, fastmath: bool | set[str] = False) -> Any:
@@ -26,14 +28,27 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: bool | set[s
     return compiled
 
 
+def written_kernel(
+    name: str, source: str, file: str, *, fastmath: bool | set[str] = False, **names: Any
+) -> Any:
+    """Compile a function whose source a program has written, because its loops depend on some number.
+
+    The name tells apart what is kept for the functions of one file; `names` are what the source may use.
+    """
+    everything: dict[str, Any] = {"__name__": "common.kernels.compiling", "np": np} | names
+    exec(compile(source, file, "exec"), everything)  # noqa: S102  our own, and only numbers vary in it
+    return kernel(everything[name], fastmath=fastmath)
+
+
 def _tie_to_all_kernels(compiled: Any) -> None:
-    """Have what was kept count no more once any kernel's source is another.
+    """Keep what is compiled under a name of its own for these sources of all kernels.
 
     numba looks at the file of the function alone, but a kernel holds the code of those of other files that it
-    calls: after an update it would go on with the old ones, and perhaps with other bits.
+    calls, and names their types: after an update it would go on with the old ones, or fail to load them.
     """
-    file = compiled._cache._cache_file
-    file._source_stamp = (file._source_stamp, _stamp())
+    cached = compiled._cache
+    base = f"{cached._impl.filename_base}-{_stamp():08x}"
+    cached._cache_file = IndexDataCacheFile(cached._cache_path, base, cached._cache_file._source_stamp)
 
 
 @cache

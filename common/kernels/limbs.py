@@ -1,12 +1,13 @@
 """What compiled kernels share: the plain formula, additions to exact sums, and how arrays are passed."""
 
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from common.kernels.compiling import kernel
+from common.kernels.compiling import kernel, written_kernel
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -34,27 +35,35 @@ def squared_distance(points, i, centroids, k):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(inline="always")
-def add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
-    """Cut a row, shape (d,), as `SumGrid.cut` does, and add its limbs to sums[key].
+@cache
+def row_mover(columns: int, limbs: int) -> Any:
+    """Return the compiled function that moves rows of so many columns from sum to sum.
 
-    `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (k, limbs * d).
-    The row is used up. To subtract one, add its negative: it is cut at the same places, and one loop that
-    writes to two sums takes three times as long as this one. The inner loops run over columns, so that they
-    become vector code. That needs an unsigned key, as does every index in these kernels that comes from
-    an array: a negative one would count from the end. A call, or a view of an array as its argument,
-    would cost more than all the rest.
+    move(points, rows, old, new, constants, sums): cut the rows as `SumGrid.cut` does, add the limbs to
+    sums[new] and subtract them from sums[old], if there are such sums. `constants` has shape (limbs - 1,
+    d), from `SumGrid.constants`; `sums` has shape (k, limbs * d). With both numbers known, the loop over
+    columns becomes vector code without a remainder; one loop that writes to two sums would take longer than
+    two.
     """
-    cuts, d = constants.shape
-    for limb in range(cuts):
-        at = limb * d
-        for c in range(d):
-            high = (row[c] + constants[limb, c]) - constants[limb, c]
-            sums[key, at + c] += high
-            row[c] -= high
-    at = cuts * d
-    for c in range(d):
-        sums[key, at + c] += row[c]
+    add = "\n".join(
+        f"""
+                high = (rest + constants[{limb}, c]) - constants[{limb}, c]
+                sums[key, {limb * columns} + c] += high
+                rest -= high"""
+        for limb in range(limbs - 1)
+    )
+    source = f"""
+def move_{columns}_{limbs}(points, rows, old, new, constants, sums):
+    for sign, keys in ((1.0, new), (-1.0, old)):
+        for r in range(len(rows)):
+            i, key = rows[r], keys[r]
+            if key >= len(sums):
+                continue
+            for c in range({columns}):
+                rest = sign * points[i, c]{add}
+                sums[key, {(limbs - 1) * columns} + c] += rest
+"""
+    return written_kernel(f"move_{columns}_{limbs}", source, __file__)
 
 
 @kernel

@@ -159,7 +159,9 @@ def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, row
     assert found.centroids.tobytes() == inline.centroids.tobytes()
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["boxes", "bounds"])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"]
+)
 def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
     """One mapper has enough to do for compiled code, five have not; all find what the plain formula finds."""
     rng = np.random.default_rng(columns)
@@ -214,7 +216,9 @@ def test_float32_is_float64_of_the_rounded_numbers(
         assert cluster(engine, path, 6, init) == wanted
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["boxes", "bounds"])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"]
+)
 def test_much_float32_is_float64_of_the_rounded_numbers(tmp_path: Path, rows: int, columns: int) -> None:
     path, rounded = tmp_path / "points.npy", tmp_path / "rounded.npy"
     matrix = np.random.default_rng(columns).normal(size=(rows, columns)).astype(np.float32)

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import read_only
+from common.kernels.limbs import read_only, row_mover
+from common.kernels.nearest.assigning import COSTLY_ROW, scores_for
 from common.kernels.nearest.members import (
     Members,
     Motion,
-    add_rows,
     hopeless_first,
     measure,
     motion_between,
@@ -35,16 +35,17 @@ from common.kernels.nearest.members import (
     settle,
     take_over,
 )
-from common.kernels.nearest.products import Products, RowNumbers
+from common.kernels.nearest.products import Products
+from common.kernels.nearest.scores import RowNumbers, Scores
 from common.model import FloatArray, LongArray, PointArray
 
-_CHUNK_ROWS = 1 << 13
+_CHUNK_ROWS = 1 << 14
 _MANY = 0.5
 """If this share of a chunk's rows stays unsettled, most rows of the next will, too."""
 _PROBE_EVERY = 8
 """Then no time is spent on measuring rows, but in one of so many chunks."""
-_COSTLY_ROW = 1 << 13
-"""Below this, choosing among a row's distances costs as much as computing all of them."""
+_CHEAP_ROW = 256
+"""Nor where k * (d + 4) is less: all scores of a row cost no more than its distance to one centroid."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the centroids, the fastest, that may be set aside."""
 
@@ -56,11 +57,12 @@ class BoundsIndex:
     distances of a row on, the fastest centroids are set aside.
     """
 
-    def __init__(self, points: PointArray, grid: SumGrid, costly_row: int = _COSTLY_ROW) -> None:
+    def __init__(self, points: PointArray, grid: SumGrid, costly_row: int = COSTLY_ROW) -> None:
         self.grid = grid
         self._costly_row = costly_row
         self._points = read_only(points)
         self._constants = grid.constants
+        self._move = row_mover(grid.columns, grid.limbs)
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
         self._unsettled = np.empty(_CHUNK_ROWS, np.uint32)
         self._moves = np.empty((3, _CHUNK_ROWS), np.uint32)
@@ -72,26 +74,27 @@ class BoundsIndex:
         k, d = centroids.shape
         way = self._starts.get(start)
         if way is None or len(way.members.counts) != k:
-            products = Products(d, k, max(self.grid.top), self._offset)
-            products.set_centroids(centroids)
-            way = _Start(no_members(len(self._points), k, self.grid.limbs * d), products, centroids)
+            scores = scores_for(d, k, max(self.grid.top), self._offset, self._costly_row)
+            scores.set_centroids(centroids)
+            way = _Start(no_members(len(self._points), k, self.grid.limbs * d), scores, centroids)
             for chunk in self._chunks():
                 self._assign(way, chunk)
             self._starts[start] = way
         else:
-            shares = _SHARES if k * d >= self._costly_row else ()
-            self._follow(way, motion_between(way.centroids, centroids, way.products.scale, shares))
+            shares = _SHARES if isinstance(way.scores, Products) else ()
+            self._follow(way, motion_between(way.centroids, centroids, way.scores.scale, shares))
         way.centroids = centroids.copy()
         return way.members.counts.copy(), way.members.sums.copy()
 
     def _follow(self, start: "_Start", motion: Motion) -> None:
         """Take members from the last centroids to new ones."""
-        start.products.set_centroids(motion.centroids)
-        many = False
+        start.scores.set_centroids(motion.centroids)
+        k, d = motion.centroids.shape
+        many = cheap = k * (d + 4) < _CHEAP_ROW
         for number, chunk in enumerate(self._chunks()):
-            measuring = not many or number % _PROBE_EVERY == 0
+            measuring = not many or (number % _PROBE_EVERY == 0 and not cheap)
             rows = self._settle(start, motion, chunk, measuring)
-            many = len(rows) > _MANY * len(chunk)
+            many = cheap or len(rows) > _MANY * len(chunk)
             self._assign(start, rows)
 
     def _chunks(self) -> Iterator[RowNumbers]:
@@ -105,13 +108,15 @@ class BoundsIndex:
         rows = rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
         if measuring:
             rows = rows[: measure(self._points, rows, start.members, motion)]
-            for choice in range(len(motion.firsts)):
-                rows = self._settle_slower(start, motion, choice, rows)
+            if isinstance(start.scores, Products):
+                for choice in range(len(motion.firsts)):
+                    rows = self._settle_slower(start.members, start.scores, motion, choice, rows)
         return rows
 
-    def _settle_slower(self, start: "_Start", motion: Motion, choice: int, rows: RowNumbers) -> RowNumbers:
+    def _settle_slower(
+        self, members: Members, products: Products, motion: Motion, choice: int, rows: RowNumbers
+    ) -> RowNumbers:
         """Look only at some of the fastest centroids where that may do; return the rows still unsettled."""
-        members, products = start.members, start.products
         aside = motion.order[: motion.firsts[choice]]
         left = hopeless_first(rows, members, motion, choice)
         for block in _blocks(rows[left:].copy(), products.rows):
@@ -121,12 +126,11 @@ class BoundsIndex:
 
     def _assign(self, start: "_Start", rows: RowNumbers) -> None:
         """Find the rows' labels and bounds anew; move rows with another label from sum to sum."""
-        members, products = start.members, start.products
-        for block in _blocks(rows, products.rows):
-            products.assign(self._points, block)
-            moved, old, new = self._moves[:, : take_over(block, products.found, members, self._moves)]
-            add_rows(self._points, moved, new, 1.0, self._constants, members.sums)
-            add_rows(self._points, moved, old, -1.0, self._constants, members.sums)
+        members, scores = start.members, start.scores
+        for block in _blocks(rows, scores.rows):
+            scores.assign(self._points, block)
+            moved, old, new = self._moves[:, : take_over(block, scores.found, members, self._moves)]
+            self._move(self._points, moved, old, new, self._constants, members.sums)
 
 
 def _blocks(rows: RowNumbers, size: int) -> Iterator[RowNumbers]:
@@ -139,5 +143,5 @@ class _Start:
     """One of several ways through the points, and its last centroids."""
 
     members: Members
-    products: Products
+    scores: Scores
     centroids: FloatArray

@@ -4,12 +4,9 @@ For large inputs the modules beside this one find the same labels, or the sums o
 They are compiled code, which takes half a second to import.
 """
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
-from common.kernels.exact import SumGrid
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _BUFFER_ELEMENTS = 1 << 16
@@ -22,13 +19,8 @@ _ROWS_PER_CENTROID = 1 << 10
 _MUCH_WORK = 4_000_000
 """Squared differences; NumPy computes some 10**8 a second, and each iteration has as many."""
 
-_MANY_CENTROID_NUMBERS = 256
-"""From here on, matrix products are faster than the plain formula."""
-
-_FEW_COLUMNS = 4
-"""Up to here boxes are faster than bounds: a box of few columns is small, and most have one owner."""
-_MOST_BYTES = 128 << 20
-"""Boxes keep a copy of the points, and a split may be larger than memory."""
+_MANY_CENTROID_NUMBERS = 64
+"""From here on, scores are faster than the plain formula."""
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -45,7 +37,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
         if centroids.size < _MANY_CENTROID_NUMBERS:
             from common.kernels.nearest.plain import nearest as nearest_compiled
         else:
-            from common.kernels.nearest.products import nearest as nearest_compiled
+            from common.kernels.nearest.assigning import nearest as nearest_compiled
         # Compiled code takes one layout; another one would be compiled anew.
         return nearest_compiled(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
     n, k = len(points), len(centroids)
@@ -61,34 +53,18 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     return labels, squared
 
 
+def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
+    """Find each point's nearest centroid as `nearest` does, without the distances if that is faster."""
+    if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
+        from common.kernels.nearest import assigning
+
+        return assigning.labels_of(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
+    return nearest(points, centroids)[0]
+
+
 def worth_compiled_code(points: FloatArray, k: int) -> bool:
     """Return whether k distances for each point take longer than importing compiled code."""
     return points.size * k >= _MUCH_WORK
-
-
-class ClusterIndex(Protocol):
-    """Finds the sums of every cluster's members, fast from the second call on."""
-
-    grid: SumGrid
-    """How exact sums are cut."""
-
-    def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
-        """Return counts, shape (k,), and limbs of the exact sums, shape (k, limbs * d), for k centroids.
-
-        `start` tells apart several sequences of centroids over the same points: each call compares with
-        the last call of the same start, whose centroids are presumably near.
-        """
-
-
-def build_index(points: PointArray, grid: SumGrid) -> ClusterIndex:
-    """Choose and build the index for points of shape (n, d)."""
-    if points.shape[1] <= _FEW_COLUMNS and points.nbytes <= _MOST_BYTES:
-        from common.kernels.nearest.boxes import BoxIndex
-
-        return BoxIndex(points, grid)
-    from common.kernels.nearest.bounds import BoundsIndex
-
-    return BoundsIndex(points, grid)
 
 
 def distances(points: PointArray, centroids: FloatArray) -> FloatArray:

@@ -7,21 +7,22 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.compiling import kernel
-from common.kernels.limbs import ANY_ORDER, add_row, squared_distance
+from common.kernels.limbs import ANY_ORDER, squared_distance
+from common.kernels.nearest.scores import above, below, root_below
 from common.model import FloatArray, LongArray
 
-_STEP = np.float32(2**-22)
-_LARGEST = np.float32(3e38)
-_SMALL = 1e-30
-"""Distances below this part of the data's range settle nothing: float32 has too few bits for them."""
+Singles = npt.NDArray[np.float32]
+
+_SMALL = 1e-18
+"""Distances below this part of the data's range settle nothing: float32 has too few bits for squares."""
 
 
 class Members(NamedTuple):
     """What is known of each row, for the last centroids, and of each cluster; changed in place."""
 
     labels: npt.NDArray[np.uint32]  # (n,): each row's cluster; k before the first step
-    upper: npt.NDArray[np.float32]  # (n,): at least its distance to its own centroid
-    lower: npt.NDArray[np.float32]  # (n,): at most its distance to any other
+    upper: Singles  # (n,): at least its distance to its own centroid
+    lower: Singles  # (n,): at most its distance to any other
     counts: LongArray  # (k,): how many rows each cluster has
     sums: FloatArray  # (k, limbs * d): the limbs of their sums
 
@@ -37,13 +38,13 @@ class Motion(NamedTuple):
 
     centroids: FloatArray  # (k, d): where they are now, in the data's own unit
     scale: float  # from the data's unit to that of the distances
-    drift: FloatArray  # (k,): how far each moved, at most
-    drops: FloatArray  # (k,): how far any but this one moved, at most
-    half_gaps: FloatArray  # (k,): half of each one's distance to the nearest other one, at least
+    drift: Singles  # (k,): how far each moved, at most
+    drops: Singles  # (k,): how far any but this one moved, at most
+    half_gaps: Singles  # (k,): half of each one's distance to the nearest other one, at least
     order: LongArray  # (k,): their indexes, the fastest first
     firsts: LongArray  # how many of the fastest may be set aside: several choices
     speeds: FloatArray  # for each choice, how far any of the rest moved, at most
-    tiny: float  # a limit below this settles nothing
+    tiny: np.float32  # a limit below this settles nothing
     slack: float  # distances found in float64 are off by less than this, relatively
 
 
@@ -54,24 +55,26 @@ def motion_between(
     k, d = after.shape
     slack = (d + 8) * float(np.finfo(np.float64).eps)
     with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
-        drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
+        moved = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
+        drift = (moved * (1 + 2**-23)).astype(np.float32)
+        # Below this the plain formula's squares underflow, too, and it may see no difference.
+        tiny = np.float32(max(1e-140 * scale, _SMALL))
     half_gaps = np.empty(k)
-    _halve_gaps(after, scale * (1 - slack), half_gaps)
+    _halve_gaps(after, scale * (1 - slack) * (1 - 2**-22), half_gaps)
     order = np.argsort(-drift, kind="stable")
     drops = np.full(k, drift[order[0]])
-    drops[order[0]] = drift[order[1]] if k > 1 else 0.0
+    drops[order[0]] = drift[order[1]] if k > 1 else 0
     firsts = np.array(sorted({int(k * share) for share in shares} - {0}), np.int64)
     return Motion(
         centroids=after,
         scale=scale,
         drift=drift,
         drops=drops,
-        half_gaps=half_gaps,
+        half_gaps=half_gaps.astype(np.float32),
         order=order,
         firsts=firsts,
         speeds=drift[order][firsts],
-        # Below this the plain formula's squares underflow, too, and it may see no difference.
-        tiny=max(1e-140 * scale, _SMALL),
+        tiny=tiny,
         slack=slack,
     )
 
@@ -88,20 +91,9 @@ def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
         half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
 
-@kernel
-def _round_up(x):  # type: ignore[no-untyped-def]
-    return np.float32(x) * (np.float32(1.0) + _STEP)
-
-
-@kernel
-def _round_down(x):  # type: ignore[no-untyped-def]
-    rounded = np.float32(x)
-    return min(rounded - abs(rounded) * _STEP, _LARGEST)
-
-
 @njit(inline="always")
 def _settled(upper, lower, half_gap, tiny):  # type: ignore[no-untyped-def]
-    limit = max(np.float64(lower), half_gap)
+    limit = max(lower, half_gap)
     return upper < limit and limit > tiny
 
 
@@ -110,13 +102,15 @@ def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-unt
     """Move the bounds of a chunk's rows with the centroids; list, and count, the rows then unsettled."""
     labels, upper, lower = members.labels[start:stop], members.upper[start:stop], members.lower[start:stop]
     drift, drops, half_gaps, tiny = motion.drift, motion.drops, motion.half_gaps, motion.tiny
+    open_rows = np.empty(len(labels), np.uint8)
+    for i in range(len(labels)):  # without a branch, so that the compiler makes vector code of it
+        label = labels[i]
+        lower[i], upper[i] = below(lower[i] - drops[label]), above(upper[i] + drift[label])
+        open_rows[i] = not _settled(upper[i], lower[i], half_gaps[label], tiny)
     found = 0
     for i in range(len(labels)):
-        label = labels[i]
-        lower[i] = _round_down(lower[i] - drops[label])
-        upper[i] = _round_up(upper[i] + drift[label])
         unsettled[found] = start + i
-        found += not _settled(upper[i], lower[i], half_gaps[label], tiny)
+        found += open_rows[i]
     return found
 
 
@@ -130,7 +124,8 @@ def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         i = rows[r]
         label = labels[i]
-        upper[i] = _round_up(np.sqrt(squared_distance(points, i, centroids, label)) * scale * widened)
+        distance = np.sqrt(squared_distance(points, i, centroids, label)) * scale * widened
+        upper[i] = above(np.float32(distance))
         rows[found] = i
         found += not _settled(upper[i], lower[i], half_gaps[label], tiny)
     return found
@@ -163,9 +158,9 @@ def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignor
     drops, speed, tiny = motion.drops, motion.speeds[choice], motion.tiny
     for r in range(len(rows)):
         i = rows[r]
-        nearest = _round_down(np.sqrt(fast[r]))
+        nearest = root_below(fast[r])
         before = (np.float64(lower[i]) + drops[labels[i]]) * (1.0 - 2.0**-50)
-        rest = _round_down(before - speed)
+        rest = below(np.float32(before - speed))
         if upper[i] < nearest and upper[i] < rest and nearest > tiny and rest > tiny:
             lower[i] = min(nearest, rest)
         else:
@@ -183,27 +178,13 @@ def take_over(rows, found, members, moves):  # type: ignore[no-untyped-def]
     labels, upper, lower, counts = members.labels, members.upper, members.lower, members.counts
     n = 0
     for r in range(len(rows)):
-        i, old, new = rows[r], labels[rows[r]], found.labels[r]
-        nearest, second = found.nearest[r], found.second[r]
-        upper[i] = _round_up(np.sqrt(nearest))
-        lower[i] = _round_down(np.sqrt(second)) if second > 0.0 else np.float32(0.0)
-        if old != new:
-            labels[i] = new
-            counts[new] += 1
-            if old < len(counts):
-                counts[old] -= 1
-            moves[0, n], moves[1, n], moves[2, n] = i, old, new
-            n += 1
+        i = rows[r]
+        old, new = labels[i], found.labels[r]
+        upper[i], lower[i], labels[i] = found.upper[r], found.lower[r], new
+        moves[0, n], moves[1, n], moves[2, n] = i, old, new
+        n += old != new
+    for r in range(n):
+        if moves[1, r] < len(counts):
+            counts[moves[1, r]] -= 1
+        counts[moves[2, r]] += 1
     return n
-
-
-@kernel
-def add_rows(points, rows, clusters, sign, constants, sums):  # type: ignore[no-untyped-def]
-    """Add rows, times a sign, to their clusters' sums, where there is such a cluster."""
-    row = np.empty(points.shape[1])
-    for r in range(len(rows)):
-        i, cluster = rows[r], clusters[r]
-        if cluster < len(sums):
-            for c in range(points.shape[1]):
-                row[c] = sign * points[i, c]
-            add_row(row, constants, sums, cluster)

@@ -108,7 +108,7 @@ READ = """
 import sys
 from common.formats.opening import kernels_loading
 from common.model import FloatType
-with kernels_loading(int(sys.argv[1]), FloatType.FLOAT64):
+with kernels_loading(int(sys.argv[1]), 1, FloatType.FLOAT64):
     pass
 print("common.kernels.__main__" in sys.modules)
 """

@@ -2,32 +2,31 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
 from common.kernels.exact import SumGrid, sum_by_key
-from common.kernels.limbs import add_numbers, add_row, read_only
+from common.kernels.limbs import add_numbers, read_only, row_mover
 from common.model import FloatArray
 
 GRID = SumGrid.covering([8.0, 8.0], [2.0**-60, 2.0**-60], 100)
-
-
-@njit
-def add_one(row, constants, sums, key):  # type: ignore[no-untyped-def]
-    add_row(row, constants, sums, np.uint64(key))
 
 
 def drawn(columns: int) -> FloatArray:
     return np.random.default_rng(0).normal(size=(100, columns))
 
 
-def test_a_row_is_cut_and_added_and_its_negative_leaves_nothing() -> None:
-    points, sums = drawn(2), np.zeros((3, GRID.limbs * 2))
-    for row in points:
-        add_one(row.copy(), GRID.constants, sums, 1)
-    assert np.array_equal(sums[1], GRID.sum(points).ravel())
-    for row in points:
-        add_one(-row, GRID.constants, sums, 1)
-    assert not sums.any()
+@pytest.mark.parametrize("columns", [1, 2, 8, 13])
+def test_rows_move_from_sum_to_sum(columns: int) -> None:
+    """What is added and subtracted again leaves nothing; beyond the last sum there is none."""
+    grid = SumGrid.covering([8.0] * columns, [2.0**-60] * columns, 100)
+    points, sums = drawn(columns), np.zeros((3, grid.limbs * columns))
+    move = row_mover(columns, grid.limbs)
+    rows, (none, first, last) = np.arange(0, 100, 2, dtype=np.uint32), np.array([[3], [0], [2]], np.uint32)
+    all_of = [np.repeat(key, 50) for key in (none, first, last)]
+    move(read_only(points), rows, all_of[0], all_of[1], grid.constants, sums)
+    assert np.array_equal(sums[0], grid.sum(points[::2]).ravel())
+    move(read_only(points), rows, all_of[1], all_of[2], grid.constants, sums)
+    assert not sums[:2].any()
+    assert np.array_equal(sums[2], grid.sum(points[::2]).ravel())
 
 
 def test_numbers_are_counted_and_added_by_label() -> None:

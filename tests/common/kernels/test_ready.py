@@ -12,26 +12,29 @@ from common.kernels import limbs
 from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, boxes, members, plain, products
+from common.kernels.nearest import bounds, fused, members, plain, products, scores
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, boxes, members, plain, products]
+MODULES: list[ModuleType] = [limbs, bounds, members, plain, products, scores]
 
 
 def compiled() -> dict[str, list[Any]]:
     """Return the kinds of arguments that each compiled function was compiled for."""
-    return {
-        f"{module.__name__}.{name}": list(value.signatures)
+    functions = {
+        f"{module.__name__}.{name}": value
         for module in MODULES
         for name, value in vars(module).items()
         if isinstance(value, CPUDispatcher)
     }
+    functions |= {f"find {columns}": fused.finder(columns) for columns in (2, 32)}
+    functions |= {f"move {columns}": limbs.row_mover(columns, 3) for columns in (2, 40)}
+    return {name: list(function.signatures) for name, function in functions.items()}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("columns", [2, 40])
 def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
-    make_ready(dtype)
+    make_ready(dtype, columns)
     before = compiled()
     points = read_only(np.random.default_rng(0).normal(size=(30_000, columns)).astype(dtype))
     ranges = [8.0] * columns, [2.0**-60] * columns

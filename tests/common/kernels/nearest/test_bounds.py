@@ -1,4 +1,4 @@
-"""Where the way through bounds and single precision is hard; boxes must agree there, too."""
+"""Where the way through bounds and single precision is hard."""
 
 import numpy as np
 import pytest

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.kernels.exact import SumGrid
-from common.kernels.nearest.bounds import BoundsIndex
-from common.kernels.nearest.boxes import BoxIndex
-from common.kernels.nearest.distance import build_index
+from common.kernels.nearest.assigning import scores_for
+from common.kernels.nearest.fused import FusedScores
+from common.kernels.nearest.products import Products
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import BUILDS, Build, check, data, walk
 
@@ -50,13 +49,11 @@ def test_several_starts_side_by_side(build: Build) -> None:
     check(build, points, *(walk(points, k, seed) for seed, k in enumerate([3, 7, 300])))
 
 
-def test_boxes_are_for_few_columns_that_fit_in_memory() -> None:
-    grid = SumGrid((1,) * 5, 48, 1)
+def test_fused_scores_are_for_few_columns_and_cheap_rows() -> None:
     kinds = [
-        type(build_index(np.broadcast_to(np.ones((1, columns)), (rows, columns)), grid))
-        for rows, columns in ((1, 4), (1, 5), (30_000_000, 3))
+        type(scores_for(columns, k, 1, np.zeros(columns))) for columns, k in ((32, 255), (33, 2), (16, 512))
     ]
-    assert kinds == [BoxIndex, BoundsIndex, BoundsIndex]
+    assert kinds == [FusedScores, Products, Products]
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

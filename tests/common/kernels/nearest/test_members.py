@@ -17,7 +17,7 @@ from common.kernels.nearest.members import (
     no_members,
     take_over,
 )
-from common.kernels.nearest.products import Found
+from common.kernels.nearest.scores import Found
 from common.model import FloatArray
 
 
@@ -59,7 +59,8 @@ def test_rows_with_another_label_are_counted_and_listed() -> None:
     members = no_members(4, 2, 1)
     members.labels[:], members.counts[:] = [0, 1, 2, 1], [1, 2]
     rows = np.array([0, 1, 2], np.uint32)
-    found = Found(np.array([0, 0, 1], np.uint32), np.array([4.0, 9.0, 0.0]), np.array([16.0, -1.0, np.inf]))
+    bounds = np.array([[2.0, 3.0, 0.0], [4.0, 0.0, 1.0]], np.float32)
+    found = Found(np.array([0, 0, 1], np.uint32), *bounds)
     moves = np.empty((3, 3), np.uint32)
     assert moves[:, : take_over(rows, found, members, moves)].tolist() == [[1, 2], [1, 2], [0, 1]]
     assert members.counts.tolist() == [2, 2]
@@ -76,7 +77,7 @@ def test_bounds_of_the_motion_hold(k: int, d: int, seed: int) -> None:
     moved = [0.25 * math.dist(a, b) for a, b in zip(before.tolist(), after.tolist(), strict=True)]
     for i in range(k):
         others = [0.25 * math.dist(after[i], after[j]) for j in range(k) if j != i]
-        assert moved[i] <= motion.drift[i] <= moved[i] * (1 + 1e-13)
+        assert moved[i] <= motion.drift[i] <= moved[i] * (1 + 2**-21)
         assert motion.drops[i] == max((motion.drift[j] for j in range(k) if j != i), default=0.0)
         assert motion.half_gaps[i] <= 0.5 * min(others, default=math.inf)
 
@@ -87,4 +88,4 @@ def test_the_rest_moved_no_farther_than_the_speed() -> None:
     motion = motion_between(before, after, scale=1.0, shares=(1 / 100, 1 / 8, 1 / 4, 1 / 2))
     assert motion.order[:3].tolist() == [2, 0, 6]
     assert motion.firsts.tolist() == [1, 2, 4]
-    assert motion.speeds.round(9).tolist() == [3.0, 2.0, 1.0]
+    assert motion.speeds.round(5).tolist() == [3.0, 2.0, 1.0]

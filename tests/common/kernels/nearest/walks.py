@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 from common.kernels.exact import SumGrid, sum_by_key
 from common.kernels.nearest import distance
 from common.kernels.nearest.bounds import BoundsIndex
-from common.kernels.nearest.boxes import BoxIndex
-from common.kernels.nearest.distance import ClusterIndex
 from common.model import FloatArray
 
-Build = Callable[[FloatArray, SumGrid], ClusterIndex]
+Build = Callable[[FloatArray, SumGrid], BoundsIndex]
 BUILDS: dict[str, Build] = {
-    "boxes": BoxIndex,
-    "bounds": BoundsIndex,
-    "bounds with the fastest set aside": partial(BoundsIndex, costly_row=0),
+    "fused scores": BoundsIndex,
+    "products, the fastest set aside": partial(BoundsIndex, costly_row=0),
 }
 
 

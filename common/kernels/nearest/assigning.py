@@ -1,0 +1,53 @@
+"""Which scores are found fastest for which numbers of columns and centroids, and labels by them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.kernels.limbs import read_only
+from common.kernels.nearest.fused import MOST_COLUMNS, FusedScores
+from common.kernels.nearest.plain import squared_to
+from common.kernels.nearest.products import Products
+from common.kernels.nearest.scores import RowNumbers, Scores
+from common.model import FloatArray, IntArray
+
+COSTLY_ROW = 1 << 13
+"""From so many multiplications a row on, products of matrices are faster even if columns are few."""
+
+
+def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `common.kernels.nearest.distance.nearest` finds."""
+    points, centroids, squared = read_only(points), read_only(centroids), np.empty(len(points))
+    labels = np.empty(len(points), np.int32)
+    for block, found in _found_in_blocks(points, centroids):
+        labels[block] = found
+        squared_to(points[block], centroids, found, squared[block])
+    return labels, squared
+
+
+def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
+    """Find the labels alone."""
+    labels = np.empty(len(points), np.int32)
+    for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
+        labels[block] = found
+    return labels
+
+
+def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tuple[slice, RowNumbers]]:
+    """Yield the labels of block after block; each is to be used before the next."""
+    n = len(points)
+    exponent = int(np.frexp(max(points.max(initial=0.0), -points.min(initial=0.0)))[1])
+    scores = scores_for(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
+    scores.set_centroids(centroids)
+    for start in range(0, n, scores.rows):
+        stop = min(n, start + scores.rows)
+        scores.assign(points, np.arange(start, stop, dtype=np.uint32))
+        yield slice(start, stop), scores.found.labels[: stop - start]
+
+
+def scores_for(
+    columns: int, k: int, exponent: int, offset: FloatArray, costly_row: int = COSTLY_ROW
+) -> Scores:
+    """Choose how scores of k centroids are found; see `Scores`."""
+    fused = columns <= MOST_COLUMNS and columns * k < costly_row
+    return (FusedScores if fused else Products)(columns, k, exponent, offset)
