@@ -81,7 +81,7 @@ class PaletteAlgorithm(Algorithm[Palette]):
         all_there = self.options.k is None or number == self.options.k
         return Published(
             summary=f"{counted(number, 'colour')}, mean squared error {self._error(result):.4g}",
-            lines=() if all_there else (f"the picture has only {number} different colours",),
+            lines=() if all_there else (f"the picture has only {counted(number, 'different colour')}",),
             files=(
                 ResultFile(
                     self.output.name, "the picture", picture, is_shown=False, folder=self.output.parent
@@ -134,12 +134,14 @@ class PaletteAlgorithm(Algorithm[Palette]):
 
     def _error(self, result: Palette) -> float:
         """Return the mean squared error of a channel, in levels from 0 to 255; colours count by alpha."""
-        columns = self.points.shape[1]
-        points = to_points(result.colours, columns).astype(np.int64)
-        off = points[result.indexes[self.picture.seen]] - self.points.astype(np.int64)
+        columns: int = self.points.shape[1]
+        found, colours = result.indexes[self.picture.seen], to_points(result.colours, columns)
+        # One column at a time, as a picture is large; whole numbers, so nothing is rounded.
+        total = 0
+        for theirs, ours in zip(colours.T.astype(np.int64), self.points.T, strict=True):
+            total += int(((theirs[found] - ours.astype(np.int64)) ** 2).sum())
         scale = 255 if columns == 4 else 1
-        total = int((off * off).sum())
-        return total / (len(self.picture.seen) * columns * scale**2)
+        return total / (len(self.picture.seen) * columns * scale * scale)
 
 
 def label(engine: Engine, colours: FloatArray) -> IntArray:

@@ -110,7 +110,7 @@ def encode_picture(picture: Picture, indexes: Indexes, palette: Colours, kind: s
     image.putpalette(palette[:, :3].tobytes())
     options = {"icc_profile": picture.profile} if picture.profile and kind == "PNG" else {}
     file = io.BytesIO()
-    image.save(file, kind, optimize=kind == "PNG", **options, **_transparency(palette, kind))
+    image.save(file, kind, optimize=False, **options, **_transparency(palette, kind))
     return file.getvalue()
 
 
