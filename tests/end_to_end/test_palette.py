@@ -46,6 +46,7 @@ def test_the_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
     for m, r in ((1, 2), (3, 1)):
         reduce(tmp_path, "--k", 12, "--mappers", m, "--reducers", r)
         assert {name: (tmp_path / name).read_bytes() for name in expected} == expected
+        assert {path.name for path in (tmp_path / "data").iterdir()} == {"mappers", "reducers"}
 
 
 def test_a_refusal_leaves_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A palette as a run sees it: find the colours by K-Means, and give each pixel the nearest one."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -17,7 +16,7 @@ from master.algorithms.base import Algorithm, Checkpoints, Published, ResultFile
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.palette.colours import Colours, Points, by_use, in_words, to_colours, to_points
-from master.algorithms.palette.config import PALETTE_TEXT, PaletteOptions
+from master.algorithms.palette.config import PALETTE_TEXT, PaletteOptions, PictureOptions
 from master.algorithms.palette.picture import Indexes, Picture, dither, encode_picture, format_for
 
 _STEPS = 2550
@@ -47,12 +46,11 @@ class PaletteAlgorithm(Algorithm[Palette]):
     `given` are colours to use; None: they are to be found.
     """
 
+    files: PictureOptions
+    options: PaletteOptions
     picture: Picture
     points: Points
-    options: PaletteOptions
     given: Colours | None
-    output: Path
-    dithers: bool
 
     def parameters(self) -> dict[str, str]:
         """Return the options that decide the result, for the log."""
@@ -60,39 +58,38 @@ class PaletteAlgorithm(Algorithm[Palette]):
         found = {"--k": options.k, "--init": options.init, "--n-init": options.n_init}
         found |= {"--iters": options.iterations, "--seed": options.seed}
         used = found if self.given is None else {"--palette": options.palette}
-        return {name: str(value) for name, value in used.items()} | {"--output": str(self.output)}
+        used |= {"--input": self.files.input, "--output": self.files.output, "--dither": self.files.dither}
+        return {name: str(value) for name, value in used.items()}
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> Palette:
         """Find the colours, and those of the pixels."""
         if self.given is not None:
             colours, labels = self.given, self._labels_of_given(engine, self.given)
         else:
-            found, labels = settle(engine, *self._find(engine, source, log, checkpoints))
+            found, labels = settle(engine, *self._find(engine, source, log))
             colours = to_colours(found)
         palette = self._with_transparent(colours, labels)
         palette = palette if self.given is not None else _sorted(palette)
-        return Palette(palette.colours, dither(self.picture, palette.colours)) if self.dithers else palette
+        if self.files.dither:
+            return Palette(palette.colours, dither(self.picture, palette.colours))
+        return palette
 
     def publish(self, result: Palette) -> Published:
         """Return the picture and its palette."""
-        number, counts = len(result.colours), result.counts
-        picture = encode_picture(self.picture, result.indexes, result.colours, format_for(self.output))
-        text = "".join(in_words(result.colours, counts))
+        number, output = len(result.colours), self.files.output
+        picture = encode_picture(self.picture, result.indexes, result.colours, format_for(output))
+        text = "".join(in_words(result.colours, result.counts)).encode()
         all_there = self.options.k is None or number == self.options.k
         return Published(
             summary=f"{counted(number, 'colour')}, mean squared error {self._error(result):.4g}",
             lines=() if all_there else (f"the picture has only {counted(number, 'different colour')}",),
             files=(
-                ResultFile(
-                    self.output.name, "the picture", picture, is_shown=False, folder=self.output.parent
-                ),
-                ResultFile(PALETTE_TEXT, "colour, pixels, share", text.encode(), folder=self.output.parent),
+                ResultFile(output.name, "the picture", picture, is_shown=False, folder=output.parent),
+                ResultFile(PALETTE_TEXT, "colour, pixels, share", text, folder=output.parent),
             ),
         )
 
-    def _find(
-        self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
-    ) -> tuple[FloatArray, int]:
+    def _find(self, engine: Engine, source: Input, log: Log) -> tuple[FloatArray, int]:
         """Return colours as points, and how many there shall be: all, if they are few."""
         assert self.options.k is not None
         wanted = self.options.k - int(not self.picture.seen.all())
@@ -100,9 +97,8 @@ class PaletteAlgorithm(Algorithm[Palette]):
         if len(distinct) <= wanted:
             return distinct, len(distinct)
         algorithm = KMeansAlgorithm(self._clustering(wanted))
-        centroids = algorithm.run(engine, source, log, checkpoints).centroids
-        columns = centroids.shape[1]
-        return to_points(to_colours(centroids), columns).astype(np.float64), wanted
+        centroids = algorithm.run(engine, source, log, Checkpoints()).centroids  # a fit takes seconds
+        return to_points(to_colours(centroids), centroids.shape[1]).astype(np.float64), wanted
 
     def _clustering(self, k: int) -> KMeansConfig:
         options, widest = self.options, np.ptp(self.points, axis=0).max()
@@ -117,9 +113,8 @@ class PaletteAlgorithm(Algorithm[Palette]):
 
     def _labels_of_given(self, engine: Engine, given: Colours) -> IntArray:
         """Return for each row its colour among those given that are not fully transparent."""
-        usable = np.flatnonzero(given[:, 3]) if given[:, 3].any() else np.arange(len(given))
-        columns = self.points.shape[1]
-        nearest = label(engine, to_points(given[usable], columns).astype(np.float64))
+        usable = np.flatnonzero(given[:, 3])
+        nearest = label(engine, to_points(given[usable], self.points.shape[1]).astype(np.float64))
         return usable[nearest].astype(np.int32)
 
     def _with_transparent(self, colours: Colours, labels: IntArray) -> Palette:

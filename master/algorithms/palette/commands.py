@@ -9,7 +9,7 @@ from common.model import FloatType
 from master.algorithms.base import Command, Prepared
 from master.algorithms.palette.algorithm import PaletteAlgorithm
 from master.algorithms.palette.colours import OPAQUE, Colours, read_colours
-from master.algorithms.palette.config import PALETTE_TEXT, PaletteOptions, PictureOptions
+from master.algorithms.palette.config import MOST_COLOURS, PALETTE_TEXT, PaletteOptions, PictureOptions
 from master.algorithms.palette.picture import Picture, format_for, read_picture
 from master.options.groups import MAP_GROUPS, RUN_GROUPS, FileOptions, InputOptions
 
@@ -35,7 +35,9 @@ def _prepare(picture: PictureOptions, palette: PaletteOptions) -> Prepared:
     found = read_picture(picture.input)
     columns = _columns(found, given)
     _check_transparency(picture, palette, found, columns, kind)
-    algorithm = PaletteAlgorithm(found, found.points(columns), palette, given, picture.output, picture.dither)
+    if given is not None:
+        _check_given(picture, found, given)
+    algorithm = PaletteAlgorithm(picture, palette, found, found.points(columns), given)
     return Prepared(
         algorithm,
         given=palette.palette,
@@ -65,6 +67,17 @@ def _check_transparency(
         raise UsageError("--k 1 is taken by fully transparent pixels; the others need one colour more: --k 2")
     if options.dither and (columns == 4 or not picture.seen.all()):
         raise UsageError(f"--dither does not apply to {options.input}: it has transparent pixels")
+
+
+def _check_given(options: PictureOptions, picture: Picture, given: Colours) -> None:
+    """Refuse given colours that leave none for fully transparent pixels."""
+    if not picture.colours[:, 3].any():
+        raise UsageError(f"--palette does not apply to {options.input}: all its pixels are fully transparent")
+    if not picture.seen.all() and given[:, 3].all() and len(given) == MOST_COLOURS:
+        raise UsageError(
+            f"--palette leaves no entry for the fully transparent pixels of {options.input}; "
+            f"give {MOST_COLOURS - 1} colours"
+        )
 
 
 COMMANDS = (

@@ -184,6 +184,8 @@ def test_an_odd_picture_is_refused_by_name(tmp_path: Path, name: str) -> None:
         ({}, "give the number of colours (--k 64), or the colours (--palette FILE)"),
         ({"k": 2, "palette": "red"}, "--k and --palette exclude each other: --palette has all colours"),
         ({"palette": "red"}, "/red, line 2: 'red' does not begin with a colour such as #1e90ff"),
+        ({"palette": "many"}, "--palette leaves no entry for the fully transparent pixels of "),
+        ({"palette": "more"}, "/more: it has 257 colours, more than 256"),
         ({"k": 2, "output": "o.jpg"}, "/o.jpg: the name must end in .png or .gif, formats that have a"),
         ({"k": 2, "output": "no/o.png"}, "/no/o.png: there is no folder "),
         ({"k": 2, "output": "in.png"}, "/in.png would overwrite the input"),
@@ -199,9 +201,11 @@ def test_what_cannot_be_done_is_said_first(tmp_path: Path, arguments: dict[str, 
     save(tmp_path, pixels)
     (tmp_path / "f" / "palette.txt").mkdir(parents=True)
     (tmp_path / "red").write_text("#ff0000\nred\n")
+    (tmp_path / "many").write_text("#ff0000\n" * 256)
+    (tmp_path / "more").write_text("#ff0000\n" * 257)
     with pytest.raises(UserError, match=re.escape(message)):
         reduce(tmp_path, **arguments)
-    assert {path.name for path in tmp_path.iterdir()} == {"f", "in.png", "red"}
+    assert {path.name for path in tmp_path.iterdir()} == {"f", "in.png", "red", "many", "more"}
 
 
 def test_without_pillow_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
