@@ -55,9 +55,9 @@ class PaletteAlgorithm(Algorithm[Palette]):
     def parameters(self) -> dict[str, str]:
         """Return the options that decide the result, for the log."""
         options = self.options
-        found = {"--k": options.k, "--init": options.init, "--n-init": options.n_init}
+        found: dict[str, object] = {"--k": options.k, "--init": options.init, "--n-init": options.n_init}
         found |= {"--iters": options.iterations, "--seed": options.seed}
-        used = found if self.given is None else {"--palette": options.palette}
+        used: dict[str, object] = found if self.given is None else {"--palette": options.palette}
         used |= {"--input": self.files.input, "--output": self.files.output, "--dither": self.files.dither}
         return {name: str(value) for name, value in used.items()}
 

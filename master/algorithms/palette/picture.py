@@ -26,6 +26,23 @@ FORMATS = {".png": "PNG", ".gif": "GIF"}
 Indexes = npt.NDArray[np.uint8]
 """For each pixel, row by row, its colour in the palette."""
 
+_READABLE = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "TIFF",
+    "GIF",
+    "BMP",
+    "AVIF",
+    "JPEG2000",
+    "ICO",
+    "PCX",
+    "PPM",
+    "QOI",
+    "TGA",
+)
+"""Not all that Pillow reads: for EPS it starts a program."""
+
 _KINDS = {"1": "L", "L": "L", "P": "RGB", "PA": "RGBA", "LA": "RGBA", "La": "RGBA", "RGB": "RGB"}
 _KINDS |= {"RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
 """What pictures of Pillow's modes become if they have no transparent colour besides."""
@@ -85,7 +102,8 @@ def read_picture(path: Path) -> Picture:
     with _refusing(path):
         from PIL import Image, ImageOps
 
-        with Image.open(path) as file:
+        Image.init()
+        with Image.open(path, formats=[name for name in _READABLE if name in Image.OPEN]) as file:
             _check(path, file)
             kind = "RGBA" if file.has_transparency_data else _KINDS[file.mode]
             turned = ImageOps.exif_transpose(file)
@@ -165,7 +183,8 @@ def _refusing(path: Path) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError.at(str(path), "not a picture that Pillow can read") from None
+        known = ", ".join(_READABLE)
+        raise InputError.at(str(path), f"not a picture of a known format ({known})") from None
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise InputError.at(str(path), f"it has more than {most:,} pixels; make it smaller first") from None

@@ -155,8 +155,12 @@ def content(kind: str, image: Image.Image, **options: Any) -> bytes:
 PHOTO = Image.fromarray(noise(40, 40))
 TWICE = {"save_all": True, "append_images": [ImageOps.invert(PHOTO)]}
 ODD = {
-    "text": (b"hello\n", "not a picture that Pillow can read"),
-    "nothing": (b"", "not a picture that Pillow can read"),
+    "text": (b"hello\n", "not a picture of a known format ("),
+    "nothing": (b"", "not a picture of a known format (PNG, JPEG, "),
+    "eps": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n\n",
+        "not a picture of a known ",
+    ),
     "cut": (content("PNG", PHOTO)[:900], "a damaged picture (image file is truncated)"),
     "bomb": (content("PNG", Image.new("1", (20000, 20000))), "it has more than 178,956,970 pixels; "),
     "inks": (content("JPEG", PHOTO.convert("CMYK")), "a picture in CMYK; save it in RGB, "),
