@@ -6,7 +6,7 @@ An algorithm is a package with its configuration, its loop and what it publishes
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from common.events.log import Log
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine, Job
 from common.model import Input, State
+from master.options.groups import InputOptions
 
 _Result = TypeVar("_Result")
 
@@ -40,13 +41,19 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file that a run leaves in the data directory; `title` says what it holds."""
+    """A file that a run leaves; `title` says what it holds."""
 
     name: str
     title: str
     content: bytes
     is_shown: bool = True
     """Whether the screen shows how it begins."""
+    folder: Path | None = None
+    """Where it is; None: in the data directory."""
+
+    def path(self, data_dir: Path) -> Path:
+        """Return its path as people know it."""
+        return (data_dir if self.folder is None else self.folder) / self.name
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,8 @@ class Prepared:
 
     `labels` is where labels go, if they are wanted; `given` is a file that the algorithm has read, which the
     run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail; `choice` is which columns of
-    the input it needs, apart from `--columns`.
+    the input it needs, apart from `--columns`; `input` is what the run reads, if no group of options says it;
+    `written` are the files that the algorithm publishes outside of the data directory, by what names them.
     """
 
     algorithm: Algorithm[Any]
@@ -112,6 +120,8 @@ class Prepared:
     given: Path | None = None
     seed: int = 0
     choice: ColumnChoice = ALL_COLUMNS
+    input: InputOptions | None = None
+    written: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -186,12 +186,16 @@ def _guarded(*, debug: bool) -> Iterator[None]:
 def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     """Run a command's algorithm with groups of options, each under its name in the command."""
     prepared = command.prepare(**{name: group for name, group in groups.items() if name not in _HOW_TO_RUN})
+    how_to_run = {name: group for name, group in groups.items() if name in _HOW_TO_RUN}
+    if prepared.input is not None:
+        how_to_run["input"] = prepared.input
     config = RunConfig(
-        **{name: group for name, group in groups.items() if name in _HOW_TO_RUN},
+        **how_to_run,
         labels=prepared.labels,
         given=prepared.given,
         seed=prepared.seed,
         choice=prepared.choice,
+        written=prepared.written,
     )
     if messages.dry_run:
         with ExitStack() as stack:
@@ -215,7 +219,8 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
     if not published.files:
         return ["", published.summary, *published.lines, *([] if labels is None else [f"labels: {labels}"])]
     data_dir = DataDir(config.output.data_dir)
-    places = {data_dir.result(file.name): file.title for file in published.files}
+    files = {file.path(data_dir.root): file for file in published.files}
+    places = {path: file.title for path, file in files.items()}
     if labels is not None and published.labels is not None:
         places[labels] = published.labels.title
     if ENGINES[config.workers.engine].writes_files and config.hosts.workers == "local":
@@ -223,8 +228,7 @@ def _result_lines(published: Published, config: RunConfig) -> list[str]:
         places[data_dir.nodes(Role.REDUCER)] = "R1, R2, ...: reduce output"
     places[config.output.dump] = "all events"
     width = max(len(str(path)) for path in places)
-    shown = [file for file in published.files if file.is_shown]
-    heads = [line for file in shown for line in _head(data_dir.result(file.name), file.content)]
+    heads = [line for path, file in files.items() if file.is_shown for line in _head(path, file.content)]
     return [
         f"\n{published.summary}",
         *([""] if published.lines else []),

@@ -9,13 +9,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
+
+import numpy as np
 
 from common.errors import UsageError
 from common.events.log import RunLog
 from common.formats.dataset import InputFile, open_input, open_lines
 from common.machine import cores
-from common.model import TaskOptions
+from common.model import FloatType, PointArray, TaskOptions
 from common.store.folders import DataDir
 from master.options.declare import given_options
 from master.options.groups import HostOptions, RunConfig, WorkerOptions
@@ -102,7 +106,16 @@ class EngineRow:
             return cast(InputFile, load_function(self.open_address)(config, stack))
         if config.input.reads_lines:
             return open_lines(config.input.input)
+        if config.input.rows is not None:
+            return _open_rows(config.input.rows, stack)
         return open_input(config.input.input, config.columns, config.input.dtype, config.text)
+
+
+def _open_rows(rows: PointArray, stack: ExitStack) -> InputFile:
+    """Write rows in memory for the workers into a private temporary folder, which `stack` removes."""
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="kmeans-"))) / "rows.npy"
+    np.save(path, rows)
+    return open_input(path, dtype=FloatType(rows.dtype.name))
 
 
 ENGINES = {

@@ -5,13 +5,14 @@ A group that is made of values out of bounds, or that contradict each other, rai
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from common.errors import UsageError
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
-from common.model import FloatType, RecordFormat, TaskOptions
+from common.model import FloatType, PointArray, RecordFormat, TaskOptions
 from common.rpc.address import WILDCARDS, split_address
 from common.rpc.credentials import HOW_TO_MAKE
 from master.options.declare import EngineName, at_least, at_most, option, required
@@ -44,6 +45,8 @@ class InputOptions:
         FloatType.FLOAT64,
         "Round the input's numbers to this type and keep them in it; sums and centroids are always float64.",
     )
+    rows: PointArray | None = None
+    """What an algorithm has made of the input, if workers can't read it themselves."""
 
     @property
     def is_address(self) -> bool:
@@ -259,7 +262,8 @@ class RunConfig:
     """The options of a run, whatever its algorithm; the table of engines checks that they go together.
 
     `given` is a file that the algorithm reads, so that the run must not write it; `seed` decides which tasks
-    `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`.
+    `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`; `written`
+    are the files that it publishes outside of the data directory, by what names them.
     """
 
     input: InputOptions
@@ -274,6 +278,7 @@ class RunConfig:
     given: Path | None = None
     seed: int = 0
     choice: ColumnChoice = ALL_COLUMNS
+    written: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def columns(self) -> ColumnChoice:

@@ -39,9 +39,8 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
 def _written(config: RunConfig) -> dict[str, Path]:
     """Return the files that options name for writing; standard output is none."""
     views = {"--report": config.output.report, "--trace": config.output.trace}
-    written = {"--dump": config.output.dump} | {
-        name: path for name, path in views.items() if path is not None
-    }
+    shown = {name: path for name, path in views.items() if path is not None}
+    written = {"--dump": config.output.dump, **shown, **config.written}
     if is_standard_output(config.labels):
         if sys.__stdout__ is None:
             raise UsageError(f"--labels {config.labels}: standard output is closed")

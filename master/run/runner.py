@@ -9,7 +9,7 @@ from common.errors import RunFailedError, refusal_of
 from common.events.catalogue.run import CheckpointSkipped, Labels, Result
 from common.events.log import View
 from common.model import Buffer
-from common.store.files import spare_descriptors, write_result
+from common.store.files import resolve, spare_descriptors, write_result
 from master.algorithms.base import Algorithm, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
@@ -52,8 +52,9 @@ def run(
 def _write_published(config: RunConfig, source: Source, session: Session, published: Published) -> None:
     """Write the files, which are safe then, and the labels, if asked for."""
     for file in published.files:
-        shown = source.data_dir.result(file.name)
-        _write(source.data_dir.real / file.name, [file.content], str(shown))
+        shown = file.path(source.data_dir.root)
+        path = source.data_dir.real / file.name if file.folder is None else resolve(shown)
+        _write(path, [file.content], str(shown))
         session.log.event(Result(file=str(shown)))
     if source.labels is not None and published.labels is not None:
         pieces = session.engine.map_only(published.labels.job, published.labels.state)

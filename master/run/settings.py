@@ -18,7 +18,8 @@ from common.machine import cores
 from common.model import Input, InputFormat, TaskOptions
 from master.options.groups import RunConfig
 
-_OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"}
+_OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"} | {"written"}
+"""Of the configuration: what has a field of its own in the line, or is said by the algorithm's options."""
 _PACKAGES = ("distributed", "grpcio", "numba", "numpy", "protobuf", "pyarrow", "pyspark")
 _DIST_INFO = re.compile(rf"({'|'.join(_PACKAGES)})-(.+)\.dist-info")
 _SECRET = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GUIDES = ["USAGE", "TUTORIAL", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ", "PAGE"]
+GUIDES = ["USAGE", "TUTORIAL", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ", "PAGE", "PALETTE"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 
@@ -32,6 +32,7 @@ def named_in(*guides: str) -> set[str]:
         (["master"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "predict"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "wordcount"], ["USAGE", "MACHINES", "CLUSTERS"]),
+        (["master", "palette"], ["PALETTE", "USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "certs"], ["USAGE", "MACHINES"]),
         (["master", "verify"], ["USAGE"]),
         (["master", "explain"], ["USAGE"]),
@@ -48,7 +49,7 @@ def test_every_option_is_documented(command: list[str], guides: list[str]) -> No
 
 def test_every_documented_option_exists() -> None:
     known = options_of("master") | options_of("master", "predict")
-    known |= options_of("master", "explain")
+    known |= options_of("master", "explain") | options_of("master", "palette")
     known |= options_of("master", "report") | options_of("master", "ui")
     known |= options_of("master", "certs") | options_of("mapper") | options_of("reducer")
     assert named_in(*GUIDES) - known == set()

@@ -35,7 +35,12 @@ def help_of(*arguments: str, option: str = "-h") -> str:
 
 @pytest.mark.parametrize(
     ("command", "sections"),
-    [("run", SECTIONS), ("predict", ["Labelling", *SECTIONS[1:-1]]), ("wordcount", ["Input", *SECTIONS[3:]])],
+    [
+        ("run", SECTIONS),
+        ("predict", ["Labelling", *SECTIONS[1:-1]]),
+        ("wordcount", ["Input", *SECTIONS[3:]]),
+        ("palette", ["Picture", "Palette", *SECTIONS[3:]]),
+    ],
 )
 def test_options_are_in_sections(command: str, sections: list[str]) -> None:
     text = help_of(command)
