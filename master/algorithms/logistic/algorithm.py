@@ -14,7 +14,7 @@ from common.events.catalogue.logistic import ClassConfusion, FitInDoubt, ModelSc
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
-from common.jobs.logistic import Classify
+from common.jobs.models import Classify
 from common.kernels.logistic.newton import Step
 from common.kernels.logistic.objective import Objective
 from common.model import Input

@@ -15,7 +15,7 @@ import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
-from common.jobs.logistic import LOSS_UNIT, Score
+from common.jobs.models import LOSS_UNIT, Score
 from common.model import FloatArray, LongArray, State
 from master.algorithms.tables import aligned
 

@@ -7,7 +7,8 @@ import pytest
 
 from common.jobs.base import Job
 from common.jobs.encoding import Column, Encoding, Sample, texts_from_array, texts_to_array
-from common.jobs.logistic import Gradient, LocalFit, Score
+from common.jobs.logistic import Gradient, LocalFit
+from common.jobs.models import Score
 from common.jobs.tables import NumberRanges, NumberSums, SquaredDeviations, Vocabulary
 from common.kernels.exact import round_once
 from common.kernels.logistic.objective import Objective

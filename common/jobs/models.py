@@ -1,0 +1,134 @@
+"""Jobs with models of logistic regression: how good they are, and each row's class.
+
+A model is a matrix of parameters, shape (classes, parameters): for each class the weights of the numbers, the
+intercept, and the weights of the categories. See `common.kernels.logistic` for the arithmetic.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from common.jobs.encoding import BoolArray, Encoding, texts_from_array
+from common.jobs.tables import NumberJob
+from common.kernels.logistic.design import Design, Grid, Scaling
+from common.kernels.logistic.sums import carried
+from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
+
+LOSS_UNIT = -44
+"""The exponent of what a row's loss is rounded to a multiple of when models are scored."""
+_SMALLEST_PROBABILITY = 2.0**-52
+"""scikit-learn's log_loss takes a smaller one for this."""
+_LIMBS = 2
+
+
+class ModelJob(NumberJob):
+    """A job with models, the state's `theta` of shape (models, classes, parameters), of encoded rows."""
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if the state's arrays do not fit each other."""
+        super().check(state, columns)
+        encoding = Encoding.from_array(state["encoding"])
+        d, classes = len(encoding.numbers), state["theta"].shape[1]
+        found = [state[name].shape for name in ("means", "scales", "class_weights")]
+        if state["theta"].shape[2] != d + 1 + encoding.size or found != [(d,), (d,), (classes,)]:
+            raise ValueError("the parameters are not those of the columns and classes")
+        if "grid" in state and Grid.from_array(state["grid"]).to_array().shape != (d + 1,):
+            raise ValueError("the grid is not that of the columns")
+        if encoding.target is not None and len(encoding.target.texts) != classes:
+            raise ValueError("the parameters are not those of the classes")
+
+    def design(self, block: Block, state: State, counts: BoolArray) -> Design:
+        """Return what a pass over the rows needs, of which some count."""
+        encoding = Encoding.from_array(state["encoding"])
+        numbers, labels = np.array(encoding.numbers, np.int32), encoding.labels(block.table)
+        weights = np.append(state["class_weights"], 0.0)[labels] * counts
+        return Design(block.table.points, numbers, encoding.codes(block.table), labels, weights)
+
+    def scaling(self, state: State) -> Scaling:
+        """Return how numbers are standardised."""
+        return Scaling(state["means"], state["scales"])
+
+
+@dataclass(frozen=True)
+class Score(ModelJob):
+    """Compare what models say of rows with the rows' classes.
+
+    Result: per model and class (the key) one row: how many rows of that class the model takes for each of the
+    classes, and their losses in two limbs, in units of 2**LOSS_UNIT. With `test` of the test rows, else of
+    the training rows.
+    """
+
+    test: int
+
+    name: ClassVar[str] = "confusion"
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the models' classes, and a count for each class with two limbs."""
+        models, classes, _ = state["theta"].shape
+        return models * classes, classes + _LIMBS
+
+    def map(self, block: Block, state: State) -> Records:
+        """Score each model on a block."""
+        from common.kernels.logistic.passes import probabilities
+
+        design = self.design(block, state, self.sampled_rows(block)[self.test])
+        counted = np.flatnonzero(design.weights > 0)
+        labels = design.labels[counted]
+        parts = []
+        for model, theta in enumerate(state["theta"]):
+            found = probabilities(design, self.scaling(state), theta)[counted]
+            parts.append(_scored(found, labels, model))
+        return Records.concatenate([*parts, Records.empty()])
+
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Add up."""
+        total = values.sum(axis=0)
+        limbs = carried(total[-_LIMBS:].reshape(_LIMBS, 1))
+        return np.concatenate([total[:-_LIMBS], limbs.ravel()])[None]
+
+
+def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
+    """Return the records of one model, given each row's probabilities."""
+    from common.kernels.logistic.elementary import logs
+
+    classes = found.shape[1]
+    pairs = labels * classes + best_classes(found)
+    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    own = np.clip(found[np.arange(len(found)), labels], _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+    losses = np.rint(np.ldexp(-logs(own), -LOSS_UNIT))
+    high = np.floor(np.ldexp(losses, -32))
+    limbs = [np.bincount(labels, part, classes) for part in (high, losses - np.ldexp(high, 32))]
+    keys = np.arange(classes, dtype=np.int32) + np.int32(model * classes)
+    return Records(keys, np.column_stack([counts, *limbs]))
+
+
+def best_classes(found: FloatArray) -> IntArray:
+    """Return each row's most probable class; of several, the first."""
+    best: IntArray = found.argmax(axis=1).astype(np.int32)
+    return best
+
+
+@dataclass(frozen=True)
+class Classify(ModelJob):
+    """Map alone: the class of each row, as text, and with `shows` the probability of each class."""
+
+    shows: int
+
+    name: ClassVar[str] = "classify"
+    key_type: ClassVar[KeyType] = str
+    aggregates: ClassVar[bool] = False
+
+    def map(self, block: Block, state: State) -> Records:
+        """Classify a block; the state's `classes` are the texts of the classes."""
+        from common.kernels.logistic.passes import probabilities
+
+        design = self.design(block, state, np.ones(len(block.table), np.bool_))
+        found = probabilities(design, self.scaling(state), state["theta"][0])
+        texts = texts_from_array(state["classes"])
+        keys = as_keys([texts[label] for label in best_classes(found).tolist()], str)
+        return Records(keys, found if self.shows else np.empty((len(found), 0)))
+
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Return the values: this job has no reduce task."""
+        return values
