@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -77,6 +78,22 @@ class Gradient(SumsJob):
 def stride_of(rows: int, every: bool) -> int:
     """Return a stride that takes enough of so many rows for second derivatives, or every one."""
     return 1 if every else max(1, rows // _CURVATURE_ROWS)
+
+
+def curvature_of(
+    sums: Callable[[FloatArray, int], tuple[FloatArray, FloatArray]],
+    objective: Objective,
+    theta: FloatArray,
+    stride: int,
+) -> FloatArray:
+    """Return the second derivatives of each `stride`-th row, or, if none of these counts, of all rows.
+
+    `sums` returns what `curvature_sums` and `weight_of_stride` do, given theta and a stride.
+    """
+    limbs, weight = sums(theta, stride)
+    if not weight.any():
+        limbs, weight = sums(theta, 1)
+    return objective.hessian(limbs, weight_of(weight, objective.grid))
 
 
 @dataclass(frozen=True)
@@ -161,9 +178,11 @@ class _LocalProblem:
         return self._objective.value(limbs, theta)
 
     def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
+        return curvature_of(self._curvature_sums, self._objective, theta, stride_of(self._rows, every))
+
+    def _curvature_sums(self, theta: FloatArray, stride: int) -> tuple[FloatArray, FloatArray]:
         from common.kernels.logistic.passes import curvature_sums, weight_of_stride
 
-        place = 0, stride_of(self._rows, every)
-        limbs = curvature_sums(self._design, self._scaling, self._objective.grid, theta, *place)
-        weight = weight_of(weight_of_stride(self._design, self._objective.grid, *place), self._objective.grid)
-        return self._objective.hessian(limbs, weight)
+        grid = self._objective.grid
+        limbs = curvature_sums(self._design, self._scaling, grid, theta, 0, stride)
+        return limbs, weight_of_stride(self._design, grid, 0, stride)

@@ -11,9 +11,9 @@ from common.events.catalogue.logistic import FitFinished, StepFinished
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.logistic import Curvature, Gradient, stride_of
+from common.jobs.logistic import Curvature, Gradient, curvature_of, stride_of
 from common.kernels.logistic.newton import Step, newton
-from common.kernels.logistic.objective import Objective, weight_of
+from common.kernels.logistic.objective import Objective
 from common.model import FloatArray, State
 from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.logistic.learning import Learned
@@ -42,11 +42,12 @@ class EngineProblem:
 
     def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
         """See `newton.Problem`."""
-        stride = stride_of(self.learned.rows, every)
+        return curvature_of(self._curvature_sums, self.objective, theta, stride_of(self.learned.rows, every))
+
+    def _curvature_sums(self, theta: FloatArray, stride: int) -> tuple[FloatArray, FloatArray]:
         parameters = theta.shape[1]
         rows = self._limbs(Curvature(*self._sample, stride), theta, parameters)
-        weight = weight_of(rows[-1][:, :1], self.objective.grid)
-        return self.objective.hessian(rows[:-1].reshape(-1, parameters, 2, parameters), weight)
+        return rows[:-1].reshape(-1, parameters, 2, parameters), rows[-1][:, :1]
 
     def _limbs(self, job: Gradient | Curvature, theta: FloatArray, width: int) -> FloatArray:
         """Run a job; return its rows, shape (keys, 2, width)."""
