@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from common.engines.vectors import EMPTY_CATEGORY, Flaw, is_masked, text_of
+from common.engines.vectors import EMPTY_CATEGORY, Flaw, is_masked, text_of, values_of
 from common.errors import UsageError, shortened
 from common.formats.columns import ColumnChoice
 from common.model import Dialect, Input, InputFormat, PointArray, Table
@@ -119,21 +119,22 @@ def _encoded(X: Any, plain: Any, column: int) -> tuple[list[int], tuple[str, ...
     """Return a column's texts, and the place of each row's among them."""
     codes: dict[str, int] = {}
     places = []
-    for row, text in enumerate(map(text_of, _values(plain, column))):
+    raw = np.asarray(X) if isinstance(X, np.ndarray) else plain
+    for row, text in enumerate(map(text_of, _values(raw, column))):
         if text is None:
             raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY)))
         places.append(codes.setdefault(text, len(codes)))
     return places, tuple(codes)
 
 
-def _values(plain: Any, column: int) -> list[Any]:
-    if hasattr(plain, "iloc"):
-        found: list[Any] = plain.iloc[:, column].tolist()
-    elif isinstance(plain, np.ndarray):
-        found = plain[:, column].tolist()
-    else:
-        found = plain.column(column).to_pylist()
-    return found
+def _values(raw: Any, column: int) -> Iterable[Any]:
+    if hasattr(raw, "iloc"):
+        return values_of(raw.iloc[:, column])
+    if isinstance(raw, np.ndarray):
+        return values_of(raw[:, column])
+    found = raw.column(column)
+    single = str(found.type) in ("float", "halffloat")
+    return found.to_numpy() if single else found.to_pylist()  # type: ignore[no-any-return]
 
 
 def _replaced(plain: Any, column: int, codes: list[int]) -> Any:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -161,9 +162,9 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
     if len(known) < 2:
         what = f"it holds one class alone, {shortened(next(iter(known)))!r}; choose another --target"
         raise refusal(source, target, what)
-    numbers: dict[float, str] = {}
+    numbers: dict[Decimal, str] = {}
     for text in known if all(map(_is_number, known)) else ():
-        if (other := numbers.setdefault(float(text), text)) != text:
+        if (other := numbers.setdefault(Decimal(text), text)) != text:
             what = f"classes {other!r} and {text!r} are one number written in two ways; write it in one way"
             raise refusal(source, target, what, found.first_row[text] + 1)
     return known
@@ -172,7 +173,7 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
 def _in_order(texts: Collection[str]) -> tuple[str, ...]:
     """Sort texts by code point, or by value if all are numbers."""
     if all(map(_is_number, texts)):
-        return tuple(sorted(texts, key=lambda text: (float(text), text)))
+        return tuple(sorted(texts, key=lambda text: (Decimal(text), text)))
     return tuple(sorted(texts))
 
 

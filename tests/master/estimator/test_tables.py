@@ -62,6 +62,31 @@ def test_a_whole_number_is_one_category_whatever_its_type() -> None:
     assert model.predict(codes.astype(float)).tolist() == model.predict(codes).tolist()
 
 
+@pytest.mark.parametrize(
+    ("codes", "texts"),
+    [
+        (np.array([2**53, 2**53 + 1]), ["9007199254740992", "9007199254740993"]),
+        (np.array([0.1, 0.5], np.float32), ["0.1", "0.5"]),
+        (np.array([-128, 127], np.int8), ["-128", "127"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda codes: codes[:, None],
+        lambda codes: codes[:, None].tolist() if codes.dtype == int else codes[:, None],
+        lambda codes: pd.DataFrame({"code": codes}),
+        lambda codes: pa.table({"code": codes}),
+        lambda codes: pl.DataFrame({"code": codes}),
+    ],
+)
+def test_numbers_that_are_categories_are_not_rounded(codes: Any, texts: list[str], make: Any) -> None:
+    X, y = make(np.tile(codes, 3)), [0, 1, 0, 1, 1, 0]
+    model = LogisticRegression(categorical_features=[0]).fit(X, y)
+    assert [name.partition("=")[2] for name in model.coef_names_] == texts
+    assert model.predict(X).tolist() == [0, 1] * 3
+
+
 def test_booleans() -> None:
     flags = pd.DataFrame({"flag": [True, False, True, False], "x": [1.0, 2.0, 3.0, 4.0]})
     assert LogisticRegression().fit(flags, [0, 1, 1, 0]).coef_names_.tolist() == ["flag", "x"]

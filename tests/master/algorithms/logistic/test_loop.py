@@ -8,27 +8,12 @@ from common.jobs.encoding import Sample
 from common.jobs.logistic import LocalFit
 from common.kernels.logistic.newton import Step
 from common.kernels.logistic.objective import Objective
-from common.model import Dialect, Input, InputFormat, Table
 from master.algorithms.logistic.learning import Learned, learn
 from master.algorithms.logistic.loop import fit
 from master.engines.inline import InlineEngine
+from tests.master.algorithms.logistic.tables import in_memory
 
 SKIPS = Sample(skips=True)
-
-
-def table(points: np.ndarray, texts: tuple[str, ...]) -> tuple[Table, Input]:
-    """Return rows of numbers and, last, a class."""
-    rows, columns = points.shape
-    source = Input(
-        *("table", InputFormat.NPY, Dialect()),
-        fields=columns,
-        columns=tuple(range(columns)),
-        rows=rows,
-        size_bytes=points.nbytes,
-        mtime_ns=0,
-        texts=(columns - 1,),
-    )
-    return Table(points, {columns - 1: texts}), source
 
 
 def every_other_row_lacks_its_class() -> tuple[InlineEngine, Learned]:
@@ -37,8 +22,7 @@ def every_other_row_lacks_its_class() -> tuple[InlineEngine, Learned]:
     numbers = rng.normal(size=200_000)
     places = np.where(numbers + rng.logistic(size=200_000) > 0, 2.0, 1.0)
     places[::2] = 0.0
-    rows, source = table(np.column_stack([numbers, places]), ("", "no", "yes"))
-    engine = InlineEngine(rows, combine=True)
+    engine, source = in_memory(np.column_stack([numbers, places]), ("", "no", "yes"))
     return engine, learn(engine, source, SKIPS, balanced=False)
 
 
