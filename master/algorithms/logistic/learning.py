@@ -221,7 +221,8 @@ def _scaling(
     magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
     grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
     sums = engine.map_reduce(NumberSums(*sample.parameters, grid), state)[0]
-    means = round_once(sums.reshape(grid.limbs, -1)) / counts
+    # The sum is rounded, and the quotient again: the mean of a constant column could be a unit off.
+    means = np.clip(round_once(sums.reshape(grid.limbs, -1)) / counts, low, high)
     largest = np.maximum(means - low, high - means)
     squares = SumGrid.covering(
         (2.0 * largest**2).tolist(), (2.0 * largest**2 * 2.0 ** (52 - SQUARE_BITS)).tolist(), source.rows
