@@ -70,16 +70,9 @@ class Score(ModelJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Score each model on a block."""
-        from common.kernels.logistic.passes import probabilities
-
         design = self.design(block, state, self.sampled_rows(block)[self.test])
-        counted = np.flatnonzero(design.weights > 0)
-        labels = design.labels[counted]
-        parts = []
-        for model, theta in enumerate(state["theta"]):
-            found = probabilities(design, self.scaling(state), theta)[counted]
-            parts.append(_scored(found, labels, model))
-        return Records.concatenate([*parts, Records.empty()])
+        scores = np.concatenate([_scores(design, self.scaling(state), theta) for theta in state["theta"]])
+        return Records(np.arange(len(scores), dtype=np.int32), scores)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up."""
@@ -88,8 +81,19 @@ class Score(ModelJob):
         return np.concatenate([total[:-_LIMBS], limbs.ravel()])[None]
 
 
-def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
-    """Return the records of one model, given each row's probabilities."""
+def _scores(design: Design, scaling: Scaling, theta: FloatArray) -> FloatArray:
+    """Return one model's row for each class."""
+    from common.kernels.logistic.passes import in_pieces
+
+    total = np.zeros((len(theta), len(theta) + _LIMBS))
+    for rows, found in in_pieces(design, scaling, theta):
+        counted = design.weights[rows] > 0
+        total += _compared(found[counted], design.labels[rows][counted])
+    return total
+
+
+def _compared(found: FloatArray, labels: IntArray) -> FloatArray:
+    """Return a row for each class, given some rows' probabilities and classes."""
     from common.kernels.logistic.elementary import logs
 
     classes = found.shape[1]
@@ -99,8 +103,7 @@ def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
     losses = np.rint(np.ldexp(-logs(own), -LOSS_UNIT))
     high = np.floor(np.ldexp(losses, -32))
     limbs = [np.bincount(labels, part, classes) for part in (high, losses - np.ldexp(high, 32))]
-    keys = np.arange(classes, dtype=np.int32) + np.int32(model * classes)
-    return Records(keys, np.column_stack([counts, *limbs]))
+    return np.column_stack([counts, *limbs])
 
 
 def best_classes(found: FloatArray) -> IntArray:
@@ -121,13 +124,16 @@ class Classify(ModelJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Classify a block; the state's `classes` are the texts of the classes."""
-        from common.kernels.logistic.passes import probabilities
+        from common.kernels.logistic.passes import in_pieces
 
         design = self.design(block, state, np.ones(len(block.table), np.bool_))
-        found = probabilities(design, self.scaling(state), state["theta"][0])
-        texts = texts_from_array(state["classes"])
-        keys = as_keys([texts[label] for label in best_classes(found).tolist()], str)
-        return Records(keys, found if self.shows else np.empty((len(found), 0)))
+        texts, theta = texts_from_array(state["classes"]), state["theta"][0]
+        shown = np.empty((len(block.table), len(texts) if self.shows else 0))
+        best: list[int] = []
+        for rows, found in in_pieces(design, self.scaling(state), theta):
+            best += best_classes(found).tolist()
+            shown[rows] = found[:, : shown.shape[1]]
+        return Records(as_keys([texts[label] for label in best], str), shown)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the values: this job has no reduce task."""

@@ -37,24 +37,27 @@ class LinearModel:
 
     def probabilities(self, table: Table) -> FloatArray:
         """Return the probability of each class, shape (rows, classes)."""
-        return np.concatenate(list(self._probabilities(table)))
+        found = np.empty((len(table), len(self.theta)))
+        for rows, some in self._probabilities(table):
+            found[rows] = some
+        return found
 
     def classes(self, table: Table) -> IntArray:
         """Return each row's most probable class, from 0; of several, the first."""
-        return np.concatenate([each.argmax(axis=1) for each in self._probabilities(table)]).astype(np.int32)
+        return np.concatenate([each.argmax(axis=1) for _, each in self._probabilities(table)]).astype(
+            np.int32
+        )
 
     def scores(self, table: Table) -> FloatArray:
         """Return logarithms of what the probabilities are in proportion to, shape (rows, classes)."""
         return np.concatenate([self._scores(block) for block in _blocks(table)])
 
-    def _probabilities(self, table: Table) -> Iterator[FloatArray]:
-        from common.kernels.logistic.passes import probabilities  # compiled, which takes time to import
+    def _probabilities(self, table: Table) -> Iterator[tuple[slice, FloatArray]]:
+        from common.kernels.logistic.passes import in_pieces  # compiled, which takes time to import
 
-        numbers = np.array(self.encoding.numbers, np.int32)
-        for block in _blocks(table):
-            labels, weights = np.full(len(block), -1, np.int32), np.zeros(len(block))
-            design = Design(block.points, numbers, self.encoding.codes(block), labels, weights)
-            yield probabilities(design, self.scaling, self.theta)
+        numbers, codes = np.array(self.encoding.numbers, np.int32), self.encoding.codes(table)
+        labels, weights = np.full(len(table), -1, np.int32), np.zeros(len(table))
+        return in_pieces(Design(table.points, numbers, codes, labels, weights), self.scaling, self.theta)
 
     def _scores(self, block: Table) -> FloatArray:
         d = len(self.encoding.numbers)

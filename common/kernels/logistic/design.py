@@ -32,6 +32,11 @@ class Design:
     weights: FloatArray
     """Shape (n,), not negative; a row of weight 0 does not count."""
 
+    def __getitem__(self, rows: slice) -> "Design":
+        """Return some of the rows."""
+        some = (self.codes[rows], self.labels[rows], self.weights[rows])
+        return Design(self.points[rows], self.numbers, *some)
+
 
 @dataclass(frozen=True)
 class Scaling:
