@@ -11,6 +11,7 @@ import numpy as np
 
 from common.jobs.base import Memory
 from common.jobs.models import ModelJob
+from common.jobs.tables import check_floats
 from common.kernels.logistic.design import Design, Grid
 from common.kernels.logistic.newton import newton
 from common.kernels.logistic.objective import Objective, weight_of
@@ -19,10 +20,23 @@ from common.model import Block, FloatArray, Key, KeyType, Records, State
 
 _CURVATURE_ROWS = 50_000
 """So many rows tell second derivatives well enough; see docs/CLASSIFICATION.md."""
+MOST_ITERATIONS = 100_000
+"""Far more than any fit needs."""
 _LIMBS = 2
 
 
-class SumsJob(ModelJob):
+class FitJob(ModelJob):
+    """A job that adds up what a fit needs, by the state's `grid`."""
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if the grid is none, or not that of the columns and weights."""
+        super().check(state, columns)
+        grid = Grid.from_array(state["grid"])
+        if len(grid.top) != len(state["means"]) or state["class_weights"].max() >= 2.0**grid.weight:
+            raise ValueError("the grid is not that of the columns and weights")
+
+
+class SumsJob(FitJob):
     """A job whose records are sums in two limbs, of the one model of the state; see `common.kernels`."""
 
     def map(self, block: Block, state: State) -> Records:
@@ -128,7 +142,7 @@ class Curvature(SumsJob):
 
 
 @dataclass(frozen=True)
-class LocalFit(ModelJob):
+class LocalFit(FitJob):
     """Fit a model to each split alone, as if there were no other.
 
     Result: per split (the key is its first row, as text) one row: its training rows, iterations, 1 if it
@@ -144,6 +158,16 @@ class LocalFit(ModelJob):
     name: ClassVar[str] = "local_fit"
     key_type: ClassVar[KeyType] = str
     alone: ClassVar[bool] = True
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if a number is out of range."""
+        super().check(state, columns)
+        check_floats(state, penalties=state["theta"].shape[2:])
+        sizes = self.l2, self.tol, state["penalties"].min()
+        if not (all(0 <= size < math.inf for size in sizes) and self.per_row in (0, 1)):
+            raise ValueError("a penalty or the tolerance is out of range")
+        if not 1 <= self.iterations <= MOST_ITERATIONS:
+            raise ValueError(f"iterations are from 1 to {MOST_ITERATIONS}")
 
     def map(self, block: Block, state: State) -> Records:
         """Fit a model to a split; nothing if none of its rows counts."""

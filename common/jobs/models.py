@@ -4,17 +4,22 @@ A model is a matrix of parameters, shape (classes, parameters): for each class t
 intercept, and the weights of the categories. See `common.kernels.logistic` for the arithmetic.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.encoding import BoolArray, Encoding, texts_from_array
-from common.jobs.tables import NumberJob
-from common.kernels.logistic.design import Design, Grid, Scaling
+from common.jobs.tables import NumberJob, check_floats
+from common.kernels.logistic.design import SMALLEST_SCALE, Design, Scaling
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
 
+MOST_PARAMETERS = 3000
+"""Of a model: classes x parameters of each. The second derivatives are as many, squared."""
+MOST_SCORES = 1 << 24
+"""Numbers in the result of one job."""
 LOSS_UNIT = -44
 """The exponent of what a row's loss is rounded to a multiple of when models are scored."""
 _SMALLEST_PROBABILITY = 2.0**-52
@@ -26,17 +31,18 @@ class ModelJob(NumberJob):
     """A job with models, the state's `theta` of shape (models, classes, parameters), of encoded rows."""
 
     def check(self, state: State, columns: int) -> None:
-        """Raise ValueError if the state's arrays do not fit each other."""
+        """Raise ValueError if the state's arrays do not fit each other, or are out of range."""
         super().check(state, columns)
         encoding = Encoding.from_array(state["encoding"])
-        d, classes = len(encoding.numbers), state["theta"].shape[1]
-        found = [state[name].shape for name in ("means", "scales", "class_weights")]
-        if state["theta"].shape[2] != d + 1 + encoding.size or found != [(d,), (d,), (classes,)]:
-            raise ValueError("the parameters are not those of the columns and classes")
-        if "grid" in state and Grid.from_array(state["grid"]).to_array().shape != (d + 1,):
-            raise ValueError("the grid is not that of the columns")
+        d, models, classes = len(encoding.numbers), *state["theta"].shape[:2]
+        shape = models, classes, d + 1 + encoding.size
+        check_floats(state, theta=shape, means=(d,), scales=(d,), class_weights=(classes,))
+        if not (models >= 1 and classes >= 2 and classes * shape[2] <= MOST_PARAMETERS):
+            raise ValueError(f"the parameters have shape {shape}")
         if encoding.target is not None and len(encoding.target.texts) != classes:
             raise ValueError("the parameters are not those of the classes")
+        if (state["scales"] < SMALLEST_SCALE).any() or (state["class_weights"] <= 0).any():
+            raise ValueError("a scale or the weight of a class is out of range")
 
     def design(self, block: Block, state: State, counts: BoolArray) -> Design:
         """Return what a pass over the rows needs, of which some count."""
@@ -62,6 +68,12 @@ class Score(ModelJob):
     test: int
 
     name: ClassVar[str] = "confusion"
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if too many numbers are asked for, or those of no sample."""
+        super().check(state, columns)
+        if self.test not in (0, 1) or math.prod(self.result_shape(state, columns)) > MOST_SCORES:
+            raise ValueError("too many models and classes, or a sample that there is not")
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int]:
         """Return the models' classes, and a count for each class with two limbs."""
@@ -121,6 +133,12 @@ class Classify(ModelJob):
     name: ClassVar[str] = "classify"
     key_type: ClassVar[KeyType] = str
     aggregates: ClassVar[bool] = False
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if the classes have not a text each."""
+        super().check(state, columns)
+        if self.shows not in (0, 1) or len(texts_from_array(state["classes"])) != state["theta"].shape[1]:
+            raise ValueError("the texts are not those of the classes")
 
     def map(self, block: Block, state: State) -> Records:
         """Classify a block; the state's `classes` are the texts of the classes."""

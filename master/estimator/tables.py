@@ -19,6 +19,8 @@ from common.formats.columns import ColumnChoice
 from common.model import Dialect, Input, InputFormat, PointArray, Table
 from master.estimator.arrays import check_array, in_words, names_of
 
+_HALF = "the text holds half a character (a lone surrogate); correct it"
+
 
 @dataclass(frozen=True)
 class Given:
@@ -121,10 +123,18 @@ def _encoded(X: Any, plain: Any, column: int) -> tuple[list[int], tuple[str, ...
     places = []
     raw = np.asarray(X) if isinstance(X, np.ndarray) else plain
     for row, text in enumerate(map(text_of, _values(raw, column))):
-        if text is None:
-            raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY)))
+        if text is None or (text not in codes and not _is_whole(text)):
+            raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY if text is None else _HALF)))
         places.append(codes.setdefault(text, len(codes)))
     return places, tuple(codes)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _values(raw: Any, column: int) -> Iterable[Any]:

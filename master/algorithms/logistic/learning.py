@@ -12,6 +12,7 @@ import numpy.typing as npt
 from common.errors import InputError, counted, shortened
 from common.jobs.base import Engine
 from common.jobs.encoding import Column, Encoding, Sample
+from common.jobs.models import MOST_PARAMETERS
 from common.jobs.tables import (
     SQUARE_BITS,
     NumberRanges,
@@ -24,7 +25,6 @@ from common.kernels.exact import SumGrid, round_once
 from common.kernels.logistic.design import Grid, Scaling
 from common.model import FloatArray, Input, State
 
-MOST_PARAMETERS = 3000
 _LEAST_SPAN = 1e-140
 """Of a column's numbers, unless they are all the same; squares of less vanish in float64."""
 

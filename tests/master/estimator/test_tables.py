@@ -131,6 +131,11 @@ def test_a_file_without_names_and_some_of_its_columns(tmp_path: Path) -> None:
             {},
             r"^X, row 2, column 'job' \(X.iloc\[1, 0\]\): the field is empty; .* fill in a category$",
         ),
+        (
+            [["cook", 1.0], ["n\ud800", 2.0]],
+            {"categorical_features": [0]},
+            r"^X, row 2, column 1 \(X\[1\]\[0\]\): the text holds half a character .*; correct it$",
+        ),
         (pl.DataFrame({"job": ["cook", None]}), {}, "^X, row 2, column 'job': the field is empty"),
         (
             FRAME.assign(age=[*FRAME["age"][:-1], np.nan]),
