@@ -191,7 +191,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 tol=settings.tol,
                 log=data.log,
             )
-            doubts = tuple(doubts_of(step, settings))
+            doubts = tuple(doubts_of(step, settings, learned.class_weights))
             for doubt in doubts:
                 data.log.event(FitInDoubt(reason=doubt))
         self.classes_, self.n_iter_ = classes, np.array([step.iteration], np.int32)

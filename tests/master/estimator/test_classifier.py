@@ -214,6 +214,11 @@ def test_not_fitted(method: str) -> None:
     [
         ({"max_iter": 1}, None, "^it stopped before it converged, .*; try more than max_iter=1$"),
         ({"C": np.inf}, lambda X: X[:, 0] > 0, "^the weights grow without an end, .*; use a smaller C$"),
+        (
+            {"class_weight": {False: 1.0, True: 1e7}},
+            None,
+            "^class_weight weighs one class more than 1,000,000 ",
+        ),
         ({"tol": 0.0}, None, "^it stopped before it converged, .* rounding .*; try a greater tol$"),
     ],
 )
