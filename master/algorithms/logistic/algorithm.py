@@ -113,7 +113,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         on_training = scores
         if tested and l2 == 0:
             (on_training,) = score(engine, state, models, learned.classes, sample, test=False)
-        doubts = tuple(doubts_of(config, step, l2, on_training, scores))
+        doubts = tuple(doubts_of(config, step, l2, on_training, scores, learned.rows))
         for doubt in doubts:
             log.event(FitInDoubt(reason=doubt))
         which = "test" if tested else "training"

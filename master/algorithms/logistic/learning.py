@@ -163,7 +163,7 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
         what = f"it holds one class alone, {shortened(next(iter(known)))!r}; choose another --target"
         raise refusal(source, target, what)
     numbers: dict[Decimal, str] = {}
-    for text in known if all(map(_is_number, known)) else ():
+    for text in known if all(map(is_number, known)) else ():
         if (other := numbers.setdefault(Decimal(text), text)) != text:
             what = f"classes {other!r} and {text!r} are one number written in two ways; write it in one way"
             raise refusal(source, target, what, found.first_row[text] + 1)
@@ -172,12 +172,13 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
 
 def _in_order(texts: Collection[str]) -> tuple[str, ...]:
     """Sort texts by code point, or by value if all are numbers."""
-    if all(map(_is_number, texts)):
+    if all(map(is_number, texts)):
         return tuple(sorted(texts, key=lambda text: (Decimal(text), text)))
     return tuple(sorted(texts))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a text is a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
