@@ -20,6 +20,8 @@ from common.model import Block, FloatArray, Key, KeyType, Records, State
 
 _CURVATURE_ROWS = 50_000
 """So many rows tell second derivatives well enough; see docs/CLASSIFICATION.md."""
+_MOST_KEYS = 1 << 10
+"""Of second derivatives: each key takes some time."""
 MOST_ITERATIONS = 100_000
 """Far more than any fit needs."""
 _LIMBS = 2
@@ -110,12 +112,30 @@ def curvature_of(
     return objective.hessian(limbs, weight_of(weight, objective.grid))
 
 
+def packed(limbs: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return sums, shape (pairs, p, 2, p), and a weight, shape (2, 1), as rows of two limbs.
+
+    Each row has p numbers, or more, so that there are not too many rows; the last one is filled with zeros.
+    """
+    numbers = np.concatenate([np.moveaxis(limbs, 2, 0).reshape(_LIMBS, -1), weight], axis=1)
+    width = max(limbs.shape[3], -(-numbers.shape[1] // _MOST_KEYS))
+    filled = np.pad(numbers, ((0, 0), (0, -numbers.shape[1] % width)))
+    return filled.reshape(_LIMBS, -1, width).swapaxes(0, 1).reshape(-1, _LIMBS * width)
+
+
+def unpacked(rows: FloatArray, classes: int, parameters: int) -> tuple[FloatArray, FloatArray]:
+    """Undo `packed`."""
+    numbers = rows.reshape(len(rows), _LIMBS, -1).swapaxes(0, 1).reshape(_LIMBS, -1)
+    size = classes * (classes - 1) // 2 * parameters**2
+    sums = numbers[:, :size].reshape(_LIMBS, -1, parameters, parameters)
+    return np.moveaxis(sums, 0, 2), numbers[:, size : size + 1]
+
+
 @dataclass(frozen=True)
 class Curvature(SumsJob):
     """Add up the curvature of the losses of every `stride`-th training row.
 
-    Result: per pair of classes and parameter (the key) one row in two limbs, of the products with each of the
-    parameters, see `curvature_sums`; under the last key, the weight of these rows, and zeros.
+    Result: what `packed` makes of the sums and of the weight of these rows; see `curvature_sums`.
     """
 
     stride: int
@@ -135,10 +155,8 @@ class Curvature(SumsJob):
         design, grid = self.kept_design(block, state, memory), Grid.from_array(state["grid"])
         place = block.row_start, self.stride
         limbs = curvature_sums(design, self.scaling(state), grid, state["theta"][0], *place)
-        weight = np.zeros((1, *limbs.shape[2:]))
-        weight[0, :, :1] = weight_of_stride(design, grid, *place)
-        rows = np.concatenate([limbs.reshape(-1, *limbs.shape[2:]), weight])
-        return Records(np.arange(len(rows), dtype=np.int32), rows.reshape(len(rows), -1))
+        rows = packed(limbs, weight_of_stride(design, grid, *place))
+        return Records(np.arange(len(rows), dtype=np.int32), rows)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from common.errors import BadRequestError
 from common.jobs.base import Job
 from common.jobs.encoding import Column, Encoding, texts_to_array
-from common.jobs.logistic import Curvature, Gradient, LocalFit
+from common.jobs.logistic import Curvature, Gradient, LocalFit, packed, unpacked
 from common.jobs.models import Classify, Score
 from common.jobs.tables import NumberRanges, NumberSums, SquaredDeviations, Vocabulary
 from common.kernels.exact import SumGrid
@@ -168,3 +168,13 @@ def test_a_state_that_lacks_something_is_refused(job: Job, name: str) -> None:
 def test_a_column_without_texts_is_no_category() -> None:
     with pytest.raises(BadRequestError, match="column 1 of the rows holds no texts"):
         Gradient(*SAMPLED).map(Block(Table(TABLE.points, {3: ("yes", "no")}), 0), STATE)
+
+
+@pytest.mark.parametrize(("classes", "parameters", "keys"), [(2, 1, 2), (3, 5, 16), (60, 2, 1012)])
+def test_second_derivatives_are_packed_in_few_keys(classes: int, parameters: int, keys: int) -> None:
+    rng = np.random.default_rng(0)
+    limbs = rng.normal(size=(classes * (classes - 1) // 2, parameters, 2, parameters))
+    rows = packed(limbs, weight := np.array([[3.0], [7.0]]))
+    sums, again = unpacked(rows, classes, parameters)
+    assert (len(rows), again.tolist()) == (keys, weight.tolist())
+    assert sums.tolist() == limbs.tolist()
