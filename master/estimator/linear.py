@@ -1,7 +1,8 @@
 """A fitted classifier at work on rows in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from common.jobs.encoding import Encoding
 from common.kernels.logistic.design import Design, Scaling
 from common.model import FloatArray, IntArray, Table
 from master.algorithms.logistic.learning import refusal
+from master.algorithms.logistic.model import Model
 from master.estimator.tables import Given
 
 _BLOCK_ROWS = 1 << 16
@@ -22,6 +24,18 @@ class LinearModel:
     encoding: Encoding
     scaling: Scaling
     theta: FloatArray
+
+    @classmethod
+    def stored(cls, model: Model) -> Self:
+        """Return a model as `classify` has stored it."""
+        means, scales = ([getattr(each, name) for each in model.numbers] for name in ("mean", "scale"))
+        return cls(model.encoding(with_target=False), Scaling(np.array(means), np.array(scales)), model.theta)
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """Return what each weight belongs to, given the columns' names."""
+        numbers = [columns[column] for column in self.encoding.numbers]
+        texts = [(columns[each.position], text) for each in self.encoding.categories for text in each.texts]
+        return [*numbers, *(f"{column}={text}" for column, text in texts)]
 
     def check_seen(self, given: Given) -> None:
         """Raise InputError if a row has a category that no row of the fit had."""

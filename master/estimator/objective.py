@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from common.kernels.logistic.newton import Step
 
 _LEAST_C = 1e-100
+_SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
+"""Of scikit-learn's, those that minimise the same for any number of classes."""
 _LARGEST_WEIGHT = 1e100
 """Of a class; the least is its inverse."""
 _MOST_UNEVEN = 1e6
@@ -48,6 +50,7 @@ class FitSettings:
 def fit_settings(model: Any) -> FitSettings:
     """Return an estimator's parameters; UsageError if one is out of range."""
     one_of("penalty", model.penalty, "l2", None)
+    one_of("solver", model.solver, *_SOLVERS)
     one_of("handle_unknown", model.handle_unknown, "error", "ignore")
     C, tol, iterations = (
         _number("C", model.C),
@@ -104,16 +107,16 @@ def _class_weights(wanted: Any, classes: npt.NDArray[Any], rows: Sequence[int]) 
     return weights
 
 
-def raw_weights(learned: Learned, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+def raw_weights(scaling: Scaling, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the weights of the raw columns and the intercepts, as scikit-learn has them.
 
     The weights are those of the numbers, then those of the categories. Two classes have one row.
     """
-    d = len(learned.encoding.numbers)
+    d = len(scaling.mean)
     differences = theta[1:] - theta[:1] if len(theta) == 2 else theta
-    numbers = differences[:, :d] / learned.scaling.scale
+    numbers = differences[:, :d] / scaling.scale
     shifts = [
-        math.fsum([each[d], *(-own * learned.scaling.mean).tolist()])
+        math.fsum([each[d], *(-own * scaling.mean).tolist()])
         for each, own in zip(differences, numbers, strict=True)
     ]
     return np.column_stack([numbers, differences[:, d + 1 :]]), np.array(shifts)

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import master
 from common.events.catalogue.run import IterationStarted
 from common.events.catalogue.workers import WorkerStarted
 from common.kernels.draws import uniforms
@@ -152,7 +153,15 @@ def check_against_sklearn(folder: Path, frame: pd.DataFrame, categories: list[st
         "--data-dir", "labelling", "--dump", "labelling.txt",
     )  # fmt: skip
     assert (labelled.returncode, labelled.stderr) == (0, "")
-    assert (folder / "labels").read_text().split("\n")[:-1] == pipeline.predict(frame).tolist()
+    labels = (folder / "labels").read_text().split("\n")[:-1]
+    assert labels == pipeline.predict(frame).tolist()
+    ours = master.LogisticRegression.from_model(folder / "data" / "model.json", target=target)
+    assert ours.predict(path).tolist() == ours.predict(frame[ours.feature_names_in_]).tolist() == labels
+    assert (
+        ours.coef_names_.tolist()
+        == master.LogisticRegression().fit(frame[[*numbers, *categories]], labels).coef_names_.tolist()
+    )
+    assert ours.score(path) == np.mean(np.array(labels) == frame[target].astype(str))
 
 
 @pytest.mark.parametrize("balanced", [[], ["balanced"]], ids=["plain", "balanced"])
@@ -278,4 +287,5 @@ def test_pandas_is_never_imported(tmp_path: Path, suffix: str) -> None:
     done = run_master(
         tmp_path, "classify", "--input", path, *asked, env=environment_with_hook(tmp_path, hook)
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("warning: it stopped before it converged, ")

@@ -61,6 +61,14 @@ def test_the_default_tol_is_enough_for_six_digits() -> None:
     assert LogisticRegression().fit(X, y).coef_ == pytest.approx(theirs().fit(X, y).coef_, abs=1e-6)
 
 
+def test_parameters_of_scikit_learn_that_change_nothing() -> None:
+    X, y = labelled()
+    model = LogisticRegression(solver="saga", random_state=3, n_jobs=-1).fit(X, y)
+    assert weights(model) == weights(LogisticRegression().fit(X, y))
+    with pytest.raises(ValueError, match=r"^solver is 'liblinear', but must be one of 'lbfgs', "):
+        LogisticRegression(solver="liblinear").fit(X, y)
+
+
 def test_without_a_penalty() -> None:
     X, y = labelled()
     free = LogisticRegression(penalty=None).fit(X, y)

@@ -41,6 +41,23 @@ def test_columns_of_texts_are_categories(X: Any) -> None:
     assert model.predict(X).tolist() == model.predict(TEXTS).tolist()
 
 
+@pytest.mark.parametrize("columns", ["age,level", ["age", "level"], ("2", 3), np.array(["age", "level"])])
+def test_columns_are_a_text_or_a_list(tmp_path: Path, columns: Any) -> None:
+    frame = FRAME.assign(answer=ANSWERS, **{"a,b": 1.0})
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    model = LogisticRegression(target="answer", columns=columns).fit(tmp_path / "people.csv")
+    assert model.coef_names_.tolist() == ["age", "level"]
+    commas = LogisticRegression(target="answer", columns=["a,b", "age"]).fit(tmp_path / "people.csv")
+    assert commas.coef_names_.tolist() == ["a,b", "age"]
+
+
+def test_numpy_types_are_not_in_messages() -> None:
+    with pytest.raises(ValueError, match=r"^categorical_features: X has no column 'jobs'$"):
+        LogisticRegression(categorical_features=[np.str_("jobs")]).fit(FRAME, ANSWERS)
+    with pytest.raises(ValueError, match=r"^y holds one class alone, 'a'; "):
+        LogisticRegression().fit([[1.0], [2.0]], np.array([np.str_("a")] * 2, object))
+
+
 @pytest.mark.parametrize("wanted", [[0, 2], [True, False, True], np.array([2, 0])])
 @pytest.mark.parametrize("X", [FRAME.to_numpy(object), FRAME.to_numpy(object).tolist(), FRAME])
 def test_categories_by_position(X: Any, wanted: Any) -> None:
