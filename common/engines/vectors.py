@@ -62,7 +62,17 @@ def as_table(columns: Sequence[Any], codes: TextCodes, dtype: FloatType) -> Poin
 
 
 def _codes(column: int, values: Iterable[Any], codes: TextCodes) -> list[int | None]:
-    return [codes.number_of(column, text) if text else None for text in map(text_of, values)]
+    return [codes.number_of(column, text) if text else None for text in map(text_of, values_of(values))]
+
+
+def values_of(column: Any) -> Iterable[Any]:
+    """Return a column's values; a float32 stays one, whose text is shorter than that of the same float64."""
+    kind: Any = getattr(column, "dtype", None)
+    kind = getattr(getattr(kind, "categories", None), "dtype", kind)
+    if getattr(kind, "kind", "") == "f" and kind.itemsize < np.dtype(float).itemsize:
+        return np.asarray(column, f"f{kind.itemsize}")
+    values: Iterable[Any] = column.tolist() if hasattr(column, "tolist") else column
+    return values
 
 
 def text_of(value: Any) -> str | None:

@@ -50,11 +50,11 @@ def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[Point
     with _opened(source.path) as array:
         rows = array.rows_at_once(source, split)
         for start in range(split.row_start, split.row_stop, rows):
-            block = array.read(source.columns, start, min(rows, split.row_stop - start))
-            if array.dtype != source.dtype:
-                block = block.astype(np.float64)
-            block = usable(block, source, start)
-            texts.replace_numbers(block, array.types_of(source.columns))
+            raw = array.read(source.columns, start, min(rows, split.row_stop - start))
+            kept = array.columns_in(raw, source.columns)
+            numbers = np.column_stack(kept) if array.names else raw
+            block = usable(numbers if numbers.dtype == source.dtype else numbers.astype(float), source, start)
+            texts.replace_numbers(block, kept)
             yield block
 
 
@@ -96,24 +96,23 @@ class _Array:
         """Return the names of some columns, if they have names."""
         return tuple(self.names[column] for column in columns) if self.names else ()
 
-    def types_of(self, columns: tuple[int, ...]) -> list[np.dtype[Any]]:
-        """Return the types of some columns."""
-        return [self.dtype[self.names[column]] if self.names else self.dtype for column in columns]
-
     def rows_at_once(self, source: Input, split: Split) -> int:
         """Return the number of rows to read so that a zipped file is read once, from beginning to end."""
         return max(1, split.rows) if self.zipped and not self.by_rows else block_rows(source)
 
     def read(self, columns: tuple[int, ...], start: int, count: int) -> npt.NDArray[Any]:
-        """Read columns of some rows."""
+        """Read columns of some rows, shape (rows, columns); of a structured array all, as it holds them."""
+        if self.names:
+            return self._read(start, count)
         if not self.by_rows:
             return np.column_stack([self._read(column * self.rows + start, count) for column in columns])
-        if self.names:
-            records = self._read(start, count)
-            return np.column_stack([records[name] for name in self.names_of(columns)])
         block = self._read(start * self.fields, count * self.fields).reshape(-1, self.fields)
         every_column = columns == tuple(range(self.fields))
         return block if every_column else np.ascontiguousarray(block[:, columns])
+
+    def columns_in(self, read: npt.NDArray[Any], columns: tuple[int, ...]) -> list[npt.NDArray[Any]]:
+        """Return each of the columns that were read, in its own type."""
+        return [read[name] for name in self.names_of(columns)] if self.names else list(read.T)
 
     def _read(self, first: int, count: int) -> npt.NDArray[Any]:
         size = self.dtype.itemsize

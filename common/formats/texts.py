@@ -61,17 +61,18 @@ class TextCodes:
 
         if not pyarrow.types.is_dictionary(array.type):
             array = array.dictionary_encode()
+        kind = array.type.value_type
+        own = kind.to_pandas_dtype() if kind in (pyarrow.float16(), pyarrow.float32()) else str
         gap = len(array.dictionary)
         places = with_gaps(array.indices.cast(pyarrow.int64()), gap).astype(np.int64)
-        texts = ["" if value is None else clean(str(value)) for value in array.dictionary.to_pylist()]
+        texts = ["" if value is None else clean(str(own(value))) for value in array.dictionary.to_pylist()]
         return self._numbers_at(column, [*texts, ""], places)
 
-    def replace_numbers(self, block: PointArray, kinds: Sequence[np.dtype[Any]]) -> None:
-        """Put the numbers of their texts in place of numbers; `kinds` are the types that the columns had."""
+    def replace_numbers(self, block: PointArray, columns: Sequence[npt.NDArray[Any]]) -> None:
+        """Put the numbers of their texts in place of numbers; `columns` hold these as they were read."""
         for column in self._numbers:
-            distinct, places = np.unique(block[:, column], return_inverse=True)
-            texts = [_text_of(number, kinds[column]) for number in distinct.tolist()]
-            block[:, column] = self._numbers_at(column, texts, places)
+            distinct, places = np.unique(columns[column], return_inverse=True)
+            block[:, column] = self._numbers_at(column, list(map(_text_of, distinct)), places)
 
     def _numbers_at(self, column: int, texts: Sequence[str], places: npt.NDArray[Any]) -> FloatArray:
         """Return the numbers of the texts at these places."""
@@ -108,10 +109,6 @@ def joined(tables: Sequence[Table]) -> Table:
     return Table(points, {column: tuple(known) for column, known in numbers.items()})
 
 
-def _text_of(number: float, kind: np.dtype[Any]) -> str:
-    """Write a number as a text file has it that Python has written; nan is missing."""
-    if np.isnan(number):
-        return ""
-    if kind.kind == "b":
-        return str(bool(number))
-    return repr(number) if kind.kind == "f" else str(int(number))
+def _text_of(number: np.number[Any] | np.bool_) -> str:
+    """Write a number as a text file has it that Python has written; nan is missing, and -0.0 is 0.0."""
+    return "" if np.isnan(number) else str(number or abs(number))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import BadRequestError
 from common.kernels.draws import uniforms
 from common.model import IntArray, Table
 
@@ -40,13 +41,10 @@ class Encoding:
     @classmethod
     def from_array(cls, array: npt.NDArray[np.uint8]) -> "Encoding":
         """Undo `to_array`; ValueError if the array is not one of these."""
-        try:
-            match json.loads(array.tobytes()):
-                case {"numbers": list(numbers), "categories": list(categories), "target": target}:
-                    columns = tuple(map(_column, categories))
-                    return cls(tuple(map(_position, numbers)), columns, target and _column(target))
-        except (TypeError, KeyError, UnicodeDecodeError) as error:
-            raise ValueError(f"not an encoding: {error!r}") from None
+        match _loaded(array):
+            case {"numbers": list(numbers), "categories": list(categories), "target": target}:
+                columns, known = tuple(map(_column, categories)), target is not None
+                return cls(tuple(map(_position, numbers)), columns, _column(target) if known else None)
         raise ValueError("not an encoding")
 
     @property
@@ -83,10 +81,15 @@ def texts_to_array(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 def texts_from_array(array: npt.NDArray[np.uint8]) -> list[str]:
     """Undo `texts_to_array`; ValueError if the array is not one of these."""
+    return list(_column({"position": 0, "texts": _loaded(array)}).texts)
+
+
+def _loaded(array: npt.NDArray[np.uint8]) -> object:
+    """Return what JSON says; ValueError if it is none, or nested too deep."""
     try:
-        return list(_column({"position": 0, "texts": json.loads(array.tobytes())}).texts)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"no texts: {error}") from None
+        return json.loads(array.tobytes())
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _position(value: object) -> int:
@@ -95,15 +98,18 @@ def _position(value: object) -> int:
     return value
 
 
-def _column(value: dict[str, object]) -> Column:
-    texts = value["texts"]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("a column's texts are a list")
-    return Column(_position(value["position"]), tuple(texts))
+def _column(value: object) -> Column:
+    match value:
+        case {"position": position, "texts": list(texts)} if all(isinstance(text, str) for text in texts):
+            "".join(texts).encode()  # ValueError if half a character is in one
+            return Column(_position(position), tuple(texts))
+    raise ValueError("a column has a position and a list of texts")
 
 
 def _places(table: Table, column: Column, before: int) -> IntArray:
     """Return where each row's text stands among the column's, `before` being added; -1: nowhere."""
+    if column.position not in table.texts:
+        raise BadRequestError(f"column {column.position} of the rows holds no texts")
     known = {text: before + i for i, text in enumerate(column.texts)}
     places = np.array([known.get(text, -1) for text in table.texts[column.position]], np.int32)
     numbers = table.points[:, column.position].astype(np.int64)

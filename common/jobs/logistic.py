@@ -1,64 +1,44 @@
-"""Jobs of logistic regression: a step's sums, how good models are, each row's class, a model of a part.
-
-A model is a matrix of parameters, shape (classes, parameters): for each class the weights of the numbers, the
-intercept, and the weights of the categories. See `common.kernels.logistic` for the arithmetic.
-"""
+"""Jobs that fit models of `common.jobs.models`: the sums of a step, and a model of a part alone."""
 
 import math
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.base import Memory
-from common.jobs.encoding import BoolArray, Encoding, texts_from_array
-from common.jobs.tables import NumberJob
-from common.kernels.logistic.design import Design, Grid, Scaling
+from common.jobs.models import ModelJob
+from common.jobs.tables import check_floats
+from common.kernels.logistic.design import Design, Grid
 from common.kernels.logistic.newton import newton
 from common.kernels.logistic.objective import Objective, weight_of
 from common.kernels.logistic.sums import carried
-from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys
+from common.model import Block, FloatArray, Key, KeyType, Records, State
 
 _CURVATURE_ROWS = 50_000
 """So many rows tell second derivatives well enough; see docs/CLASSIFICATION.md."""
-LOSS_UNIT = -44
-"""The exponent of what a row's loss is rounded to a multiple of when models are scored."""
-_SMALLEST_PROBABILITY = 2.0**-52
-"""scikit-learn's log_loss takes a smaller one for this."""
+_MOST_KEYS = 1 << 10
+"""Of second derivatives: each key takes some time."""
+MOST_ITERATIONS = 100_000
+"""Far more than any fit needs."""
 _LIMBS = 2
 
 
-class ModelJob(NumberJob):
-    """A job with models, the state's `theta` of shape (models, classes, parameters), of encoded rows."""
+class FitJob(ModelJob):
+    """A job that adds up what a fit needs, by the state's `grid`."""
 
     def check(self, state: State, columns: int) -> None:
-        """Raise ValueError if the state's arrays do not fit each other."""
+        """Raise ValueError if the grid is none, or not that of the columns and weights."""
         super().check(state, columns)
-        encoding = Encoding.from_array(state["encoding"])
-        d, classes = len(encoding.numbers), state["theta"].shape[1]
-        found = [state[name].shape for name in ("means", "scales", "class_weights")]
-        if state["theta"].shape[2] != d + 1 + encoding.size or found != [(d,), (d,), (classes,)]:
-            raise ValueError("the parameters are not those of the columns and classes")
-        if "grid" in state and Grid.from_array(state["grid"]).to_array().shape != (d + 1,):
-            raise ValueError("the grid is not that of the columns")
-        if encoding.target is not None and len(encoding.target.texts) != classes:
-            raise ValueError("the parameters are not those of the classes")
-
-    def design(self, block: Block, state: State, counts: BoolArray) -> Design:
-        """Return what a pass over the rows needs, of which some count."""
-        encoding = Encoding.from_array(state["encoding"])
-        numbers, labels = np.array(encoding.numbers, np.int32), encoding.labels(block.table)
-        weights = np.append(state["class_weights"], 0.0)[labels] * counts
-        return Design(block.table.points, numbers, encoding.codes(block.table), labels, weights)
-
-    def scaling(self, state: State) -> Scaling:
-        """Return how numbers are standardised."""
-        return Scaling(state["means"], state["scales"])
+        grid = Grid.from_array(state["grid"])
+        if len(grid.top) != len(state["means"]) or state["class_weights"].max() >= 2.0**grid.weight:
+            raise ValueError("the grid is not that of the columns and weights")
 
 
-class SumsJob(ModelJob):
+class SumsJob(FitJob):
     """A job whose records are sums in two limbs, of the one model of the state; see `common.kernels`."""
 
     def map(self, block: Block, state: State) -> Records:
@@ -116,12 +96,46 @@ def stride_of(rows: int, every: bool) -> int:
     return 1 if every else max(1, rows // _CURVATURE_ROWS)
 
 
+def curvature_of(
+    sums: Callable[[FloatArray, int], tuple[FloatArray, FloatArray]],
+    objective: Objective,
+    theta: FloatArray,
+    stride: int,
+) -> FloatArray:
+    """Return the second derivatives of each `stride`-th row, or, if none of these counts, of all rows.
+
+    `sums` returns what `curvature_sums` and `weight_of_stride` do, given theta and a stride.
+    """
+    limbs, weight = sums(theta, stride)
+    if not weight.any():
+        limbs, weight = sums(theta, 1)
+    return objective.hessian(limbs, weight_of(weight, objective.grid))
+
+
+def packed(limbs: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return sums, shape (pairs, p, 2, p), and a weight, shape (2, 1), as rows of two limbs.
+
+    Each row has p numbers, or more, so that there are not too many rows; the last one is filled with zeros.
+    """
+    numbers = np.concatenate([np.moveaxis(limbs, 2, 0).reshape(_LIMBS, -1), weight], axis=1)
+    width = max(limbs.shape[3], -(-numbers.shape[1] // _MOST_KEYS))
+    filled = np.pad(numbers, ((0, 0), (0, -numbers.shape[1] % width)))
+    return filled.reshape(_LIMBS, -1, width).swapaxes(0, 1).reshape(-1, _LIMBS * width)
+
+
+def unpacked(rows: FloatArray, classes: int, parameters: int) -> tuple[FloatArray, FloatArray]:
+    """Undo `packed`."""
+    numbers = rows.reshape(len(rows), _LIMBS, -1).swapaxes(0, 1).reshape(_LIMBS, -1)
+    size = classes * (classes - 1) // 2 * parameters**2
+    sums = numbers[:, :size].reshape(_LIMBS, -1, parameters, parameters)
+    return np.moveaxis(sums, 0, 2), numbers[:, size : size + 1]
+
+
 @dataclass(frozen=True)
 class Curvature(SumsJob):
     """Add up the curvature of the losses of every `stride`-th training row.
 
-    Result: per pair of classes and parameter (the key) one row in two limbs, of the products with each of the
-    parameters, see `curvature_sums`; under the last key, the weight of these rows, and zeros.
+    Result: what `packed` makes of the sums and of the weight of these rows; see `curvature_sums`.
     """
 
     stride: int
@@ -141,14 +155,12 @@ class Curvature(SumsJob):
         design, grid = self.kept_design(block, state, memory), Grid.from_array(state["grid"])
         place = block.row_start, self.stride
         limbs = curvature_sums(design, self.scaling(state), grid, state["theta"][0], *place)
-        weight = np.zeros((1, *limbs.shape[2:]))
-        weight[0, :, :1] = weight_of_stride(design, grid, *place)
-        rows = np.concatenate([limbs.reshape(-1, *limbs.shape[2:]), weight])
-        return Records(np.arange(len(rows), dtype=np.int32), rows.reshape(len(rows), -1))
+        rows = packed(limbs, weight_of_stride(design, grid, *place))
+        return Records(np.arange(len(rows), dtype=np.int32), rows)
 
 
 @dataclass(frozen=True)
-class LocalFit(ModelJob):
+class LocalFit(FitJob):
     """Fit a model to each split alone, as if there were no other.
 
     Result: per split (the key is its first row, as text) one row: its training rows, iterations, 1 if it
@@ -164,6 +176,16 @@ class LocalFit(ModelJob):
     name: ClassVar[str] = "local_fit"
     key_type: ClassVar[KeyType] = str
     alone: ClassVar[bool] = True
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if a number is out of range."""
+        super().check(state, columns)
+        check_floats(state, penalties=state["theta"].shape[2:])
+        sizes = self.l2, self.tol, state["penalties"].min()
+        if not (all(0 <= size < math.inf for size in sizes) and self.per_row in (0, 1)):
+            raise ValueError("a penalty or the tolerance is out of range")
+        if not 1 <= self.iterations <= MOST_ITERATIONS:
+            raise ValueError(f"iterations are from 1 to {MOST_ITERATIONS}")
 
     def map(self, block: Block, state: State) -> Records:
         """Fit a model to a split; nothing if none of its rows counts."""
@@ -198,93 +220,11 @@ class _LocalProblem:
         return self._objective.value(limbs, theta)
 
     def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
+        return curvature_of(self._curvature_sums, self._objective, theta, stride_of(self._rows, every))
+
+    def _curvature_sums(self, theta: FloatArray, stride: int) -> tuple[FloatArray, FloatArray]:
         from common.kernels.logistic.passes import curvature_sums, weight_of_stride
 
-        place = 0, stride_of(self._rows, every)
-        limbs = curvature_sums(self._design, self._scaling, self._objective.grid, theta, *place)
-        weight = weight_of(weight_of_stride(self._design, self._objective.grid, *place), self._objective.grid)
-        return self._objective.hessian(limbs, weight)
-
-
-@dataclass(frozen=True)
-class Score(ModelJob):
-    """Compare what models say of rows with the rows' classes.
-
-    Result: per model and class (the key) one row: how many rows of that class the model takes for each of the
-    classes, and their losses in two limbs, in units of 2**LOSS_UNIT. With `test` of the test rows, else of
-    the training rows.
-    """
-
-    test: int
-
-    name: ClassVar[str] = "confusion"
-
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the models' classes, and a count for each class with two limbs."""
-        models, classes, _ = state["theta"].shape
-        return models * classes, classes + _LIMBS
-
-    def map(self, block: Block, state: State) -> Records:
-        """Score each model on a block."""
-        from common.kernels.logistic.passes import probabilities
-
-        design = self.design(block, state, self.sampled_rows(block)[self.test])
-        counted = np.flatnonzero(design.weights > 0)
-        labels = design.labels[counted]
-        parts = []
-        for model, theta in enumerate(state["theta"]):
-            found = probabilities(design, self.scaling(state), theta)[counted]
-            parts.append(_scored(found, labels, model))
-        return Records.concatenate([*parts, Records.empty()])
-
-    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Add up."""
-        total = values.sum(axis=0)
-        limbs = carried(total[-_LIMBS:].reshape(_LIMBS, 1))
-        return np.concatenate([total[:-_LIMBS], limbs.ravel()])[None]
-
-
-def _scored(found: FloatArray, labels: IntArray, model: int) -> Records:
-    """Return the records of one model, given each row's probabilities."""
-    from common.kernels.logistic.elementary import logs
-
-    classes = found.shape[1]
-    pairs = labels * classes + best_classes(found)
-    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    own = np.clip(found[np.arange(len(found)), labels], _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    losses = np.rint(np.ldexp(-logs(own), -LOSS_UNIT))
-    high = np.floor(np.ldexp(losses, -32))
-    limbs = [np.bincount(labels, part, classes) for part in (high, losses - np.ldexp(high, 32))]
-    keys = np.arange(classes, dtype=np.int32) + np.int32(model * classes)
-    return Records(keys, np.column_stack([counts, *limbs]))
-
-
-def best_classes(found: FloatArray) -> IntArray:
-    """Return each row's most probable class; of several, the first."""
-    best: IntArray = found.argmax(axis=1).astype(np.int32)
-    return best
-
-
-@dataclass(frozen=True)
-class Classify(ModelJob):
-    """Map alone: the class of each row, as text, and with `shows` the probability of each class."""
-
-    shows: int
-
-    name: ClassVar[str] = "classify"
-    key_type: ClassVar[KeyType] = str
-    aggregates: ClassVar[bool] = False
-
-    def map(self, block: Block, state: State) -> Records:
-        """Classify a block; the state's `classes` are the texts of the classes."""
-        from common.kernels.logistic.passes import probabilities
-
-        design = self.design(block, state, np.ones(len(block.table), np.bool_))
-        found = probabilities(design, self.scaling(state), state["theta"][0])
-        texts = texts_from_array(state["classes"])
-        keys = as_keys([texts[label] for label in best_classes(found).tolist()], str)
-        return Records(keys, found if self.shows else np.empty((len(found), 0)))
-
-    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Return the values: this job has no reduce task."""
-        return values
+        grid = self._objective.grid
+        limbs = curvature_sums(self._design, self._scaling, grid, theta, 0, stride)
+        return limbs, weight_of_stride(self._design, grid, 0, stride)

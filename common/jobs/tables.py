@@ -45,6 +45,13 @@ class SampledJob(Job):
         return complete & ~test, complete & test
 
 
+def check_floats(state: State, **shapes: tuple[int, ...]) -> None:
+    """Raise ValueError if an array of the state, given by name, is not one of float64 in that shape."""
+    for name, shape in shapes.items():
+        if state[name].dtype != np.float64 or state[name].shape != shape:
+            raise ValueError(f"{name} is not an array of float64 in shape {shape}")
+
+
 def text_key(column: int, text: str) -> str:
     """Return the key of a text of a column; see `Vocabulary`."""
     return f"{column}={text}"
@@ -101,10 +108,11 @@ class NumberJob(SampledJob):
     """A job over the training rows' columns of numbers, by the state's `encoding`."""
 
     def check(self, state: State, columns: int) -> None:
-        """Raise ValueError if the encoding is none, or has other columns."""
+        """Raise ValueError if the encoding is none, or has other columns, or one twice."""
         super().check(state, columns)
-        if any(column >= columns for column in Encoding.from_array(state["encoding"]).columns):
-            raise ValueError("a column is not among the input's")
+        used = list(Encoding.from_array(state["encoding"]).columns)
+        if len(set(used)) < len(used) or not set(used) <= set(range(columns)):
+            raise ValueError("a column is not among the input's, or comes twice")
 
     def numbers(self, block: Block, state: State) -> Iterator[FloatArray]:
         """Yield the numbers of some training rows at a time, shape (d, rows): NumPy is fast along rows."""
@@ -158,6 +166,12 @@ class NumberSums(NumberJob):
 
     name: ClassVar[str] = "sums"
 
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if the grid has other columns."""
+        super().check(state, columns)
+        if len(Encoding.from_array(state["encoding"]).numbers) != self.grid.columns:
+            raise ValueError("the grid is not that of the columns of numbers")
+
     def map(self, block: Block, state: State) -> Records:
         """Cut and add a block's numbers; a missing one adds nothing."""
         total = np.zeros((self.grid.limbs, self.grid.columns))
@@ -189,8 +203,7 @@ class SquaredDeviations(NumberSums):
     def check(self, state: State, columns: int) -> None:
         """Raise ValueError if there is not one mean for each column."""
         super().check(state, columns)
-        if state["means"].shape != (self.grid.columns,):
-            raise ValueError("there is not one mean for each column")
+        check_floats(state, means=(self.grid.columns,))
 
     def terms(self, numbers: FloatArray, state: State) -> FloatArray:
         """Return the squares, rounded."""

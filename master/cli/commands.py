@@ -37,7 +37,7 @@ from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
 from master.options.groups import MessageOptions, RunConfig
 from master.run.runner import run
-from master.views.terminal import open_screen
+from master.views.terminal import WarningScreen, open_screen
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
@@ -207,7 +207,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         return
     # Labels on standard output stand alone there.
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
-        screen = open_screen(quiet=messages.quiet)
+        screen = WarningScreen() if messages.quiet else open_screen(quiet=False)
         output = config.output
         with served(output.dump, asked=messages.ui), write_views(output.dump, output.report, output.trace):
             run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))

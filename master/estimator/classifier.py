@@ -14,11 +14,11 @@ Categories are columns like others; they need no encoding:
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,19 +30,28 @@ from sklearn.utils.validation import check_is_fitted
 from common.errors import UsageError
 from common.events.catalogue.logistic import FitInDoubt
 from common.formats.columns import ColumnChoice
-from common.formats.dataset import open_input
 from common.jobs.encoding import Column, Encoding, Sample
-from common.model import FloatArray, Input, PointArray, Table
+from common.model import FloatArray, Input
 from master.algorithms.logistic.algorithm import learned_event
-from master.algorithms.logistic.learning import Learned, learn, name_of
+from master.algorithms.logistic.learning import learn, name_of
 from master.algorithms.logistic.loop import fit
-from master.engines.inline import load_rows
+from master.algorithms.logistic.model import read_model
 from master.estimator.checks import translate_option_names
 from master.estimator.linear import LinearModel
 from master.estimator.objective import doubts_of, fit_settings, pose, raw_weights
 from master.estimator.parameters import run_settings
 from master.estimator.sources import Data, kind_of, open_array, open_table
-from master.estimator.tables import Given, category_columns, check_labels, check_table, with_labels
+from master.estimator.tables import (
+    Given,
+    category_columns,
+    check_in_memory,
+    check_labels,
+    check_table,
+    column_list,
+    read_table,
+    refuse_labels,
+    with_labels,
+)
 from master.estimator.text_file import TextFile
 
 
@@ -89,7 +98,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     engine, mappers, reducers, threads, dump, verbose
         As in `KMeans`.
     columns
-        Where there is a target: the columns to learn from, by name or by position from 1; None: all others.
+        Where there is a target: the columns to learn from, by name or by position from 1, as a text or a
+        list; None: all others.
+    solver, random_state, n_jobs
+        Those of scikit-learn, without effect: the fit is Newton's, draws nothing, and takes `threads`.
     target
         Of a file or on a cluster: the column with the classes, by name or by position from 1.
 
@@ -119,10 +131,24 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     mappers: int | None = None
     reducers: int = 1
     threads: int | None = None
-    columns: str | None = None
+    columns: Any = None
+    solver: str = "lbfgs"
+    random_state: Any = None
+    n_jobs: Any = None
     target: str | None = None
     dump: str | os.PathLike[str] | None = None
     verbose: bool = False
+
+    @classmethod
+    def from_model(cls, path: str | os.PathLike[str], **parameters: Any) -> Self:
+        """Return the fitted classifier of a model.json of `classify`; numbers are its first columns."""
+        with translate_option_names():
+            stored = read_model(Path(path))
+        model, names = cls(**parameters), stored.column_names
+        model.classes_ = np.array(stored.classes)
+        model._learn_columns(len(names), () if all(map(str.isdecimal, names)) else names)
+        model._keep(names, LinearModel.stored(stored), stored.iterations)
+        return model
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit to the rows of `X` and their labels.
@@ -168,7 +194,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if kind_of(X) != "file":
             return float(super().score(X, y, sample_weight))
         with translate_option_names():
-            _refuse_labels(y)
+            refuse_labels(y)
         given = self._given(X, with_target=True)
         target = Column(given.table.points.shape[1] - 1, tuple(map(str, self.classes_)))
         labels = Encoding((), target=target).labels(given.table)
@@ -191,24 +217,20 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 tol=settings.tol,
                 log=data.log,
             )
-            doubts = tuple(doubts_of(step, settings))
+            doubts = tuple(doubts_of(step, settings, learned.class_weights))
             for doubt in doubts:
                 data.log.event(FitInDoubt(reason=doubt))
-        self.classes_, self.n_iter_ = classes, np.array([step.iteration], np.int32)
-        self._keep(source, learned, step.theta)
+        self.classes_ = classes
+        columns = [name_of(source, column) for column in range(self.n_features_in_)]
+        encoding = replace(learned.encoding, target=None)
+        self._keep(columns, LinearModel(encoding, learned.scaling, step.theta), step.iteration)
         return doubts
 
-    def _keep(self, source: Input, learned: Learned, theta: FloatArray) -> None:
+    def _keep(self, columns: Sequence[str], model: LinearModel, iterations: int) -> None:
         """Keep the weights, and what a prediction needs."""
-        encoding = replace(learned.encoding, target=None)
-        self._model = LinearModel(encoding, learned.scaling, theta)
-        self._columns = [name_of(source, column) for column in range(self.n_features_in_)]
-        self.coef_, self.intercept_ = raw_weights(learned, theta)
-        numbers = [self._columns[column] for column in encoding.numbers]
-        categories = [
-            f"{self._columns[each.position]}={text}" for each in encoding.categories for text in each.texts
-        ]
-        self.coef_names_ = np.array([*numbers, *categories], object)
+        self._model, self._columns, self.n_iter_ = model, list(columns), np.array([iterations], np.int32)
+        self.coef_, self.intercept_ = raw_weights(model.scaling, model.theta)
+        self.coef_names_ = np.array(model.names(columns), object)
 
     @contextmanager
     def _open(self, X: Any, y: Any) -> Iterator[_Training]:
@@ -219,10 +241,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             with open_array(given.table, settings) as data:
                 yield _Training(data, given.source, classes)
         else:
-            _refuse_labels(y)
-            with open_table(X, self.columns, settings, self._choice()) as data:
+            refuse_labels(y)
+            with open_table(X, column_list(self.columns), settings, self._choice()) as data:
                 assert data.source is not None
-                self._learn_columns(data.source)
+                self._learn_columns(len(data.source.columns) - 1, data.source.names[:-1])
                 yield _Training(data, data.source, None)
 
     def _labelled(self, X: Any, y: Any) -> tuple[Given, npt.NDArray[Any]]:
@@ -246,12 +268,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UsageError("categorical_features must be a list of names if target names a column")
         return ColumnChoice(takes_texts=True, target=self.target, categories=tuple(names) or None)
 
-    def _learn_columns(self, source: Input) -> None:
-        """Do what scikit-learn does for data in memory."""
-        self.n_features_in_ = len(source.columns) - 1
+    def _learn_columns(self, count: int, names: Sequence[str]) -> None:
+        """Do what scikit-learn does for data in memory; there may be no names."""
+        self.n_features_in_ = count
         self.__dict__.pop("feature_names_in_", None)
-        if source.names:
-            self.feature_names_in_ = np.array(source.names[:-1], object)
+        if names:
+            self.feature_names_in_ = np.array(names, object)
 
     def _given(self, X: Any, *, with_target: bool = False) -> Given:
         """Return rows whose columns are those of the fit; `with_target`: of a file, with its classes."""
@@ -260,7 +282,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if kind_of(X) == "file":
                 given = self._read(X, with_target=with_target)
             else:
-                self._check_kind(X)
+                check_in_memory(kind_of(X))
                 categories = [column.position for column in self._model.encoding.categories]
                 given = check_table(self, X, categories, reset=False)
             if self.handle_unknown == "error":
@@ -271,28 +293,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Read the columns of the fit, found by their names, or, if these have none, their positions."""
         if with_target and self.target is None:
             raise UsageError("the score of a file needs target, the name of the column with the classes")
-        positions = {column.position for column in self._model.encoding.categories}
-        choice = ColumnChoice(
-            wanted=tuple(self._columns),
-            takes_texts=True,
-            target=self.target if with_target else None,
-            categories=tuple(self._columns[column] for column in sorted(positions)),
-            by_model=True,
+        positions = sorted(column.position for column in self._model.encoding.categories)
+        categories = [self._columns[column] for column in positions]
+        return read_table(
+            TextFile.of(X, None), self._columns, categories, self.target if with_target else None
         )
-        read = TextFile.of(X, None)
-        file = open_input(Path(read.path), choice, options=read.options)
-        rows = load_rows(file)
-        table = rows if isinstance(rows, Table) else Table(cast(PointArray, rows), {})
-        return Given(table, file.input)
-
-    def _check_kind(self, X: Any) -> None:
-        if (kind := kind_of(X)) != "array":
-            raise UsageError(
-                f"X is data of {kind}'s, but must be an array, a data frame in memory or the path of a file"
-            )
-
-
-def _refuse_labels(y: Any) -> None:
-    """Raise UsageError if there are labels, though the data hold them."""
-    if y is not None:
-        raise UsageError("y must be None for a file or a cluster: target names the column with the classes")

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from common.kernels.logistic.newton import Step
 
 _LEAST_C = 1e-100
+_SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
+"""Of scikit-learn's, those that minimise the same for any number of classes."""
+_LARGEST_WEIGHT = 1e100
+"""Of a class; the least is its inverse."""
+_MOST_UNEVEN = 1e6
+"""Weights of classes: beyond, the gradient of the lightest one is near what rounding hides."""
 _LEAST_TOP = -200
 """Of a grid: smaller numbers are rounded to 0, as their sums would be."""
 
@@ -44,6 +50,7 @@ class FitSettings:
 def fit_settings(model: Any) -> FitSettings:
     """Return an estimator's parameters; UsageError if one is out of range."""
     one_of("penalty", model.penalty, "l2", None)
+    one_of("solver", model.solver, *_SOLVERS)
     one_of("handle_unknown", model.handle_unknown, "error", "ignore")
     C, tol, iterations = (
         _number("C", model.C),
@@ -93,29 +100,37 @@ def _class_weights(wanted: Any, classes: npt.NDArray[Any], rows: Sequence[int]) 
         each = sum(rows) / (len(rows) * np.array(rows)) if wanted == "balanced" else np.ones(len(rows))
         return np.array(each, np.float64)
     weights = np.array(compute_class_weight(wanted, classes=classes, y=classes), np.float64)
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise UsageError("class_weight must hold numbers greater than 0")
+    if not ((weights >= 1 / _LARGEST_WEIGHT) & (weights <= _LARGEST_WEIGHT)).all():
+        raise UsageError(
+            f"class_weight must hold numbers from {1 / _LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}"
+        )
     return weights
 
 
-def raw_weights(learned: Learned, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+def raw_weights(scaling: Scaling, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the weights of the raw columns and the intercepts, as scikit-learn has them.
 
     The weights are those of the numbers, then those of the categories. Two classes have one row.
     """
-    d = len(learned.encoding.numbers)
+    d = len(scaling.mean)
     differences = theta[1:] - theta[:1] if len(theta) == 2 else theta
-    numbers = differences[:, :d] / learned.scaling.scale
+    numbers = differences[:, :d] / scaling.scale
     shifts = [
-        math.fsum([each[d], *(-own * learned.scaling.mean).tolist()])
+        math.fsum([each[d], *(-own * scaling.mean).tolist()])
         for each, own in zip(differences, numbers, strict=True)
     ]
     return np.column_stack([numbers, differences[:, d + 1 :]]), np.array(shifts)
 
 
-def doubts_of(step: "Step", settings: FitSettings) -> Iterator[str]:
+def doubts_of(step: "Step", settings: FitSettings, class_weights: FloatArray) -> Iterator[str]:
     """Say what makes a fit doubtful."""
-    if step.converged:
+    uneven = class_weights.max() > _MOST_UNEVEN * class_weights.min()
+    if uneven:
+        yield (
+            f"class_weight weighs one class more than {_MOST_UNEVEN:,.0f} times another, beside which that "
+            "one hardly counts; use weights nearer to each other, or a much smaller tol"
+        )
+    if step.converged or (uneven and step.gradient <= settings.tol):
         return
     what = f"it stopped before it converged, at a derivative of {step.gradient:.3g}"
     if step.gradient <= settings.tol:

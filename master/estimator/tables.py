@@ -3,21 +3,28 @@
 Categories are texts, as a text file has them. So a data frame and the file that it was written to are one.
 """
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from common.engines.vectors import EMPTY_CATEGORY, Flaw, is_masked, text_of
+from common.engines.vectors import EMPTY_CATEGORY, Flaw, is_masked, text_of, values_of
 from common.errors import UsageError, shortened
 from common.formats.columns import ColumnChoice
+from common.formats.dataset import open_input
 from common.model import Dialect, Input, InputFormat, PointArray, Table
+from master.engines.inline import load_rows
 from master.estimator.arrays import check_array, in_words, names_of
+from master.estimator.text_file import TextFile
+
+_HALF = "the text holds half a character (a lone surrogate); correct it"
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,38 @@ def _position(wanted: Any, names: list[Any]) -> int:
         return names.index(wanted)
     if isinstance(wanted, int | np.integer) and wanted >= 0:
         return int(wanted)
-    raise UsageError(f"categorical_features: X has no column {wanted!r}")
+    raise UsageError(f"categorical_features: X has no column {shown(wanted)}")
+
+
+def shown(value: Any) -> str:
+    """Write a value as Python does, one of NumPy's without its type."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def column_list(columns: Any) -> str | None:
+    """Return columns, a text or a list of names and positions, as the text that the command line takes."""
+    if columns is None or isinstance(columns, str):
+        return columns
+    try:
+        names = list(map(str, columns))
+    except TypeError:
+        raise UsageError(f"columns is {columns!r}, but must be a text or a list of columns") from None
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def check_in_memory(kind: str) -> None:
+    """Raise UsageError if data, of a kind by `sources.kind_of`, are neither in memory nor a file."""
+    if kind != "array":
+        what = "but must be an array, a data frame in memory or the path of a file"
+        raise UsageError(f"X is data of {kind}'s, {what}")
+
+
+def refuse_labels(y: Any) -> None:
+    """Raise UsageError if there are labels, though the data hold them."""
+    if y is not None:
+        raise UsageError("y must be None for a file or a cluster: target names the column with the classes")
 
 
 def _columns_of_texts(X: Any) -> Iterator[int]:
@@ -119,21 +157,30 @@ def _encoded(X: Any, plain: Any, column: int) -> tuple[list[int], tuple[str, ...
     """Return a column's texts, and the place of each row's among them."""
     codes: dict[str, int] = {}
     places = []
-    for row, text in enumerate(map(text_of, _values(plain, column))):
-        if text is None:
-            raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY)))
+    raw = np.asarray(X) if isinstance(X, np.ndarray) else plain
+    for row, text in enumerate(map(text_of, _values(raw, column))):
+        if text is None or (text not in codes and not _is_whole(text)):
+            raise ValueError(in_words(X, Flaw(row, column, EMPTY_CATEGORY if text is None else _HALF)))
         places.append(codes.setdefault(text, len(codes)))
     return places, tuple(codes)
 
 
-def _values(plain: Any, column: int) -> list[Any]:
-    if hasattr(plain, "iloc"):
-        found: list[Any] = plain.iloc[:, column].tolist()
-    elif isinstance(plain, np.ndarray):
-        found = plain[:, column].tolist()
-    else:
-        found = plain.column(column).to_pylist()
-    return found
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _values(raw: Any, column: int) -> Iterable[Any]:
+    if hasattr(raw, "iloc"):
+        return values_of(raw.iloc[:, column])
+    if isinstance(raw, np.ndarray):
+        return values_of(raw[:, column])
+    found = raw.column(column)
+    single = str(found.type) in ("float", "halffloat")
+    return found.to_numpy() if single else found.to_pylist()  # type: ignore[no-any-return]
 
 
 def _replaced(plain: Any, column: int, codes: list[int]) -> Any:
@@ -181,7 +228,7 @@ def check_labels(y: Any, rows: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.in
             "y holds labels of types that have no order, or lacks some; make them texts"
         ) from None
     if len(classes) < 2:
-        only = shortened(repr(classes.tolist()[0]))
+        only = shortened(shown(classes.tolist()[0]))
         raise ValueError(f"y holds one class alone, {only}; a classifier needs two classes")
     return classes, places
 
@@ -195,6 +242,18 @@ def with_labels(given: Given, classes: int, places: npt.NDArray[np.int64]) -> Gi
     )
     names = [*given.source.names, "y"] if given.source.names else []
     return Given(table, _described(table.points, names, table.texts))
+
+
+def read_table(
+    file: TextFile, columns: Sequence[str], categories: Sequence[str], target: str | None
+) -> Given:
+    """Read columns of a file, of which some are categories, and, last, a target, if there is one."""
+    choice = ColumnChoice(
+        wanted=tuple(columns), takes_texts=True, target=target, categories=tuple(categories), by_model=True
+    )
+    opened = open_input(Path(file.path), choice, options=file.options)
+    rows = load_rows(opened)
+    return Given(rows if isinstance(rows, Table) else Table(cast(PointArray, rows), {}), opened.input)
 
 
 def save_table(path: Path, table: Table) -> ColumnChoice:

@@ -102,7 +102,7 @@ class MessageOptions:
 
     title: ClassVar[str] = "Output"
 
-    quiet: bool = option(False, "Print only errors.")
+    quiet: bool = option(False, "Print only errors, and warnings about the result.")
     ui: bool = option(False, "Serve a page of the run to browsers of this machine, and print its address.")
     dry_run: bool = option(False, "Print how the input is understood, and run nothing.")
     debug: bool = option(False, "Print the traceback of an error.")

@@ -1,6 +1,6 @@
 """A finished K-Means run, as its dump.txt tells it: its last iteration, and who has written which files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from common.events.catalogue.run import RunFinished, RunStarted
 from common.events.catalogue.tasks import SUCCESS, LateAnswerDropped, RpcCall, RpcResponse, StageEvent
 from common.events.line import Entry, read_dump
 from common.jobs.centroids import LloydStep
+from common.jobs.wordcount import WordCount
 from common.model import RecordFormat, Role
 from common.store.folders import DataDir
 from common.store.names import ITERATION_FOLDER, TASK_FOLDER
@@ -136,7 +137,7 @@ def open_finished(dump: Path, data_dir: Path) -> FinishedRun:
 
 def _newest_run(dump: Path) -> list[Entry]:
     try:
-        entries = read_dump(dump)
+        entries = [entry for entry in read_dump(dump) if entry.process == "master" or _is_fetch(entry.event)]
     except OSError as error:
         raise UsageError(f"--dump {dump}: {error.strerror}") from None
     begins = [place for place, entry in enumerate(entries) if isinstance(entry.event, RunStarted)]
@@ -148,15 +149,36 @@ def _newest_run(dump: Path) -> list[Entry]:
     return newest
 
 
+def _is_fetch(event: Event) -> bool:
+    """Tell whether a worker says it of its own calls; all else a run is told by the master."""
+    return isinstance(event, RpcCall | RpcResponse) and event.method == "FetchPartition"
+
+
 def _last_iteration(dump: Path, entries: Sequence[Entry], started: RunStarted) -> tuple[int, int]:
     """Return the last stage of the last iteration, and the iteration."""
     calls = [entry.event for entry in entries if isinstance(entry.event, RpcCall)]
     found = [(call.stage, call.iteration) for call in calls if call.job == LloydStep.name and call.iteration]
     if found:
         return max(found)
+    if (command := command_of(started, {call.job for call in calls})) != "K-Means":
+        raise UsageError(f"the run in {dump} was one of {command}; verify and explain need one of K-Means")
     if not ENGINES[started.engine].writes_files:
         raise UsageError(f"the run in {dump} used --engine {started.engine}, whose tasks write no files here")
     raise UsageError(f"the run in {dump} has no iteration of K-Means")
+
+
+def command_of(started: RunStarted, jobs: Collection[str]) -> str:
+    """Return the command of a run."""
+    settings = dict(text.split("=", 1) for text in started.settings)
+    if "k" in settings:
+        return "K-Means"
+    if settings.get("takes_texts") != "True":
+        return (
+            "predict" if "given" in settings else "wordcount" if WordCount.name in jobs else "another command"
+        )
+    if settings.get("by_model") != "True":
+        return "classify"
+    return "classify predict" if "labels" in settings else "classify evaluate"
 
 
 def _range_of(rows: str | None) -> range:

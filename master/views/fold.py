@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from common.events.catalogue import run
+from common.events.catalogue import run, tasks
 from common.events.catalogue.base import Event
 from common.events.line import Entry
 from master.views.fold_news import News
@@ -30,6 +30,10 @@ Picture: TypeAlias = dict[str, Any]
 """What the page draws; JSON can hold it."""
 
 _LOG_TAIL = 1000
+_MOST_COLUMNS = 10_000
+_LONGEST_RANGE = 40
+_OF_WORKERS = (tasks.RpcResponse, tasks.MapFinished, run.InternalError)
+"""What workers tell of themselves; of the run, the master alone does."""
 
 
 class RunFold:
@@ -54,10 +58,13 @@ class RunFold:
         event = entry.event
         self._tail.append(entry)
         self._lines += 1
+        if entry.process != "master" and not isinstance(event, _OF_WORKERS):
+            return  # it may be the log of a worker that lies
         if isinstance(event, run.RunStarted):
             self._start(entry.time, event)
-        self._latest = max(self._latest, entry.time)
-        at_ms = self._ms(entry.time)
+        if entry.process == "master":
+            self._latest = max(self._latest, entry.time)
+        at_ms = self._ms(min(entry.time, self._latest))
         self._news.take(at_ms, entry.process, event)
         self._workers.take(at_ms, entry.process, event)
         self._tasks.take(at_ms, entry.process, event)
@@ -142,14 +149,15 @@ def _line(entry: Entry) -> str:
 
 
 def column_names(event: run.InputUnderstood) -> list[str]:
-    """Return a name for each column: its own, or its position."""
+    """Return a name for each column: its own, or its position; of very many columns the first ones."""
     if event.header:
         return list(event.columns)
     names: list[str] = []
     for text in event.columns:
         first, dash, last = text.partition("-")
-        if first.isdigit() and (last.isdigit() or not dash):
-            names += [f"column {number}" for number in range(int(first), int(last or first) + 1)]
+        if len(text) <= _LONGEST_RANGE and first.isdecimal() and (last.isdecimal() or not dash):
+            run_of = range(int(first), int(last or first) + 1)
+            names += [f"column {number}" for number in run_of[: _MOST_COLUMNS - len(names)]]
         else:
             names.append(text)
     return names

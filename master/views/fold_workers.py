@@ -90,7 +90,7 @@ class Workers:
         if process == "master":
             if event.method in WORK:
                 self._worked(at_ms, event)
-        elif event.status == tasks.SUCCESS:
+        elif event.status == tasks.SUCCESS and event.from_ in self._workers:
             self._of(process, at_ms).fetched_bytes += event.bytes or 0
             self._of(event.from_, at_ms).served_bytes += event.bytes or 0
 

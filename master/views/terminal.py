@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+_DOUBTS = (kmeans.ResultInDoubt, logistic.FitInDoubt)
+
+
 class Screen:
     """Where events and other lines are shown; this one shows nothing."""
 
@@ -36,7 +39,18 @@ def open_screen(*, quiet: bool) -> Screen:
     return LiveScreen() if sys.stdout.isatty() else PlainScreen()
 
 
-class PlainScreen(Screen):
+class WarningScreen(Screen):
+    """What makes the result doubtful, on standard error; nothing else."""
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        """Print the doubts."""
+        with suppress(OSError, ValueError):
+            for entry in entries:
+                if isinstance(entry.event, _DOUBTS) and sys.stderr is not None:
+                    print(_safe(in_words(entry.event) or ""), file=sys.stderr)  # noqa: T201
+
+
+class PlainScreen(WarningScreen):
     """One line for each event, and after the last iteration what to try next."""
 
     def __init__(self) -> None:
@@ -45,6 +59,7 @@ class PlainScreen(Screen):
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Print the events."""
+        super().show(entries)
         self.say([line for entry in entries for line in self._lines(entry.event)])
 
     def _lines(self, event: Event) -> list[str]:
@@ -54,6 +69,8 @@ class PlainScreen(Screen):
                 self._settings = dict(text.split("=", 1) for text in event.settings)
             case kmeans.IterationFinished():
                 self._shifts[event.start] = event.shift
+            case kmeans.ResultInDoubt() | logistic.FitInDoubt():
+                return []
             case kmeans.Stopped():
                 return [stopped_in_words(event, self._settings, self._shifts), *hints(self._settings)]
         text = in_words(event)

@@ -125,10 +125,16 @@ def _counts(event: Event) -> dict[str, str]:
     return {f"counted_{role}s": counted(getattr(event, f"{role}s", 0), role) for role in roles}
 
 
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > _SHOWN_NAMES:
-        names = [*names[: _SHOWN_NAMES - 1], "...", names[-1]]
-    return ", ".join(f'"{name}"' if "," in name else name for name in names)
+def _listed(names: Sequence[str], after: Sequence[str] = ()) -> str:
+    """List names, in quotes where one holds a comma or a quote, each with what stands after it."""
+    parts = [_quoted(name) + more for name, more in zip(names, after or [""] * len(names), strict=True)]
+    if len(parts) > _SHOWN_NAMES:
+        parts = [*parts[: _SHOWN_NAMES - 1], "...", parts[-1]]
+    return ", ".join(parts)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
 
 
 def _understood(event: run.InputUnderstood) -> str:
@@ -138,10 +144,10 @@ def _understood(event: run.InputUnderstood) -> str:
 
 
 def _learned(event: logistic.TableLearned) -> str:
-    classes = [f"{text} ({rows})" for text, rows in zip(event.classes, event.class_rows, strict=True)]
+    rows = [f" ({rows})" for rows in event.class_rows]
     parts = {"numbers": event.numbers, "categories": event.categories}
     columns = "; ".join(f"{name}: {_listed(texts)}" for name, texts in parts.items() if texts)
-    return f"{columns}; classes, with their training rows: {_listed(classes)}"
+    return f"{columns}; classes, with their training rows: {_listed(event.classes, rows)}"
 
 
 def _task(event: tasks.RpcCall | tasks.RpcResponse | tasks.TaskFinished) -> str:

@@ -610,7 +610,18 @@ def test_what_helps_a_fit_that_did_not_converge(
     program: Program, tmp_path: Path, options: str, remedy: str
 ) -> None:
     path = write(tmp_path / "table", GOOD)
-    assert program.run("--input", path, "--target", "c", *options.split()) == ""
+    warning = program.run("--input", path, "--target", "c", *options.split())
     (doubt,) = json.loads((tmp_path / "data" / "report.json").read_bytes())["doubts"]
+    assert warning == f"warning: {doubt}\n"
     assert doubt.startswith("it stopped before it converged, at a derivative of ")
     assert doubt.endswith(f"; {remedy}")
+
+
+def test_a_quantity_as_the_target_is_warned_of(program: Program, tmp_path: Path) -> None:
+    """A few classes of few rows are not."""
+    path = write(tmp_path / "table", "x,c\n" + "".join(f"{i % 7},{i / 8}\n" for i in range(20)))
+    (said, nothing) = program.run("--input", path, "--target", "c").split("\n")
+    assert said.startswith(
+        "warning: the target holds 20 different numbers in 20 training rows, each of which is "
+    )
+    assert nothing == ""

@@ -19,13 +19,14 @@ COARSE = "ended the run after iteration 1 although a centroid moved by"
 
 
 def said(folder: Path, *arguments: object) -> list[str]:
-    """Run; return the lines of the screen that warn, which must be those in dump.txt."""
+    """Run; return the lines of standard error, which warn, which must be those in dump.txt."""
     result = run_master(folder, *arguments, "--engine", "inline")
     assert result.returncode == 0, result.stderr
     reasons = [event.reason for event in story_of(folder).of(ResultInDoubt)]
     prefix = "warning: "
-    shown = [line.removeprefix(prefix) for line in result.stdout.splitlines() if line.startswith(prefix)]
+    shown = [line.removeprefix(prefix) for line in result.stderr.splitlines()]
     assert shown == reasons
+    assert prefix not in result.stdout
     return reasons
 
 
@@ -40,7 +41,7 @@ def inputs(tmp_path: Path) -> dict[float, Path]:
 
 def test_command(tmp_path: Path, inputs: dict[float, Path]) -> None:
     assert said(tmp_path, *options(input_path=inputs[1.0])) == []
-    (coarse,) = said(tmp_path, *options(input_path=inputs[1e-6]))
+    (coarse,) = said(tmp_path, *options(input_path=inputs[1e-6]), "--quiet")
     assert coarse.startswith("--tol 0.0001 ended the run")
     assert said(tmp_path, *options(input_path=inputs[1e-6]), "--tol", 0) == []
     (tiny,) = said(tmp_path, *options(input_path=inputs[1e-200]), "--tol", 0)

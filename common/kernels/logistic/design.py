@@ -13,6 +13,7 @@ _BITS = 42
 """Of a number that is added: 2**20 of them fit in 64 bits, with the sign."""
 _LOSS_BITS = 50
 """Of a row's loss; 2**8 of them fit, then their sum is carried into limbs."""
+_MOST_EXPONENT = 1000
 _LOSS_TOP = 10
 """A loss is at most 708 + log K, which is less than 2**10."""
 
@@ -31,6 +32,15 @@ class Design:
     """Shape (n,): the class, from 0; or -1, where the weight is 0."""
     weights: FloatArray
     """Shape (n,), not negative; a row of weight 0 does not count."""
+
+    def __getitem__(self, rows: slice) -> "Design":
+        """Return some of the rows."""
+        some = (self.codes[rows], self.labels[rows], self.weights[rows])
+        return Design(self.points[rows], self.numbers, *some)
+
+
+SMALLEST_SCALE = 1e-150
+"""The inverse of a smaller one may overflow when it is multiplied with."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,13 @@ class Grid:
 
     @classmethod
     def from_array(cls, array: IntArray) -> "Grid":
-        """Undo `to_array`."""
+        """Undo `to_array`; ValueError if it is none."""
+        if array.dtype.kind != "i" or array.ndim != 1 or not array.size:
+            raise ValueError("not a grid")
         weight, *top = array.tolist()
+        # What rounds to the units must be a normal float64; see `common.kernels.logistic.sums.magic`.
+        if weight + 2 * min([0, *top]) < -_MOST_EXPONENT or weight + 2 * max([0, *top]) > _MOST_EXPONENT:
+            raise ValueError("a grid whose units are out of range")
         return cls(tuple(top), weight)
 
     def gradient_units(self, parameters: int) -> IntArray:

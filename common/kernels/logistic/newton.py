@@ -180,8 +180,10 @@ class _Descent:
         return self._search(place) or self._search(best)
 
     def _search(self, place: _Place) -> _Place | None:
-        """Halve the step from a place until it leads on; return None if it never does."""
+        """Halve the step from a place until it leads on; return None if it never does, or is not finite."""
         direction = self._direction(place)
+        if not np.isfinite(direction).all():
+            return None
         slope = math.fsum((place.gradient * direction).ravel().tolist())
         halvings, scale = 0, 1.0
         while halvings == 0 or -slope * scale > _LOSS_ERROR:

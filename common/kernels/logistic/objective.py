@@ -46,14 +46,14 @@ class Objective:
         pairs, parameters = limbs.shape[:2]
         units = self.grid.curvature_units(parameters)
         last = math.isqrt(2 * pairs)
-        blocks = np.empty((last, parameters, last, parameters))
         firsts, seconds = np.triu_indices(last)
-        for k, m, pair in zip(firsts.tolist(), seconds.tolist(), limbs, strict=True):
-            lower = np.ldexp(rounded(pair, 0), units) / weight
-            block = lower + np.tril(lower, -1).T
-            shared = float(k == m) - 1.0 / (last + 1)
-            block[np.diag_indices(parameters)] += self.l2 * shared * self.penalties
-            blocks[k, :, m] = blocks[m, :, k] = block
+        lower = np.ldexp(rounded(limbs, 0), units) / weight
+        filled = lower + np.tril(lower, -1).swapaxes(1, 2)
+        shared = (firsts == seconds) - 1.0 / (last + 1)
+        diagonal = np.arange(parameters)
+        filled[:, diagonal, diagonal] += (self.l2 * shared)[:, None] * self.penalties
+        blocks = np.empty((last, parameters, last, parameters))
+        blocks[firsts, :, seconds] = blocks[seconds, :, firsts] = filled
         return blocks.reshape(last * parameters, last * parameters)
 
 

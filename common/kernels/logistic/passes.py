@@ -23,6 +23,9 @@ from common.model import FloatArray
 _CHUNK_ROWS = 1 << 18
 """Rows whose sums fit in int64, with room to spare: 2**20 would."""
 
+_PIECE_NUMBERS = 1 << 21
+"""Probabilities that are held at a time: 16 MiB."""
+
 _LOW_LIMB = (1 << LIMB_BITS) - 1
 
 
@@ -90,6 +93,14 @@ def probabilities(design: Design, scaling: Scaling, theta: FloatArray) -> FloatA
     found = np.empty((len(design.points), len(theta)))
     _predict(rows, room_for(rows), found)
     return found
+
+
+def in_pieces(design: Design, scaling: Scaling, theta: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield which rows, and their `probabilities`, some rows at a time: rows x classes may be too many."""
+    size = max(BLOCK_ROWS, _PIECE_NUMBERS // len(theta))
+    for start in range(0, len(design.points), size):
+        rows = slice(start, start + size)
+        yield rows, probabilities(design[rows], scaling, theta)
 
 
 def _chunks(design: Design, row_start: int, stride: int) -> Iterator[RowNumbers]:

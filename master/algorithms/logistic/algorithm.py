@@ -14,7 +14,7 @@ from common.events.catalogue.logistic import ClassConfusion, FitInDoubt, ModelSc
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
-from common.jobs.logistic import Classify
+from common.jobs.models import Classify
 from common.kernels.logistic.newton import Step
 from common.kernels.logistic.objective import Objective
 from common.model import Input
@@ -113,7 +113,7 @@ class LogisticAlgorithm(Algorithm[Fitted]):
         on_training = scores
         if tested and l2 == 0:
             (on_training,) = score(engine, state, models, learned.classes, sample, test=False)
-        doubts = tuple(doubts_of(config, step, l2, on_training, scores))
+        doubts = tuple(doubts_of(config, step, l2, on_training, scores, learned.rows))
         for doubt in doubts:
             log.event(FitInDoubt(reason=doubt))
         which = "test" if tested else "training"

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from common.errors import UsageError
 from common.formats.columns import ColumnChoice
 from common.jobs.encoding import Sample
+from common.jobs.logistic import MOST_ITERATIONS
 from master.options.declare import at_least, at_most, option, required
 
 UNSEEN_HELP = (
@@ -75,6 +76,7 @@ class LogisticConfig:
 
     def __post_init__(self) -> None:
         at_least("--iters", self.iterations, 1)
+        at_most("--iters", self.iterations, MOST_ITERATIONS)
         at_least("--tol", self.tol, 0)
         at_least("--seed", self.seed, 0)
         at_most("--seed", self.seed, 2**63 - 1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from common.errors import InputError, counted, shortened
 from common.jobs.base import Engine
 from common.jobs.encoding import Column, Encoding, Sample
+from common.jobs.models import MOST_PARAMETERS
 from common.jobs.tables import (
     SQUARE_BITS,
     NumberRanges,
@@ -23,7 +25,6 @@ from common.kernels.exact import SumGrid, round_once
 from common.kernels.logistic.design import Grid, Scaling
 from common.model import FloatArray, Input, State
 
-MOST_PARAMETERS = 3000
 _LEAST_SPAN = 1e-140
 """Of a column's numbers, unless they are all the same; squares of less vanish in float64."""
 
@@ -161,9 +162,9 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
     if len(known) < 2:
         what = f"it holds one class alone, {shortened(next(iter(known)))!r}; choose another --target"
         raise refusal(source, target, what)
-    numbers: dict[float, str] = {}
-    for text in known if all(map(_is_number, known)) else ():
-        if (other := numbers.setdefault(float(text), text)) != text:
+    numbers: dict[Decimal, str] = {}
+    for text in known if all(map(is_number, known)) else ():
+        if (other := numbers.setdefault(Decimal(text), text)) != text:
             what = f"classes {other!r} and {text!r} are one number written in two ways; write it in one way"
             raise refusal(source, target, what, found.first_row[text] + 1)
     return known
@@ -171,12 +172,13 @@ def _classes(source: Input, found: Texts, target: int) -> dict[str, int]:
 
 def _in_order(texts: Collection[str]) -> tuple[str, ...]:
     """Sort texts by code point, or by value if all are numbers."""
-    if all(map(_is_number, texts)):
-        return tuple(sorted(texts, key=lambda text: (float(text), text)))
+    if all(map(is_number, texts)):
+        return tuple(sorted(texts, key=lambda text: (Decimal(text), text)))
     return tuple(sorted(texts))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a text is a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -220,7 +222,8 @@ def _scaling(
     magnitudes, least = np.maximum(-low, high), np.where(np.isinf(smallest), 0.0, smallest)
     grid = SumGrid.covering(magnitudes.tolist(), least.tolist(), source.rows)
     sums = engine.map_reduce(NumberSums(*sample.parameters, grid), state)[0]
-    means = round_once(sums.reshape(grid.limbs, -1)) / counts
+    # The sum is rounded, and the quotient again: the mean of a constant column could be a unit off.
+    means = np.clip(round_once(sums.reshape(grid.limbs, -1)) / counts, low, high)
     largest = np.maximum(means - low, high - means)
     squares = SumGrid.covering(
         (2.0 * largest**2).tolist(), (2.0 * largest**2 * 2.0 ** (52 - SQUARE_BITS)).tolist(), source.rows

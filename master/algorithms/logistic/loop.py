@@ -11,9 +11,9 @@ from common.events.catalogue.logistic import FitFinished, StepFinished
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.logistic import Curvature, Gradient, stride_of
+from common.jobs.logistic import Curvature, Gradient, curvature_of, stride_of, unpacked
 from common.kernels.logistic.newton import Step, newton
-from common.kernels.logistic.objective import Objective, weight_of
+from common.kernels.logistic.objective import Objective
 from common.model import FloatArray, State
 from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.logistic.learning import Learned
@@ -37,21 +37,20 @@ class EngineProblem:
 
     def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """See `newton.Problem`."""
-        limbs = self._limbs(Gradient(*self._sample), theta, 1 + theta.shape[1])
+        limbs = self._rows(Gradient(*self._sample), theta).reshape(len(theta), 2, -1)
         return self.objective.value(limbs, theta)
 
     def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
         """See `newton.Problem`."""
-        stride = stride_of(self.learned.rows, every)
-        parameters = theta.shape[1]
-        rows = self._limbs(Curvature(*self._sample, stride), theta, parameters)
-        weight = weight_of(rows[-1][:, :1], self.objective.grid)
-        return self.objective.hessian(rows[:-1].reshape(-1, parameters, 2, parameters), weight)
+        return curvature_of(self._curvature_sums, self.objective, theta, stride_of(self.learned.rows, every))
 
-    def _limbs(self, job: Gradient | Curvature, theta: FloatArray, width: int) -> FloatArray:
-        """Run a job; return its rows, shape (keys, 2, width)."""
+    def _curvature_sums(self, theta: FloatArray, stride: int) -> tuple[FloatArray, FloatArray]:
+        return unpacked(self._rows(Curvature(*self._sample, stride), theta), *theta.shape)
+
+    def _rows(self, job: Gradient | Curvature, theta: FloatArray) -> FloatArray:
+        """Run a job; return its rows in the order of the keys."""
         found = self.engine.map_reduce(job, {**self.state, "theta": theta[None]}, self.iteration or None)
-        return np.concatenate([found[key] for key in range(len(found))]).reshape(-1, 2, width)
+        return np.concatenate([found[key] for key in range(len(found))])
 
 
 def fit(

@@ -12,12 +12,13 @@ from common.errors import InputError, shortened
 from common.formats.columns import ColumnChoice
 from common.formats.unchanged import readable
 from common.jobs.encoding import Column, Encoding, texts_to_array
+from common.jobs.models import MOST_PARAMETERS
 from common.kernels.exact import LARGEST_MAGNITUDE
+from common.kernels.logistic.design import SMALLEST_SCALE
 from common.model import FloatArray, State
 
 FORMAT = 1
 _KIND = "logistic"
-_SMALLEST_SCALE = 1e-150
 _AGAIN = "give the model.json of a run of classify"
 _T = TypeVar("_T")
 
@@ -166,6 +167,8 @@ def _theta(content: dict[str, Any], classes: int, d: int, categories: int) -> Fl
     intercepts = _each(_field(content, "intercepts"), "intercepts", _number)
     if [len(row) for row in rows] != [d + categories] * classes or len(intercepts) != classes:
         raise ValueError("its weights are not those of its columns and classes")
+    if classes * (d + 1 + categories) > MOST_PARAMETERS:
+        raise ValueError(f"more than {MOST_PARAMETERS:,} parameters in all")
     weights = np.array(rows, np.float64)
     return np.column_stack([weights[:, :d], intercepts, weights[:, d:]])
 
@@ -173,7 +176,7 @@ def _theta(content: dict[str, Any], classes: int, d: int, categories: int) -> Fl
 def _number_column(fields: Any) -> NumberColumn:
     name = _text(_field(fields, "name"), "name")
     mean, scale = (_number(_field(fields, each), each) for each in ("mean", "scale"))
-    if scale < _SMALLEST_SCALE:
+    if scale < SMALLEST_SCALE:
         raise ValueError(f"scale is {scale}")
     return NumberColumn(name, mean, scale)
 

@@ -6,7 +6,7 @@ rows; macro: each class counts the same.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +15,8 @@ import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.encoding import Sample
-from common.jobs.logistic import LOSS_UNIT, Score
-from common.model import FloatArray, LongArray, State
+from common.jobs.models import LOSS_UNIT, MOST_SCORES, Score
+from common.model import FloatArray, Key, LongArray, State
 from master.algorithms.tables import aligned
 
 
@@ -107,10 +107,18 @@ def score(
     engine: Engine, state: State, models: FloatArray, classes: tuple[str, ...], sample: Sample, *, test: bool
 ) -> list[ModelScores]:
     """Score models, shape (models, classes, parameters), on the test rows, or else on the training rows."""
-    job = Score(*sample.parameters, int(test))
-    found = engine.map_reduce(job, {**state, "theta": models})
+    job, k = Score(*sample.parameters, int(test)), len(classes)
+    most = max(1, MOST_SCORES // (k * (k + 2)))
+    return [
+        each
+        for some in np.split(models, range(most, len(models), most))
+        for each in _scores_of(engine.map_reduce(job, {**state, "theta": some}), len(some), classes)
+    ]
+
+
+def _scores_of(found: Mapping[Key, FloatArray], models: int, classes: tuple[str, ...]) -> list[ModelScores]:
     k, scores = len(classes), []
-    for model in range(len(models)):
+    for model in range(models):
         table = np.concatenate([found.get(model * k + i, np.zeros((1, k + 2))) for i in range(k)])
         units = [int(high) * 2**32 + int(low) for high, low in table[:, k:].tolist()]
         loss = math.ldexp(sum(units), LOSS_UNIT)

@@ -138,6 +138,9 @@ COLUMNS = Input(
         ([True, 1, 0.5], ("True", "1", "0.5"), [0, 1, 2]),
         (pd.Categorical(["b", "a", "b"], ["a", "b", "c"]), ("b", "a"), [0, 1, 0]),
         (pd.array([7, 8, 7], "Int64"), ("7", "8"), [0, 1, 0]),
+        (np.array([0.1, 2.0, 0.1], np.float32), ("0.1", "2"), [0, 1, 0]),
+        (pd.array([0.1, 2.0, 0.1], "Float32"), ("0.1", "2"), [0, 1, 0]),
+        (pd.Categorical(np.array([0.1, 2.0, 0.1], np.float32)), ("0.1", "2"), [0, 1, 0]),
     ],
 )
 def test_columns_with_texts(values: Any, texts: tuple[str, ...], places: list[int]) -> None:

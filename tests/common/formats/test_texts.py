@@ -17,6 +17,7 @@ from common.formats.dataset import open_input, plan_splits
 from common.formats.opening import open_split
 from common.formats.texts import MOST_TEXTS
 from common.model import FloatType, Table
+from master.engines.inline import load_rows
 
 ROWS = [["Nurse", 1.5, "yes", "a"], ["Data, Scientist", -2.0, "no", "b"], ["Nurse", 3.0, "no", "été"]]
 FRAME = pd.DataFrame(ROWS, columns=["job", "x", "risk", "group"])
@@ -194,10 +195,32 @@ def numbers_as_texts(path: Path, target: Sequence[Any]) -> list[str]:
         ([1, 0, 1], ["1", "0", "1"]),
         ([1.5, 0.0, 1.5], ["1.5", "0.0", "1.5"]),
         ([True, False], ["True", "False"]),
+        ([2**53, 2**53 + 1], ["9007199254740992", "9007199254740993"]),
+        (np.array([2**64 - 1, 2**64 - 2], np.uint64), ["18446744073709551615", "18446744073709551614"]),
+        (np.array([0.1, 2.0], np.float32), ["0.1", "2.0"]),
+        (np.array([0.1], np.float16), ["0.1"]),
     ],
 )
 def test_numbers_as_texts(tmp_path: Path, target: Sequence[Any], texts: list[str]) -> None:
     assert numbers_as_texts(tmp_path / "t", target) == texts
+
+
+@pytest.mark.parametrize("suffix", ["npy", "csv", "parquet"])
+def test_texts_of_numbers_are_not_rounded(tmp_path: Path, suffix: str) -> None:
+    numbers = np.array([[2**24, 0], [2**24 + 1, 1]])
+    frame, path = pd.DataFrame(numbers, columns=["x", "t"]), tmp_path / f"table.{suffix}"
+    save = {"csv": frame.to_csv, "parquet": frame.to_parquet}
+    save[suffix](path, index=False) if suffix in save else np.save(path, numbers)
+    choice = ColumnChoice(takes_texts=True, target="2", categories="1")
+    file = open_input(path, choice, FloatType.FLOAT32)
+    assert cast(Table, load_rows(file)).texts == {0: ("16777216", "16777217"), 1: ("0", "1")}
+
+
+def test_zeros_are_one_text_in_any_number_of_splits(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.array([[1.0, -0.0], [2.0, 0.0], [3.0, 1.0]]))
+    for splits in (1, 3):
+        rows = read(tmp_path / "t.npy", ColumnChoice(takes_texts=True, target="2"), splits)
+        assert rows == [[1.0, "0.0"], [2.0, "0.0"], [3.0, "1.0"]]
 
 
 def test_too_many_texts(tmp_path: Path) -> None:

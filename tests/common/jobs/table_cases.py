@@ -7,7 +7,8 @@ import numpy as np
 from common.jobs.apply import map_rows
 from common.jobs.base import Job
 from common.jobs.encoding import Column, Encoding, texts_to_array
-from common.jobs.logistic import Classify, Curvature, Gradient, LocalFit, Score
+from common.jobs.logistic import Curvature, Gradient, LocalFit
+from common.jobs.models import Classify, Score
 from common.jobs.tables import NumberRanges, NumberSums, SquaredDeviations, Vocabulary
 from common.kernels.exact import SumGrid
 from common.kernels.logistic.design import Grid

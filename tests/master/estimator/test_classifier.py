@@ -61,6 +61,14 @@ def test_the_default_tol_is_enough_for_six_digits() -> None:
     assert LogisticRegression().fit(X, y).coef_ == pytest.approx(theirs().fit(X, y).coef_, abs=1e-6)
 
 
+def test_parameters_of_scikit_learn_that_change_nothing() -> None:
+    X, y = labelled()
+    model = LogisticRegression(solver="saga", random_state=3, n_jobs=-1).fit(X, y)
+    assert weights(model) == weights(LogisticRegression().fit(X, y))
+    with pytest.raises(ValueError, match=r"^solver is 'liblinear', but must be one of 'lbfgs', "):
+        LogisticRegression(solver="liblinear").fit(X, y)
+
+
 def test_without_a_penalty() -> None:
     X, y = labelled()
     free = LogisticRegression(penalty=None).fit(X, y)
@@ -214,6 +222,11 @@ def test_not_fitted(method: str) -> None:
     [
         ({"max_iter": 1}, None, "^it stopped before it converged, .*; try more than max_iter=1$"),
         ({"C": np.inf}, lambda X: X[:, 0] > 0, "^the weights grow without an end, .*; use a smaller C$"),
+        (
+            {"class_weight": {False: 1.0, True: 1e7}},
+            None,
+            "^class_weight weighs one class more than 1,000,000 ",
+        ),
         ({"tol": 0.0}, None, "^it stopped before it converged, .* rounding .*; try a greater tol$"),
     ],
 )

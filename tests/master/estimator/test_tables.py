@@ -41,6 +41,23 @@ def test_columns_of_texts_are_categories(X: Any) -> None:
     assert model.predict(X).tolist() == model.predict(TEXTS).tolist()
 
 
+@pytest.mark.parametrize("columns", ["age,level", ["age", "level"], ("2", 3), np.array(["age", "level"])])
+def test_columns_are_a_text_or_a_list(tmp_path: Path, columns: Any) -> None:
+    frame = FRAME.assign(answer=ANSWERS, **{"a,b": 1.0})
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    model = LogisticRegression(target="answer", columns=columns).fit(tmp_path / "people.csv")
+    assert model.coef_names_.tolist() == ["age", "level"]
+    commas = LogisticRegression(target="answer", columns=["a,b", "age"]).fit(tmp_path / "people.csv")
+    assert commas.coef_names_.tolist() == ["a,b", "age"]
+
+
+def test_numpy_types_are_not_in_messages() -> None:
+    with pytest.raises(ValueError, match=r"^categorical_features: X has no column 'jobs'$"):
+        LogisticRegression(categorical_features=[np.str_("jobs")]).fit(FRAME, ANSWERS)
+    with pytest.raises(ValueError, match=r"^y holds one class alone, 'a'; "):
+        LogisticRegression().fit([[1.0], [2.0]], np.array([np.str_("a")] * 2, object))
+
+
 @pytest.mark.parametrize("wanted", [[0, 2], [True, False, True], np.array([2, 0])])
 @pytest.mark.parametrize("X", [FRAME.to_numpy(object), FRAME.to_numpy(object).tolist(), FRAME])
 def test_categories_by_position(X: Any, wanted: Any) -> None:
@@ -60,6 +77,31 @@ def test_a_whole_number_is_one_category_whatever_its_type() -> None:
     model = LogisticRegression(categorical_features=[1]).fit(codes, y)
     assert model.coef_names_.tolist()[:3] == ["1", "3", "2=-3"]
     assert model.predict(codes.astype(float)).tolist() == model.predict(codes).tolist()
+
+
+@pytest.mark.parametrize(
+    ("codes", "texts"),
+    [
+        (np.array([2**53, 2**53 + 1]), ["9007199254740992", "9007199254740993"]),
+        (np.array([0.1, 0.5], np.float32), ["0.1", "0.5"]),
+        (np.array([-128, 127], np.int8), ["-128", "127"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda codes: codes[:, None],
+        lambda codes: codes[:, None].tolist() if codes.dtype == int else codes[:, None],
+        lambda codes: pd.DataFrame({"code": codes}),
+        lambda codes: pa.table({"code": codes}),
+        lambda codes: pl.DataFrame({"code": codes}),
+    ],
+)
+def test_numbers_that_are_categories_are_not_rounded(codes: Any, texts: list[str], make: Any) -> None:
+    X, y = make(np.tile(codes, 3)), [0, 1, 0, 1, 1, 0]
+    model = LogisticRegression(categorical_features=[0]).fit(X, y)
+    assert [name.partition("=")[2] for name in model.coef_names_] == texts
+    assert model.predict(X).tolist() == [0, 1] * 3
 
 
 def test_booleans() -> None:
@@ -105,6 +147,11 @@ def test_a_file_without_names_and_some_of_its_columns(tmp_path: Path) -> None:
             FRAME.assign(job=["cook", None, *FRAME["job"][2:]]),
             {},
             r"^X, row 2, column 'job' \(X.iloc\[1, 0\]\): the field is empty; .* fill in a category$",
+        ),
+        (
+            [["cook", 1.0], ["n\ud800", 2.0]],
+            {"categorical_features": [0]},
+            r"^X, row 2, column 1 \(X\[1\]\[0\]\): the text holds half a character .*; correct it$",
         ),
         (pl.DataFrame({"job": ["cook", None]}), {}, "^X, row 2, column 'job': the field is empty"),
         (
@@ -207,7 +254,8 @@ def test_files_with_something_wrong(tmp_path: Path) -> None:
         ({"max_iter": 0}, "^max_iter is 0, but must be 1 or more$"),
         ({"max_iter": 1.5}, "^max_iter is 1.5, but must be an integer$"),
         ({"class_weight": "even"}, "^class_weight is 'even', but must be None, 'balanced' or a dict$"),
-        ({"class_weight": {"high": 0}}, "^class_weight must hold numbers greater than 0$"),
+        ({"class_weight": {"high": 0}}, "^class_weight must hold numbers from 1e-100 to 1e.100$"),
+        ({"class_weight": {"high": 1e300}}, "^class_weight must hold numbers from 1e-100 to 1e.100$"),
         ({"class_weight": {"no": 1}}, "are not in class_weight$"),
         ({"handle_unknown": "zero"}, "^handle_unknown is 'zero', but must be one of 'error', 'ignore'$"),
         ({"engine": "mpi"}, "^engine is 'mpi', but must be one of 'grpc', 'inline'"),

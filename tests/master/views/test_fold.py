@@ -299,6 +299,9 @@ def test_lines_of_another_version_are_only_in_the_log_tail() -> None:
         (True, ("x", "2-3"), ["x", "2-3"]),
         (False, ("1", "3-5"), ["column 1", "column 3", "column 4", "column 5"]),
         (False, ("age", "a-b"), ["age", "a-b"]),
+        (False, ("²", "1-²"), ["²", "1-²"]),
+        (False, ("9" * 5000,), ["9" * 5000]),
+        (False, ("1-999999999999", "2"), [f"column {number}" for number in range(1, 10_001)]),
     ],
 )
 def test_columns_have_names(header: bool, columns: tuple[str, ...], names: list[str]) -> None:
@@ -310,3 +313,27 @@ def test_an_unknown_engine_is_shown_as_it_is() -> None:
     script = Script()
     script.say(started(engine="<b>"))
     assert dict(script.picture()["settings"])["engine"] == "<b>"
+
+
+def test_of_the_run_the_master_alone_tells(script: Script) -> None:
+    """A worker's log may hold any line."""
+    script.call("M1")
+    before = script.picture()
+    for lie in (
+        run.RunFinished(),
+        run.RunFailed(reason="no"),
+        started(engine="other"),
+        run.InputUnderstood(file="in", format="text", columns=("1-999999999999",)),
+        workers.WorkerLeft(worker="M2", status="lost"),
+        workers.WorkerStarted(worker="M99", pid=1, incarnation=1),
+        run.IterationStarted(iteration=9, of=9),
+    ):
+        script.say(lie, process="M1")
+    script.fetch("M98", 7)
+    script.entries[-1] = script.entries[-1]._replace(time=BEGINNING + timedelta(days=9))
+    after = script.picture()
+    assert after["log_lines"] > before["log_lines"]
+    ignored = ("log", "log_lines", "shuffle")
+    assert {k: v for k, v in after.items() if k not in ignored} == {
+        k: v for k, v in before.items() if k not in ignored
+    }

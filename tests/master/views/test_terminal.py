@@ -22,6 +22,7 @@ from common.events.catalogue.kmeans import (
     ResultInDoubt,
     Stopped,
 )
+from common.events.catalogue.logistic import TableLearned
 from common.events.catalogue.run import (
     Checkpoint,
     CheckpointFailed,
@@ -110,6 +111,16 @@ WORDS: list[tuple[Event, str | None]] = [
     (IterationFinished(iteration=1, shift=0.25, sizes=(1, 2)), "  largest shift 0.25"),
     (Stopped(reason="done", iterations=2, inertia=1.5), "\ndone; 2 iterations, inertia 1.5"),
     (ResultInDoubt(reason="it moved"), "warning: it moved"),
+    (
+        TableLearned(
+            numbers=('5" disk', "x"),
+            categories=(),
+            classes=("a, b", 'say "no"', "c"),
+            class_rows=(1, 2, 3),
+            parameters=3,
+        ),
+        'numbers: "5"" disk", x; classes, with their training rows: "a, b" (1), "say ""no""" (2), c (3)',
+    ),
     (ResultInDoubt(start=2, reason="it moved"), "warning: it moved"),
     (BestStart(start=1, of=3, inertia=2.5), "\nbest: start 1, of 3 starts; inertia 2.5"),
 ]

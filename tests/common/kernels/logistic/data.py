@@ -1,7 +1,7 @@
 """Small regressions, put together as a run does it, and a problem that holds all rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ class Local:
     def parts(self) -> list[tuple[int, Design]]:
         """Return the first row of each part, and the part; the last one comes first."""
         bounds = [0, *self.cuts, len(self.design.points)]
-        return [(a, part(self.design, slice(a, b))) for a, b in pairwise(bounds)][::-1]
+        return [(a, self.design[a:b]) for a, b in pairwise(bounds)][::-1]
 
     def weight(self, stride: int) -> float:
         sums = [weight_of_stride(rows, self.grid, start, stride) for start, rows in self.parts]
@@ -63,17 +63,6 @@ class Local:
 
     def fit(self, tol: float = 1e-8, iterations: int = 100) -> Step:
         return list(newton(self, np.zeros(self.shape), tol, iterations))[-1]
-
-
-def part(design: Design, rows: slice) -> Design:
-    """Return some of the rows."""
-    return replace(
-        design,
-        points=design.points[rows],
-        codes=design.codes[rows],
-        labels=design.labels[rows],
-        weights=design.weights[rows],
-    )
 
 
 def local(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from common.kernels.logistic.newton import newton
+from common.model import FloatArray
 from tests.common.kernels.logistic.data import Local, drawn, local
 
 datasets = pytest.importorskip("sklearn.datasets")
@@ -139,3 +140,20 @@ def test_the_start_counts_and_iterations_end_it() -> None:
     assert [other.iteration for other in steps] == [0, 1, 2]
     assert not steps[-1].converged
     assert [other.iteration for other in islice(newton(problem, steps[1].progress()), 2)] == [1, 2]
+
+
+class Overflowing:
+    """A problem whose steps have no length: its gradient, divided by the least pivot, overflows."""
+
+    def gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        assert np.isfinite(theta).all()
+        return 1.0, np.array([[1e300], [-1e300]])
+
+    def curvature(self, theta: FloatArray, every: bool) -> FloatArray:
+        return np.zeros((1, 1))
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+def test_a_step_that_is_not_finite_is_not_made() -> None:
+    (step,) = newton(Overflowing(), np.zeros((2, 1)))
+    assert (step.iteration, step.converged) == (0, False)
