@@ -178,9 +178,13 @@ class Scores:
         }
 
 
-def _keep(rows: list[dict[str, Any]], event: Event) -> None:
+def _keep(
+    rows: list[dict[str, Any]], event: logistic.ModelScored | logistic.ClassConfusion | logistic.PartModel
+) -> None:
+    """Keep what is known of a model, under its name in the result's own words."""
     if len(rows) < _KEPT_SCORES:
-        rows.append(_told(event, *vars(event)))
+        name = f"part {event.model}" if event.model.isdigit() else "all rows"
+        rows.append(_told(event, *vars(event)) | {"model": name})
 
 
 def _told(event: Event, *names: str) -> dict[str, Any]:

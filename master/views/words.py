@@ -18,6 +18,7 @@ HIDDEN: tuple[type[Event], ...] = (
     run.RunFinished,
     run.Unknown,
     workers.WorkerStarted,
+    workers.WorkerUsage,
     workers.WorkerSaid,
     tasks.StageStarted,
     tasks.LateAnswerDropped,

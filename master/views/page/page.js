@@ -87,10 +87,17 @@ function drawFigures() {
     make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 function drawWorkers() {
-  fillTable("workers", ["Worker", "State", "Pid", "Life", "Done", "Failed", "Backups", "Busy", "For a task", "Records",
-    "Fetched", "Served", "Address"], picture.workers.map(each => [each.worker, pill(each.state), each.pid,
-    each.incarnation, count(each.done), wrong(each.failed), each.backups, percent(each.busy_share), time(each.mean_ms),
-    count(each.records), size(each.fetched_bytes), size(each.served_bytes), each.address]), 2);
+  // A socket's path tells people nothing; the address of another host does.
+  const apart = picture.workers.some(each => each.address && !each.address.startsWith("unix:"));
+  const known = (value, text) => value === null ? "–" : text(value);
+  const cpu = each => known(each.cpu_share, share => `${percent(share)} (${time(each.cpu_s * 1000)})`);
+  const memory = each => known(each.resident_bytes, size) + known(each.anonymous_bytes, own => ` (${size(own)})`).replace("–", "");
+  fillTable("workers", ["Worker", "State", ...(apart ? ["Address"] : []), "Pid", "Life", "Done", "Failed", "Backups", "Busy",
+    "For a task", "CPU", "Memory (own)", "Read", "Received", "Sent", "Records"], picture.workers.map(each => [each.worker,
+    pill(each.state), ...(apart ? [each.address] : []), each.pid, each.incarnation, count(each.done), wrong(each.failed),
+    each.backups, percent(each.busy_share), time(each.mean_ms), cpu(each), memory(each), known(each.read_bytes, size),
+    size(each.received_bytes ?? each.fetched_bytes), size(each.sent_bytes ?? each.served_bytes), count(each.records)]),
+    apart ? 3 : 2);
 }
 
 // The timeline: one path for all tasks of a look, so that thousands of tasks are a few elements.
@@ -428,16 +435,16 @@ function drawScores() {
   const models = [...new Set(found.confusion.map(each => each.model))];
   byId("confusions").replaceChildren(...models.slice(0, 20).flatMap(model => {
     const id = "confusion-" + models.indexOf(model);
-    return [make("h3", {}, "Confusion of " + model + ": rows are of a class, and taken for the class of the column"),
-      make("div", { class: "scroll", role: "region", "aria-label": "Confusion of " + model, tabindex: "0" }, make("table", { id }))];
+    return [make("h3", {}, `Confusion of the model of ${model}: rows are of a class, and taken for the class of the column`),
+      make("div", { class: "scroll", role: "region", "aria-label": "Confusion of the model of " + model, tabindex: "0" }, make("table", { id }))];
   }));
   models.slice(0, 20).forEach((model, m) => {
     const own = found.confusion.filter(each => each.model === model), classes = found.table?.classes ?? own.map(each => each.class_);
     fillTable("confusion-" + m, ["Class", ...classes, "Precision", "Recall", "F1"], own.map(each =>
       [each.class_, ...each.taken_for.map(count), figure(each.precision), figure(each.recall), figure(each.f1)]));
   });
-  byId("parts").parentElement.hidden = !found.parts.length;
-  fillTable("parts", ["Part", "Rows", "Iterations", "Converged", "Seconds", "CPU seconds", "MB at most"], found.parts.map(each =>
+  byId("part-models").hidden = !found.parts.length;
+  fillTable("parts", ["Model", "Rows", "Iterations", "Converged", "Seconds", "CPU seconds", "Peak MB"], found.parts.map(each =>
     [each.model, count(each.rows), each.iterations, each.converged ? "yes" : "no", figure(each.seconds), figure(each.cpu_seconds), figure(each.peak_mb)]));
 }
 
@@ -467,7 +474,7 @@ function drawLog() {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 function drawSettings() {
-  fillTable("settings", ["Setting", "Value"], picture.settings, 2);
+  fillTable("settings", ["Option or fact", "Value"], picture.settings, 2);
   byId("settings").querySelectorAll("td:last-child").forEach(cell => cell.classList.add("long"));
 }
 
