@@ -131,6 +131,7 @@ _SPECIAL_MEANINGS = {
     ("Checkpoint", "file"): "path of the checkpoint",
     ("MapStarted", "rows"): "rows of the split, from 1: `first..last`, or `none`",
     ("RpcCall", "rows"): "of a map task: rows of the split, from 1: `first..last`, or `none`",
+    ("SampledRow", "value"): "its numbers, as in centroids.txt",
     ("Unknown", "text"): "the line from `event=` on",
 }
 _TYPES = {int: "integer", float: "number", bool: "boolean", str: "text"}

@@ -19,6 +19,9 @@ from common.model import Input, State
 
 _Result = TypeVar("_Result")
 
+MOST_SAMPLED_ROWS = 500
+"""More would hide each other on the page."""
+
 Progress: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """How far one part of a run has come, as arrays by name; they are never written to."""
 
@@ -104,7 +107,8 @@ class Prepared:
 
     `labels` is where labels go, if they are wanted; `given` is a file that the algorithm has read, which the
     run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail; `choice` is which columns of
-    the input it needs, apart from `--columns`.
+    the input it needs, apart from `--columns`; `sample` is how many rows the page shows, None if that depends
+    on whether there is a page.
     """
 
     algorithm: Algorithm[Any]
@@ -112,6 +116,7 @@ class Prepared:
     given: Path | None = None
     seed: int = 0
     choice: ColumnChoice = ALL_COLUMNS
+    sample: int | None = 0
 
 
 @dataclass(frozen=True)

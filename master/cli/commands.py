@@ -27,7 +27,7 @@ from common.model import Role
 from common.store.files import is_standard_output
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
-from master.algorithms.base import Command, Published
+from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared, Published
 from master.cli.certs import certs
 from master.cli.guide import commands_in_words, first_run
 from master.cli.lessons import LESSONS
@@ -35,7 +35,7 @@ from master.cli.pages import report, served, ui, write_views
 from master.cli.preview import preview
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
-from master.options.groups import MessageOptions, RunConfig
+from master.options.groups import MessageOptions, OutputOptions, RunConfig
 from master.run.runner import run
 from master.views.terminal import open_screen
 
@@ -192,6 +192,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         given=prepared.given,
         seed=prepared.seed,
         choice=prepared.choice,
+        sample=_sample(prepared, messages, groups["output"]),
     )
     if messages.dry_run:
         with ExitStack() as stack:
@@ -207,6 +208,13 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         output = config.output
         with served(output.dump, asked=messages.ui), write_views(output.dump, output.report, output.trace):
             run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
+
+
+def _sample(prepared: Prepared, messages: MessageOptions, output: OutputOptions) -> int:
+    """Return how many rows the page shows."""
+    if prepared.sample is not None:
+        return prepared.sample
+    return MOST_SAMPLED_ROWS if messages.ui or output.report is not None else 0
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:

@@ -259,7 +259,8 @@ class RunConfig:
     """The options of a run, whatever its algorithm; the table of engines checks that they go together.
 
     `given` is a file that the algorithm reads, so that the run must not write it; `seed` decides which tasks
-    `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`.
+    `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`. The page
+    shows `sample` rows.
     """
 
     input: InputOptions
@@ -274,6 +275,7 @@ class RunConfig:
     given: Path | None = None
     seed: int = 0
     choice: ColumnChoice = ALL_COLUMNS
+    sample: int = 0
 
     @property
     def columns(self) -> ColumnChoice:

@@ -14,6 +14,7 @@ from master.algorithms.base import Algorithm, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
+from master.run.sample import log_sample
 from master.run.session import Session, Source, open_session, open_source
 
 _Result = TypeVar("_Result")
@@ -38,6 +39,8 @@ def run(
             log, discard = session.log, session.previous.discard
             for path, reason in found.skipped.items() if found else ():
                 log.event(CheckpointSkipped(file=str(path), reason=reason))
+            if config.sample:
+                log_sample(session.engine, found_input.rows, config.sample, log)
             with CheckpointWriter(data_dir, subject, found, log, discard) as checkpoints:
                 with spare_descriptors():
                     result = algorithm.run(session.engine, found_input, log, checkpoints)

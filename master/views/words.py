@@ -16,6 +16,7 @@ HIDDEN: tuple[type[Event], ...] = (
     run.Labels,
     run.Result,
     run.RunFinished,
+    run.SampledRow,
     run.Unknown,
     workers.WorkerStarted,
     workers.WorkerUsage,

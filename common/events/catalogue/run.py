@@ -43,6 +43,13 @@ class Resumed(Event):
     of: int
 
 
+class SampledRow(Event):
+    """One of the rows of the input that the page shows, up to its 20th column; --sample asks for them."""
+
+    row: int
+    value: str
+
+
 class IterationStarted(Event):
     """An iteration begins."""
 

@@ -364,11 +364,26 @@ function axes(history) {
 }
 function range(axis, history) {
   const bound = axis.choice[0] === "c" ? picture.bounds?.[+axis.choice.slice(1)] : null;
-  const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null));
+  const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null),
+    picture.rows.map(axis.read));
   const low = Math.min(...values), high = Math.max(...values);
   // Along a direction in which nothing differs, rounding must not look like a distance.
   const margin = Math.max((high - low) * 0.05, Math.max(Math.abs(low), Math.abs(high)) * 1e-3) || 1;
   return [low - margin, high + margin];
+}
+// The sampled rows of each centroid, if the page has all of its columns and all centroids; else under -1.
+function rowsByCluster(centroids) {
+  const found = new Map(), whole = centroids.length === picture.centroids.clusters
+    && picture.centroids.columns === centroids[0].length;
+  for (const row of picture.rows) {
+    let nearest = -1, least = Infinity;
+    if (whole) centroids.forEach((centroid, key) => {
+      const squared = centroid.reduce((sum, value, i) => sum + (value - row[i]) ** 2, 0);
+      if (squared < least) { least = squared; nearest = key; }
+    });
+    found.set(nearest, [...found.get(nearest) ?? [], row]);
+  }
+  return found;
 }
 function drawCentroids() {
   const history = picture.centroids.history.filter(([, at]) => at.length);
@@ -393,6 +408,9 @@ function drawCentroids() {
     shape("text", { x: left - 6, y: placeY(value) + 4, "text-anchor": "end" }, figure(value)));
   svg.append(shape("text", { x: width - 8, y: height - 6, "text-anchor": "end" }, across.text + " →"),
     shape("text", { x: 2, y: height - 6 }, "↑ " + up.text));
+  const near = rowsByCluster(centroids);
+  for (const [key, rows] of near) svg.append(shape("path", { class: "row",
+    stroke: key < 0 ? "var(--soft)" : color(key), d: rows.map(row => `M${x(row).toFixed(1)} ${y(row).toFixed(1)}h0`).join("") }));
   centroids.forEach((row, key) => {
     const points = history.slice(0, at + 1).map(([, rows]) => rows[key]).filter(Boolean);
     svg.append(shape("polyline", { class: "path", points: points.map(each => x(each).toFixed(1) + "," + y(each).toFixed(1)).join(" ") }));
@@ -403,6 +421,8 @@ function drawCentroids() {
     svg.append(mark);
     if (centroids.length <= 30) svg.append(shape("text", { class: "name", x: x(row) + 9, y: y(row) - 6 }, key));
   });
+  byId("sampled").textContent = picture.rows.length ? `Small dots: ${count(picture.rows.length)} of the input's ${count(picture.run.rows)} rows`
+    + (near.has(-1) ? "." : ", each in the colour of the centroid that is nearest.") : "";
   const sizes = picture.iterations.find(each => each.iteration === n)?.starts[picture.best]?.sizes;
   const start = history[0][1];
   fillTable("clusters", ["Cluster", "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],

@@ -222,6 +222,14 @@ def test_what_did_a_worker_use_in_all_its_lives(script: Script) -> None:
     assert worker_of(script.picture(), "M2")["cpu_s"] is None
 
 
+def test_which_rows_are_shown(script: Script) -> None:
+    for row in range(1, 502):
+        script.say(run.SampledRow(row=row, value=",".join([str(row)] * 20 + ["9"])))
+    script.say(run.SampledRow(row=1, value="1"))
+    rows = script.picture()["rows"]
+    assert rows == [[row] * 20 for row in range(1, 501)]
+
+
 def test_the_log_is_in_the_order_of_time(script: Script) -> None:
     late = script.now + timedelta(seconds=1)
     script.wait(2000)
