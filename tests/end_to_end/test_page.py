@@ -129,6 +129,9 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         going_on = run_master(tmp_path, "report", "--output", "going.html")
         assert going_on.returncode == 0
         assert picture_in(tmp_path / "going.html")["state"] == "running"
+        too_early = run_master(tmp_path, "verify")
+        assert too_early.returncode == 2
+        assert too_early.stderr == "Error: the run in dump.txt is still going on; wait until it has ended\n"
         run.process.kill()
         run.process.wait()
         assert run_master(tmp_path, "report", "--output", "run.html").returncode == 0

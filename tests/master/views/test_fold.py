@@ -55,7 +55,7 @@ def test_why_did_the_run_wait_later(script: Script) -> None:
 def test_a_wait_that_goes_on_is_told(script: Script) -> None:
     script.say(workers.AwaitingWorkers(address="host:1", mappers=2, reducers=1))
     wait = script.fold().picture(BEGINNING + timedelta(seconds=5))["waits"]
-    assert wait == [[0.0, 5000.0, "waiting for workers: 2 mappers and 1 reducers"]]
+    assert wait == [[0.0, 5000.0, "waiting for workers: 2 mappers and 1 reducer"]]
 
 
 def test_was_a_task_run_twice_and_why(script: Script) -> None:
