@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from common.errors import printable
-from common.events.catalogue import kmeans, logistic, run, tasks
+from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry
 from master.views.words import hints, in_words, stopped_in_words
@@ -91,8 +91,7 @@ class LiveScreen(PlainScreen):
 
     def begin(self, what: str) -> None:
         """Show the bar, in which nothing is counted yet."""
-        self._open()
-        self._update(what=printable(what))
+        self._open(printable(what))
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Print the events and move the bar."""
@@ -124,14 +123,16 @@ class LiveScreen(PlainScreen):
             case run.RunStarted():
                 self._tasks = TaskCount(tasks_of_stage(event))
             case run.IterationStarted():
-                self._open()
                 what = f"iteration {event.iteration} of {event.of}"
+                self._open(what)
                 self._update(what=what, total=event.of, completed=event.iteration - 1)
             case tasks.RpcCall() | tasks.StageStarted():
                 self._tasks.begin(event.stage)
                 self._update(tasks=self._tasks.text)
-                if event.stage > 1 and event.iteration is None:
-                    self._update(what=event.job)
+                if event.iteration is None:
+                    self._update(what="reading the input" if event.stage == 1 else event.job)
+            case workers.StartingWorkers() | workers.AwaitingWorkers():
+                self._update(what="waiting for the workers")
             case tasks.RpcResponse() | tasks.TaskFinished():
                 self._tasks.add(event)
                 self._update(tasks=self._tasks.text)
@@ -142,7 +143,7 @@ class LiveScreen(PlainScreen):
             case kmeans.Stopped() | logistic.FitFinished():
                 self.close()
 
-    def _open(self) -> None:
+    def _open(self, what: str) -> None:
         if self._progress is not None:
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -154,7 +155,7 @@ class LiveScreen(PlainScreen):
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, transient=True)
-        self._progress.add_task("", total=None, what="", tasks="", state="")
+        self._progress.add_task("", total=None, what=what, tasks="", state="")
         self._progress.start()
 
     def _update(self, **fields: Any) -> None:

@@ -237,8 +237,9 @@ def test_the_bar_tells_what_is_done_before_the_first_iteration() -> None:
     screen.close()
     rich.reconfigure()
     bar = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).split("\r")[-2]
-    assert bar.startswith(f"reading {ESCAPED}[red] ")
+    assert bar.startswith("reading the input ")
     assert "0 of 5 tasks" in bar
+    assert f"reading {ESCAPED}[red] " in shown.getvalue()
 
 
 def test_one_of_a_kind_is_no_plural() -> None:
