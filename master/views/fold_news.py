@@ -10,6 +10,7 @@ from master.views.words import TEMPLATES, counts_in
 _KEPT = 500
 
 _WORDS: dict[type[Event], tuple[str, str]] = {
+    run.CompilingKernels: ("news", TEMPLATES[run.CompilingKernels].removesuffix(" …")),
     run.Resumed: ("news", "the run continues after iteration {iteration}"),
     run.CheckpointFailed: ("warning", "checkpoint {file} cannot be written: {reason}"),
     run.CheckpointSkipped: ("warning", "checkpoint {file} cannot be used: {reason}"),
@@ -65,8 +66,9 @@ def in_words(process: str, event: Event) -> tuple[str, str] | None:
             slow = f"{event.method} task {event.task} is slow"
             return "news", f"{slow}: {event.to} begins attempt {event.attempt} as a backup"
     kind, template = _WORDS.get(type(event), ("", ""))
-    known = vars(event) | {"process": process} | counts_in(event)
-    return (kind, template.format_map(known)) if kind else None
+    if not kind:
+        return None
+    return kind, template.format_map(vars(event) | {"process": process} | counts_in(event))
 
 
 def _failed(process: str, event: tasks.RpcResponse | tasks.TaskFinished) -> str:

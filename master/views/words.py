@@ -38,6 +38,7 @@ TEMPLATES: dict[type[Event], str] = {
     run.RunStarted: (
         "{input}: {counted_rows}, {counted_columns}; engine {engine}, {counted_mappers}, {counted_reducers}"
     ),
+    run.CompilingKernels: "compiling kernels, once for this copy of the program: up to a minute …",
     run.Resumed: "\nresumed after iteration {iteration}",
     run.IterationStarted: "\niteration {iteration} of {of}",
     run.CheckpointFailed: "  warning: {file} cannot be written ({reason}); the run goes on without it",
@@ -124,12 +125,11 @@ def _answered(event: tasks.RpcResponse | tasks.TaskFinished) -> str:
 
 def counts_in(event: Event) -> dict[str, str]:
     """Return how many there are of what an event counts, with the noun."""
-    known = {name: getattr(event, name, None) for name in _COUNTED}
-    nouns = {name: name.removesuffix("s") for name in _COUNTED}
+    known = vars(event)
     return {
-        f"counted_{name}": counted(number, nouns[name])
-        for name, number in known.items()
-        if isinstance(number, int)
+        f"counted_{name}": counted(known[name], name.removesuffix("s"))
+        for name in _COUNTED
+        if isinstance(known.get(name), int)
     }
 
 

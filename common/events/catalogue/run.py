@@ -36,6 +36,10 @@ class InputUnderstood(Event):
     columns: tuple[str, ...]
 
 
+class CompilingKernels(Event):
+    """No kernel is kept in its compiled form yet: the first tasks compile them, for later runs as well."""
+
+
 class Resumed(Event):
     """The run continues from a checkpoint."""
 
