@@ -28,7 +28,7 @@ def usage() -> tuple[float, float, float]:
 
 
 def used() -> Used:
-    """Return what this process has used; takes some ten microseconds."""
+    """Return what this process has used; takes less than a millisecond."""
     resident_bytes, anonymous_bytes, read_bytes = _peak_bytes(), 0, 0
     with suppress(OSError):  # only Linux has these files
         _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
