@@ -18,9 +18,10 @@ MapReduceError                exit code 1
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class MapReduceError(Exception):
@@ -39,6 +40,13 @@ def printable(text: str) -> str:
 def shortened(text: str, length: int = 40) -> str:
     """Return the beginning of a text, as much as may stand in a line."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """Return a question that names what is most like a text, to put behind it; empty if nothing is."""
+    lower = {each.lower(): each for each in known}
+    found = get_close_matches(text.lower(), lower, n=1)
+    return f" (did you mean {lower[found[0]]!r}?)" if found else ""
 
 
 def counted(number: int, noun: str) -> str:

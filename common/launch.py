@@ -2,6 +2,9 @@
 
 import os
 import sys
+from importlib.util import find_spec
+
+_NOT_GENERATED = "Error: protos/ lacks its generated code; in the folder of the project, run: make protos"
 
 
 def keep_to_our_own() -> None:
@@ -14,5 +17,7 @@ def keep_to_our_own() -> None:
     ours, here = sys.path[0], os.path.realpath(".")
     others = [path for path in sys.path[1:] if os.path.realpath(path or ".") != here]
     sys.path[:] = [ours]
-    __import__("protos")
+    if find_spec("protos.mapreduce_pb2") is None:
+        print(_NOT_GENERATED, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     sys.path[:] = others if ours in others else [ours, *others]

@@ -59,6 +59,8 @@ class Report(NamedTuple):
     attempt: int | None
     worker: str
     duration_ms: float
+    cpu_ms: float
+    peak_bytes: int
     records: int
     refusal: str | None
     """The text of a UserError: another attempt would raise it again."""
@@ -69,7 +71,7 @@ class MeteredTask:
 
     def __init__(self, method: str, index: int) -> None:
         self._method, self._index = method, index
-        self._began_s = time.monotonic()
+        self._began_s, self._cpu_before_s, _ = usage()
         self._records = 0
         self._refusal: str | None = None
 
@@ -84,9 +86,17 @@ class MeteredTask:
 
     def report(self, worker: str, attempt: int | None = None) -> Report:
         """Tell how it went."""
-        duration_ms = round((time.monotonic() - self._began_s) * 1000, 3)
+        now_s, cpu_s, peak_mb = usage()
         return Report(
-            self._method, self._index + 1, attempt, worker, duration_ms, self._records, self._refusal
+            method=self._method,
+            task=self._index + 1,
+            attempt=attempt,
+            worker=worker,
+            duration_ms=round((now_s - self._began_s) * 1000, 3),
+            cpu_ms=round((cpu_s - self._cpu_before_s) * 1000, 3),
+            peak_bytes=round(peak_mb * 1e6),
+            records=self._records,
+            refusal=self._refusal,
         )
 
 

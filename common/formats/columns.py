@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from common.errors import InputError, UsageError, shortened
+from common.errors import InputError, UsageError, did_you_mean, shortened
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.model import FloatType, Input, PointArray
 
@@ -167,8 +167,9 @@ def _positions(path: str, token: str, names: list[str], fields: int, option: str
     try:
         low, high = int(first), int(last) if dash else int(first)
     except ValueError:
+        meant = did_you_mean(token, names)
         known = f"its columns are {shortened(', '.join(names), 400)}" if names else "it has no header line"
-        raise UsageError(f"{option}: {path} has no column '{token}'; {known}") from None
+        raise UsageError(f"{option}: {path} has no column '{token}'; {known}{meant}") from None
     if not 1 <= low <= high <= fields:
         raise UsageError(f"{option} {token}: {path} has only columns 1 to {fields}")
     return list(range(low - 1, high))

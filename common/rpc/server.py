@@ -2,6 +2,7 @@
 
 import resource
 import secrets
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +50,25 @@ CALLERS: Mapping[str, set[PeerRole]] = {
 """Who may call a method. One that is not listed is not served."""
 
 
+class Traffic:
+    """Counts the bytes of the messages that a server gets and sends, in all its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.received_bytes = self.sent_bytes = 0
+
+    def receive(self, message: bytes) -> None:
+        """Count a message that came."""
+        with self._lock:
+            self.received_bytes += len(message)
+
+    def send(self, message: bytes) -> bytes:
+        """Count a message that goes."""
+        with self._lock:
+            self.sent_bytes += len(message)
+        return message
+
+
 class Server(grpc.ServerInterceptor):
     """A gRPC server at a socket or, with certificates, at an address where it answers only the right roles.
 
@@ -69,6 +89,7 @@ class Server(grpc.ServerInterceptor):
     ) -> None:
         if certificates is None and not listen.startswith(SOCKET):
             raise UsageError(f"{listen} can be reached by other users, so it needs --certs; {HOW_TO_MAKE}")
+        self.traffic = Traffic()
         self._local = certificates is None
         self._on_error = on_error
         self._streams = ThreadPoolExecutor(_STREAM_THREADS, thread_name_prefix="stream")
@@ -111,15 +132,20 @@ class Server(grpc.ServerInterceptor):
 
     def _guard(self, served: Any, callers: set[PeerRole]) -> Any:
         """Return what serves a method to its callers alone."""
-        parse, serialize = served.request_deserializer, served.response_serializer
+        parse, traffic = served.request_deserializer, self.traffic
 
         def answer(data: bytes, context: grpc.ServicerContext) -> Any:
+            traffic.receive(data)
             with self._guarded(callers, context):
                 return served.unary_unary(parse(data), context)
 
         def stream(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            traffic.receive(data)
             with self._guarded(callers, context):
                 yield from served.unary_stream(parse(data), context)
+
+        def serialize(message: Any) -> bytes:
+            return traffic.send(served.response_serializer(message))
 
         if served.response_streaming:
             stream.experimental_thread_pool = self._streams  # type: ignore[attr-defined]

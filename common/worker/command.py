@@ -160,10 +160,15 @@ def _work(settings: Settings, add_servicer: AddServicer, lifeline: Lifeline | No
             member.stop()
             return
         log = RemoteLog(member.name, settings.token, member.master)
+
+        def last_words() -> None:
+            log.flush()
+            member.tell_usage()
+
         if lifeline is not None:
-            lifeline.at_end.callback(log.flush)
+            lifeline.at_end.callback(last_words)
         try:
-            member.serve(add_servicer, log, log.flush)
+            member.serve(add_servicer, log, last_words)
             member.send_heartbeats()
         except KeyboardInterrupt:
             member.leave()

@@ -16,6 +16,7 @@ from common.errors import RunFailedError, StaleAttemptError, printable
 from common.events.batches import Batches
 from common.events.line import Entry
 from common.events.log import EventLog, Log
+from common.machine import used
 from common.model import Role
 from common.rpc.channels import CONTROL_TIMEOUT_S, LARGEST_ORDER_BYTES, connect
 from common.rpc.credentials import Certificates, PeerRole
@@ -36,6 +37,8 @@ _LAST_ANSWER_S = 1.0
 _LOG_PAUSE_S = 0.5
 """A reader may wait; a short iteration would notice more calls."""
 _LAST_WORDS_TIMEOUT_S = 0.4
+_BUSY_BEATS, _IDLE_BEATS = 2, 10
+"""Every so many heartbeats the master is told what this process has used."""
 _JOIN_PAUSE_S = 1.0
 """Before a worker from elsewhere asks the master again; it does so as long as it takes."""
 _PATIENCE_S = 300.0
@@ -117,6 +120,8 @@ class Member:
         self.master = MasterStub(connect(settings.master, settings.certificates, PeerRole.MASTER))
         self._identity = pb.JoinResponse()
         """Who the master says that this worker is."""
+        self._beats, self._told_progress = 0, 0
+        """Heartbeats since the master was told what this process has used, and its progress then."""
 
     @property
     def name(self) -> str:
@@ -185,6 +190,11 @@ class Member:
                         f"no answer from the master at {self._settings.master} for {_PATIENCE_S:g} s"
                     ) from None
 
+    def tell_usage(self) -> None:
+        """Tell the master, if it answers, what this process has used until its end."""
+        with suppress(grpc.RpcError):
+            self._send(self._usage(), _LAST_WORDS_TIMEOUT_S)
+
     def leave(self) -> None:
         """Tell the master, if it answers, that this worker goes: others do its work at once."""
         with suppress(grpc.RpcError):
@@ -211,9 +221,27 @@ class Member:
         return self.master.Join(request, timeout=CONTROL_TIMEOUT_S, wait_for_ready=settings.own)
 
     def _beat(self) -> pb.HeartbeatResponse:
+        self._beats += 1
+        progress = self._attempts.progress()
+        works = progress != self._told_progress or self._attempts.in_progress() > 0
+        if self._beats < (_BUSY_BEATS if works else _IDLE_BEATS):
+            return self._send(None, _HEARTBEAT_TIMEOUT_S)
+        self._beats, self._told_progress = 0, progress
+        return self._send(self._usage(), _HEARTBEAT_TIMEOUT_S)
+
+    def _send(self, usage: pb.Usage | None, timeout_s: float) -> pb.HeartbeatResponse:
         request = pb.HeartbeatRequest(
             token=self._settings.token,
             tasks=self._attempts.in_progress(),
             progress=self._attempts.progress(),
+            usage=usage,
         )
-        return self.master.Heartbeat(request, timeout=_HEARTBEAT_TIMEOUT_S)
+        return self.master.Heartbeat(request, timeout=timeout_s)
+
+    def _usage(self) -> pb.Usage:
+        traffic = self._server.traffic
+        return pb.Usage(
+            **used()._asdict(),
+            sent_bytes=traffic.sent_bytes,
+            received_bytes=traffic.received_bytes + self._attempts.fetched_bytes,
+        )

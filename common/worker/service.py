@@ -27,6 +27,8 @@ class Attempts:
         self._lock = threading.Lock()
         self._known: dict[Attempt, Future[Any]] = {}
         self._steps = 0
+        self.fetched_bytes = 0
+        """Of the messages that `counted` has passed on."""
 
     def run(self, attempt: Attempt, work: Callable[[], _Result]) -> _Result:
         """Do the work of an attempt; if it was ordered before, join it, or return what it returned.
@@ -51,11 +53,13 @@ class Attempts:
         """Note that work goes on, where it takes no processor time: in waiting for the wire, say."""
         self._steps += 1
 
-    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
-        """Pass items on, each a step."""
-        for item in items:
-            self.step()
-            yield item
+    def counted(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Pass on what is fetched; each message is a step."""
+        for chunk in chunks:
+            with self._lock:
+                self._steps += 1
+                self.fetched_bytes += len(chunk.data)
+            yield chunk
 
     def in_progress(self) -> int:
         """Return how many attempts run."""

@@ -20,6 +20,9 @@ from master.options.groups import InputOptions
 
 _Result = TypeVar("_Result")
 
+MOST_SAMPLED_ROWS = 500
+"""More would hide each other on the page."""
+
 Progress: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """How far one part of a run has come, as arrays by name; they are never written to."""
 
@@ -112,7 +115,8 @@ class Prepared:
     `labels` is where labels go, if they are wanted; `given` is a file that the algorithm has read, which the
     run must not overwrite; `seed` decides which tasks `--fail-rate` makes fail; `choice` is which columns of
     the input it needs, apart from `--columns`; `input` is what the run reads, if no group of options says it;
-    `written` are the files that the algorithm publishes outside of the data directory, by what names them.
+    `written` are the files that the algorithm publishes outside of the data directory, by what names them;
+    `sample` is how many rows the page shows, None if that depends on whether there is a page.
     """
 
     algorithm: Algorithm[Any]
@@ -122,6 +126,7 @@ class Prepared:
     choice: ColumnChoice = ALL_COLUMNS
     input: InputOptions | None = None
     written: Mapping[str, Path] = field(default_factory=dict)
+    sample: int | None = 0
 
 
 @dataclass(frozen=True)

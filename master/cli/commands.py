@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, nullcontext, redirect_stdout
 from dataclasses import MISSING, fields
 from enum import Enum, StrEnum
 from functools import partial
@@ -18,7 +18,6 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import click
-from click.shell_completion import CompletionItem
 from click_option_group import OptionGroup
 
 from common import __version__
@@ -27,15 +26,16 @@ from common.model import Role
 from common.store.files import is_standard_output
 from common.store.folders import DataDir
 from master.algorithms import announced_commands, own_commands
-from master.algorithms.base import Command, Published
+from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared, Published
+from master.cli.arguments import Commands, DefaultGroup, OneCommand
 from master.cli.certs import certs
-from master.cli.guide import commands_in_words, first_run
+from master.cli.guide import commands_in_words
 from master.cli.lessons import LESSONS
 from master.cli.pages import report, served, ui, write_views
 from master.cli.preview import preview
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
-from master.options.groups import MessageOptions, RunConfig
+from master.options.groups import MessageOptions, OutputOptions, RunConfig
 from master.run.runner import run
 from master.views.terminal import WarningScreen, open_screen
 
@@ -46,43 +46,12 @@ _OTHERS: tuple[click.Command, ...] = (certs, report, ui, *LESSONS)
 _HOW_TO_RUN = {field.name for field in fields(RunConfig)}
 
 
-class _DefaultGroup(click.Group):
-    """Uses its first command when none is named, so that its options stand alone."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-"):
-            args = [next(iter(self.commands)), *args]
-        return super().parse_args(ctx, args)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands, or the options of the first one."""
-        if incomplete.startswith("-"):
-            return next(iter(self.commands.values())).shell_complete(ctx, incomplete)
-        return super().shell_complete(ctx, incomplete)
-
-
-class _Commands(_DefaultGroup):
-    """All commands."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name all commands if there is none of that name."""
-        if args[0] not in self.commands:
-            raise click.UsageError(f"No such command {args[0]!r}. There are: {', '.join(self.commands)}")
-        return super().resolve_command(ctx, args)
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Say what to type, for nothing was typed: `--help` alone is the first command's."""
-        return first_run(ctx.command_path)
-
-
 def command_line(commands: Sequence[Command], execute: Callable[..., None]) -> click.Group:
     """Make the command line; the engines to choose from are those now in the table.
 
     `execute` gets the command, its groups by their names, and `messages`.
     """
-    whole = _Commands(
+    whole = Commands(
         help="K-Means, classification and word count by MapReduce over gRPC.", context_settings=_SETTINGS
     )
     for name, ours in groupby(commands, lambda command: command.name.split()[0]):
@@ -100,7 +69,7 @@ def _list(whole: click.Group) -> None:
 
 def _group(name: str, commands: Sequence[click.Command]) -> click.Group:
     """Return a group of commands, the first of which need not be named."""
-    return _DefaultGroup(name, commands, help=commands[0].help, short_help=commands[0].short_help)
+    return DefaultGroup(name, commands, help=commands[0].help, short_help=commands[0].short_help)
 
 
 def _click_command(command: Command, execute: Callable[..., None]) -> click.Command:
@@ -116,7 +85,11 @@ def _click_command(command: Command, execute: Callable[..., None]) -> click.Comm
         for each in reversed(options):
             section.option(each.name, each.field, **_attributes(each))(callback)
     decorate = click.command(
-        command.name.split()[-1], help=command.help, short_help=command.summary, epilog=command.epilog
+        command.name.split()[-1],
+        OneCommand,
+        help=command.help,
+        short_help=command.summary,
+        epilog=command.epilog,
     )
     return decorate(callback)
 
@@ -196,6 +169,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         seed=prepared.seed,
         choice=prepared.choice,
         written=prepared.written,
+        sample=_sample(prepared, messages, groups["output"]),
     )
     if messages.dry_run:
         with ExitStack() as stack:
@@ -209,8 +183,20 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
     with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
         screen = WarningScreen() if messages.quiet else open_screen(quiet=False)
         output = config.output
-        with served(output.dump, asked=messages.ui), write_views(output.dump, output.report, output.trace):
+        with (
+            closing(screen),
+            served(output.dump, asked=messages.ui),
+            write_views(output.dump, output.report, output.trace),
+        ):
+            screen.begin(f"reading {config.input.input}")
             run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
+
+
+def _sample(prepared: Prepared, messages: MessageOptions, output: OutputOptions) -> int:
+    """Return how many rows the page shows."""
+    if prepared.sample is not None:
+        return prepared.sample
+    return MOST_SAMPLED_ROWS if messages.ui or output.report is not None else 0
 
 
 def _result_lines(published: Published, config: RunConfig) -> list[str]:

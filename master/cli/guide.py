@@ -1,6 +1,7 @@
 """What a person sees who types no arguments, or asks for the commands: what to type next."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ _SAMPLE = Path("data/input/points.txt")
 _MAKE_SAMPLE = r"""printf '0,8\n1,7\n9,1\n8,2\n' > points.txt
   """
 _GUIDE = """\
-K-Means and word count by MapReduce: a master, mappers and reducers, each a process of its own.
+K-Means, classification and word count by MapReduce: a master, mappers and reducers, each of them a process.
 
 A first run:
 
@@ -31,10 +32,21 @@ _READ_ON = {
     "{command} help": "all commands",
     "{command} --help": "all options of a run",
     "{command} predict --help": "label a file by centroids that you have",
+    "{command} classify --help": "learn classes from a table of numbers and texts",
     "{command} wordcount --help": "count the words of a text",
     "{command} explain --row 3": "follow one row through the last run",
     "{command} verify": "check the last run's files by the rules of MapReduce",
     "README.md, docs/USAGE.md": "in the folder of the project",
+}
+
+
+_EXAMPLES = {
+    "--iters": "20",
+    "--input": "points.csv",
+    "--centroids": "data/centroids.txt",
+    "--model": "data/model.json",
+    "--labels": "labels.txt",
+    "--target": "COLUMN",
 }
 
 
@@ -45,6 +57,20 @@ def first_run(command: str) -> str:
     width = max(map(len, read_on))
     lines = [f"  {page:<{width}}   {what}" for page, what in read_on.items()]
     return _GUIDE.format(make=make, command=command, sample=sample, read_on="\n".join(lines))
+
+
+def missing_in_words(command: str, typed: Sequence[str], missing: Sequence[click.Parameter]) -> str:
+    """Name the options that a command needs besides what was typed, and show what to type."""
+    names = [each.opts[0] for each in missing]
+    listed = ", ".join(f"'{name}'" for name in names)
+    more = [f"{name} {_example(name, each)}" for name, each in zip(names, missing, strict=True)]
+    example = " ".join([command, *map(shlex.quote, typed), *more])
+    return f"Missing option{'s' if len(names) > 1 else ''} {listed}. For example: {example}"
+
+
+def _example(name: str, option: click.Parameter) -> str:
+    fallback = "2" if option.type is click.INT else option.make_metavar(click.Context(click.Command("")))
+    return _EXAMPLES.get(name, fallback)
 
 
 def commands_in_words(commands: Mapping[str, click.Command]) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.errors import refusals_in_one_line
+from common.errors import UsageError, refusals_in_one_line
+from master.cli.arguments import OneCommand
+from master.views.server_log import is_going_on
 from master.views.terminal import PlainScreen
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def verify(data_dir: Path, dump: Path) -> None:
 
 
 @click.command(
+    cls=OneCommand,
     help="Follow one row of the input through the last K-Means run: map, partition, shuffle, reduce.",
     short_help="Follow one row through the last run.",
 )
@@ -57,6 +60,8 @@ def _read(data_dir: Path, dump: Path, look: "Callable[[FinishedRun], Any]") -> A
     from master.teaching.finished import open_finished
 
     with refusals_in_one_line():
+        if is_going_on(dump):
+            raise UsageError(f"the run in {dump} is still going on; wait until it has ended")
         return look(open_finished(dump, data_dir))
 
 

@@ -17,7 +17,7 @@ from common.model import Role
 from common.rpc.address import SOCKET
 from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
-from common.rpc.messages import unpack, unpack_address, unpack_lines, unpack_token
+from common.rpc.messages import MOST_BYTES, unpack, unpack_address, unpack_lines, unpack_token, within
 from common.rpc.server import has_role
 from common.rpc.statuses import UnreachableError
 from master.cluster.registry import Registered, Registry, slot_of
@@ -95,6 +95,8 @@ class Membership(MasterServicer):
         """Note that a worker is alive."""
         with self._lock:
             registered = self._registry.joined_with(request.token)
+            if request.HasField("usage"):
+                self._log.event(_usage_of(registered.worker, request.usage))
             if self._over:
                 registered.told.set()
                 return pb.HeartbeatResponse(over=True)
@@ -226,6 +228,13 @@ def unheard_s(since_last_look_s: float) -> float:
     """Return for how long this process itself did not run since its last look."""
     late_s = since_last_look_s - LOOK_EVERY_S
     return late_s if late_s > LOOK_EVERY_S else 0.0
+
+
+def _usage_of(worker: WorkerId, usage: pb.Usage) -> events.WorkerUsage:
+    """Return what a worker says that it has used; BadRequestError for what no process can have used."""
+    names = (field.name for field in usage.DESCRIPTOR.fields)
+    numbers = {name: within(getattr(usage, name), 0, MOST_BYTES, name) for name in names}
+    return events.WorkerUsage(worker=slot_of(worker), **numbers)
 
 
 def _tell_the_end(registered: Registered, link: Link) -> None:

@@ -65,6 +65,8 @@ class ClusterStage:
                 attempt=report.attempt,
                 status=SUCCESS if report.refusal is None else FAILURE,
                 duration_ms=report.duration_ms,
+                cpu_ms=report.cpu_ms,
+                peak_bytes=report.peak_bytes,
                 records=report.records,
             )
             self.log.event(done)

@@ -263,7 +263,8 @@ class RunConfig:
 
     `given` is a file that the algorithm reads, so that the run must not write it; `seed` decides which tasks
     `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`; `written`
-    are the files that it publishes outside of the data directory, by what names them.
+    are the files that it publishes outside of the data directory, by what names them. The page shows `sample`
+    rows.
     """
 
     input: InputOptions
@@ -279,6 +280,7 @@ class RunConfig:
     seed: int = 0
     choice: ColumnChoice = ALL_COLUMNS
     written: Mapping[str, Path] = field(default_factory=dict)
+    sample: int = 0
 
     @property
     def columns(self) -> ColumnChoice:

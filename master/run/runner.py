@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.errors import RunFailedError, refusal_of
-from common.events.catalogue.run import CheckpointSkipped, Labels, Result
+from common.events.catalogue.run import CheckpointSkipped, CompilingKernels, Labels, Result
 from common.events.log import View
 from common.model import Buffer
 from common.store.files import resolve, spare_descriptors, write_result
@@ -14,6 +14,8 @@ from master.algorithms.base import Algorithm, Published
 from master.options.groups import RunConfig
 from master.run.checkpoint_file import Subject, find_checkpoint
 from master.run.checkpoints import CheckpointWriter
+from master.run.first_use import waits_for_kernels
+from master.run.sample import log_sample
 from master.run.session import Session, Source, open_session, open_source
 
 _Result = TypeVar("_Result")
@@ -38,6 +40,10 @@ def run(
             log, discard = session.log, session.previous.discard
             for path, reason in found.skipped.items() if found else ():
                 log.event(CheckpointSkipped(file=str(path), reason=reason))
+            if waits_for_kernels(found_input):
+                log.event(CompilingKernels())
+            if config.sample:
+                log_sample(session.engine, found_input.rows, config.sample, log)
             with CheckpointWriter(data_dir, subject, found, log, discard) as checkpoints:
                 with spare_descriptors():
                     result = algorithm.run(session.engine, found_input, log, checkpoints)

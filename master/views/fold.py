@@ -23,6 +23,7 @@ from common.events.catalogue.base import Event
 from common.events.line import Entry
 from master.views.fold_news import News
 from master.views.fold_results import Results
+from master.views.fold_settings import settings_of
 from master.views.fold_tasks import Tasks
 from master.views.fold_workers import Workers
 
@@ -92,7 +93,7 @@ class RunFold:
             "elapsed_ms": now_ms,
             "workers": self._workers.picture(now_ms, self._tasks.running()),
             "news": self._news.picture(),
-            "log": [_line(entry) for entry in self._tail],
+            "log": [_line(entry) for entry in sorted(self._tail, key=lambda entry: entry.time)],
             "log_lines": self._lines,
             **self._about(),
             **self._tasks.picture(now_ms, self._news.last_between),
@@ -131,11 +132,10 @@ class RunFold:
         if self._run is None:
             return {"run": None, "settings": [], "columns": []}
         known = {name: value for name, value in vars(self._run).items() if value is not None}
-        settings, versions = known.pop("settings"), known.pop("versions")
-        pairs = [text.partition("=")[::2] for text in (*settings, *versions)]
+        del known["settings"], known["versions"]
         return {
             "run": known | {"started": self._started.isoformat(timespec="seconds")},
-            "settings": [*((name, str(value)) for name, value in known.items()), *pairs],
+            "settings": list(settings_of(self._run)),
             "columns": [] if self._input is None else column_names(self._input),
         }
 

@@ -5,17 +5,18 @@ from typing import Any
 
 from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import Event
-from master.views.words import TEMPLATES
+from master.views.words import TEMPLATES, counts_in
 
 _KEPT = 500
 
 _WORDS: dict[type[Event], tuple[str, str]] = {
+    run.CompilingKernels: ("news", TEMPLATES[run.CompilingKernels].removesuffix(" …")),
     run.Resumed: ("news", "the run continues after iteration {iteration}"),
     run.CheckpointFailed: ("warning", "checkpoint {file} cannot be written: {reason}"),
     run.CheckpointSkipped: ("warning", "checkpoint {file} cannot be used: {reason}"),
     run.RunFailed: ("failure", "the run failed: {reason}"),
     run.InternalError: ("failure", "{process}: internal error: {error}"),
-    workers.AwaitingWorkers: ("news", "waiting for workers: {mappers} mappers and {reducers} reducers"),
+    workers.AwaitingWorkers: ("news", "waiting for workers: {counted_mappers} and {counted_reducers}"),
     workers.WorkerSilent: ("warning", TEMPLATES[workers.WorkerSilent].strip()),
     workers.WorkerSuspected: ("warning", TEMPLATES[workers.WorkerSuspected].strip()),
     workers.WorkerHeard: ("news", TEMPLATES[workers.WorkerHeard].strip()),
@@ -65,7 +66,9 @@ def in_words(process: str, event: Event) -> tuple[str, str] | None:
             slow = f"{event.method} task {event.task} is slow"
             return "news", f"{slow}: {event.to} begins attempt {event.attempt} as a backup"
     kind, template = _WORDS.get(type(event), ("", ""))
-    return (kind, template.format_map(vars(event) | {"process": process})) if kind else None
+    if not kind:
+        return None
+    return kind, template.format_map(vars(event) | {"process": process} | counts_in(event))
 
 
 def _failed(process: str, event: tasks.RpcResponse | tasks.TaskFinished) -> str:

@@ -8,6 +8,7 @@ from master.views.fold_tasks import number
 
 _KEPT_ITERATIONS = 2000
 _KEPT_SCORES = 1000
+_KEPT_ROWS = 500
 _SHOWN_CLUSTERS, _SHOWN_COLUMNS = 100, 20
 _MOST_NUMBERS = 60_000
 _DIGITS = 7
@@ -21,6 +22,7 @@ class Results:
         self._centroids = CentroidHistory()
         self._result: dict[str, Any] = {}
         self._bounds: list[list[float | None]] | None = None
+        self._rows: dict[int, list[float | None]] = {}
         self._stopped: dict[int, dict[str, Any]] = {}
         self._scores = Scores()
 
@@ -33,6 +35,8 @@ class Results:
                 self._iteration(event.iteration, at_ms).update(of=event.of, start=at_ms)
             case kmeans.IterationFinished() | kmeans.Inertia() | logistic.StepFinished():
                 self._finished(at_ms, event)
+            case run.SampledRow() if len(self._rows) < _KEPT_ROWS:
+                self._rows[event.row] = _coordinates(event.value)
             case kmeans.Input():
                 ends = zip(event.lowest[:_SHOWN_COLUMNS], event.highest[:_SHOWN_COLUMNS], strict=False)
                 self._bounds = [[number(low), number(high)] for low, high in ends]
@@ -55,6 +59,7 @@ class Results:
             "best": best,
             "centroids": self._centroids.picture(best),
             "bounds": self._bounds,
+            "rows": list(self._rows.values()),
             "result": self._stopped.get(best, {}) | self._result,
             "scores": self._scores.picture(),
         }
@@ -110,15 +115,15 @@ class CentroidHistory:
 
     def take(self, event: kmeans.Centroid) -> None:
         """Take in a centroid."""
-        values = event.value.split(",")
-        self._clusters, self._columns = max(self._clusters, event.key + 1), max(self._columns, len(values))
+        columns = event.value.count(",") + 1
+        self._clusters, self._columns = max(self._clusters, event.key + 1), max(self._columns, columns)
         if event.key >= _SHOWN_CLUSTERS:
             return
         iterations = self._kept.setdefault(event.start or 1, {})
         if event.iteration not in iterations:
             self._drop_between(iterations)
         at = iterations.setdefault(event.iteration, {})
-        at[event.key] = [_coordinate(text) for text in values[:_SHOWN_COLUMNS]]
+        at[event.key] = _coordinates(event.value)
         self._numbers += len(at[event.key])
         self._thin_out()
 
@@ -178,14 +183,22 @@ class Scores:
         }
 
 
-def _keep(rows: list[dict[str, Any]], event: Event) -> None:
+def _keep(
+    rows: list[dict[str, Any]], event: logistic.ModelScored | logistic.ClassConfusion | logistic.PartModel
+) -> None:
+    """Keep what is known of a model, under its name in the result's own words."""
     if len(rows) < _KEPT_SCORES:
-        rows.append(_told(event, *vars(event)))
+        name = f"part {event.model}" if event.model.isdigit() else "all rows"
+        rows.append(_told(event, *vars(event)) | {"model": name})
 
 
 def _told(event: Event, *names: str) -> dict[str, Any]:
     values = {name: getattr(event, name) for name in names}
     return {name: number(value) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _coordinates(value: str) -> list[float | None]:
+    return [_coordinate(text) for text in value.split(",", _SHOWN_COLUMNS)[:_SHOWN_COLUMNS]]
 
 
 def _coordinate(text: str) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 from common.events.catalogue import tasks, workers
 from common.events.catalogue.base import Event
 from master.views.fold_tasks import WORK, Task, number
+from master.views.fold_usage import Usage
 
 _STATES: dict[type[Event], str] = {
     workers.WorkerSilent: "silent",
@@ -44,6 +45,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._workers: dict[str, Worker] = {}
+        self._usage: dict[str, Usage] = {}
         self._end_ms: float | None = None
 
     def take(self, at_ms: float, process: str, event: Event) -> None:
@@ -52,7 +54,12 @@ class Workers:
             case tasks.RpcResponse():
                 self._answered(at_ms, process, event)
             case tasks.TaskFinished():
+                self._of(event.from_, at_ms - (number(event.duration_ms) or 0.0))
                 self._worked(at_ms, event)
+                self._usage[event.from_].take_task(at_ms, event)
+            case workers.WorkerUsage():
+                self._of(event.worker, at_ms)
+                self._usage[event.worker].take(at_ms, event)
             case tasks.RpcCall(backup=True):
                 self._of(event.to, at_ms).backups += 1
             case workers.WorkerStarted():
@@ -72,13 +79,14 @@ class Workers:
                 worker.state = "ended"
 
     def picture(self, now_ms: float, running: Iterable[Task]) -> list[dict[str, Any]]:
-        """Return each worker with the share of its time that it was busy, and its time for a task."""
+        """Return each worker: also how busy it was, how long it took for a task, and what it used."""
         busy = {name: worker.busy_ms for name, worker in self._workers.items()}
         for task in running:
             if task.method in WORK and task.worker in busy:
                 busy[task.worker] += now_ms - task.start
         return [
             asdict(worker)
+            | self._usage[name].picture()
             | {
                 "busy_share": round(busy[name] / max(now_ms - worker.since_ms, 1.0), 4),
                 "mean_ms": round(worker.busy_ms / max(worker.done + worker.failed, 1), 3),
@@ -105,7 +113,7 @@ class Workers:
 
     def _of(self, name: str, at_ms: float) -> Worker:
         if name not in self._workers:
-            self._workers[name] = Worker(name, at_ms)
+            self._workers[name], self._usage[name] = Worker(name, at_ms), Usage(at_ms)
         return self._workers[name]
 
 

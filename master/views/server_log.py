@@ -70,10 +70,23 @@ def check_log(path: Path) -> None:
         raise UsageError(f"--dump {path}: no permission to read it")
 
 
+def is_going_on(path: Path) -> bool:
+    """Tell whether a run still writes a file; False where the system does not tell."""
+    try:
+        return _is_locked(path.stat().st_ino)
+    except OSError:
+        return False
+
+
 def _is_written(inode: int) -> bool:
     """Tell whether a run holds the file's lock; where the system does not tell, it may."""
     try:
-        locks = Path("/proc/locks").read_text().splitlines()
+        return _is_locked(inode)
     except OSError:
         return True
+
+
+def _is_locked(inode: int) -> bool:
+    """Tell whether somebody holds a file's lock; OSError if the system does not tell."""
+    locks = Path("/proc/locks").read_text().splitlines()
     return any("FLOCK" in line and line.split()[-3].endswith(f":{inode}") for line in locks)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from common.errors import printable
-from common.events.catalogue import kmeans, logistic, run, tasks
+from common.events.catalogue import kmeans, logistic, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry
 from master.views.words import hints, in_words, stopped_in_words
@@ -21,6 +21,9 @@ _DOUBTS = (kmeans.ResultInDoubt, logistic.FitInDoubt)
 
 class Screen:
     """Where events and other lines are shown; this one shows nothing."""
+
+    def begin(self, what: str) -> None:
+        """Say what is done before the first event."""
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Show the events that matter to a reader."""
@@ -93,12 +96,19 @@ def _safe(line: str) -> str:
 
 
 class LiveScreen(PlainScreen):
-    """Lines as they come, above a bar with the iteration, the tasks done in it and how far it still moves."""
+    """Lines as they come, above a bar.
+
+    It tells what goes on: the input is read, or the iteration, its tasks that are done, and how far it moves.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None
         self._tasks = TaskCount()
+
+    def begin(self, what: str) -> None:
+        """Show the bar, in which nothing is counted yet."""
+        self._open(printable(what))
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Print the events and move the bar."""
@@ -130,12 +140,16 @@ class LiveScreen(PlainScreen):
             case run.RunStarted():
                 self._tasks = TaskCount(tasks_of_stage(event))
             case run.IterationStarted():
-                if self._progress is None:
-                    self._begin(event)
-                self._update(iteration=event.iteration, completed=event.iteration - 1)
+                what = f"iteration {event.iteration} of {event.of}"
+                self._open(what)
+                self._update(what=what, total=event.of, completed=event.iteration - 1)
             case tasks.RpcCall() | tasks.StageStarted():
                 self._tasks.begin(event.stage)
                 self._update(tasks=self._tasks.text)
+                if event.iteration is None:
+                    self._update(what="reading the input" if event.stage == 1 else event.job)
+            case workers.StartingWorkers() | workers.AwaitingWorkers():
+                self._update(what="waiting for the workers")
             case tasks.RpcResponse() | tasks.TaskFinished():
                 self._tasks.add(event)
                 self._update(tasks=self._tasks.text)
@@ -146,19 +160,19 @@ class LiveScreen(PlainScreen):
             case kmeans.Stopped() | logistic.FitFinished():
                 self.close()
 
-    def _begin(self, event: run.IterationStarted) -> None:
+    def _open(self, what: str) -> None:
+        if self._progress is not None:
+            return
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
-            TextColumn("iteration {task.fields[iteration]} of {task.total:.0f}"),
+            TextColumn("{task.fields[what]}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[tasks]}{task.fields[state]}"),
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, transient=True)
-        self._progress.add_task(
-            "", total=event.of, iteration=event.iteration, tasks=self._tasks.text, state=""
-        )
+        self._progress.add_task("", total=None, what=what, tasks="", state="")
         self._progress.start()
 
     def _update(self, **fields: Any) -> None:

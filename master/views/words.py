@@ -16,8 +16,10 @@ HIDDEN: tuple[type[Event], ...] = (
     run.Labels,
     run.Result,
     run.RunFinished,
+    run.SampledRow,
     run.Unknown,
     workers.WorkerStarted,
+    workers.WorkerUsage,
     workers.WorkerSaid,
     tasks.StageStarted,
     tasks.LateAnswerDropped,
@@ -34,8 +36,9 @@ HIDDEN: tuple[type[Event], ...] = (
 
 TEMPLATES: dict[type[Event], str] = {
     run.RunStarted: (
-        "{input}: {rows} rows, {columns} columns; engine {engine}, {mappers} mappers, {reducers} reducers"
+        "{input}: {counted_rows}, {counted_columns}; engine {engine}, {counted_mappers}, {counted_reducers}"
     ),
+    run.CompilingKernels: "compiling kernels, once for this copy of the program: up to a minute …",
     run.Resumed: "\nresumed after iteration {iteration}",
     run.IterationStarted: "\niteration {iteration} of {of}",
     run.CheckpointFailed: "  warning: {file} cannot be written ({reason}); the run goes on without it",
@@ -52,21 +55,22 @@ TEMPLATES: dict[type[Event], str] = {
     workers.Cluster: "{engine} at {at}; {ui}",
     workers.WorkerCame: "  {worker} came",
     workers.WorkerLeft: "  LOST {worker}",
-    kmeans.InitRound: "  round {round} of the start: {candidates} candidates",
+    kmeans.InitRound: "  round {round} of the start: {counted_candidates}",
     kmeans.InitialCentroids: "\n{start}initial centroids",
     kmeans.EmptyCluster: "  cluster {key} is empty; its centroid stays",
     kmeans.IterationFinished: "  {start}largest shift {shift:g}",
     kmeans.Inertia: "  {start}inertia {inertia}",
     kmeans.BestStart: "\nbest: {start}of {of} starts; inertia {inertia}",
     kmeans.ResultInDoubt: "warning: {reason}",
-    kmeans.Stopped: "\n{start}{reason}; {iterations} iterations, inertia {inertia}",
+    kmeans.Stopped: "\n{start}{reason}; {counted_iterations}, inertia {inertia}",
     logistic.StepFinished: "  loss {loss:.9g}, greatest derivative {gradient:.3g}",
-    logistic.FitFinished: "\n{reason}; {iterations} iterations, loss {loss:.9g}",
+    logistic.FitFinished: "\n{reason}; {counted_iterations}, loss {loss:.9g}",
     logistic.FitInDoubt: "warning: {reason}",
-    logistic.PartModel: "  part {model}: {rows} rows, {iterations} iterations",
+    logistic.PartModel: "  part {model}: {counted_rows}, {counted_iterations}",
 }
 """What the screen shows: an event's fields in words; `start` names one of several starts, if there are,
 `join` is the command of a worker that joins, and `counted_mappers` has the noun, too."""
+_COUNTED = ("rows", "columns", "mappers", "reducers", "candidates", "iterations")
 
 
 def stopped_in_words(
@@ -96,7 +100,7 @@ def in_words(event: Event) -> str | None:
         return f"  cluster {event.key} is empty; it takes row {event.row}, the farthest from its centroid"
     if type(event) in SPOKEN:
         return SPOKEN[type(event)](event)
-    more = {"start": _start(event), "join": _join(event), **_counts(event)}
+    more = {"start": _start(event), "join": _join(event), **counts_in(event)}
     template = TEMPLATES.get(type(event))
     return None if template is None else template.format_map(vars(event) | more)
 
@@ -119,10 +123,14 @@ def _answered(event: tasks.RpcResponse | tasks.TaskFinished) -> str:
     return f"  <- {event.from_} {_task(event)} {event.status}{reason} {event.duration_ms} ms"
 
 
-def _counts(event: Event) -> dict[str, str]:
-    """Return how many mappers and reducers, with the noun."""
-    roles = ("mapper", "reducer")
-    return {f"counted_{role}s": counted(getattr(event, f"{role}s", 0), role) for role in roles}
+def counts_in(event: Event) -> dict[str, str]:
+    """Return how many there are of what an event counts, with the noun."""
+    known = vars(event)
+    return {
+        f"counted_{name}": counted(known[name], name.removesuffix("s"))
+        for name in _COUNTED
+        if isinstance(known.get(name), int)
+    }
 
 
 def _listed(names: Sequence[str], after: Sequence[str] = ()) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.programs import SAMPLE, options, run_master
 
+BLOBS = SAMPLE.with_name("blobs.csv")
 GOOD = ["--mappers", 2, "--reducers", 2, "--k", 2, "--iters", 5, "--input", SAMPLE]
 
 
@@ -46,6 +47,10 @@ def refuse(folder: Path, *arguments: object) -> str:
         (["--k", 32], "--k 32 is more than the input's 31 rows"),
         (["--columns", "3"], f"--columns 3: {SAMPLE} has only columns 1 to 2"),
         (["--columns", "x"], f"--columns: {SAMPLE} has no column 'x'; it has no header line"),
+        (
+            ["--input", BLOBS, "--columns", "X1"],
+            f"--columns: {BLOBS} has no column 'X1'; its columns are x1, x2 (did you mean 'x1'?)",
+        ),
         (["--input", "nowhere.txt"], "nowhere.txt: cannot be read: No such file or directory"),
         (["--input", "."], ".: there is no file"),
         (["--dtype", "float16"], None),

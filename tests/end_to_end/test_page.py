@@ -15,9 +15,11 @@ import psutil
 import pytest
 
 from common.events.catalogue.kmeans import IterationFinished
+from common.events.catalogue.run import SampledRow
 from common.events.catalogue.workers import WorkerJoined
 from tests.browser import Browser, needs_browser
 from tests.programs import ROOT, BackgroundRun, command, environment, options, run_master, wait_until
+from tests.story import story_of
 
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
 LONG = [*options(m=3, k=5, n=400, input_path=BLOBS), "--tol", "0", "--task-delay", "0.2"]
@@ -58,7 +60,26 @@ def test_the_report_of_a_run_with_a_killed_worker(killed: Path) -> None:
     assert [each["iteration"] for each in picture["iterations"]] == list(range(1, 13))
     assert len(picture["centroids"]["history"]) == 13
     assert picture["columns"] == ["x1", "x2"]
+    for each in picture["workers"]:
+        assert each["cpu_s"] > 0
+        assert each["resident_bytes"] > each["anonymous_bytes"] > 1e6
+        assert each["received_bytes"] >= each["fetched_bytes"]
+        assert each["read_bytes"] > 0 < each["sent_bytes"]
     assert picture["shuffle"]["bytes"] > 0
+
+
+def test_rows_are_shown_and_change_nothing(tmp_path: Path) -> None:
+    found = []
+    for more in (["--report", "run.html"], ["--sample", "7"], []):
+        done = run_master(tmp_path, *options(k=5, input_path=BLOBS), "--engine", "inline", "--quiet", *more)
+        assert (done.returncode, done.stderr) == (0, "")
+        found.append(
+            (len(story_of(tmp_path).of(SampledRow)), (tmp_path / "data" / "centroids.txt").read_bytes())
+        )
+    assert [rows for rows, _ in found] == [500, 7, 0]
+    assert len({centroids for _, centroids in found}) == 1
+    table = BLOBS.read_text().splitlines()[1::10]
+    assert picture_in(tmp_path / "run.html")["rows"] == [[*map(float, row.split(","))] for row in table]
 
 
 def test_the_trace_has_each_attempt(killed: Path) -> None:
@@ -108,6 +129,9 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         going_on = run_master(tmp_path, "report", "--output", "going.html")
         assert going_on.returncode == 0
         assert picture_in(tmp_path / "going.html")["state"] == "running"
+        too_early = run_master(tmp_path, "verify")
+        assert too_early.returncode == 2
+        assert too_early.stderr == "Error: the run in dump.txt is still going on; wait until it has ended\n"
         run.process.kill()
         run.process.wait()
         assert run_master(tmp_path, "report", "--output", "run.html").returncode == 0
@@ -131,6 +155,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         ([*options(), "--trace", "no/run.json"], "--trace no/run.json: there is no folder no"),
         ([*options(), "--ui", "--dump", "/dev/null"], "--ui needs the log file"),
         ([*options(), "--report", "a.html", "--dump", "/dev/null"], "--report needs the log file"),
+        ([*options(), "--sample", "501"], "--sample is 501, but must be 500 or less"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -247,14 +272,17 @@ def test_a_report_is_used_by_keyboard(killed: Path, tmp_path: Path) -> None:
         assert browser.value("document.documentElement.scrollWidth") <= 320
         browser.value("document.querySelector('#timeline').focus()")
         browser.press("ArrowRight")
-        first = browser.text("#task")
-        assert first.startswith("M1: Map")
+        for _ in ("M3", "M2"):  # whichever mapper was called first
+            browser.press("ArrowUp")
+        assert browser.text("#task").startswith("M1: Map")
         browser.press("ArrowDown")
         assert browser.text("#task").startswith("M2: Map")
         before = browser.value("document.querySelectorAll('#timeline text').length")
         browser.press("+")
         assert before
         assert browser.text("#at").startswith("after iteration 12")
+        assert browser.value("document.querySelectorAll('#scatter .row').length") == 5
+        assert browser.text("#sampled").startswith("Small dots: 500 of the input's 5,000 rows, each in")
         browser.value("document.querySelector('#iteration').focus()")
         browser.press("Home")
         browser.value("document.querySelector('#iteration').value = 0")

@@ -59,6 +59,7 @@ def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine:
         assert result(ours, path, name) == expected(name)
     tasks = log.of(TaskFinished)
     assert {task.status for task in tasks} == {"SUCCESS"}
+    assert all((task.cpu_ms or 0) > 0 and (task.peak_bytes or 0) > 1e6 for task in tasks)
     first = [task for task in tasks if task.iteration == 1]
     assert {task.task for task in first if task.method == "Map"} == {1, 2, 3}
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))

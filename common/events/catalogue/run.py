@@ -36,11 +36,22 @@ class InputUnderstood(Event):
     columns: tuple[str, ...]
 
 
+class CompilingKernels(Event):
+    """No kernel is kept in its compiled form yet: the first tasks compile them, for later runs as well."""
+
+
 class Resumed(Event):
     """The run continues from a checkpoint."""
 
     iteration: int
     of: int
+
+
+class SampledRow(Event):
+    """One of the rows of the input that the page shows, up to its 20th column; --sample asks for them."""
+
+    row: int
+    value: str
 
 
 class IterationStarted(Event):

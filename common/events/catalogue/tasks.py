@@ -95,7 +95,10 @@ class ReduceFinished(AttemptEvent):
 
 
 class TaskFinished(StageEvent):
-    """An attempt of a task has ended on Spark or Dask; it is logged when its stage is over."""
+    """An attempt of a task has ended on Spark or Dask; it is logged when its stage is over.
+
+    The CPU time is that of its process meanwhile; the peak is that process's greatest memory until then.
+    """
 
     from_: str
     method: str
@@ -103,5 +106,7 @@ class TaskFinished(StageEvent):
     attempt: int | None = None
     status: str
     duration_ms: float
+    cpu_ms: float | None = None
+    peak_bytes: int | None = None
     records: int | None = None
     reason: str | None = None

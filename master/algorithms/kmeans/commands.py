@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from common.formats.dataset import read_all
-from master.algorithms.base import Command, Prepared
+from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
 from master.algorithms.kmeans.config import KMeansConfig
-from master.options.declare import option, required
+from master.options.declare import at_least, at_most, option, required
 from master.options.groups import MAP_GROUPS, RUN_GROUPS, InputOptions
 from master.options.text_files import TextFileOptions
 
@@ -49,6 +49,24 @@ class LabelOptions:
 
 
 @dataclass(frozen=True)
+class SampleOptions:
+    """How many rows the page shows."""
+
+    title: ClassVar[str] = "Output"
+
+    sample: int | None = option(
+        None,
+        f"Rows of the input to put into the log, for the page: 0 to {MOST_SAMPLED_ROWS}, at even distances."
+        f"  [default: {MOST_SAMPLED_ROWS} with --ui or --report, else 0]",
+        metavar="N",
+    )
+
+    def __post_init__(self) -> None:
+        at_least("--sample", self.sample or 0, 0)
+        at_most("--sample", self.sample or 0, MOST_SAMPLED_ROWS)
+
+
+@dataclass(frozen=True)
 class PredictionOptions:
     """What a prediction reads and writes."""
 
@@ -61,11 +79,12 @@ class PredictionOptions:
     )
 
 
-def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions) -> Prepared:
+def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions, sampling: SampleOptions) -> Prepared:
     given = clustering.init_centroids
     if given is not None:
         clustering = replace(clustering, initial=read_all(given))
-    return Prepared(KMeansAlgorithm(clustering), labelling.labels, given, clustering.seed)
+    algorithm = KMeansAlgorithm(clustering)
+    return Prepared(algorithm, labelling.labels, given, clustering.seed, sample=sampling.sample)
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
@@ -82,6 +101,7 @@ COMMANDS = (
             "input": InputOptions("data/input/points.txt"),
             "text": TextFileOptions,
             "labelling": LabelOptions,
+            "sampling": SampleOptions,
             **RUN_GROUPS,
         },
         help=_RUN_HELP,

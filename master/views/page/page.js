@@ -87,10 +87,17 @@ function drawFigures() {
     make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 function drawWorkers() {
-  fillTable("workers", ["Worker", "State", "Pid", "Life", "Done", "Failed", "Backups", "Busy", "For a task", "Records",
-    "Fetched", "Served", "Address"], picture.workers.map(each => [each.worker, pill(each.state), each.pid,
-    each.incarnation, count(each.done), wrong(each.failed), each.backups, percent(each.busy_share), time(each.mean_ms),
-    count(each.records), size(each.fetched_bytes), size(each.served_bytes), each.address]), 2);
+  // A socket's path tells people nothing; the address of another host does.
+  const apart = picture.workers.some(each => each.address && !each.address.startsWith("unix:"));
+  const known = (value, text) => value === null ? "–" : text(value);
+  const cpu = each => known(each.cpu_share, share => `${percent(share)} (${time(each.cpu_s * 1000)})`);
+  const memory = each => known(each.resident_bytes, size) + known(each.anonymous_bytes, own => ` (${size(own)})`).replace("–", "");
+  fillTable("workers", ["Worker", "State", ...(apart ? ["Address"] : []), "Pid", "Life", "Done", "Failed", "Backups", "Busy",
+    "For a task", "CPU", "Memory (own)", "Read", "Received", "Sent", "Records"], picture.workers.map(each => [each.worker,
+    pill(each.state), ...(apart ? [each.address] : []), each.pid, each.incarnation, count(each.done), wrong(each.failed),
+    each.backups, percent(each.busy_share), time(each.mean_ms), cpu(each), memory(each), known(each.read_bytes, size),
+    size(each.received_bytes ?? each.fetched_bytes), size(each.sent_bytes ?? each.served_bytes), count(each.records)]),
+    apart ? 3 : 2);
 }
 
 // The timeline: one path for all tasks of a look, so that thousands of tasks are a few elements.
@@ -357,11 +364,26 @@ function axes(history) {
 }
 function range(axis, history) {
   const bound = axis.choice[0] === "c" ? picture.bounds?.[+axis.choice.slice(1)] : null;
-  const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null));
+  const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null),
+    picture.rows.map(axis.read));
   const low = Math.min(...values), high = Math.max(...values);
   // Along a direction in which nothing differs, rounding must not look like a distance.
   const margin = Math.max((high - low) * 0.05, Math.max(Math.abs(low), Math.abs(high)) * 1e-3) || 1;
   return [low - margin, high + margin];
+}
+// The sampled rows of each centroid, if the page has all of its columns and all centroids; else under -1.
+function rowsByCluster(centroids) {
+  const found = new Map(), whole = centroids.length === picture.centroids.clusters
+    && picture.centroids.columns === centroids[0].length;
+  for (const row of picture.rows) {
+    let nearest = -1, least = Infinity;
+    if (whole) centroids.forEach((centroid, key) => {
+      const squared = centroid.reduce((sum, value, i) => sum + (value - row[i]) ** 2, 0);
+      if (squared < least) { least = squared; nearest = key; }
+    });
+    found.set(nearest, [...found.get(nearest) ?? [], row]);
+  }
+  return found;
 }
 function drawCentroids() {
   const history = picture.centroids.history.filter(([, at]) => at.length);
@@ -386,6 +408,9 @@ function drawCentroids() {
     shape("text", { x: left - 6, y: placeY(value) + 4, "text-anchor": "end" }, figure(value)));
   svg.append(shape("text", { x: width - 8, y: height - 6, "text-anchor": "end" }, across.text + " →"),
     shape("text", { x: 2, y: height - 6 }, "↑ " + up.text));
+  const near = rowsByCluster(centroids);
+  for (const [key, rows] of near) svg.append(shape("path", { class: "row",
+    stroke: key < 0 ? "var(--soft)" : color(key), d: rows.map(row => `M${x(row).toFixed(1)} ${y(row).toFixed(1)}h0`).join("") }));
   centroids.forEach((row, key) => {
     const points = history.slice(0, at + 1).map(([, rows]) => rows[key]).filter(Boolean);
     svg.append(shape("polyline", { class: "path", points: points.map(each => x(each).toFixed(1) + "," + y(each).toFixed(1)).join(" ") }));
@@ -396,6 +421,8 @@ function drawCentroids() {
     svg.append(mark);
     if (centroids.length <= 30) svg.append(shape("text", { class: "name", x: x(row) + 9, y: y(row) - 6 }, key));
   });
+  byId("sampled").textContent = picture.rows.length ? `Small dots: ${count(picture.rows.length)} of the input's ${count(picture.run.rows)} rows`
+    + (near.has(-1) ? "." : ", each in the colour of the centroid that is nearest.") : "";
   const sizes = picture.iterations.find(each => each.iteration === n)?.starts[picture.best]?.sizes;
   const start = history[0][1];
   fillTable("clusters", ["Cluster", "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],
@@ -428,16 +455,16 @@ function drawScores() {
   const models = [...new Set(found.confusion.map(each => each.model))];
   byId("confusions").replaceChildren(...models.slice(0, 20).flatMap(model => {
     const id = "confusion-" + models.indexOf(model);
-    return [make("h3", {}, "Confusion of " + model + ": rows are of a class, and taken for the class of the column"),
-      make("div", { class: "scroll", role: "region", "aria-label": "Confusion of " + model, tabindex: "0" }, make("table", { id }))];
+    return [make("h3", {}, `Confusion of the model of ${model}: rows are of a class, and taken for the class of the column`),
+      make("div", { class: "scroll", role: "region", "aria-label": "Confusion of the model of " + model, tabindex: "0" }, make("table", { id }))];
   }));
   models.slice(0, 20).forEach((model, m) => {
     const own = found.confusion.filter(each => each.model === model), classes = found.table?.classes ?? own.map(each => each.class_);
     fillTable("confusion-" + m, ["Class", ...classes, "Precision", "Recall", "F1"], own.map(each =>
       [each.class_, ...each.taken_for.map(count), figure(each.precision), figure(each.recall), figure(each.f1)]));
   });
-  byId("parts").parentElement.hidden = !found.parts.length;
-  fillTable("parts", ["Part", "Rows", "Iterations", "Converged", "Seconds", "CPU seconds", "MB at most"], found.parts.map(each =>
+  byId("part-models").hidden = !found.parts.length;
+  fillTable("parts", ["Model", "Rows", "Iterations", "Converged", "Seconds", "CPU seconds", "Peak MB"], found.parts.map(each =>
     [each.model, count(each.rows), each.iterations, each.converged ? "yes" : "no", figure(each.seconds), figure(each.cpu_seconds), figure(each.peak_mb)]));
 }
 
@@ -467,7 +494,7 @@ function drawLog() {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 function drawSettings() {
-  fillTable("settings", ["Setting", "Value"], picture.settings, 2);
+  fillTable("settings", ["Option or fact", "Value"], picture.settings, 2);
   byId("settings").querySelectorAll("td:last-child").forEach(cell => cell.classList.add("long"));
 }
 

@@ -1,6 +1,7 @@
 """The commands: their options, in sections."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.programs import ROOT, centroids_of, environment, run_master
 
 COMMANDS = own_commands()
 LINE = command_line(COMMANDS, execute)
+THERE_ARE = f"There are: {', '.join(LINE.commands)}"
 SECTIONS = [
     "Clustering",
     "Input",
@@ -78,6 +80,37 @@ def test_an_unknown_command_is_answered_by_those_there_are(tmp_path: Path) -> No
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     assert refused.stderr.startswith("Error: No such command 'fit'. There are: run, predict, ")
     assert all(name in refused.stderr for name in LINE.commands)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("predic --k 2", f"No such command 'predic'. {THERE_ARE} (did you mean 'predict'?) ("),
+        (
+            "--k=3 --input 'a b'",
+            "Missing options '--iters', '--mappers', '--reducers'. For example: python -m master run --k=3 "
+            "--input 'a b' --iters 20 --mappers 2 --reducers 2 (",
+        ),
+        ("explain", "Missing option '--row'. For example: python -m master explain --row 2 ("),
+        ("run --k", "Option '--k' requires an argument."),
+    ],
+)
+def test_what_was_meant_and_what_is_missing_is_named(tmp_path: Path, typed: str, said: str) -> None:
+    refused = run_master(tmp_path, *shlex.split(typed))
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert refused.stderr.startswith(f"Error: {said}")
+
+
+def test_a_clone_without_generated_code_says_what_helps(tmp_path: Path) -> None:
+    left_out = shutil.ignore_patterns("*_pb2*", "__pycache__")
+    for name in ("common", "mapper", "master", "protos"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
+    for program in ("master", "mapper"):
+        done = subprocess.run([sys.executable, "-m", program], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "Error: protos/ lacks its generated code; in the folder of the project, run: make protos\n"
+        )
 
 
 def test_a_field_has_one_name_in_all_groups() -> None:

@@ -1,6 +1,6 @@
 """What workers tell the master over the wire."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,9 @@ import grpc
 import pytest
 
 from common.errors import StaleAttemptError
+from common.events.catalogue.workers import WorkerUsage
 from common.events.dump import Dump
+from common.events.line import Entry
 from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.statuses import error_of
@@ -23,6 +25,16 @@ from tests.servers import listening, serve_master
 
 ADDRESS = "unix:/nowhere"
 A, B = new_token(), new_token()
+
+
+class ListView(Screen):
+    """Keeps what it is to show."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
 
 
 @contextmanager
@@ -67,6 +79,36 @@ def test_a_worker_joins_lives_and_leaves(master: MasterStub) -> None:
     assert master.Leave(leave, timeout=20) == pb.LeaveResponse()
     assert isinstance(refusal(master.Heartbeat, beat), StaleAttemptError)
     assert isinstance(refusal(master.Leave, leave), StaleAttemptError)
+
+
+def test_what_a_worker_has_used_is_logged() -> None:
+    """One of an older version tells nothing; what a newer one tells beyond that is not read."""
+    seen = ListView()
+    log = Recorder(None, seen)
+    used = pb.Usage(cpu_s=1.5, resident_bytes=5, anonymous_bytes=4, read_bytes=3, sent_bytes=2)
+    newer = pb.HeartbeatRequest.FromString(
+        pb.HeartbeatRequest(token=A, usage=used).SerializeToString() + b"\xfa\x01\x01x"
+    )
+    with serving_master(log=log) as master:
+        master.Join(join(), timeout=20)
+        for beat in (pb.HeartbeatRequest(token=A), newer):
+            assert master.Heartbeat(beat, timeout=20) == pb.HeartbeatResponse()
+        for wrong in (pb.Usage(cpu_s=float("nan")), pb.Usage(read_bytes=-1)):
+            beat = pb.HeartbeatRequest(token=A, usage=wrong)
+            assert str(refusal(master.Heartbeat, beat)).startswith("INVALID_ARGUMENT")
+    log.close()
+    told = [entry.event for entry in seen.entries if isinstance(entry.event, WorkerUsage)]
+    assert told == [
+        WorkerUsage(
+            worker="M1",
+            cpu_s=1.5,
+            resident_bytes=5,
+            anonymous_bytes=4,
+            read_bytes=3,
+            sent_bytes=2,
+            received_bytes=0,
+        )
+    ]
 
 
 def test_one_that_joins_again_has_its_slot(master: MasterStub) -> None:

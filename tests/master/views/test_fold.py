@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.events.catalogue import kmeans, logistic, run, tasks, workers
-from common.events.line import parse_line
+from common.events.line import Entry, parse_line
 from master.views.fold import RunFold, column_names
 from master.views.fold_results import CentroidHistory
 from tests.master.views.logs import BEGINNING, Script, place, started, tasks_of, worker_of
@@ -55,7 +55,7 @@ def test_why_did_the_run_wait_later(script: Script) -> None:
 def test_a_wait_that_goes_on_is_told(script: Script) -> None:
     script.say(workers.AwaitingWorkers(address="host:1", mappers=2, reducers=1))
     wait = script.fold().picture(BEGINNING + timedelta(seconds=5))["waits"]
-    assert wait == [[0.0, 5000.0, "waiting for workers: 2 mappers and 1 reducers"]]
+    assert wait == [[0.0, 5000.0, "waiting for workers: 2 mappers and 1 reducer"]]
 
 
 def test_was_a_task_run_twice_and_why(script: Script) -> None:
@@ -187,12 +187,56 @@ def test_an_end_is_not_taken_for_a_cut(script: Script) -> None:
 
 def test_how_was_it_started(script: Script) -> None:
     settings = dict(script.picture()["settings"])
-    assert (settings["k"], settings["tol"], settings["numpy"], settings["rows"]) == (
+    assert [settings[name] for name in ("--k", "--tol", "--combine", "--engine")] == [
         "2",
         "0.0001",
-        "2.4",
-        "31",
-    )
+        "no",
+        "grpc",
+    ]
+    assert (settings["version of numpy"], settings["rows of the input"]) == ("2.4", "31")
+
+
+def test_settings_are_what_people_can_type() -> None:
+    script = Script()
+    script.say(started(settings=("n_init=3", "takes_texts=True", "by_model=False", "spark.ui.port=1", "k")))
+    names = [name for name, _ in script.picture()["settings"]]
+    assert {"--n-init", "--conf spark.ui.port", "--k"} <= set(names)
+    assert not any("texts" in name or "model" in name for name in names)
+
+
+def usage(worker: str, cpu_s: float, resident_bytes: int, many: int) -> workers.WorkerUsage:
+    counters = {"read_bytes": many, "sent_bytes": 2 * many, "received_bytes": 3 * many}
+    memory = {"resident_bytes": resident_bytes, "anonymous_bytes": resident_bytes // 2}
+    return workers.WorkerUsage(worker=worker, cpu_s=cpu_s, **memory, **counters)
+
+
+def test_what_did_a_worker_use_in_all_its_lives(script: Script) -> None:
+    for cpu_s, resident_bytes, many in ((1, 80, 10), (2, 100, 15), (0.5, 60, 4)):
+        script.wait(1000)
+        script.say(usage("M1", cpu_s, resident_bytes, many))
+    script.wait(1000)
+    worker = worker_of(script.picture(), "M1")
+    assert (worker["cpu_s"], worker["cpu_share"]) == (2.5, 0.8333)
+    assert (worker["resident_bytes"], worker["anonymous_bytes"]) == (100, 50)
+    assert (worker["read_bytes"], worker["sent_bytes"], worker["received_bytes"]) == (19, 38, 57)
+    assert worker_of(script.picture(), "M2")["cpu_s"] is None
+
+
+def test_which_rows_are_shown(script: Script) -> None:
+    for row in range(1, 502):
+        script.say(run.SampledRow(row=row, value=",".join([str(row)] * 20 + ["9"])))
+    script.say(run.SampledRow(row=1, value="1"))
+    rows = script.picture()["rows"]
+    assert rows == [[row] * 20 for row in range(1, 501)]
+
+
+def test_the_log_is_in_the_order_of_time(script: Script) -> None:
+    late = script.now + timedelta(seconds=1)
+    script.wait(2000)
+    script.say(run.RunFinished())
+    script.entries.append(Entry(late, "M1", tasks.MapStarted(**place(1, 1, 1), rows="1..2")))
+    assert "map_started" in script.picture()["log"][-2]
+    assert "run_finished" in script.picture()["log"][-1]
 
 
 def test_a_resumed_run_keeps_its_iterations_and_begins_its_tasks_anew(script: Script) -> None:
@@ -229,6 +273,7 @@ def test_classification(script: Script) -> None:
         "log_loss": float("inf"),
     }
     script.say(logistic.ModelScored(model="global", sample="test", **scores))
+    script.say(logistic.ModelScored(model="2", sample="test", **scores))
     confusion: dict[str, Any] = {"taken_for": (3, 0), "precision": 1.0, "recall": 1.0, "f1": 1.0}
     script.say(logistic.ClassConfusion(model="global", class_="no", **confusion))
     picture = script.picture()
@@ -236,6 +281,7 @@ def test_classification(script: Script) -> None:
     assert picture["result"]["reason"] == "converged"
     assert picture["scores"]["models"][0]["log_loss"] is None
     assert picture["scores"]["confusion"][0]["taken_for"] == (3, 0)
+    assert [each["model"] for each in picture["scores"]["models"]] == ["all rows", "part 2"]
     json.dumps(picture, allow_nan=False)
 
 
@@ -250,11 +296,14 @@ def test_tasks_of_spark_and_dask_are_placed_within_their_stage(script: Script) -
             "task": 1,
             "status": "SUCCESS",
             "duration_ms": ms,
+            "cpu_ms": ms / 2,
+            "peak_bytes": 1000,
         }
         script.say(tasks.TaskFinished(**stage, **known))
     spans = [(task["method"], task["start"], task["end"]) for task in tasks_of(script.picture())]
     assert spans == [("Map", 0, 30), ("Reduce", 80, 100)]
-    assert worker_of(script.picture(), "host:1")["done"] == 2
+    worker = worker_of(script.picture(), "host:1")
+    assert (worker["done"], worker["cpu_s"], worker["resident_bytes"]) == (2, 0.025, 1000)
 
 
 def test_the_last_tasks_and_the_last_lines_are_kept(script: Script) -> None:
@@ -312,7 +361,7 @@ def test_columns_have_names(header: bool, columns: tuple[str, ...], names: list[
 def test_an_unknown_engine_is_shown_as_it_is() -> None:
     script = Script()
     script.say(started(engine="<b>"))
-    assert dict(script.picture()["settings"])["engine"] == "<b>"
+    assert dict(script.picture()["settings"])["--engine"] == "<b>"
 
 
 def test_of_the_run_the_master_alone_tells(script: Script) -> None:

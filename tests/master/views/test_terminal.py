@@ -154,7 +154,7 @@ def test_a_live_screen_has_its_bar_from_the_first_iteration_to_the_end(
     lines = capsys.readouterr().out.splitlines()
     assert "input: npy; columns x" in lines
     assert "  <- M1 Map task 1 attempt 3 SUCCESS 1.5 ms" in lines
-    assert "done; 1 iterations, inertia 1.5" in lines
+    assert "done; 1 iteration, inertia 1.5" in lines
 
 
 SETTINGS = ("k=3", "tol=0.0001", "init=random", "n_init=1", "splits=0")
@@ -194,7 +194,7 @@ def test_each_of_several_starts_is_judged_by_its_own_shift(capsys: pytest.Captur
     stops = [Stopped(start=i, reason="done", iterations=1, inertia=1.5) for i in (1, 2)]
     lines = said(capsys, started("tol=1.0", "init=random", "n_init=2", "k=3"), *ends, *stops)
     assert [line for line in lines if "start" in line][-2:] == [
-        "start 1, done; 1 iterations, inertia 1.5",
+        "start 1, done; 1 iteration, inertia 1.5",
         "start 2, stopped after 1 iteration, not converged (shift 2 > tol 1): raise --iters; inertia 1.5",
     ]
     assert HINT not in lines
@@ -240,6 +240,25 @@ def test_the_bar_tells_the_iteration_in_progress() -> None:
     assert "1 of 5 tasks, shift 0.25 " in bar
 
 
+def test_the_bar_tells_what_is_done_before_the_first_iteration() -> None:
+    shown, screen = StringIO(), LiveScreen()
+    rich.reconfigure(file=shown, force_terminal=True, width=120)
+    screen.begin(f"reading {HOSTILE}[red]")
+    screen.show(entries(started(*SETTINGS), RpcCall(to="M1", **SCORE | {"stage": 1}, attempt=1)))
+    screen.close()
+    rich.reconfigure()
+    bar = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).split("\r")[-2]
+    assert bar.startswith("reading the input ")
+    assert "0 of 5 tasks" in bar
+    assert f"reading {ESCAPED}[red] " in shown.getvalue()
+
+
+def test_one_of_a_kind_is_no_plural() -> None:
+    one = started(mappers=1, reducers=1)
+    text = in_words(dataclasses.replace(one, rows=1, columns=1)) or ""
+    assert text.endswith(": 1 row, 1 column; engine grpc, 1 mapper, 1 reducer")
+
+
 def test_every_event_is_shown_in_words_or_hidden_by_choice() -> None:
     ours = {kind for kind in EVENTS.values() if kind.__module__.startswith("common.events.catalogue.")}
     assert ours == set(TEMPLATES) | set(SPOKEN) | set(HIDDEN)
@@ -270,7 +289,8 @@ def test_nothing_that_controls_a_terminal_is_shown(
 
 
 def test_every_template_has_fields_of_its_event() -> None:
-    extra = {"start", "join", "counted_mappers", "counted_reducers"}
+    extra = {"start", "join"}
     for kind, template in TEMPLATES.items():
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+        names = {name.removeprefix("counted_") for name in names}
         assert names <= {field.name for field in dataclasses.fields(kind)} | extra, kind.name  # type: ignore[arg-type]
