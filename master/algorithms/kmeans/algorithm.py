@@ -18,8 +18,9 @@ from common.store.names import CENTROIDS
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range
-from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
+from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.starts import check_start
 from master.algorithms.kmeans.table import cluster_table
 
 _SHOWN_SIZES = 20
@@ -101,7 +102,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):
             log.event(ResultInDoubt(reason=doubt))
         ranges = describe(engine, source.rows)
-        ((sizes, inertia),) = score(engine, ranges, self.centroids[None])
+        ((sizes, inertia),) = score(engine, ranges, [self.centroids])
         log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))
         return sizes, inertia
 

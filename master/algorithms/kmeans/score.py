@@ -1,12 +1,13 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.jobs.base import Engine
-from common.jobs.centroids import Score, Spread, cluster_keys
+from common.jobs.centroids import Score, Spread, key_ranges, state_of
 from common.jobs.rows import Describe
 from common.kernels.exact import SumGrid, last_bit
 from common.model import FloatArray, LongArray
@@ -84,7 +85,7 @@ class SpreadAround:
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, middle[None, None], Spread)
+    ((_, total),) = score(engine, ranges, [middle[None]], Spread)
     return SpreadAround(middle, total)
 
 
@@ -96,9 +97,9 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 
 def score(
-    engine: Engine, ranges: Ranges, centroids: FloatArray, kind: type[Score] = Score
+    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], kind: type[Score] = Score
 ) -> list[tuple[LongArray, float]]:
-    """Measure centroids of several starts, shape (starts, k, d).
+    """Measure the centroids of several starts, each of shape (k, d).
 
     Returns
     -------
@@ -106,9 +107,9 @@ def score(
         Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
         centroids, rounded once.
     """
-    starts, k, d = centroids.shape
-    job = kind(ranges.distance_grid(centroids.reshape(-1, d)))
-    found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
+    job = kind(ranges.distance_grid(np.concatenate([*starts])))
+    keys = key_ranges(map(len, starts))
+    found = engine.map_reduce(job, state_of(keys, starts))
     empty = np.zeros((1, 1 + job.grid.limbs))
-    clusters = [np.concatenate([found.get(key, empty) for key in cluster_keys(n, k)]) for n in range(starts)]
+    clusters = [np.concatenate([found.get(key, empty) for key in each]) for each in keys]
     return [(each[:, 0].astype(np.int64), math.fsum(each[:, 1:].ravel().tolist())) for each in clusters]
