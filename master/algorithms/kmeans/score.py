@@ -48,13 +48,22 @@ class Ranges:
 
     def distance_grid(self, centroids: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
+        largest, smallest = self._squared_distances(centroids)
+        return SumGrid.covering([largest], [smallest], self.rows)
+
+    def root_grid(self, centroids: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of distances, not squared, to centroids of shape (k, d)."""
+        largest, smallest = self._squared_distances(centroids)
+        return SumGrid.covering([math.sqrt(largest)], [math.sqrt(smallest)], self.rows)
+
+    def _squared_distances(self, centroids: FloatArray) -> tuple[float, float]:
+        """Return what no squared distance is greater than, and what none is less than that is not zero."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
         # Points and centroids are multiples of 2**q, so differences are too, and a squared
         # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
         numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
         q = min(map(last_bit, numbers), default=0)
-        smallest = math.ldexp(1.0, max(2 * q, -1074))
-        return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
+        return 2.0 * math.fsum(largest**2), math.ldexp(1.0, max(2 * q, -1074))
 
 
 @dataclass(frozen=True)
