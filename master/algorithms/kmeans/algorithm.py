@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
-from master.algorithms.kmeans.starts import check_start
+from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import cluster_table
 
 _SHOWN_SIZES = 20
@@ -43,7 +43,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
     def check(self, source: Input) -> None:
         """Raise UserError if there are fewer rows than clusters, or given centroids have other columns."""
         if self.config.initial is not None:
-            _check_columns(self.config.initial, source, "--init-centroids")
+            check_columns(self.config.initial, source, "--init-centroids")
         elif self.config.k > source.rows:
             raise UsageError(f"--k {self.config.k} is more than the input's {counted(source.rows, 'row')}")
 
@@ -63,10 +63,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
-        if len(parts) != self.config.n_init:
-            raise ValueError(f"{len(parts)} starts, not {self.config.n_init}")
-        if max(check_start(part, self.config.k, len(source.columns)) for part in parts) != iteration:
-            raise ValueError(f"no start has run {counted(iteration, 'iteration')}")
+        check_starts(parts, [self.config], len(source.columns), iteration)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
@@ -78,10 +75,11 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         """Return the centroids as a file, and the job that labels the rows."""
         content = encode_vectors(result.centroids)
         return Published(
-            summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
+            summary=f"cluster sizes {short_list(result.sizes)}, inertia {result.inertia!r}",
             lines=tuple(cluster_table(result.centroids, result.sizes)),
             files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
             labels=Labelling(Label(), {"centroids": result.centroids}, LABELS_TITLE),
+            figures=figures_of(result),
         )
 
 
@@ -93,7 +91,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        _check_columns(self.centroids, source, "--centroids")
+        check_columns(self.centroids, source, "--centroids")
 
     def run(
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
@@ -110,17 +108,32 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         """Return the job that labels the rows."""
         sizes, inertia = result
         return Published(
-            summary=f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}",
+            summary=f"{sizes.sum()} rows labelled; cluster sizes {short_list(sizes)}; inertia {inertia!r}",
             labels=Labelling(Label(), {"centroids": self.centroids}, LABELS_TITLE),
+            figures={"k": len(sizes), "inertia": inertia, "sizes": sizes.tolist()},
         )
 
 
-def _check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+def figures_of(result: KMeansResult) -> dict[str, Any]:
+    """Return what a script wants to know of a result."""
+    return {
+        "k": len(result.centroids),
+        "inertia": result.inertia,
+        "iterations": result.n_iter,
+        "converged": result.converged,
+        "sizes": result.sizes.tolist(),
+        "doubts": list(result.doubts),
+    }
+
+
+def check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+    """Raise InputError if the centroids that an option names have other columns than the input."""
     columns = len(source.columns)
     if centroids.shape[1] != columns:
         raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
 
 
-def _short(sizes: LongArray) -> str:
+def short_list(sizes: LongArray) -> str:
+    """Return the first sizes as text."""
     rest = ["..."] if len(sizes) > _SHOWN_SIZES else []
     return ", ".join([*map(str, sizes[:_SHOWN_SIZES].tolist()), *rest])

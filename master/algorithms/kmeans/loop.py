@@ -45,6 +45,8 @@ class KMeansResult:
         The inertia after each iteration, if the configuration asks for it.
     doubts
         What makes the result doubtful.
+    start
+        Which of several starts it is from, from 1.
     """
 
     centroids: FloatArray
@@ -54,6 +56,7 @@ class KMeansResult:
     converged: bool
     history: tuple[float, ...] = ()
     doubts: tuple[str, ...] = ()
+    start: int | None = None
 
 
 def fit(
@@ -185,7 +188,9 @@ def _best(
     results = []
     for start, (sizes, inertia) in zip(starts, measured, strict=True):
         converged = start.shift <= config.tol
-        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
+        result = KMeansResult(
+            start.centroids, sizes, inertia, start.n_iter, converged, start.history, start=start.shown
+        )
         why = _why(result, config)
         log.event(events.Stopped(start=start.shown, reason=why, iterations=start.n_iter, inertia=inertia))
         results.append(result)

@@ -5,7 +5,7 @@ what each measure is.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,24 @@ class Measures:
     davies_bouldin: float | None = None
     silhouette: float | None = None
     simplified_silhouette: float | None = None
+
+
+_BETTER: Mapping[str, Callable[..., int]] = {
+    "calinski_harabasz": max,
+    "davies_bouldin": min,
+    "silhouette": max,
+    "simplified_silhouette": max,
+}
+
+
+def preferred(by_k: Mapping[int, Measures]) -> dict[str, int]:
+    """Return the K that each measure prefers, of equal ones the least; none where it is defined for none."""
+    found = {}
+    for name, better in _BETTER.items():
+        values = {k: getattr(by_k[k], name) for k in sorted(by_k)}
+        if defined := [k for k, value in values.items() if value is not None]:
+            found[name] = better(defined, key=values.__getitem__)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """One of several ways from initial centroids to a result, and its progress."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from common.errors import counted
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, Key, LongArray
@@ -67,3 +69,14 @@ def check_start(was: Progress, k: int, columns: int) -> int:
     if not (is_begun and np.all(abs(centroids) <= LARGEST_MAGNITUDE)):
         raise ValueError("a start's numbers are out of range")
     return int(n_iter)
+
+
+def check_starts(
+    parts: Sequence[Progress], configs: Sequence[KMeansConfig], columns: int, iteration: int
+) -> None:
+    """Raise ValueError unless these are the configurations' starts, and one has run so many iterations."""
+    counts = [config.k for config in configs for _ in range(config.n_init)]
+    if len(parts) != len(counts):
+        raise ValueError(f"{len(parts)} starts, not {len(counts)}")
+    if max(check_start(part, k, columns) for part, k in zip(parts, counts, strict=True)) != iteration:
+        raise ValueError(f"no start has run {counted(iteration, 'iteration')}")
