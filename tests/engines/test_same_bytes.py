@@ -20,6 +20,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
+from tests.engines.runs import expected_search, searched
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 from tests.story import ListLog
@@ -145,6 +146,12 @@ def test_points_in_several_blocks(tmp_path: Path, suffix: str) -> None:
         mine = sorted_rows.keys % 2 == partition
         assert files[f"partition_{partition + 1}"].keys.tolist() == sorted_rows.keys[mine].tolist()
         assert files[f"partition_{partition + 1}"].values.tobytes() == sorted_rows.values[mine].tobytes()
+
+
+@pytest.mark.parametrize(("m", "r", "combine"), [(3, 2, False), (2, 3, True)])
+def test_several_k_and_their_measures(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    with grpc_engine(tmp_path, BLOBS, m, r, combine) as engine:
+        assert searched(engine, BLOBS) == expected_search(BLOBS)
 
 
 @pytest.mark.parametrize("rows", [600, 100_000], ids=["few", "many"])

@@ -107,6 +107,10 @@ class ClustersChosen(Event):
     start: int
     k: int
     of: int
+    by_calinski_harabasz: int | None = None
+    by_davies_bouldin: int | None = None
+    by_silhouette: int | None = None
+    by_simplified_silhouette: int | None = None
 
 
 class ResultInDoubt(Event):

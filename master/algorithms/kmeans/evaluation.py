@@ -20,7 +20,7 @@ _TITLES = {
     "calinski_harabasz": "Calinski-Harabasz",
     "davies_bouldin": "Davies-Bouldin",
     "silhouette": "silhouette",
-    "simplified_silhouette": "simplified",
+    "simplified_silhouette": "simplified silhouette",
     "iterations": "iterations",
 }
 

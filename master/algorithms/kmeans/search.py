@@ -75,7 +75,8 @@ def search(
     for result, figures in zip(results, found.figures, strict=True):
         log.event(ClustersMeasured(start=result.start, **figures))
     best = found.best
-    log.event(ClustersChosen(start=best.start or 1, k=len(best.centroids), of=len(results)))
+    by = {f"by_{name}": k for name, k in found.preferred.items()}
+    log.event(ClustersChosen(start=best.start or 1, k=len(best.centroids), of=len(results), **by))
     return found
 
 
