@@ -36,7 +36,8 @@ from master.cli.preview import preview
 from master.cli.summary import print_summary
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
-from master.options.groups import MessageOptions, RunConfig
+from master.options.groups import RunConfig
+from master.options.messages import MessageOptions
 from master.run.runner import run
 from master.views.terminal import Screen, open_screen
 
