@@ -9,7 +9,7 @@ from master.algorithms.base import Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
 from master.algorithms.kmeans.counts import ClusteringOptions
 from master.algorithms.kmeans.evaluation import KMeansEvaluation
-from master.algorithms.kmeans.search import KMeansSearch
+from master.algorithms.kmeans.search import KMeansChoice
 from master.options.declare import option, required
 from master.options.groups import MAP_GROUPS, RUN_GROUPS, InputOptions
 from master.options.text_files import TextFileOptions
@@ -85,7 +85,7 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions) -> Prep
     config, *others = clustering.configs
     if given is not None:
         config = replace(config, initial=read_all(given))
-    algorithm = KMeansSearch((config, *others)) if others else KMeansAlgorithm(config)
+    algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
     return Prepared(algorithm, labelling.labels, given, config.seed)
 
 

@@ -29,7 +29,7 @@ class Measures:
     simplified_silhouette: float | None = None
 
 
-_BETTER: Mapping[str, Callable[..., int]] = {
+MEASURES: Mapping[str, Callable[..., int]] = {
     "calinski_harabasz": max,
     "davies_bouldin": min,
     "silhouette": max,
@@ -40,7 +40,7 @@ _BETTER: Mapping[str, Callable[..., int]] = {
 def preferred(by_k: Mapping[int, Measures]) -> dict[str, int]:
     """Return the K that each measure prefers, of equal ones the least; none where it is defined for none."""
     found = {}
-    for name, better in _BETTER.items():
+    for name, better in MEASURES.items():
         values = {k: getattr(by_k[k], name) for k in sorted(by_k)}
         if defined := [k for k, value in values.items() if value is not None]:
             found[name] = better(defined, key=values.__getitem__)

@@ -81,7 +81,7 @@ def search(
 
 
 @dataclass(frozen=True)
-class KMeansSearch(Algorithm[SearchResult]):
+class KMeansChoice(Algorithm[SearchResult]):
     """Find centroids for several K; the result is a file for each, and centroids.txt for the best.
 
     `configs` differ in K alone, and are in its order.

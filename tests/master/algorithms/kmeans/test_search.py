@@ -18,7 +18,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.counts import ClusterCounts, ClusteringOptions
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.measures import Measures, preferred
-from master.algorithms.kmeans.search import KMeansSearch, SearchResult, search
+from master.algorithms.kmeans.search import KMeansChoice, SearchResult, search
 from master.engines.inline import InlineEngine
 from tests.programs import SAMPLE
 from tests.story import ListLog
@@ -82,7 +82,7 @@ class Kept(Checkpoints):
 def test_a_resumed_search_has_the_same_result() -> None:
     kept, asked = Kept(), configs(2, 5, 6, n_init=2)
     expected = search(inline(), len(GROUPS), asked, ListLog(), kept)
-    algorithm, source = KMeansSearch(asked), an_input()
+    algorithm, source = KMeansChoice(asked), an_input()
     for iteration, parts in kept.saved.items():
         algorithm.check_progress(source, iteration, parts)
         with pytest.raises(ValueError, match="starts"):
@@ -99,7 +99,7 @@ def an_input() -> Input:
 
 
 def test_what_is_published() -> None:
-    algorithm = KMeansSearch(configs(2, 4, init="k-means++"))
+    algorithm = KMeansChoice(configs(2, 4, init="k-means++"))
     published = algorithm.publish(search(inline(), len(GROUPS), algorithm.configs, ListLog()))
     best, second, fourth = published.files
     assert algorithm.file_names == ("centroids.txt", "centroids_k2.txt", "centroids_k4.txt")
