@@ -21,7 +21,9 @@ from common.model import FloatType
 from common.records import encode_vectors
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
+from master.algorithms.kmeans.score import describe
 from master.algorithms.kmeans.search import search
+from master.algorithms.kmeans.unit import standardise
 from master.engines.inline import InlineEngine
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE, environment
@@ -72,9 +74,11 @@ def result(engine: Engine, path: Path, name: str, log: Log | None = None) -> tup
 
 
 def searched(engine: Engine, path: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    """Return the centroids of several K, and their measures."""
+    """Return the centroids of several K, and their measures, of standardised rows."""
+    rows = open_input(path).input.rows
     configs = [KMeansConfig(k, iterations=5, n_init=2) for k in (2, 3, 5)]
-    found = search(engine, open_input(path).input.rows, configs, ListLog())
+    unit = standardise(engine, describe(engine, rows))
+    found = search(unit.on(engine), rows, configs, ListLog())
     return encode_vectors(np.concatenate([each.centroids for each in found.results])), found.figures
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
 from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import cluster_table
+from master.algorithms.kmeans.unit import choose_unit, config_in
 
 _SHOWN_SIZES = 20
 LABELS_TITLE = "the cluster of each input row"
@@ -59,6 +60,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--n-init": str(config.n_init),
             "--on-empty": config.on_empty,
             "--seed": str(config.seed),
+            "--scale": "yes" if config.scale else "",
         }
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
@@ -67,18 +69,19 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
-        result = fit(engine, source.rows, self.config, log, checkpoints)
+        unit = choose_unit(engine, source.rows, self.config)
+        result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
         log.event(Clusters(sizes=tuple(result.sizes.tolist()), inertia=result.inertia))
-        return result
+        return replace(result, unit=unit)
 
     def publish(self, result: KMeansResult) -> Published:
         """Return the centroids as a file, and the job that labels the rows."""
-        content = encode_vectors(result.centroids)
+        centroids = result.unit.restore(result.centroids)
         return Published(
             summary=f"cluster sizes {short_list(result.sizes)}, inertia {result.inertia!r}",
-            lines=tuple(cluster_table(result.centroids, result.sizes)),
-            files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
-            labels=Labelling(Label(), {"centroids": result.centroids}, LABELS_TITLE),
+            lines=tuple(cluster_table(centroids, result.sizes)),
+            files=(ResultFile(CENTROIDS, "the centroids, one a line", encode_vectors(centroids)),),
+            labels=labelling_of(result),
             figures=figures_of(result),
         )
 
@@ -112,6 +115,11 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
             labels=Labelling(Label(), {"centroids": self.centroids}, LABELS_TITLE),
             figures={"k": len(sizes), "inertia": inertia, "sizes": sizes.tolist()},
         )
+
+
+def labelling_of(result: KMeansResult) -> Labelling:
+    """Return the job that labels the rows by a result."""
+    return Labelling(Label(), result.unit.state_of({"centroids": result.centroids}), LABELS_TITLE)
 
 
 def figures_of(result: KMeansResult) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from master.algorithms.kmeans.doubts import doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
 from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
 from master.algorithms.kmeans.starts import Start
+from master.algorithms.kmeans.unit import INPUT_UNIT, Unit
 
 _NONE_KEPT = Checkpoints()
 
@@ -47,6 +48,8 @@ class KMeansResult:
         What makes the result doubtful.
     start
         Which of several starts it is from, from 1.
+    unit
+        The unit of the centroids and the inertia.
     """
 
     centroids: FloatArray
@@ -57,6 +60,7 @@ class KMeansResult:
     history: tuple[float, ...] = ()
     doubts: tuple[str, ...] = ()
     start: int | None = None
+    unit: Unit = INPUT_UNIT
 
 
 def fit(

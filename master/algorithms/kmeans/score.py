@@ -1,7 +1,7 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,14 +56,24 @@ class Ranges:
         largest, smallest = self._squared_distances(centroids)
         return SumGrid.covering([math.sqrt(largest)], [math.sqrt(smallest)], self.rows)
 
+    def deviation_grid(self, means: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of each column's squared deviations from its mean, shape (d,)."""
+        largest = [2.0 * (most + abs(mean)) ** 2 for most, mean in zip(self.magnitudes, means, strict=True)]
+        least = [_least_square(column) for column in zip(self.smallest, means, strict=True)]
+        return SumGrid.covering(largest, least, self.rows)
+
     def _squared_distances(self, centroids: FloatArray) -> tuple[float, float]:
         """Return what no squared distance is greater than, and what none is less than that is not zero."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
-        # Points and centroids are multiples of 2**q, so differences are too, and a squared
-        # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
-        numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
-        q = min(map(last_bit, numbers), default=0)
-        return 2.0 * math.fsum(largest**2), math.ldexp(1.0, max(2 * q, -1074))
+        # Doubling covers the sum's rounding.
+        return 2.0 * math.fsum(largest**2), _least_square((*self.smallest, *centroids.ravel().tolist()))
+
+
+def _least_square(numbers: Iterable[float]) -> float:
+    """Return what no squared difference of such numbers is less than, unless it is zero."""
+    # They are multiples of 2**q, so differences are too, and a square that is not zero is at least 2**(2q).
+    q = min((last_bit(abs(x)) for x in numbers if x), default=0)
+    return math.ldexp(1.0, max(2 * q, -1074))
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,24 @@
 """K-Means with several numbers of clusters at once, and which of them the measures prefer."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from common.events.catalogue.kmeans import Clusters, ClustersChosen, ClustersMeasured
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import Label
 from common.model import Input
 from common.records import encode_vectors
 from common.store.names import CENTROIDS, centroids_name
-from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
-from master.algorithms.kmeans.algorithm import LABELS_TITLE, KMeansAlgorithm, figures_of
+from master.algorithms.base import Algorithm, Checkpoints, Progress, Published, ResultFile
+from master.algorithms.kmeans.algorithm import KMeansAlgorithm, figures_of, labelling_of
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.evaluation import measures_table, title_of
 from master.algorithms.kmeans.loop import KMeansResult, describe_input, fit_each
 from master.algorithms.kmeans.measures import Measures, measure, preferred
 from master.algorithms.kmeans.starts import check_starts
+from master.algorithms.kmeans.unit import choose_unit
 
 _NO_CHECKPOINTS = Checkpoints()
 
@@ -114,16 +114,23 @@ class KMeansChoice(Algorithm[SearchResult]):
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> SearchResult:
         """Run Lloyd's loop from every start of every K, and measure the results."""
-        found = search(engine, source.rows, self.configs, log, checkpoints)
+        unit = choose_unit(engine, source.rows, self.configs[0])
+        found = search(unit.on(engine), source.rows, self.configs, log, checkpoints)
+        found = replace(found, results=tuple(replace(each, unit=unit) for each in found.results))
         best = found.best
         log.event(Clusters(sizes=tuple(best.sizes.tolist()), inertia=best.inertia))
         return found
 
     def publish(self, result: SearchResult) -> Published:
         """Return the centroids as files, the measures, and the job that labels the rows by the best K."""
-        best = result.best.centroids
+        best = result.best.unit.restore(result.best.centroids)
         of_each = [
-            ResultFile(centroids_name(k), f"those of K = {k}", encode_vectors(each.centroids), is_shown=False)
+            ResultFile(
+                centroids_name(k),
+                f"those of K = {k}",
+                encode_vectors(each.unit.restore(each.centroids)),
+                is_shown=False,
+            )
             for k, each in zip(result.ks, result.results, strict=True)
         ]
         title = f"the centroids of K = {len(best)}, one a line"
@@ -131,7 +138,7 @@ class KMeansChoice(Algorithm[SearchResult]):
             summary=_summary(result),
             lines=tuple(_lines(result)),
             files=(ResultFile(CENTROIDS, title, encode_vectors(best)), *of_each),
-            labels=Labelling(Label(), {"centroids": best}, LABELS_TITLE),
+            labels=labelling_of(result.best),
             figures={
                 "k": len(best),
                 "preferred": result.preferred,

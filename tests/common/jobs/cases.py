@@ -17,7 +17,7 @@ from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, state_of
 from common.jobs.measures import Dispersion, Means, Silhouette
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
@@ -94,6 +94,14 @@ def with_moves(points: FloatArray) -> State:
     rows = sorted({0, len(points) - 1})
     keys = np.array([5, 1], np.int32)[: len(rows)]
     return {"centroids": CENTROIDS, "moved_rows": np.array(rows), "moved_keys": keys}
+
+
+def with_own_means(points: FloatArray) -> State:
+    return {"means": points.mean(axis=0)}
+
+
+def squares(points: FloatArray) -> Job:
+    return SquaredDeviationsOfRows(ranges_of(points).deviation_grid(points.mean(axis=0)))
 
 
 def with_rows(points: FloatArray) -> State:
@@ -226,7 +234,11 @@ SCORES = {
     name: Case(make, with_centroids)
     for name, make in (("score", score), ("spread", spread), ("weigh", weigh))
 }
-MEASURES = {"dispersion": Case(dispersion, with_means), "silhouette": Case(silhouette, with_means)}
+MEASURES = {
+    "squares": Case(squares, with_own_means),
+    "dispersion": Case(dispersion, with_means),
+    "silhouette": Case(silhouette, with_means),
+}
 every_job = pytest.mark.parametrize(
     "case", [*CASES.values(), *SCORES.values(), *MEASURES.values()], ids=[*CASES, *SCORES, *MEASURES]
 )

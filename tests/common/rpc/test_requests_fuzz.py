@@ -21,7 +21,7 @@ from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
 from common.jobs.measures import Dispersion, Silhouette
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.kernels.exact import SumGrid
 from common.model import TaskOptions
 from common.rpc.credentials import PeerRole
@@ -153,6 +153,7 @@ ORDERS: list[tuple[Job, dict[str, Any]]] = [
     (Silhouette(SumGrid((1,), 40, 3)), CENTROIDS | OF_CLUSTERS),
     (SampleRows(1, 2, 0.5), CENTROIDS | {"cost": np.array([9.0])}),
     (FirstDistinctRows(2), {}),
+    (SquaredDeviationsOfRows(SumGrid((9, 9), 40, 3)), {"means": np.ones(2)}),
     (TakeRows(), {"rows": np.array([1, 2])}),
 ]
 
