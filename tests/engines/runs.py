@@ -23,7 +23,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.algorithms.kmeans.score import describe
 from master.algorithms.kmeans.search import search
-from master.algorithms.kmeans.unit import standardise
+from master.algorithms.kmeans.unit import Directions, standardise
 from master.engines.inline import InlineEngine
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE, environment
@@ -74,10 +74,10 @@ def result(engine: Engine, path: Path, name: str, log: Log | None = None) -> tup
 
 
 def searched(engine: Engine, path: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    """Return the centroids of several K, and their measures, of standardised rows."""
+    """Return the centroids of several K, and their measures, of directions of standardised rows."""
     rows = open_input(path).input.rows
     configs = [KMeansConfig(k, iterations=5, n_init=2) for k in (2, 3, 5)]
-    unit = standardise(engine, describe(engine, rows))
+    unit = Directions(standardise(engine, describe(engine, rows)))
     found = search(unit.on(engine), rows, configs, ListLog())
     return encode_vectors(np.concatenate([each.centroids for each in found.results])), found.figures
 

@@ -61,6 +61,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--on-empty": config.on_empty,
             "--seed": str(config.seed),
             "--scale": "yes" if config.scale else "",
+            "--metric": "" if config.metric == "euclidean" else config.metric,
         }
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
@@ -119,7 +120,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
 
 def labelling_of(result: KMeansResult) -> Labelling:
     """Return the job that labels the rows by a result."""
-    return Labelling(Label(), result.unit.state_of({"centroids": result.centroids}), LABELS_TITLE)
+    return Labelling(Label(), {"centroids": result.centroids, **result.unit.entry}, LABELS_TITLE)
 
 
 def figures_of(result: KMeansResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The unit in which rows are clustered: the input's, or one in which every column has variance 1."""
+"""The unit in which rows are clustered: the input's, one in which columns have variance 1, or directions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.jobs.base import Engine, Job
-from common.jobs.entry import entry_state, in_unit
+from common.jobs.entry import DIRECTIONS, Entry, directions, enter, scaling
 from common.jobs.measures import Means
 from common.jobs.rows import SquaredDeviationsOfRows
 from common.kernels.exact import round_once
@@ -18,20 +18,21 @@ from master.algorithms.kmeans.score import Ranges, describe
 class Unit:
     """The input's own unit: rows enter as they are."""
 
+    @property
+    def entry(self) -> Entry:
+        """What a job's state needs for rows to enter in this unit."""
+        return {}
+
     def on(self, engine: Engine) -> Engine:
         """Return the engine whose jobs see rows in this unit."""
-        return engine
-
-    def state_of(self, state: State) -> State:
-        """Add to a job's state what makes its rows enter in this unit."""
-        return state
+        return _InUnit(engine, self)
 
     def enter(self, points: FloatArray) -> FloatArray:
         """Take points from the input's unit to this one."""
-        return points
+        return enter(points, self.entry)
 
     def restore(self, points: FloatArray) -> FloatArray:
-        """Take points from this unit to the input's."""
+        """Take centroids from this unit to the input's."""
         return points
 
 
@@ -49,21 +50,30 @@ class Standardised(Unit):
     means: FloatArray
     deviations: FloatArray
 
-    def on(self, engine: Engine) -> Engine:
+    @property
+    def entry(self) -> Entry:
         """See `Unit`."""
-        return _InUnit(engine, self)
-
-    def state_of(self, state: State) -> State:
-        """See `Unit`."""
-        return {**state, **entry_state(self.means, self.deviations)}
-
-    def enter(self, points: FloatArray) -> FloatArray:
-        """See `Unit`."""
-        return in_unit(points, self.means, self.deviations)
+        return scaling(self.means, self.deviations)
 
     def restore(self, points: FloatArray) -> FloatArray:
         """See `Unit`."""
         return points * self.deviations + self.means
+
+
+@dataclass(frozen=True)
+class Directions(Unit):
+    """Rows of another unit, each divided by its length; centroids are, too, when they come back."""
+
+    of: Unit
+
+    @property
+    def entry(self) -> Entry:
+        """See `Unit`."""
+        return self.of.entry | DIRECTIONS
+
+    def restore(self, points: FloatArray) -> FloatArray:
+        """See `Unit`."""
+        return self.of.restore(directions(points))
 
 
 @dataclass(frozen=True)
@@ -74,15 +84,16 @@ class _InUnit(Engine):
     unit: Unit
 
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
-        return self.engine.map_reduce(job, self.unit.state_of(state), iteration)
+        return self.engine.map_reduce(job, {**state, **self.unit.entry}, iteration)
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
-        return self.engine.map_only(job, self.unit.state_of(state))
+        return self.engine.map_only(job, {**state, **self.unit.entry})
 
 
 def choose_unit(engine: Engine, rows: int, config: KMeansConfig) -> Unit:
     """Return the unit that a configuration asks for."""
-    return standardise(engine, describe(engine, rows)) if config.scale else INPUT_UNIT
+    unit = standardise(engine, describe(engine, rows)) if config.scale else INPUT_UNIT
+    return Directions(unit) if config.metric == "cosine" else unit
 
 
 def config_in(unit: Unit, config: KMeansConfig) -> KMeansConfig:

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans as TheirKMeans
 from sklearn.datasets import load_iris
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
 from common.formats.dataset import open_input
+from common.jobs.entry import directions
 from common.model import FloatArray
 from common.records import encode_vectors
 from common.records.text import decode
@@ -19,7 +21,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.algorithms.kmeans.score import describe
 from master.algorithms.kmeans.search import KMeansChoice
-from master.algorithms.kmeans.unit import Standardised, standardise
+from master.algorithms.kmeans.unit import Directions, Standardised, standardise
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
 from tests.story import ListLog
@@ -81,6 +83,31 @@ def test_the_result_is_that_of_the_scaled_rows_in_the_unit_of_the_input(tmp_path
     assert several["centroids_k3.txt"] == centroids
     if several[CENTROIDS] == centroids:
         assert labels_of_best == labels
+
+
+def test_cosine_is_k_means_of_directions_with_centroids_that_are_directions(tmp_path: Path) -> None:
+    path, points = tmp_path / "rows.npy", load_iris().data
+    np.save(path, points)
+    start = points[[0, 60, 120]]
+    theirs = TheirKMeans(3, init=normalize(start), n_init=1, tol=0).fit(normalize(points))
+    algorithm = KMeansAlgorithm(KMeansConfig(3, 300, tol=0.0, initial=start, metric="cosine"))
+    files, labels = published(algorithm, InlineEngine(points, combine=False), path)
+    with local_grpc.grpc_engine(tmp_path, open_input(path), 2, 2) as engine:
+        assert published(algorithm, engine, path) == (files, labels)
+    centroids = np.array([line.split(b",") for line in files[CENTROIDS].splitlines()], float)
+    assert centroids == pytest.approx(normalize(theirs.cluster_centers_), rel=1e-12)
+    assert labels == theirs.labels_.tolist()
+
+
+def test_directions_of_scaled_rows() -> None:
+    points = load_iris().data
+    unit = Directions(standardised(points))
+    assert unit.enter(points) == pytest.approx(normalize(StandardScaler().fit_transform(points)), abs=1e-12)
+
+
+def test_lengths_neither_vanish_nor_overflow() -> None:
+    points = np.array([[3e-200, 4e-200], [3e140, 4e140], [0.0, -0.0], [-5e-324, 0.0]])
+    assert directions(points).tolist() == [[0.6, 0.8], [0.6, 0.8], [0.0, 0.0], [-1.0, 0.0]]
 
 
 def test_given_centroids_are_in_the_unit_of_the_input(tmp_path: Path) -> None:
