@@ -10,7 +10,7 @@ from master.options.declare import required
 
 _MOST = 1000
 """Each is a start of its own, whose centroids every iteration sends to every mapper."""
-_PART = re.compile(r"([0-9]{1,9})(?:\.\.([0-9]{1,9}))?")
+_PART = re.compile(r"(-?[0-9]{1,18})(?:\.\.(-?[0-9]{1,18}))?")
 
 
 class ClusterCounts(tuple[int, ...]):
