@@ -1,7 +1,7 @@
 """The master: the command line, the algorithm's loop, the engines, the cluster, and the Python interface.
 
-`from master import KMeans` and `LogisticRegression` give the estimators, `TextFile` what they read; the
-command line never loads them.
+`from master import KMeans`, `KMeansSearch` and `LogisticRegression` give the estimators, `TextFile` what they
+read; the command line never loads them.
 """
 
 TYPE_CHECKING = False  # for type checkers; nothing is imported here, for `__main__` first says from where
@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from master.estimator import KMeans as KMeans
+    from master.estimator import KMeansSearch as KMeansSearch
     from master.estimator import LogisticRegression as LogisticRegression
     from master.estimator import TextFile as TextFile
 
-__all__ = ["KMeans", "LogisticRegression", "TextFile"]
+__all__ = ["KMeans", "KMeansSearch", "LogisticRegression", "TextFile"]
 
 
 def __getattr__(name: str) -> "Any":

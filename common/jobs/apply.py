@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from common.jobs.base import Job, Memory, Meter
+from common.jobs.entry import as_they_enter
 from common.kernels.grouping import groups
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
@@ -40,10 +41,11 @@ def map_rows(
     for these rows have left; see `Job.summarize`. Threads share the work if the rows are many. `meter` is for
     a job that wants its splits alone.
     """
+    memory = {} if memory is None else memory
+    rows = as_they_enter(rows, state, memory)
     if job.alone:
         return _map_alone(job, state, Block(rows, row_start), meter)
     combines = combine or job.aggregates
-    memory = {} if memory is None else memory
 
     def map_part(where: slice) -> list[Records]:
         part = Block(rows[where], row_start + where.start)
@@ -72,13 +74,15 @@ def map_split(
 ) -> Records:
     """Map a split's rows as `map_rows`, but copy none if the job emits them as they are.
 
-    Then the values are `rows`: they may be float32, and fewer than the keys, if the job emits each row
-    several times: record i has row i % len(rows).
+    Then the values are the rows as they enter: they may be float32, and fewer than the keys, if the job emits
+    each row several times: record i has row i % len(rows).
     """
     if combine or not job.emits_rows:
         return map_rows(
             job, state, rows, row_start, combine=combine, memory=memory, threads=threads, meter=meter
         )
+
+    rows = as_they_enter(rows, state, {} if memory is None else memory)
 
     def map_part(where: slice) -> list[IntArray]:
         blocks = _blocks(Block(rows[where], row_start + where.start))

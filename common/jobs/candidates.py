@@ -26,8 +26,8 @@ class WeighCandidates(Score):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records:
         """Compare the rows with new candidates only."""
-        ((start, candidates),) = starts_of(state)
-        return self.measure(start, rows, candidates, *_nearest_so_far(rows, candidates, memory))
+        ((first_key, candidates),) = starts_of(state)
+        return self.measure(first_key, rows, candidates, *_nearest_so_far(rows, candidates, memory))
 
 
 @dataclass(frozen=True)

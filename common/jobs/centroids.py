@@ -1,12 +1,12 @@
 """The jobs of K-Means; all take state["centroids"], float64, shape (k, d).
 
-LloydStep and Score also serve several starts at once: centroids of shape (starts, k, d), and
-state["starts"], int64: which starts they are. Their keys are those of `cluster_keys`.
+Some also serve several starts at once, of as many clusters each as it likes: then the centroids are those of
+all starts, one after the other, and state["starts"] says whose they are; see `state_of`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import prod
+from itertools import accumulate, pairwise
 from typing import ClassVar, cast
 
 import numpy as np
@@ -26,26 +26,40 @@ class CentroidsJob(Job):
     """A job that compares rows with centroids."""
 
     def check(self, state: State, columns: int) -> None:
-        """Refuse what is no (k, d) or (starts, k, d) of float64; compiled code trusts it."""
+        """Refuse what are no (k, d) of float64, or not those of the starts; compiled code trusts it."""
         centroids = state.get("centroids")
-        if centroids is None or centroids.dtype != np.float64 or centroids.ndim < 2 or not centroids.size:
+        if centroids is None or centroids.dtype != np.float64 or centroids.ndim != 2 or not centroids.size:
             raise ValueError("the centroids are not an array of centroids")
-        if prod(centroids.shape[:-1]) > _MOST_KEYS:
-            raise ValueError("the centroids are more than there are keys")
         if (width := centroids.shape[-1]) != columns:
             raise ValueError(f"the centroids have {width} columns, the input {columns}")
         if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
             raise ValueError("a centroid is larger than any point may be")
+        starts = _starts(state)
+        if starts.dtype != np.int64 or starts.ndim != 2 or starts.shape[1] != 2 or not starts.size:
+            raise ValueError("the starts are not pairs of integers")
+        first_keys, counts = starts.T
+        if min(first_keys.min(), counts.min() - 1) < 0 or starts.max() > _MOST_KEYS // 2:
+            raise ValueError("a start has other keys than there are")
+        if counts.sum() != len(centroids):
+            raise ValueError(f"the starts have {counts.sum()} centroids, not {len(centroids)}")
 
     def _keys(self, state: State) -> int:
         """Return how many keys the clusters of all starts have."""
-        starts = state.get("starts")
-        return int(state["centroids"].shape[-2] * (1 if starts is None else starts.max() + 1))
+        return int(_starts(state).sum(axis=1).max())
 
 
-def cluster_keys(start: int, k: int) -> range:
-    """Return the keys of one start's k clusters, in the order of their centroids."""
-    return range(start * k, (start + 1) * k)
+def key_ranges(counts: Iterable[int]) -> list[range]:
+    """Return the keys of each start's clusters, in the order of their centroids, given how many these are."""
+    return [range(*bounds) for bounds in pairwise(accumulate(counts, initial=0))]
+
+
+def state_of(keys: Iterable[range], starts: Iterable[FloatArray]) -> dict[str, FloatArray | LongArray]:
+    """Return the state for several starts, given their clusters' keys, and their centroids of shape (k, d).
+
+    Its "starts", int64, shape (starts, 2), are each one's first key and number of clusters.
+    """
+    counts = [(own.start, len(own)) for own in keys]
+    return {"centroids": np.concatenate([*starts]), "starts": np.array(counts, np.int64)}
 
 
 @dataclass(frozen=True)
@@ -79,12 +93,12 @@ class LloydStep(CentroidsJob):
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
         parts = []
-        for start, centroids in starts_of(state):
+        for first_key, centroids in starts_of(state):
             labels = labels_of(block.points, centroids)
-            known = cluster_keys(start, len(centroids))
-            keys = labels + np.int32(known.start)
+            keys = labels + np.int32(first_key)
             if "moved_rows" in state:
-                self._move(keys, block.row_start, state, known)
+                own_keys = range(first_key, first_key + len(centroids))
+                self._move(keys, block.row_start, state, own_keys)
             parts.append(Records(keys, block.points))
         return Records.concatenate(parts)
 
@@ -110,7 +124,7 @@ class LloydStep(CentroidsJob):
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
         memory.pop(KEPT_OF_START, None)
-        if "moved_rows" in state or not worth_compiled_code(rows.points, state["centroids"].shape[-2]):
+        if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
         if index is None or index.grid != self.grid:
@@ -118,8 +132,8 @@ class LloydStep(CentroidsJob):
 
             index = BoundsIndex(rows.points, self.grid)
         parts = []
-        for start, centroids in starts_of(state):
-            parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
+        for first_key, centroids in starts_of(state):
+            parts.append(_members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
@@ -171,16 +185,16 @@ class Score(CentroidsJob):
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
         parts = []
-        for start, centroids in starts_of(state):
-            parts.append(self.measure(start, block, centroids, *nearest(block.points, centroids)))
+        for first_key, centroids in starts_of(state):
+            parts.append(self.measure(first_key, block, centroids, *nearest(block.points, centroids)))
         return Records.concatenate(parts)
 
     def measure(
-        self, start: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
+        self, first_key: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
     ) -> Records:
         """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
         add = self._add_compiled if worth_compiled_code(rows.points, len(centroids)) else self._add
-        return _members(start, add(labels, squared, len(centroids)))
+        return _members(first_key, add(labels, squared, len(centroids)))
 
     def _add(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
         """Return each cluster's count and limbs, shape (k, 1 + limbs)."""
@@ -255,19 +269,24 @@ class Label(CentroidsJob):
         return values
 
 
-def _members(start: int, partials: FloatArray) -> Records:
+def _members(first_key: int, partials: FloatArray) -> Records:
     """Put partials, a row a cluster with the count first, under their keys; none without members."""
     filled = np.flatnonzero(partials[:, 0])
-    first = cluster_keys(start, len(partials)).start
-    return Records((filled + first).astype(np.int32), partials[filled])
+    return Records((filled + first_key).astype(np.int32), partials[filled])
 
 
 def starts_of(state: State) -> Iterator[tuple[int, FloatArray]]:
-    """Yield each start's number and its centroids, shape (k, d)."""
-    centroids = centroids_of(state)
-    if centroids.ndim == 2:
-        return iter([(0, centroids)])
-    return zip(state["starts"].tolist(), centroids, strict=True)
+    """Yield each start's first key and its centroids, shape (k, d)."""
+    centroids, stop = centroids_of(state), 0
+    for first_key, count in _starts(state).tolist():
+        stop += count
+        yield first_key, centroids[stop - count : stop]
+
+
+def _starts(state: State) -> LongArray:
+    """Return the first key and the number of clusters of each start."""
+    alone: LongArray = np.array([[0, len(state["centroids"])]])
+    return cast(LongArray, state.get("starts", alone))
 
 
 def centroids_of(state: State) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.base import Job
+from common.kernels.exact import SumGrid, sum_all
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _PIECE_NUMBERS = 1 << 17
@@ -43,6 +44,37 @@ class Describe(Job):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
         return np.array([[values[:, 0].min(), values[:, 1].max(), values[:, 2].min()]])
+
+
+@dataclass(frozen=True)
+class SquaredDeviationsOfRows(Job):
+    """Add up each column's squared deviations from state["means"], exactly.
+
+    Result: under key 0, the sums' limbs, shape (1, limbs * d).
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "squares"
+    aggregates: ClassVar[bool] = True
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if there is not one mean, and one column of the grid, for each column."""
+        if (self.grid.columns, state.get("means", np.empty(0)).shape) != (columns, (columns,)):
+            raise ValueError("there is not one mean for each column")
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return one key, and the limbs of a sum for each column."""
+        return 1, self.grid.limbs * columns
+
+    def map(self, block: Block, state: State) -> Records:
+        """Add a block up."""
+        sums = self.grid.sum((block.points - state["means"]) ** 2).reshape(1, -1)
+        return Records.of_key(0, sums[: len(block.points)])
+
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Add up; limbs add without rounding."""
+        return sum_all(values.T)[None]
 
 
 @dataclass(frozen=True)

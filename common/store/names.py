@@ -43,6 +43,11 @@ is_folder_name = re.compile(rf"\.cache|(task|iteration)_{_NUMBER}|job_.+").fullm
 """That of a folder in a node's folder."""
 
 
+def centroids_name(k: int) -> str:
+    """Name the centroids of one of several numbers of clusters."""
+    return f"centroids_k{k}.txt"
+
+
 def node_name(role: Role, index: int) -> str:
     """Name a worker, its index counted from 1: M1, R2."""
     return f"{role[0].upper()}{index}"

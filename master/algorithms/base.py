@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy.typing as npt
 
@@ -70,19 +70,25 @@ class Labelling:
 
 @dataclass(frozen=True)
 class Published:
-    """What people get of a result: a line for the screen and more, files, and, if asked for, labels."""
+    """What people get of a result: a line for the screen and more, files, and, if asked for, labels.
+
+    `figures` are what a script wants to know, of types that JSON has.
+    """
 
     summary: str
     files: tuple[ResultFile, ...] = ()
     labels: Labelling | None = None
     lines: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Algorithm(ABC, Generic[_Result]):
     """One algorithm with its configuration, ready to run on any engine."""
 
-    file_names: ClassVar[tuple[str, ...]] = ()
-    """The names of the files that it will publish."""
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files that it will publish."""
+        return ()
 
     @property
     def iterations(self) -> int:

@@ -15,13 +15,13 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TextIO, get_args, get_origin
 
 import click
 from click_option_group import OptionGroup
 
 from common import __version__
-from common.errors import MapReduceError, printable, refusals_in_one_line
+from common.errors import MapReduceError, UsageError, printable, refusals_in_one_line
 from common.model import Role
 from common.store.files import is_standard_output
 from common.store.folders import DataDir
@@ -33,11 +33,13 @@ from master.cli.guide import commands_in_words
 from master.cli.lessons import LESSONS
 from master.cli.pages import report, served, ui, write_views
 from master.cli.preview import preview
+from master.cli.summary import print_summary
 from master.engines.table import ENGINES, check_options
 from master.options.declare import DeclaredOption, EngineName, declared_options
-from master.options.groups import MessageOptions, OutputOptions, RunConfig
+from master.options.groups import OutputOptions, RunConfig
+from master.options.messages import MessageOptions
 from master.run.runner import run
-from master.views.terminal import WarningScreen, open_screen
+from master.views.terminal import Screen, WarningScreen, open_screen
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}  # as wide as the terminal
 _SHOWN_LINES = 20
@@ -179,8 +181,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
                 screen.say([line])
             prepared.algorithm.check(file.input)
         return
-    # Labels on standard output stand alone there.
-    with redirect_stdout(sys.stderr) if is_standard_output(config.labels) else nullcontext():
+    with _alone_on_standard_output(config, messages) as out:
         screen = WarningScreen() if messages.quiet else open_screen(quiet=False)
         output = config.output
         with (
@@ -189,7 +190,23 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
             write_views(output.dump, output.report, output.trace),
         ):
             screen.begin(f"reading {config.input.input}")
-            run(config, prepared.algorithm, screen, lambda found: screen.say(_result_lines(found, config)))
+            run(config, prepared.algorithm, screen, partial(_tell, screen, config, out))
+
+
+@contextmanager
+def _alone_on_standard_output(config: RunConfig, messages: MessageOptions) -> Iterator[TextIO | None]:
+    """Keep standard output for labels or a summary, if these go there; yield it for a summary."""
+    labels, out = is_standard_output(config.labels), sys.stdout
+    if messages.json and (labels or out is None):
+        raise UsageError("--json needs standard output for itself; give --labels a file")
+    with redirect_stdout(sys.stderr) if labels or messages.json else nullcontext():
+        yield out if messages.json else None
+
+
+def _tell(screen: Screen, config: RunConfig, out: TextIO | None, found: Published) -> None:
+    screen.say(_result_lines(found, config))
+    if out is not None:
+        print_summary(found, config, out)
 
 
 def _sample(prepared: Prepared, messages: MessageOptions, output: OutputOptions) -> int:

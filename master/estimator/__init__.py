@@ -3,6 +3,7 @@
 try:
     from master.estimator.classifier import LogisticRegression
     from master.estimator.kmeans import KMeans
+    from master.estimator.search import KMeansSearch
     from master.estimator.text_file import TextFile
 except ImportError as error:  # not installed, or older than 1.6
     if not (error.name or "").startswith("sklearn"):
@@ -10,4 +11,4 @@ except ImportError as error:  # not installed, or older than 1.6
     needed = "KMeans and LogisticRegression need scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
     raise ImportError(needed) from None
 
-__all__ = ["KMeans", "LogisticRegression", "TextFile"]
+__all__ = ["KMeans", "KMeansSearch", "LogisticRegression", "TextFile"]

@@ -71,7 +71,7 @@ class Data:
     def inertia(self, centroids: FloatArray) -> float:
         """Return the sum of the rows' squared distances to their nearest centroids."""
         ranges = describe(self.engine, self.rows)
-        return score(self.engine, ranges, centroids[None])[0][1]
+        return score(self.engine, ranges, [centroids])[0][1]
 
 
 @contextmanager

@@ -97,18 +97,6 @@ class FileOptions:
 
 
 @dataclass(frozen=True)
-class MessageOptions:
-    """What is printed."""
-
-    title: ClassVar[str] = "Output"
-
-    quiet: bool = option(False, "Print only errors, and warnings about the result.")
-    ui: bool = option(False, "Serve a page of the run to browsers of this machine, and print its address.")
-    dry_run: bool = option(False, "Print how the input is understood, and run nothing.")
-    debug: bool = option(False, "Print the traceback of an error.")
-
-
-@dataclass(frozen=True)
 class WorkerOptions:
     """Who does the work."""
 

@@ -132,6 +132,10 @@ def open_finished(dump: Path, data_dir: Path) -> FinishedRun:
     run = FinishedRun(entries, started, DataDir(data_dir), stage, iteration)
     if run.settings.get("workers") == "remote":
         raise UsageError(f"{dump} is of a run with --workers remote: its files are on the workers' hosts")
+    if used := [f"--{name}" for name in ("scale", "metric") if name in run.settings]:
+        raise UsageError(f"the run in {dump} used {used[0]}: its files hold other numbers than the input")
+    if not run.settings["k"].isdigit():
+        raise UsageError(f"the run in {dump} tried several --k; repeat it with one of them")
     return run
 
 

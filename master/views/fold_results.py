@@ -4,6 +4,7 @@ from typing import Any
 
 from common.events.catalogue import kmeans, logistic, run
 from common.events.catalogue.base import Event
+from master.views.fold_choice import Choice
 from master.views.fold_tasks import number
 
 _KEPT_ITERATIONS = 2000
@@ -25,6 +26,7 @@ class Results:
         self._rows: dict[int, list[float | None]] = {}
         self._stopped: dict[int, dict[str, Any]] = {}
         self._scores = Scores()
+        self._choice = Choice()
 
     def take(self, at_ms: float, event: Event) -> None:
         """Take in an event."""
@@ -43,6 +45,7 @@ class Results:
             case _:
                 self._ended(event)
                 self._scores.take(event)
+                self._choice.take(event)
 
     def shift(self, by_ms: float) -> None:
         """Count the times from another moment."""
@@ -62,6 +65,7 @@ class Results:
             "rows": list(self._rows.values()),
             "result": self._stopped.get(best, {}) | self._result,
             "scores": self._scores.picture(),
+            "choice": self._choice.picture(),
         }
 
     def _finished(
@@ -83,7 +87,7 @@ class Results:
         match event:
             case kmeans.Stopped():
                 self._stopped[event.start or 1] = _told(event, "reason", "iterations", "inertia")
-            case kmeans.BestStart():
+            case kmeans.BestStart() | kmeans.ClustersChosen():
                 self._result |= {"best": event.start, "of": event.of}
             case kmeans.Clusters():
                 self._result |= _told(event, "inertia") | {"sizes": event.sizes[:_SHOWN_CLUSTERS]}
@@ -111,15 +115,17 @@ class CentroidHistory:
         self._kept: dict[int, dict[int, dict[int, list[float | None]]]] = {}
         self._every = 1
         self._numbers = 0
-        self._clusters = self._columns = 0
+        self._clusters: dict[int, int] = {}
+        self._columns = 0
 
     def take(self, event: kmeans.Centroid) -> None:
         """Take in a centroid."""
-        columns = event.value.count(",") + 1
-        self._clusters, self._columns = max(self._clusters, event.key + 1), max(self._columns, columns)
+        columns, start = event.value.count(",") + 1, event.start or 1
+        self._clusters[start] = max(self._clusters.get(start, 0), event.key + 1)
+        self._columns = max(self._columns, columns)
         if event.key >= _SHOWN_CLUSTERS:
             return
-        iterations = self._kept.setdefault(event.start or 1, {})
+        iterations = self._kept.setdefault(start, {})
         if event.iteration not in iterations:
             self._drop_between(iterations)
         at = iterations.setdefault(event.iteration, {})
@@ -129,9 +135,11 @@ class CentroidHistory:
 
     def picture(self, start: int) -> dict[str, Any]:
         """Return the centroids of a start."""
-        kept = self._kept.get(start) or next(iter(self._kept.values()), {})
+        if start not in self._kept:
+            start = next(iter(self._kept), start)
+        kept = self._kept.get(start, {})
         history = [[iteration, [at[key] for key in sorted(at)]] for iteration, at in kept.items()]
-        return {"clusters": self._clusters, "columns": self._columns, "history": history}
+        return {"clusters": self._clusters.get(start, 0), "columns": self._columns, "history": history}
 
     def _thin_out(self) -> None:
         while self._numbers > _MOST_NUMBERS and any(len(kept) > 2 for kept in self._kept.values()):

@@ -75,7 +75,10 @@ class PlainScreen(WarningScreen):
             case kmeans.ResultInDoubt() | logistic.FitInDoubt():
                 return []
             case kmeans.Stopped():
-                return [stopped_in_words(event, self._settings, self._shifts), *hints(self._settings)]
+                more = hints(self._settings) if event.start is None else []
+                return [stopped_in_words(event, self._settings, self._shifts), *more]
+            case kmeans.ClustersChosen():
+                return hints(self._settings)
         text = in_words(event)
         return [] if text is None else [text]
 

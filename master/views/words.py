@@ -29,6 +29,8 @@ HIDDEN: tuple[type[Event], ...] = (
     tasks.ReduceFinished,
     kmeans.Input,
     kmeans.Clusters,
+    kmeans.ClustersMeasured,
+    kmeans.ClustersChosen,
     logistic.ModelScored,
     logistic.ClassConfusion,
 )

@@ -31,6 +31,7 @@ def named_in(*guides: str) -> set[str]:
     [
         (["master"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "predict"], ["USAGE", "MACHINES", "CLUSTERS"]),
+        (["master", "evaluate"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "wordcount"], ["USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "palette"], ["PALETTE", "USAGE", "MACHINES", "CLUSTERS"]),
         (["master", "certs"], ["USAGE", "MACHINES"]),

@@ -70,7 +70,10 @@ def refuse(folder: Path, *arguments: object) -> str:
             ["--init-centroids", SAMPLE],
             "--init-centroids holds 31 centroids, but --k is 2",
         ),
-        (["--k", "two"], "Invalid value for '--k': 'two' is not a valid integer. (--help lists the options)"),
+        (
+            ["--k", "two"],
+            "--k is two, but must be a number, a range such as 2..10, or a list such as 2,4,8",
+        ),
         (["--init", "best"], None),
         (["--no-such-option"], None),
     ],

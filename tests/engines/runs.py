@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from common.model import FloatType
 from common.records import encode_vectors
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
+from master.algorithms.kmeans.score import describe
+from master.algorithms.kmeans.search import search
+from master.algorithms.kmeans.unit import Directions, standardise
 from master.engines.inline import InlineEngine
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE, environment
@@ -67,6 +71,19 @@ def result(engine: Engine, path: Path, name: str, log: Log | None = None) -> tup
     found = fit(engine, open_input(path).input.rows, FITS[name], log or ListLog())
     labels = b"".join(map(bytes, engine.map_only(Label(), {"centroids": found.centroids})))
     return encode_vectors(found.centroids), labels
+
+
+def searched(engine: Engine, path: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    """Return the centroids of several K, and their measures, of directions of standardised rows."""
+    rows = open_input(path).input.rows
+    configs = [KMeansConfig(k, iterations=5, n_init=2) for k in (2, 3, 5)]
+    unit = Directions(standardise(engine, describe(engine, rows)))
+    found = search(unit.on(engine), rows, configs, ListLog())
+    return encode_vectors(np.concatenate([each.centroids for each in found.results])), found.figures
+
+
+def expected_search(path: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    return searched(InlineEngine(open_input(path), combine=False), path)
 
 
 class Expected:

@@ -19,7 +19,7 @@ from common.jobs.rows import Describe
 from common.model import FloatType, TaskOptions
 from master.engines.inline import InlineEngine
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
-from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
+from tests.engines.runs import CASES, Expected, cluster, expected_search, make_inputs, needs, result, searched
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
 from tests.story import ListLog
@@ -65,6 +65,12 @@ def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine:
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+def test_several_k_and_their_measures(client: Any, expected: Expected) -> None:
+    path = expected.inputs["iris"]
+    with engine(client, path, 2, False, ListLog()) as ours:
+        assert searched(ours, path) == expected_search(path)
 
 
 @pytest.mark.parametrize(("r", "combine"), [(2, True), (3, False)])

@@ -20,6 +20,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
+from tests.engines.runs import expected_search, searched
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 from tests.story import ListLog
@@ -147,6 +148,12 @@ def test_points_in_several_blocks(tmp_path: Path, suffix: str) -> None:
         assert files[f"partition_{partition + 1}"].values.tobytes() == sorted_rows.values[mine].tobytes()
 
 
+@pytest.mark.parametrize(("m", "r", "combine"), [(3, 2, False), (2, 3, True)])
+def test_several_k_and_their_measures(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    with grpc_engine(tmp_path, BLOBS, m, r, combine) as engine:
+        assert searched(engine, BLOBS) == expected_search(BLOBS)
+
+
 @pytest.mark.parametrize("rows", [600, 100_000], ids=["few", "many"])
 @pytest.mark.parametrize("kind", RecordFormat)
 def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, rows: int) -> None:
@@ -159,9 +166,7 @@ def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, row
     assert found.centroids.tobytes() == inline.centroids.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"]
-)
+@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"])
 def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
     """One mapper has enough to do for compiled code, five have not; all find what the plain formula finds."""
     rng = np.random.default_rng(columns)
@@ -216,9 +221,7 @@ def test_float32_is_float64_of_the_rounded_numbers(
         assert cluster(engine, path, 6, init) == wanted
 
 
-@pytest.mark.parametrize(
-    ("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"]
-)
+@pytest.mark.parametrize(("rows", "columns"), [(200_000, 3), (40_000, 16)], ids=["few", "many"])
 def test_much_float32_is_float64_of_the_rounded_numbers(tmp_path: Path, rows: int, columns: int) -> None:
     path, rounded = tmp_path / "points.npy", tmp_path / "rounded.npy"
     matrix = np.random.default_rng(columns).normal(size=(rows, columns)).astype(np.float32)

@@ -27,7 +27,17 @@ from common.formats.layout import TextOptions
 from common.model import FloatArray, FloatType, TaskOptions
 from master.options.groups import InputOptions
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
-from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
+from tests.engines.runs import (
+    CASES,
+    Expected,
+    cluster,
+    expected_search,
+    make_inputs,
+    needs,
+    needs_java,
+    result,
+    searched,
+)
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 from tests.story import ListLog, containing
@@ -81,6 +91,12 @@ def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+def test_several_k_and_their_measures(context: Any, expected: Expected) -> None:
+    path = expected.inputs["iris"]
+    with engine(SparkRows.of_file(context, open_input(path), 3), 2, True, ListLog()) as ours:
+        assert searched(ours, path) == expected_search(path)
 
 
 @pytest.mark.parametrize(("suffix", "dtype"), [(".csv", FloatType.FLOAT64), (".parquet", FloatType.FLOAT32)])

@@ -84,6 +84,35 @@ class BestStart(Event):
     inertia: float
 
 
+class ClustersMeasured(Event):
+    """The clusters of a result are measured: given ones, or those of one of several K.
+
+    What is not defined is left out: for one cluster, and if each row is one. docs/CHOOSING_K.md says what the
+    measures are.
+    """
+
+    start: int | None = None
+    k: int
+    iterations: int | None = None
+    inertia: float
+    calinski_harabasz: float | None = None
+    davies_bouldin: float | None = None
+    silhouette: float | None = None
+    simplified_silhouette: float | None = None
+
+
+class ClustersChosen(Event):
+    """Of several K, the one of the greatest silhouette is the result; of equal ones the least."""
+
+    start: int
+    k: int
+    of: int
+    by_calinski_harabasz: int | None = None
+    by_davies_bouldin: int | None = None
+    by_silhouette: int | None = None
+    by_simplified_silhouette: int | None = None
+
+
 class ResultInDoubt(Event):
     """The result is of little use.
 

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from common.store.names import CENTROIDS
 from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, Published, ResultFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range
-from master.algorithms.kmeans.loop import KMeansResult, check_start, fit
+from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import cluster_table
+from master.algorithms.kmeans.unit import choose_unit, config_in
 
 _SHOWN_SIZES = 20
 LABELS_TITLE = "the cluster of each input row"
@@ -42,7 +44,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
     def check(self, source: Input) -> None:
         """Raise UserError if there are fewer rows than clusters, or given centroids have other columns."""
         if self.config.initial is not None:
-            _check_columns(self.config.initial, source, "--init-centroids")
+            check_columns(self.config.initial, source, "--init-centroids")
         elif self.config.k > source.rows:
             raise UsageError(f"--k {self.config.k} is more than the input's {counted(source.rows, 'row')}")
 
@@ -58,29 +60,30 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--n-init": str(config.n_init),
             "--on-empty": config.on_empty,
             "--seed": str(config.seed),
+            "--scale": "yes" if config.scale else "",
+            "--metric": "" if config.metric == "euclidean" else config.metric,
         }
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
-        if len(parts) != self.config.n_init:
-            raise ValueError(f"{len(parts)} starts, not {self.config.n_init}")
-        if max(check_start(part, self.config.k, len(source.columns)) for part in parts) != iteration:
-            raise ValueError(f"no start has run {counted(iteration, 'iteration')}")
+        check_starts(parts, [self.config], len(source.columns), iteration)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
-        result = fit(engine, source.rows, self.config, log, checkpoints)
+        unit = choose_unit(engine, source.rows, self.config)
+        result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
         log.event(Clusters(sizes=tuple(result.sizes.tolist()), inertia=result.inertia))
-        return result
+        return replace(result, unit=unit)
 
     def publish(self, result: KMeansResult) -> Published:
         """Return the centroids as a file, and the job that labels the rows."""
-        content = encode_vectors(result.centroids)
+        centroids = result.unit.restore(result.centroids)
         return Published(
-            summary=f"cluster sizes {_short(result.sizes)}, inertia {result.inertia!r}",
-            lines=tuple(cluster_table(result.centroids, result.sizes)),
-            files=(ResultFile(CENTROIDS, "the centroids, one a line", content),),
-            labels=Labelling(Label(), {"centroids": result.centroids}, LABELS_TITLE),
+            summary=f"cluster sizes {short_list(result.sizes)}, inertia {result.inertia!r}",
+            lines=tuple(cluster_table(centroids, result.sizes)),
+            files=(ResultFile(CENTROIDS, "the centroids, one a line", encode_vectors(centroids)),),
+            labels=labelling_of(result),
+            figures=figures_of(result),
         )
 
 
@@ -92,7 +95,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        _check_columns(self.centroids, source, "--centroids")
+        check_columns(self.centroids, source, "--centroids")
 
     def run(
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
@@ -101,7 +104,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):
             log.event(ResultInDoubt(reason=doubt))
         ranges = describe(engine, source.rows)
-        ((sizes, inertia),) = score(engine, ranges, self.centroids[None])
+        ((sizes, inertia),) = score(engine, ranges, [self.centroids])
         log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))
         return sizes, inertia
 
@@ -109,17 +112,37 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         """Return the job that labels the rows."""
         sizes, inertia = result
         return Published(
-            summary=f"{sizes.sum()} rows labelled; cluster sizes {_short(sizes)}; inertia {inertia!r}",
+            summary=f"{sizes.sum()} rows labelled; cluster sizes {short_list(sizes)}; inertia {inertia!r}",
             labels=Labelling(Label(), {"centroids": self.centroids}, LABELS_TITLE),
+            figures={"k": len(sizes), "inertia": inertia, "sizes": sizes.tolist()},
         )
 
 
-def _check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+def labelling_of(result: KMeansResult) -> Labelling:
+    """Return the job that labels the rows by a result."""
+    return Labelling(Label(), {"centroids": result.centroids, **result.unit.entry}, LABELS_TITLE)
+
+
+def figures_of(result: KMeansResult) -> dict[str, Any]:
+    """Return what a script wants to know of a result."""
+    return {
+        "k": len(result.centroids),
+        "inertia": result.inertia,
+        "iterations": result.n_iter,
+        "converged": result.converged,
+        "sizes": result.sizes.tolist(),
+        "doubts": list(result.doubts),
+    }
+
+
+def check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+    """Raise InputError if the centroids that an option names have other columns than the input."""
     columns = len(source.columns)
     if centroids.shape[1] != columns:
         raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
 
 
-def _short(sizes: LongArray) -> str:
+def short_list(sizes: LongArray) -> str:
+    """Return the first sizes as text."""
     rest = ["..."] if len(sizes) > _SHOWN_SIZES else []
     return ", ".join([*map(str, sizes[:_SHOWN_SIZES].tolist()), *rest])

@@ -1,4 +1,4 @@
-"""The commands `run` and `predict`."""
+"""The commands `run`, `predict` and `evaluate`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import ClassVar
 from common.formats.dataset import read_all
 from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
-from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.counts import ClusteringOptions
+from master.algorithms.kmeans.evaluation import KMeansEvaluation
+from master.algorithms.kmeans.search import KMeansChoice
 from master.options.declare import at_least, at_most, option, required
 from master.options.groups import MAP_GROUPS, RUN_GROUPS, InputOptions
 from master.options.text_files import TextFileOptions
@@ -26,9 +28,17 @@ Example:
   python -m master predict --centroids data/centroids.txt --input new.csv --labels labels.txt
 """
 
+_EVALUATE_HELP = """Measure the clusters of given centroids: inertia, Davies-Bouldin, silhouette and others.
+
+\b
+Example:
+  python -m master evaluate --centroids data/centroids.txt --input data/input/points.txt
+"""
+
 _EPILOG = """\b
 Other commands:
   python -m master predict --help      label a file by centroids that you have
+  python -m master evaluate --help     measure how good centroids are for a file
   python -m master wordcount --help    count the words of a text, the example of the MapReduce paper
   python -m master certs --help        make certificates for several machines
 """
@@ -79,12 +89,22 @@ class PredictionOptions:
     )
 
 
-def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions, sampling: SampleOptions) -> Prepared:
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What an evaluation reads."""
+
+    title: ClassVar[str] = "Evaluation"
+
+    centroids: Path = required("File of centroids, one a row.", metavar="FILE")
+
+
+def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, sampling: SampleOptions) -> Prepared:
     given = clustering.init_centroids
+    config, *others = clustering.configs
     if given is not None:
-        clustering = replace(clustering, initial=read_all(given))
-    algorithm = KMeansAlgorithm(clustering)
-    return Prepared(algorithm, labelling.labels, given, clustering.seed, sample=sampling.sample)
+        config = replace(config, initial=read_all(given))
+    algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
+    return Prepared(algorithm, labelling.labels, given, config.seed, sample=sampling.sample)
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
@@ -92,12 +112,16 @@ def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
     return Prepared(algorithm, prediction.labels, prediction.centroids)
 
 
+def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:
+    return Prepared(KMeansEvaluation(read_all(evaluation.centroids)), given=evaluation.centroids)
+
+
 COMMANDS = (
     Command(
         name="run",
         prepare=_prepare_run,
         groups={
-            "clustering": KMeansConfig,
+            "clustering": ClusteringOptions,
             "input": InputOptions("data/input/points.txt"),
             "text": TextFileOptions,
             "labelling": LabelOptions,
@@ -119,5 +143,17 @@ COMMANDS = (
         },
         help=_PREDICT_HELP,
         summary="Label a file by given centroids.",
+    ),
+    Command(
+        name="evaluate",
+        prepare=_prepare_evaluation,
+        groups={
+            "evaluation": EvaluationOptions,
+            "input": InputOptions,
+            "text": TextFileOptions,
+            **MAP_GROUPS,
+        },
+        help=_EVALUATE_HELP,
+        summary="Measure how good given centroids are for a file.",
     ),
 )

@@ -47,6 +47,15 @@ class KMeansConfig:
         "farthest",
         "An empty cluster takes the point farthest from its centroid, or keeps its centroid.",
     )
+    scale: bool = option(
+        False,
+        "Cluster rows whose columns have mean 0 and standard deviation 1; --tol and the inertia are in that "
+        "unit, centroids in that of the input.",
+    )
+    metric: Literal["euclidean", "cosine"] = option(
+        "euclidean",
+        "cosine: cluster rows divided by their lengths; centroids are divided by theirs at the end.",
+    )
     initial: FloatArray | None = None
     history: bool = False
     logged: bool = True

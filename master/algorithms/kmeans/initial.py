@@ -59,7 +59,7 @@ def scalable_kmeans_plus_plus(
     distinct = _first_distinct(engine, k)
     seed = int(rng.integers(2**63))
     candidates = take_rows(engine, rng.integers(ranges.rows, size=1))
-    ((sizes, cost),) = score(engine, ranges, candidates[None], WeighCandidates)
+    ((sizes, cost),) = score(engine, ranges, [candidates], WeighCandidates)
     for number in range(1, _ROUNDS + 1):
         if cost == 0:
             break
@@ -67,11 +67,11 @@ def scalable_kmeans_plus_plus(
         drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
         if 0 in drawn:
             candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
-            ((sizes, cost),) = score(engine, ranges, candidates[None], WeighCandidates)
+            ((sizes, cost),) = score(engine, ranges, [candidates], WeighCandidates)
         log.event(InitRound(round=number, candidates=len(candidates), cost=cost))
     if len(candidates) < k:
         candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
-        ((sizes, _),) = score(engine, ranges, candidates[None], WeighCandidates)
+        ((sizes, _),) = score(engine, ranges, [candidates], WeighCandidates)
     return weighted_kmeans(candidates, sizes.astype(np.float64), k, rng)
 
 

@@ -1,7 +1,9 @@
 """K-Means: Lloyd's loop, as jobs for an engine."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,16 @@ from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import FarthestRows, LloydStep, cluster_keys
-from common.kernels.exact import LARGEST_MAGNITUDE
-from common.kernels.nearest.distance import largest_shift
+from common.jobs.centroids import FarthestRows, LloydStep, key_ranges, state_of
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
-from master.algorithms.base import Checkpoints, Progress
+from master.algorithms.base import Checkpoints
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
 from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
+from master.algorithms.kmeans.starts import Start
+from master.algorithms.kmeans.unit import INPUT_UNIT, Unit
 
 _NONE_KEPT = Checkpoints()
 
@@ -44,6 +46,10 @@ class KMeansResult:
         The inertia after each iteration, if the configuration asks for it.
     doubts
         What makes the result doubtful.
+    start
+        Which of several starts it is from, from 1.
+    unit
+        The unit of the centroids and the inertia.
     """
 
     centroids: FloatArray
@@ -53,114 +59,81 @@ class KMeansResult:
     converged: bool
     history: tuple[float, ...] = ()
     doubts: tuple[str, ...] = ()
-
-
-@dataclass
-class _Start:
-    """One of several ways from initial centroids.
-
-    `number` counts from 0; events show it counted from 1, or leave it out if there is one start.
-    """
-
-    number: int
-    shown: int | None
-    centroids: FloatArray
-    n_iter: int = 0
-    shift: float = np.inf
-    history: tuple[float, ...] = ()
-
-    def progress(self) -> Progress:
-        return {
-            "n_iter": np.array(self.n_iter),
-            "shift": np.array(self.shift),
-            "centroids": self.centroids,
-        }
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """What its events have in common."""
-        return {"start": self.shown, "iteration": self.n_iter}
-
-    @property
-    def keys(self) -> range:
-        """Its clusters' keys."""
-        return cluster_keys(self.number, len(self.centroids))
-
-    def move(self, found: dict[Key, FloatArray], iteration: int) -> LongArray:
-        """Take the centroids that an iteration found; return how many members each has."""
-        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids), np.int64)
-        for index, key in enumerate(self.keys):
-            if key in found:
-                moved[index], sizes[index] = found[key][0, :-1], found[key][0, -1]
-        self.n_iter, self.shift = iteration, largest_shift(self.centroids, moved)
-        self.centroids = moved
-        return sizes
-
-    def goes_on(self, config: KMeansConfig) -> bool:
-        return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
-
-
-def check_start(was: Progress, k: int, columns: int) -> int:
-    """Return how many iterations a start has run; ValueError if this is no start's progress."""
-    if was.keys() != {"n_iter", "shift", "centroids"}:
-        raise ValueError(f"a start with {', '.join(was)}")
-    n_iter, shift, centroids = was["n_iter"], was["shift"], was["centroids"]
-    if [array.dtype.str[1:] for array in (n_iter, shift, centroids)] != ["i8", "f8", "f8"]:
-        raise ValueError("a start's numbers have other types")
-    if (n_iter.shape, shift.shape, centroids.shape) != ((), (), (k, columns)):
-        raise ValueError(f"a start with centroids of shape {centroids.shape}, not {(k, columns)}")
-    is_begun = n_iter >= 0 and shift >= 0 and np.isinf(shift) == (n_iter == 0)
-    if not (is_begun and np.all(abs(centroids) <= LARGEST_MAGNITUDE)):
-        raise ValueError("a start's numbers are out of range")
-    return int(n_iter)
+    start: int | None = None
+    unit: Unit = INPUT_UNIT
 
 
 def fit(
     engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints = _NONE_KEPT
 ) -> KMeansResult:
-    """Cluster an input of that many rows; of several starts, return the one of least inertia.
+    """Cluster an input of that many rows; of several starts, return the one of least inertia."""
+    (result,) = fit_each(engine, describe_input(engine, rows, log), [config], log, checkpoints)
+    return result
 
-    The starts go side by side, each iteration one job for all of them.
-    """
+
+def describe_input(engine: Engine, rows: int, log: Log) -> Ranges:
+    """Find the ranges of an input of that many rows, and log them."""
     ranges = describe(engine, rows)
     log.event(
         events.Input(rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
     )
-    starts = _resumed(checkpoints, config, log) or _begin(engine, ranges, config, log)
-    _lloyd(engine, ranges, starts, config, log, checkpoints)
-    return _best(engine, ranges, starts, config, log)
+    return ranges
 
 
-def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> list[_Start]:
+def fit_each(
+    engine: Engine,
+    ranges: Ranges,
+    configs: Sequence[KMeansConfig],
+    log: Log,
+    checkpoints: Checkpoints = _NONE_KEPT,
+) -> list[KMeansResult]:
+    """Cluster an input by configurations that differ in k and `initial` alone; return a result for each.
+
+    All starts go side by side, each iteration one job for all of them. A result is the one that its
+    configuration has alone.
+    """
+    starts = _resumed(checkpoints, configs, log) or _begin(engine, ranges, configs, log)
+    _lloyd(engine, ranges, starts, configs[0], log, checkpoints)
+    measured = _scores(engine, ranges, starts)
+    return [
+        _best(ranges, starts[own.start : own.stop], measured[own.start : own.stop], config, log)
+        for own, config in zip(key_ranges(config.n_init for config in configs), configs, strict=True)
+    ]
+
+
+def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log: Log) -> list[Start]:
     """Choose the initial centroids of every start."""
-    rng = np.random.default_rng(config.seed)
-    starts = []
-    for number in range(config.n_init):
-        start = _Start(number, _shown(number, config), _initial(engine, ranges, config, rng, log))
-        log.event(events.InitialCentroids(**start.fields, k=config.k))
-        _log_centroids(log, start)
-        starts.append(start)
+    places, starts = _places(configs), []
+    for config in configs:
+        rng = np.random.default_rng(config.seed)
+        for keys, shown in islice(places, config.n_init):
+            start = Start(keys, shown, _initial(engine, ranges, config, rng, log))
+            log.event(events.InitialCentroids(**start.fields, k=config.k))
+            _log_centroids(log, start)
+            starts.append(start)
     return starts
 
 
-def _resumed(checkpoints: Checkpoints, config: KMeansConfig, log: Log) -> list[_Start]:
+def _resumed(checkpoints: Checkpoints, configs: Sequence[KMeansConfig], log: Log) -> list[Start]:
     """Take up every start where a checkpoint left it; empty if there is none to go on from."""
     starts = [
-        _Start(number, _shown(number, config), was["centroids"], was["n_iter"].item(), was["shift"].item())
-        for number, was in enumerate(checkpoints.resumed() or ())
+        Start(keys, shown, was["centroids"], was["n_iter"].item(), was["shift"].item())
+        for was, (keys, shown) in zip(checkpoints.resumed() or (), _places(configs), strict=False)
     ]
     if starts:
-        log.event(Resumed(iteration=_iteration(starts), of=config.iterations))
+        log.event(Resumed(iteration=_iteration(starts), of=configs[0].iterations))
     for start in starts:
         _log_centroids(log, start)
     return starts
 
 
-def _shown(number: int, config: KMeansConfig) -> int | None:
-    return number + 1 if config.n_init > 1 else None
+def _places(configs: Sequence[KMeansConfig]) -> Iterator[tuple[range, int | None]]:
+    """Yield the keys of each start's clusters, and its number, or None if there is one start."""
+    keys = key_ranges(config.k for config in configs for _ in range(config.n_init))
+    return zip(keys, range(1, len(keys) + 1) if len(keys) > 1 else [None], strict=True)
 
 
-def _iteration(starts: list[_Start]) -> int:
+def _iteration(starts: list[Start]) -> int:
     """Return the last iteration that any start has run."""
     return max(start.n_iter for start in starts)
 
@@ -178,7 +151,7 @@ def _initial(
 def _lloyd(
     engine: Engine,
     ranges: Ranges,
-    starts: list[_Start],
+    starts: list[Start],
     config: KMeansConfig,
     log: Log,
     checkpoints: Checkpoints,
@@ -209,24 +182,32 @@ def _lloyd(
 
 
 def _best(
-    engine: Engine, ranges: Ranges, starts: list[_Start], config: KMeansConfig, log: Log
+    ranges: Ranges,
+    starts: Sequence[Start],
+    measured: Sequence[tuple[LongArray, float]],
+    config: KMeansConfig,
+    log: Log,
 ) -> KMeansResult:
-    """Measure where the starts led to, and choose."""
+    """Choose among a configuration's starts, whose sizes and inertia are measured."""
     results = []
-    for start, (sizes, inertia) in zip(starts, _scores(engine, ranges, starts), strict=True):
+    for start, (sizes, inertia) in zip(starts, measured, strict=True):
         converged = start.shift <= config.tol
-        result = KMeansResult(start.centroids, sizes, inertia, start.n_iter, converged, start.history)
+        result = KMeansResult(
+            start.centroids, sizes, inertia, start.n_iter, converged, start.history, start=start.shown
+        )
         why = _why(result, config)
         log.event(events.Stopped(start=start.shown, reason=why, iterations=start.n_iter, inertia=inertia))
         results.append(result)
     best = min(range(len(starts)), key=lambda number: results[number].inertia)
     if len(starts) > 1:
-        log.event(events.BestStart(start=best + 1, of=len(starts), inertia=results[best].inertia))
+        log.event(
+            events.BestStart(start=starts[best].shown or 1, of=len(starts), inertia=results[best].inertia)
+        )
     return _doubted(starts[best], results[best], ranges, config, log)
 
 
 def _doubted(
-    start: _Start, result: KMeansResult, ranges: Ranges, config: KMeansConfig, log: Log
+    start: Start, result: KMeansResult, ranges: Ranges, config: KMeansConfig, log: Log
 ) -> KMeansResult:
     """Add what makes the result doubtful, and log it."""
     of_tol = doubts_about_tol(ranges.widest, start.shift, start.n_iter, config)
@@ -236,22 +217,19 @@ def _doubted(
     return replace(result, doubts=doubts)
 
 
-def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:
-    return score(engine, ranges, np.stack([start.centroids for start in starts]))
+def _scores(engine: Engine, ranges: Ranges, starts: list[Start]) -> list[tuple[LongArray, float]]:
+    return score(engine, ranges, [start.centroids for start in starts])
 
 
 def _step(
-    engine: Engine, job: LloydStep, starts: list[_Start], iteration: int, config: KMeansConfig, log: Log
+    engine: Engine, job: LloydStep, starts: list[Start], iteration: int, config: KMeansConfig, log: Log
 ) -> dict[Key, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
     The points farthest from their centroids leave their clusters for the empty ones, and the job
     runs again with them there, so that every centroid is the mean of its members.
     """
-    state = {
-        "centroids": np.stack([start.centroids for start in starts]),
-        "starts": np.array([start.number for start in starts]),
-    }
+    state = state_of([start.keys for start in starts], [start.centroids for start in starts])
     found = engine.map_reduce(job, state, iteration)
     moves = []
     for start in starts:
@@ -267,7 +245,7 @@ def _step(
     return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
 
 
-def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: Log) -> LongArray:
+def _fill(engine: Engine, start: Start, empty: list[int], iteration: int, log: Log) -> LongArray:
     """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
     farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
     rows = farthest[:, 1].astype(np.int64)
@@ -284,6 +262,6 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
     return f"not converged: a centroid still moved more than {config.tol:g}"
 
 
-def _log_centroids(log: Log, start: _Start) -> None:
+def _log_centroids(log: Log, start: Start) -> None:
     for key, centroid in enumerate(rows_to_print(start.centroids)):
         log.event(events.Centroid(**start.fields, key=key, value=centroid))

@@ -1,12 +1,13 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.jobs.base import Engine
-from common.jobs.centroids import Score, Spread, cluster_keys
+from common.jobs.centroids import Score, Spread, key_ranges, state_of
 from common.jobs.rows import Describe
 from common.kernels.exact import SumGrid, last_bit
 from common.model import FloatArray, LongArray
@@ -47,13 +48,32 @@ class Ranges:
 
     def distance_grid(self, centroids: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
+        largest, smallest = self._squared_distances(centroids)
+        return SumGrid.covering([largest], [smallest], self.rows)
+
+    def root_grid(self, centroids: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of distances, not squared, to centroids of shape (k, d)."""
+        largest, smallest = self._squared_distances(centroids)
+        return SumGrid.covering([math.sqrt(largest)], [math.sqrt(smallest)], self.rows)
+
+    def deviation_grid(self, means: FloatArray) -> SumGrid:
+        """Return the cuts for exact sums of each column's squared deviations from its mean, shape (d,)."""
+        largest = [2.0 * (most + abs(mean)) ** 2 for most, mean in zip(self.magnitudes, means, strict=True)]
+        least = [_least_square(column) for column in zip(self.smallest, means, strict=True)]
+        return SumGrid.covering(largest, least, self.rows)
+
+    def _squared_distances(self, centroids: FloatArray) -> tuple[float, float]:
+        """Return what no squared distance is greater than, and what none is less than that is not zero."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
-        # Points and centroids are multiples of 2**q, so differences are too, and a squared
-        # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
-        numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
-        q = min(map(last_bit, numbers), default=0)
-        smallest = math.ldexp(1.0, max(2 * q, -1074))
-        return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
+        # Doubling covers the sum's rounding.
+        return 2.0 * math.fsum(largest**2), _least_square((*self.smallest, *centroids.ravel().tolist()))
+
+
+def _least_square(numbers: Iterable[float]) -> float:
+    """Return what no squared difference of such numbers is less than, unless it is zero."""
+    # They are multiples of 2**q, so differences are too, and a square that is not zero is at least 2**(2q).
+    q = min((last_bit(abs(x)) for x in numbers if x), default=0)
+    return math.ldexp(1.0, max(2 * q, -1074))
 
 
 @dataclass(frozen=True)
@@ -84,7 +104,7 @@ class SpreadAround:
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, middle[None, None], Spread)
+    ((_, total),) = score(engine, ranges, [middle[None]], Spread)
     return SpreadAround(middle, total)
 
 
@@ -96,9 +116,9 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 
 def score(
-    engine: Engine, ranges: Ranges, centroids: FloatArray, kind: type[Score] = Score
+    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], kind: type[Score] = Score
 ) -> list[tuple[LongArray, float]]:
-    """Measure centroids of several starts, shape (starts, k, d).
+    """Measure the centroids of several starts, each of shape (k, d).
 
     Returns
     -------
@@ -106,9 +126,9 @@ def score(
         Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
         centroids, rounded once.
     """
-    starts, k, d = centroids.shape
-    job = kind(ranges.distance_grid(centroids.reshape(-1, d)))
-    found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
+    job = kind(ranges.distance_grid(np.concatenate([*starts])))
+    keys = key_ranges(map(len, starts))
+    found = engine.map_reduce(job, state_of(keys, starts))
     empty = np.zeros((1, 1 + job.grid.limbs))
-    clusters = [np.concatenate([found.get(key, empty) for key in cluster_keys(n, k)]) for n in range(starts)]
+    clusters = [np.concatenate([found.get(key, empty) for key in each]) for each in keys]
     return [(each[:, 0].astype(np.int64), math.fsum(each[:, 1:].ravel().tolist())) for each in clusters]

@@ -23,6 +23,7 @@ function shape(name, attributes, text) {
 const count = n => Number(n).toLocaleString("en");
 const figure = x => x === null || x === undefined ? "–" : Number.isInteger(x) || Math.abs(x) >= 1e4 && Math.abs(x) < 1e15
   ? x.toLocaleString("en", { maximumFractionDigits: 1 }) : String(+x.toPrecision(6));
+const tick = x => Math.abs(x) >= 1e6 ? x.toExponential().replace("+", "") : figure(x);
 const percent = x => (100 * x).toFixed(0) + " %";
 const plural = (n, word) => count(n) + " " + word + (n === 1 ? "" : "s");
 function time(ms) {
@@ -262,11 +263,11 @@ function drawIterations() {
       ...phasesOf(each).slice(0, 3).map(time), each.end === undefined ? "" : time(each.end - each.start),
       (measured[i].sizes ?? []).map(count).join(" · ")]));
 }
-function drawLine(points) {
-  const svg = byId("measured"), height = 220, width = ruler(svg, height), left = 64, bottom = height - 24;
+function drawLine(points, id = "measured", note = "scale", counted = "iteration") {
+  const svg = byId(id), height = 220, width = ruler(svg, height), left = 64, bottom = height - 24;
   const values = points.map(([, value]) => value), positive = values.filter(value => value > 0);
   const logarithmic = positive.length > 1 && Math.max(...positive) / Math.min(...positive) > 100;
-  byId("scale").textContent = logarithmic ? "logarithmic scale" + (positive.length < values.length ? "; zeros are not drawn" : "") : "";
+  byId(note).textContent = logarithmic ? "logarithmic scale" + (positive.length < values.length ? "; zeros are not drawn" : "") : "";
   if (logarithmic) points = points.filter(([, value]) => value > 0);
   if (!points.length) return;
   const scale = logarithmic ? Math.log10 : value => value, scaled = points.map(([, value]) => scale(value));
@@ -276,13 +277,13 @@ function drawLine(points) {
   const marks = logarithmic ? [...new Set(steps(low, high + 1e-9, 5).map(Math.round))].filter(at => at >= low - 1e-9 && at <= high + 1e-9)
     : steps(low, high + (high === low ? 1 : 0), 5).filter(at => at <= high);
   for (const at of marks) svg.append(shape("path", { class: "axis", d: `M${left} ${y(at)}H${width}` }),
-    shape("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, logarithmic ? "1e" + at : figure(at)));
+    shape("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, logarithmic ? "1e" + at : tick(at)));
   for (const at of [...new Set(steps(first, last + (last === first ? 1 : 0), width / 70).map(Math.round))])
     if (at <= last) svg.append(shape("text", { x: x(at), y: height - 6, "text-anchor": "middle" }, at));
   svg.append(shape("polyline", { class: "line", points: points.map(([n], i) => x(n) + "," + y(scaled[i])).join(" ") }));
   if (points.length <= 300) points.forEach(([n, value], i) => {
     const dot = shape("circle", { class: "dot", cx: x(n), cy: y(scaled[i]), r: 3.5 });
-    dot.append(shape("title", {}, `iteration ${n}: ${value}`));
+    dot.append(shape("title", {}, `${counted} ${n}: ${value}`));
     svg.append(dot);
   });
 }
@@ -445,6 +446,22 @@ function play() {
   }, 400);
 }
 
+// Number of clusters.
+const JUDGES = { inertia: "Inertia", calinski_harabasz: "Calinski-Harabasz", davies_bouldin: "Davies-Bouldin",
+  silhouette: "Silhouette", simplified_silhouette: "Simplified silhouette" };
+function drawChoice() {
+  const found = picture.choice, names = Object.keys(JUDGES);
+  byId("s-choice").hidden = !found;
+  if (!found) return;
+  byId("elbow-of").hidden = found.rows.length < 2;
+  offer("judged", names.map(name => [name, JUDGES[name]]));
+  const name = byId("judged").value;
+  drawLine(found.rows.map(each => [each.k, each[name]]).filter(([, value]) => typeof value === "number"), "elbow", "elbow-scale", "K =");
+  byId("preferred").textContent = Object.entries(found.preferred).map(([judge, k]) => `${JUDGES[judge]} prefers K = ${k}.`).join(" ");
+  fillTable("choice", ["K", ...Object.values(JUDGES), "Iterations"], found.rows.map(each =>
+    [each.k + (each.k === found.chosen ? ", chosen" : ""), ...names.map(judge => figure(each[judge])), each.iterations ?? "–"]));
+}
+
 // Classification.
 function drawScores() {
   const found = picture.scores;
@@ -500,8 +517,8 @@ function drawSettings() {
 
 function draw() {
   if (!picture) return;
-  for (const each of [drawHead, drawFigures, drawWorkers, drawTimeline, drawLegend, drawIterations, drawCentroids, drawScores,
-    drawNews, drawWaits, drawLog, drawSettings]) each();
+  for (const each of [drawHead, drawFigures, drawWorkers, drawTimeline, drawLegend, drawIterations, drawCentroids, drawChoice,
+    drawScores, drawNews, drawWaits, drawLog, drawSettings]) each();
 }
 function show(found) {
   const was = chosen;
@@ -533,7 +550,7 @@ function listen() {
 listenToTimeline();
 byId("play").addEventListener("click", play);
 byId("iteration").addEventListener("input", event => { follows = event.target.value === event.target.max; drawCentroids(); });
-for (const [id, redraw] of [["measure", drawIterations], ["across", drawCentroids], ["up", drawCentroids]])
+for (const [id, redraw] of [["measure", drawIterations], ["judged", drawChoice], ["across", drawCentroids], ["up", drawCentroids]])
   byId(id).addEventListener("change", redraw);
 byId("only-failures").addEventListener("change", drawNews);
 byId("filter").addEventListener("input", drawLog);

@@ -15,9 +15,11 @@ from common.jobs import apply
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, state_of
+from common.jobs.measures import Dispersion, Means, Silhouette
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.jobs.wordcount import WordCount
+from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
 from common.kernels.nearest.distance import nearest
 from common.model import Block, FloatArray, Key, Records, Rows, State
@@ -94,9 +96,34 @@ def with_moves(points: FloatArray) -> State:
     return {"centroids": CENTROIDS, "moved_rows": np.array(rows), "moved_keys": keys}
 
 
+def with_own_means(points: FloatArray) -> State:
+    return {"means": points.mean(axis=0)}
+
+
+def squares(points: FloatArray) -> Job:
+    return SquaredDeviationsOfRows(ranges_of(points).deviation_grid(points.mean(axis=0)))
+
+
 def with_rows(points: FloatArray) -> State:
     n = len(points)
     return {"rows": np.array([n - 1, 0, n // 2, 0])}
+
+
+def with_means(points: FloatArray) -> State:
+    """Take the centroids for those of two starts, of four and two clusters, and make up their means."""
+    labels, _ = nearest(points, CENTROIDS)
+    sizes = np.bincount(labels, minlength=len(CENTROIDS)).astype(np.float64)
+    more = {"means": CENTROIDS + 0.5, "variances": sizes / 7, "sizes": sizes}
+    return state_of([range(1, 5), range(9, 11)], [CENTROIDS[:4], CENTROIDS[4:]]) | more
+
+
+def dispersion(points: FloatArray) -> Job:
+    ranges = ranges_of(points)
+    return Dispersion(ranges.distance_grid(CENTROIDS + 0.5), ranges.root_grid(CENTROIDS + 0.5))
+
+
+def silhouette(points: FloatArray) -> Job:
+    return Silhouette(SumGrid.covering([1.0], [0.5], len(points)))
 
 
 def lloyd(points: FloatArray) -> Job:
@@ -196,6 +223,7 @@ CASES: dict[str, Case] = {
     "distinct": Case(lambda _: FirstDistinctRows(3), find=find_first_distinct),
     "take": Case(lambda _: TakeRows(), with_rows, find_rows),
     "lloyd": Case(lloyd, with_centroids, find_means),
+    "means": Case(lambda points: Means(ranges_of(points).column_grid()), with_centroids, find_means),
     "lloyd, moved": Case(lloyd, with_moves, find_means_after_moves),
     "farthest": Case(lambda _: FarthestRows(4), with_centroids, find_farthest),
     "sample": Case(lambda _: SampleRows(SEED, ROUND, OVERSAMPLING), with_centroids, find_sample),
@@ -206,4 +234,11 @@ SCORES = {
     name: Case(make, with_centroids)
     for name, make in (("score", score), ("spread", spread), ("weigh", weigh))
 }
-every_job = pytest.mark.parametrize("case", [*CASES.values(), *SCORES.values()], ids=[*CASES, *SCORES])
+MEASURES = {
+    "squares": Case(squares, with_own_means),
+    "dispersion": Case(dispersion, with_means),
+    "silhouette": Case(silhouette, with_means),
+}
+every_job = pytest.mark.parametrize(
+    "case", [*CASES.values(), *SCORES.values(), *MEASURES.values()], ids=[*CASES, *SCORES, *MEASURES]
+)

@@ -1,13 +1,12 @@
 """Running a job's functions over a split: in which order, and without a copy."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, integers
 
 from common.jobs import apply
 from common.jobs.apply import map_rows, map_split
-from common.jobs.centroids import Label
+from common.jobs.centroids import Label, state_of
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
 from tests.common.jobs.cases import (
@@ -34,12 +33,12 @@ def test_labels_come_in_input_order(points: FloatArray, block_rows: int) -> None
 def test_keys_come_in_input_order_start_after_start(
     points: FloatArray, block_rows: int, threads: int
 ) -> None:
-    state = {"centroids": np.stack([CENTROIDS, CENTROIDS[::-1]]), "starts": np.array([0, 2])}
+    state = state_of([range(6), range(12, 18)], [CENTROIDS, CENTROIDS[::-1]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
         patch.setattr(apply, "_THREAD_ROWS", 1)
         keys = map_split(lloyd(points), state, points, 0, combine=False, threads=threads).keys
-    first, second = (nearest(points, each)[0].tolist() for each in state["centroids"])
+    first, second = (nearest(points, each)[0].tolist() for each in (CENTROIDS, CENTROIDS[::-1]))
     assert keys.tolist() == [*first, *(2 * len(CENTROIDS) + label for label in second)]
 
 

@@ -13,7 +13,17 @@ from common.jobs.apply import map_rows
 from common.jobs.base import Job, job_from, parameters_of
 from common.jobs.rows import FirstDistinctRows, TakeRows
 from common.model import Block, Records
-from tests.common.jobs.cases import CASES, CENTROIDS, SCORES, Case, at_once, every_job, grouped, in_pieces
+from tests.common.jobs.cases import (
+    CASES,
+    CENTROIDS,
+    MEASURES,
+    SCORES,
+    Case,
+    at_once,
+    every_job,
+    grouped,
+    in_pieces,
+)
 from tests.common.jobs.table_cases import JOBS_OF_TABLES
 
 
@@ -70,9 +80,9 @@ def test_keys_are_of_the_type_that_the_job_declares(case: Case) -> None:
 
 
 def test_every_job_has_its_own_name_and_is_tested_here() -> None:
-    of_rows = {case.make(CENTROIDS).name for case in (*CASES.values(), *SCORES.values())}
+    of_rows = {case.make(CENTROIDS).name for case in (*CASES.values(), *SCORES.values(), *MEASURES.values())}
     assert of_rows | {job.name for job in JOBS_OF_TABLES} == set(JOBS)
-    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 20
+    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 24
 
 
 def define(name: str) -> None:

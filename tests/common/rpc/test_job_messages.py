@@ -11,7 +11,8 @@ from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.measures import Dispersion, Means, Silhouette
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.rpc import job_messages as wire
@@ -30,6 +31,10 @@ INSTANCES: list[Job] = [
     SampleRows(seed=2**63 - 1, round=4, oversampling=0.1),
     WeighCandidates(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     Label(),
+    Means(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
+    Dispersion(squares=SumGrid((9,), 40, 3), distances=SumGrid((5,), 40, 2)),
+    Silhouette(grid=SumGrid((1,), 40, 2)),
+    SquaredDeviationsOfRows(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
     WordCount(),
     *JOBS_OF_TABLES,
 ]

@@ -20,7 +20,8 @@ from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.measures import Dispersion, Silhouette
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.kernels.exact import SumGrid
 from common.model import TaskOptions
 from common.rpc.credentials import PeerRole
@@ -138,17 +139,21 @@ def messages(draw: st.DrawFn, kind: type[Message]) -> Message:
 
 
 CENTROIDS = {"centroids": np.array([[0.0, 1.0], [2.0, 3.0]])}
+OF_CLUSTERS = {"means": np.ones((2, 2)), "variances": np.ones(2), "sizes": np.array([3.0, 4.0])}
 MOVED = {"moved_rows": np.array([3]), "moved_keys": np.array([1])}
 ORDERS: list[tuple[Job, dict[str, Any]]] = [
     (Describe(), {}),
     (Label(), CENTROIDS),
     (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS),
     (LloydStep(SumGrid((5, 5), 40, 3)), CENTROIDS | MOVED),
-    (Score(SumGrid((9,), 40, 3)), {"centroids": np.ones((2, 3, 2)), "starts": np.array([0, 4])}),
-    (WeighCandidates(SumGrid((9,), 40, 3)), {"centroids": np.ones((1, 3, 2)), "starts": np.array([0])}),
+    (Score(SumGrid((9,), 40, 3)), {"centroids": np.ones((5, 2)), "starts": np.array([[0, 3], [7, 2]])}),
+    (WeighCandidates(SumGrid((9,), 40, 3)), {"centroids": np.ones((3, 2)), "starts": np.array([[0, 3]])}),
     (FarthestRows(3), CENTROIDS),
+    (Dispersion(SumGrid((9,), 40, 3), SumGrid((5,), 40, 3)), CENTROIDS | {"means": np.ones((2, 2))}),
+    (Silhouette(SumGrid((1,), 40, 3)), CENTROIDS | OF_CLUSTERS),
     (SampleRows(1, 2, 0.5), CENTROIDS | {"cost": np.array([9.0])}),
     (FirstDistinctRows(2), {}),
+    (SquaredDeviationsOfRows(SumGrid((9, 9), 40, 3)), {"means": np.ones(2)}),
     (TakeRows(), {"rows": np.array([1, 2])}),
 ]
 

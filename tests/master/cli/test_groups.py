@@ -16,7 +16,7 @@ from master.algorithms.wordcount.commands import WordCountAlgorithm
 from master.cli.commands import command_line
 from master.engines.table import ENGINES, EngineRow
 from master.options.declare import EngineName, option, required
-from master.options.groups import MessageOptions
+from master.options.messages import MessageOptions
 
 INLINE = EngineName("inline")
 

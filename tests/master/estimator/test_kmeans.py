@@ -36,7 +36,7 @@ def test_examples_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not result.failed
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/PYTHON.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/PYTHON.md", "docs/CHOOSING_K.md"])
 def test_examples_of_a_page(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     text = "\n".join(re.findall(r"```pycon\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))

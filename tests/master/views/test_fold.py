@@ -112,7 +112,7 @@ def test_did_it_converge(script: Script) -> None:
 
 def test_of_several_starts_the_best_is_drawn(script: Script) -> None:
     for start, shift in ((1, 0.5), (2, 0.25)):
-        script.iterate(0, 20, [f"{start},0"], 0, start=start)
+        script.iterate(0, 20, [f"{start},0", "1,1"][: 3 - start], 0, start=start)
         script.say(
             kmeans.IterationFinished(start=start, iteration=1, shift=shift),
             kmeans.Stopped(start=start, reason="converged", iterations=start, inertia=shift),
@@ -122,6 +122,7 @@ def test_of_several_starts_the_best_is_drawn(script: Script) -> None:
     assert picture["best"] == 2
     assert picture["result"]["iterations"] == 2
     assert picture["centroids"]["history"] == [[0, [[2.0, 0.0]]]]
+    assert picture["centroids"]["clusters"] == 1
 
 
 def test_where_did_cluster_1_go(script: Script) -> None:
@@ -282,6 +283,20 @@ def test_classification(script: Script) -> None:
     assert picture["scores"]["models"][0]["log_loss"] is None
     assert picture["scores"]["confusion"][0]["taken_for"] == (3, 0)
     assert [each["model"] for each in picture["scores"]["models"]] == ["all rows", "part 2"]
+    json.dumps(picture, allow_nan=False)
+
+
+def test_which_number_of_clusters_is_preferred(script: Script) -> None:
+    assert script.picture()["choice"] is None
+    script.say(kmeans.ClustersMeasured(start=1, k=1, iterations=1, inertia=9.0))
+    measures: dict[str, Any] = {"davies_bouldin": float("inf"), "silhouette": 0.5}
+    script.say(kmeans.ClustersMeasured(start=2, k=2, iterations=4, inertia=4.5, **measures))
+    script.say(kmeans.ClustersChosen(start=2, k=2, of=2, by_silhouette=2))
+    picture = script.picture()
+    assert picture["best"] == 2
+    assert [each["silhouette"] for each in picture["choice"]["rows"]] == [None, 0.5]
+    assert picture["choice"]["rows"][1]["davies_bouldin"] is None
+    assert (picture["choice"]["chosen"], picture["choice"]["preferred"]) == (2, {"silhouette": 2})
     json.dumps(picture, allow_nan=False)
 
 

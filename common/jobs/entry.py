@@ -1,0 +1,65 @@
+"""How a row enters the arithmetic: as it is, or as the state says.
+
+The state of any job may have "row_offsets" and "row_scales", float64, a number a column: then every job sees
+(row - offset) / scale in the place of the row. It may have "row_directions": then every job sees a row, so
+scaled or not, divided by its Euclidean length. All is computed in float64, row by row; on every engine,
+because all of them map rows by `common.jobs.apply`.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.jobs.base import Memory
+from common.model import FloatArray, PointArray, Rows, State
+
+_OFFSETS, _SCALES, _DIRECTIONS = NAMES = ("row_offsets", "row_scales", "row_directions")
+_KEPT = "rows as they enter"
+
+Entry = dict[str, npt.NDArray[Any]]
+"""What a state needs for rows to enter so."""
+
+DIRECTIONS: Entry = {_DIRECTIONS: np.ones(1)}
+
+
+def scaling(offsets: FloatArray, scales: FloatArray) -> Entry:
+    """Return what makes rows enter as (row - offset) / scale."""
+    return {_OFFSETS: offsets, _SCALES: scales}
+
+
+def as_they_enter(rows: Rows, state: State, memory: Memory) -> Rows:
+    """Return the rows of a split as they enter; others than they are stay in memory from call to call."""
+    entry = {name: state[name].tobytes() for name in NAMES if name in state}
+    if not entry:
+        return rows
+    assert isinstance(rows, np.ndarray)
+    if memory.get(_KEPT, (None, None))[0] != entry:
+        memory[_KEPT] = entry, enter(rows, state)
+    entered: FloatArray = memory[_KEPT][1]
+    return entered
+
+
+def enter(points: PointArray, entry: State) -> FloatArray:
+    """Return points, shape (n, d), as they enter."""
+    found = np.array(points, np.float64)
+    if _SCALES in entry:
+        found -= entry[_OFFSETS]
+        found /= entry[_SCALES]
+    return directions(found) if _DIRECTIONS in entry else found
+
+
+def directions(points: FloatArray) -> FloatArray:
+    """Return points divided by their Euclidean lengths; zeros stay.
+
+    Their squares are added in column order, and scaled by a power of two first, so that none vanishes.
+    """
+    exponents = np.frexp(np.abs(points).max(axis=1))[1]
+    scaled: FloatArray = np.ldexp(points, -exponents[:, None])
+    total = np.zeros(len(points))
+    for column in scaled.T:
+        total += column * column
+    lengths = np.sqrt(total)
+    lengths[lengths == 0] = 1.0
+    scaled /= lengths[:, None]
+    return scaled

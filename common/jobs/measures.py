@@ -1,0 +1,190 @@
+"""The jobs that measure how well separated clusters are.
+
+Rows belong to their nearest centroids, state["centroids"], of one or several starts; see
+`common.jobs.centroids`. All else is measured from the clusters' means, state["means"], of the same shape. No
+cluster is without members.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from common.jobs.centroids import CentroidsJob, LloydStep, starts_of
+from common.kernels.exact import SumGrid, sum_all, sum_by_key
+from common.kernels.nearest.distance import nearest, squared_distances
+from common.model import Block, FloatArray, IntArray, Key, Records, State
+
+_TILE_NUMBERS = 1 << 16
+"""Distances that stay in the cache: 512 KiB."""
+
+
+@dataclass(frozen=True)
+class Means(LloydStep):
+    """The means of clusters, and their sizes; as a Lloyd step, but no iteration, and always combined."""
+
+    name: ClassVar[str] = "means"
+    aggregates: ClassVar[bool] = True
+    emits_rows: ClassVar[bool] = False
+
+
+class MeasureJob(CentroidsJob):
+    """A job that measures clusters from their means."""
+
+    aggregates: ClassVar[bool] = True
+
+    per_cluster: ClassVar[tuple[str, ...]] = ("means",)
+    """What its state has for each cluster, beside the centroid."""
+
+    def check(self, state: State, columns: int) -> None:
+        """Refuse a state without the means, or whatever else each cluster must have."""
+        super().check(state, columns)
+        clusters = len(state["centroids"])
+        for name in self.per_cluster:
+            found = state.get(name, np.empty(0))
+            if (
+                found.shape != ((clusters, columns) if name == "means" else (clusters,))
+                or found.dtype != float
+            ):
+                raise ValueError(f"the {name} are not as many as the centroids")
+
+    def clusters(self, state: State) -> Iterator[tuple[int, FloatArray, list[FloatArray]]]:
+        """Yield each start's first key, its centroids, and what `per_cluster` names of them."""
+        stop = 0
+        for first_key, centroids in starts_of(state):
+            stop += len(centroids)
+            own = slice(stop - len(centroids), stop)
+            yield first_key, centroids, [state[name][own] for name in self.per_cluster]
+
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        """Add up; limbs add without rounding."""
+        return sum_all(values.T)[None]
+
+
+@dataclass(frozen=True)
+class Dispersion(MeasureJob):
+    """Add up how far each cluster's members are from its mean.
+
+    Result: per cluster one row: the limbs of the exact sum of the squared distances, and those of the exact
+    sum of the distances.
+    """
+
+    squares: SumGrid
+    distances: SumGrid
+
+    name: ClassVar[str] = "dispersion"
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the clusters, and the limbs of two sums."""
+        return self._keys(state), self.squares.limbs + self.distances.limbs
+
+    def map(self, block: Block, state: State) -> Records:
+        """Sum up a block, by cluster."""
+        parts = []
+        for first_key, centroids, (means,) in self.clusters(state):
+            labels, _ = nearest(block.points, centroids)
+            squared = _squared_to_own(block.points, labels, means)
+            limbs = [_cut(self.squares, squared), _cut(self.distances, np.sqrt(squared))]
+            keys, sums = _sums_of_filled(labels, np.concatenate(limbs), len(means))
+            parts.append(Records(keys + np.int32(first_key), sums))
+        return Records.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Silhouette(MeasureJob):
+    """Add up the silhouettes of all rows: (b - a) / max(a, b), for two meanings of a and b.
+
+    Of squared distances, as Spark's ClusteringEvaluator: a is the mean squared distance to the other members
+    of the own cluster, b that to the members of another one, where it is least; 0 if there are no other
+    members. The mean squared distance of a row to a cluster's members is its squared distance to their mean
+    plus their variance, state["variances"]; state["sizes"] are the members' numbers, as float64.
+
+    Simplified (Hruschka et al., "Evolutionary algorithms for clustering gene-expression data", ICDM 2004): a
+    is the distance to the own cluster's mean, b that to the nearest other mean.
+
+    Result: under each start's first key one row: the limbs of both sums.
+    """
+
+    grid: SumGrid
+
+    name: ClassVar[str] = "silhouette"
+    per_cluster: ClassVar[tuple[str, ...]] = ("means", "variances", "sizes")
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the clusters, more than the starts, and the limbs of two sums."""
+        return self._keys(state), 2 * self.grid.limbs
+
+    def map(self, block: Block, state: State) -> Records:
+        """Sum up a block, by start."""
+        parts = []
+        for first_key, centroids, per_cluster in self.clusters(state):
+            labels, _ = nearest(block.points, centroids)
+            sums = [
+                self._sums(squared, labels[rows][None], *per_cluster[1:])
+                for rows, squared in _tiles(block.points, per_cluster[0])
+            ]
+            parts.append(Records.of_key(first_key, np.reshape(sums, (-1, 2 * self.grid.limbs))))
+        return Records.concatenate(parts)
+
+    def _sums(
+        self, squared: FloatArray, own: IntArray, variances: FloatArray, sizes: FloatArray
+    ) -> FloatArray:
+        """Add up both silhouettes of some rows, by their squared distances to all means."""
+        simplified = _silhouettes(*np.sqrt(_own_and_other(squared, own)))
+        mean_own, mean_other = _own_and_other(squared + variances[:, None], own)
+        of_squares = _silhouettes(mean_own * _less_oneself(sizes)[own[0]], mean_other)
+        of_squares[sizes[own[0]] == 1] = 0.0
+        return sum_all(np.concatenate([_cut(self.grid, of_squares), _cut(self.grid, simplified)]))
+
+
+def _squared_to_own(points: FloatArray, labels: IntArray, means: FloatArray) -> FloatArray:
+    """Return each row's squared distance to the mean of its cluster, summed in column order."""
+    total = np.zeros(len(points))
+    for column, of_mean in zip(points.T, means.T, strict=True):
+        total += (column - of_mean[labels]) ** 2
+    return total
+
+
+def _cut(grid: SumGrid, numbers: FloatArray) -> FloatArray:
+    """Cut numbers, shape (n,), into limbs, shape (limbs, n)."""
+    return grid.cut(numbers[:, None])[:, 0]
+
+
+def _sums_of_filled(labels: IntArray, limbs: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+    """Add limbs of shape (w, n) up; return the clusters that have members here, and their sums."""
+    filled = np.flatnonzero(np.bincount(labels, minlength=k)).astype(np.int32)
+    return filled, sum_by_key(labels, limbs, k)[filled]
+
+
+def _tiles(points: FloatArray, means: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield some rows at a time, and their squared distances to all means, shape (k, rows)."""
+    size = max(256, _TILE_NUMBERS // len(means))
+    room = np.empty((2, len(means), min(size, len(points))))
+    for start in range(0, len(points), size):
+        columns = np.ascontiguousarray(points[start : start + size].T)
+        rows = slice(start, start + columns.shape[1])
+        yield rows, squared_distances(columns, means, room[:, :, : columns.shape[1]])
+
+
+def _own_and_other(found: FloatArray, own: IntArray) -> FloatArray:
+    """Return what was found for each row's own cluster, and the least for any other, shape (2, n).
+
+    `found` has shape (k, n), k at least 2; `own`, shape (1, n), are the clusters.
+    """
+    of_own = np.take_along_axis(found, own, axis=0)
+    others = found.copy()
+    np.put_along_axis(others, own, np.inf, axis=0)
+    return np.concatenate([of_own, others.min(axis=0, keepdims=True)])
+
+
+def _less_oneself(sizes: FloatArray) -> FloatArray:
+    """Return what turns a mean over all members into one over all but the row itself; 1 for a lone one."""
+    return sizes / np.maximum(sizes - 1, 1)
+
+
+def _silhouettes(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return (b - a) / max(a, b), 0 where both are 0: multiples of 2**-53."""
+    greater = np.maximum(a, b)
+    ratios = np.minimum(a, b) / np.where(greater == 0, 1.0, greater)
+    return np.where(a < b, 1 - ratios, np.where(a > b, ratios - 1, 0.0))
