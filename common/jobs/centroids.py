@@ -212,7 +212,8 @@ class Spread(Score):
 class FarthestRows(CentroidsJob):
     """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
 
-    Result: under key 0, rows of (squared distance, row index, point), farthest first.
+    Points that equal their centroid do not count. Result: under key 0, rows of (squared distance, row index,
+    point), farthest first.
     """
 
     limit: int
@@ -223,10 +224,11 @@ class FarthestRows(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
-        _, squared = nearest(block.points, centroids_of(state))
-        rows = block.row_start + np.arange(len(squared))
-        kept = self._farthest(squared, rows)
-        return Records.of_key(0, np.column_stack([squared[kept], rows[kept], block.points[kept]]))
+        centroids = centroids_of(state)
+        labels, squared = nearest(block.points, centroids)
+        places = np.flatnonzero((block.points != centroids[labels]).any(axis=1))
+        kept = places[self._farthest(squared[places], places)]
+        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, block.points[kept]]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""

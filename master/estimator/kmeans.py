@@ -38,7 +38,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -49,12 +49,11 @@ from common.errors import UsageError
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
-from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.arrays import check_array
-from master.estimator.checks import translate_option_names, with_parameters
-from master.estimator.parameters import kmeans_config, refuse_weights, run_settings
+from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
+from master.estimator.parameters import KMEANS_RULES, kmeans_config, refuse_weights, run_settings
 from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
 from master.estimator.text_file import TextFile
 
@@ -73,13 +72,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Parameters
     ----------
     n_clusters
-        Number of clusters, from 1 to the number of distinct rows.
+        Number of clusters, from 1 to the number of rows. If fewer rows are distinct, clusters remain empty,
+        and there is a ConvergenceWarning.
     init
-        "k-means++": points that lie far apart, by scalable k-means++ (k-means||); "random": random rows; or
-        an array of shape (n_clusters, n_features) to start from.
+        "k-means++": points that lie far apart, by scalable k-means++ (k-means||); "random": random rows; an
+        array of shape (n_clusters, n_features) to start from; or a function of an array `X`, n_clusters and
+        random_state that returns one.
     n_init
         Number of starts to try, side by side; the one with the least inertia is kept. "auto": 10 for
-        init "random", else 1. An array is one start; for more there is a RuntimeWarning.
+        init "random" or a function, else 1. An array is one start; for more there is a RuntimeWarning.
     max_iter
         Maximum number of iterations.
     tol
@@ -111,7 +112,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     dump
         Path of a log file of all events of a fit; None: no log.
     verbose
-        Show what the command line shows.
+        Show what the command line shows, and scikit-learn's lines between.
     algorithm
         "lloyd" or "elkan", as in scikit-learn: here these are the same.
     copy_x
@@ -120,7 +121,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Attributes
     ----------
     cluster_centers_
-        Shape (n_clusters, n_features), float64.
+        Shape (n_clusters, n_features), float64; float32 if `X` was an array of float32.
     labels_
         Shape (n_samples,), int32: the nearest centroid of each row, ties to the lowest index.
     inertia_
@@ -136,7 +137,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_clusters: int = 8
     _: KW_ONLY
     init: Any = "k-means++"
-    n_init: int | str = 1
+    n_init: int | str = "auto"
     max_iter: int = 300
     tol: float = 1e-4
     random_state: Any = None
@@ -149,9 +150,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     compute_labels: bool = True
     columns: str | None = None
     dump: str | os.PathLike[str] | None = None
-    verbose: bool = False
+    verbose: int = 0
     algorithm: str = "lloyd"
     copy_x: bool = True
+
+    _parameter_constraints: ClassVar = KMEANS_RULES
 
     # scikit-learn would believe that sample_weight works, were it named here.
     def fit(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> Self:
@@ -167,15 +170,16 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             The processes of engine "grpc", or the cluster, could not finish.
         """
         refuse_weights(*weights, **weight)
+        self._validate_params()
         with self._open(X, reset=True) as data:
             config = kmeans_config(self, data)
-            result = fit(data.engine, data.rows, config, data.log)
+            result = data.fit(config)
             labels = data.labels(result.centroids) if self.compute_labels else None
-        for doubt in result.doubts:
+        for doubt in (*result.doubts, *doubts_about_copies(result)):
             warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
         self._forget("labels_", "sse_history_")
-        self.cluster_centers_, self.inertia_ = result.centroids, result.inertia
-        self.n_iter_ = result.n_iter
+        self.cluster_centers_, self.inertia_ = result.centroids.astype(data.dtype), result.inertia
+        self.n_iter_, self._n_init = result.n_iter, config.n_init
         if labels is not None:
             self.labels_ = labels
         if self.compute_sse:
@@ -186,7 +190,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Return each row's nearest centroid, int32, shape (n_samples,)."""
         check_is_fitted(self)
         with self._open(X, reset=False) as data:
-            return data.labels(self.cluster_centers_)
+            return data.labels(self._centroids)
 
     def fit_predict(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> IntArray:
         """Cluster the rows, and return each one's cluster; else as `fit`."""
@@ -198,21 +202,25 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances(check_array(self, X, reset=False), self.cluster_centers_)
+            return distances(check_array(self, X, reset=False), self._centroids)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
             source = TextFile.of(X, self.columns)
             file = open_input(Path(source.path), source.columns, options=source.options)
             self._check_columns(len(file.input.columns), reset=False)
-            return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
+            return distances(cast(PointArray, load_rows(file)), self._centroids)
 
     def score(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> float:
         """Return the negative inertia of the rows, the more the better; else as `fit`."""
         refuse_weights(*weights, **weight)
         check_is_fitted(self)
         with self._open(X, reset=False) as data:
-            return -data.inertia(self.cluster_centers_)
+            return -data.inertia(self._centroids)
+
+    @property
+    def _centroids(self) -> FloatArray:
+        return self.cluster_centers_.astype(np.float64)
 
     @property
     def _n_features_out(self) -> int:

@@ -62,7 +62,7 @@ def fit(data: Any, **parameters: Any) -> tuple[KMeans, list[str]]:
     """Fit; return what was warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = KMeans(2, init="random", random_state=0, **parameters).fit(data)
+        model = KMeans(2, init="random", n_init=1, random_state=0, **parameters).fit(data)
     assert all(warning.category is ConvergenceWarning for warning in caught)
     assert all(warning.filename == __file__ for warning in caught)
     return model, [str(warning.message) for warning in caught]

@@ -17,6 +17,14 @@ _OVERSAMPLING = 50
 """Plus k: how many rows a round draws on average. Many clusters need no more; for few, more take no time."""
 
 
+class FewerDistinctRowsError(UsageError):
+    """The input has fewer distinct rows than clusters: `points` are all of them, shape (n, d)."""
+
+    def __init__(self, k: int, points: FloatArray) -> None:
+        super().__init__(f"--k {k} is more than the input's {counted(len(points), 'distinct row')}")
+        self.points = points
+
+
 def random_rows(engine: Engine, rows: int, k: int, rng: np.random.Generator) -> FloatArray:
     """Choose k distinct points among the input's rows, each row as likely as any other.
 
@@ -26,7 +34,7 @@ def random_rows(engine: Engine, rows: int, k: int, rng: np.random.Generator) -> 
 
     Raises
     ------
-    UsageError
+    FewerDistinctRowsError
         The input has fewer than k distinct rows.
     """
     distinct = _first_distinct(engine, k)
@@ -53,7 +61,7 @@ def scalable_kmeans_plus_plus(
 
     Raises
     ------
-    UsageError
+    FewerDistinctRowsError
         The input has fewer than k distinct rows.
     """
     distinct = _first_distinct(engine, k)
@@ -84,7 +92,7 @@ def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
 def _first_distinct(engine: Engine, k: int) -> FloatArray:
     found = engine.map_reduce(FirstDistinctRows(k), {})[0]
     if len(found) < k:
-        raise UsageError(f"--k {k} is more than the input's {counted(len(found), 'distinct row')}")
+        raise FewerDistinctRowsError(k, found[:, 1:])
     return found[:, 1:]
 
 

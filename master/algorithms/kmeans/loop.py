@@ -136,7 +136,7 @@ def _begin(engine: Engine, ranges: Ranges, config: KMeansConfig, log: Log) -> li
     rng = np.random.default_rng(config.seed)
     starts = []
     for number in range(config.n_init):
-        start = _Start(number, _shown(number, config), _initial(engine, ranges, config, rng, log))
+        start = _Start(number, _shown(number, config), _initial(engine, ranges, config, number, rng, log))
         log.event(events.InitialCentroids(**start.fields, k=config.k))
         _log_centroids(log, start)
         starts.append(start)
@@ -166,10 +166,12 @@ def _iteration(starts: list[_Start]) -> int:
 
 
 def _initial(
-    engine: Engine, ranges: Ranges, config: KMeansConfig, rng: np.random.Generator, log: Log
+    engine: Engine, ranges: Ranges, config: KMeansConfig, number: int, rng: np.random.Generator, log: Log
 ) -> FloatArray:
+    """Choose the initial centroids of a start, shape (k, d)."""
     if config.initial is not None:
-        return config.initial
+        given: FloatArray = config.initial.reshape(-1, *config.initial.shape[-2:])[number]
+        return given
     if config.init == "random":
         return random_rows(engine, ranges.rows, config.k, rng)
     return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
@@ -261,20 +263,26 @@ def _step(
                 log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
         elif empty:
             moves.append(_fill(engine, start, empty, iteration, log))
-    if not moves:
+    rows, keys = np.concatenate([*moves, np.empty((2, 0), np.int64)], axis=1)
+    if not rows.size:
         return found
-    rows, keys = np.concatenate(moves, axis=1)
     return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
 
 
 def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: Log) -> LongArray:
-    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
-    farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
+    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n).
+
+    If too few differ from their centroids, clusters stay empty.
+    """
+    found = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})
+    farthest = found.get(0, np.empty((0, 2)))
     rows = farthest[:, 1].astype(np.int64)
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
         emptied: dict[str, Any] = {"start": start.shown, "iteration": iteration, "key": key}
         move = events.EmptyCluster(**emptied, action="move", row=int(row) + 1, distance=math.sqrt(squared))
         log.event(move)
+    for key in empty[len(rows) :]:
+        log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
     return np.array([rows, np.array(start.keys)[empty[: len(rows)]]])
 
 

@@ -99,9 +99,13 @@ def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
 
 def test_float32_is_float64_of_the_rounded_numbers() -> None:
     single = cloud().astype(np.float32)
-    models = [KMeans(4, random_state=2).fit(points) for points in (single, single.astype(np.float64))]
-    assert models[0].cluster_centers_.tobytes() == models[1].cluster_centers_.tobytes()
-    assert models[0].transform(single).tobytes() == models[1].transform(single.astype(float)).tobytes()
+    ours, exact = (KMeans(4, random_state=2).fit(points) for points in (single, single.astype(np.float64)))
+    assert ours.cluster_centers_.dtype == np.float32
+    assert ours.cluster_centers_.tobytes() == exact.cluster_centers_.astype(np.float32).tobytes()
+    exact.cluster_centers_ = ours.cluster_centers_.astype(np.float64)
+    assert ours.transform(single).tobytes() == exact.transform(single.astype(float)).tobytes()
+    assert ours.labels_.tolist() == exact.predict(single.astype(float)).tolist()
+    assert ours.inertia_ == -exact.score(single.astype(float))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
