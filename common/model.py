@@ -11,6 +11,7 @@ import numpy.typing as npt
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 PointArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 """Rows of numbers as they are kept; see `Input.dtype`."""
 
@@ -127,6 +128,8 @@ class Input:
     """Which of the columns used, by position among them from 0, hold texts."""
     keeps_missing: bool = False
     """Whether a number or a text may be missing."""
+    has_weights: bool = False
+    """Whether the last of the columns used holds the rows' weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ _SPECIAL_MEANINGS = {
     ("RpcCall", "rows"): "of a map task: rows of the split, from 1: `first..last`, or `none`",
     ("Unknown", "text"): "the line from `event=` on",
 }
-_TYPES = {int: "integer", float: "number", bool: "boolean", str: "text"}
+_TYPES = {int: "integer", float: "number", int | float: "number", bool: "boolean", str: "text"}
 
 
 def reference() -> str:

@@ -4,9 +4,9 @@ LloydStep and Score also serve several starts at once: centroids of shape (start
 state["starts"], int64: which starts they are. Their keys are those of `cluster_keys`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import build_index, nearest, worth_compiled_code
-from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
+from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
 
@@ -30,12 +30,16 @@ class CentroidsJob(Job):
         centroids = state.get("centroids")
         if centroids is None or centroids.dtype != np.float64 or centroids.ndim < 2 or not centroids.size:
             raise ValueError("the centroids are not an array of centroids")
-        if prod(centroids.shape[:-1]) > _MOST_KEYS:
+        if math.prod(centroids.shape[:-1]) > _MOST_KEYS:
             raise ValueError("the centroids are more than there are keys")
         if (width := centroids.shape[-1]) != columns:
             raise ValueError(f"the centroids have {width} columns, the input {columns}")
         if max(centroids.max(), -centroids.min()) > LARGEST_MAGNITUDE:
             raise ValueError("a centroid is larger than any point may be")
+
+    def points_of(self, block: Block) -> FloatArray:
+        """Return what of the rows is compared with centroids, shape (n, d)."""
+        return block.points
 
     def _keys(self, state: State) -> int:
         """Return how many keys the clusters of all starts have."""
@@ -78,9 +82,9 @@ class LloydStep(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for start, centroids in starts_of(state):
-            labels, _ = nearest(block.points, centroids)
+            labels, _ = nearest(points, centroids)
             known = cluster_keys(start, len(centroids))
             keys = labels + np.int32(known.start)
             if "moved_rows" in state:
@@ -103,9 +107,12 @@ class LloydStep(CentroidsJob):
         keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
         if self._are_partials(records.values):
             return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
-        counts = np.bincount(dense).astype(np.float64)
-        limbs = self.grid.cut(records.values).reshape(-1, len(records))
-        return Records(keys, self._partials(counts, sum_by_key(dense, limbs, len(keys))))
+        return Records(keys, self._partials(*self._sum_rows(dense, records.values, len(keys))))
+
+    def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+        """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
+        limbs = self.grid.cut(rows).reshape(-1, len(rows))
+        return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
@@ -117,19 +124,23 @@ class LloydStep(CentroidsJob):
             index = build_index(rows.points, self.grid)
         parts = []
         for start, centroids in starts_of(state):
-            parts.append(_members(start, self._partials(*index.cluster_sums(centroids, start))))
+            parts.append(members(start, self._partials(*index.cluster_sums(centroids, start))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean and their number, shape (1, d + 1)."""
         if self._are_partials(values):
-            count, limbs = np.split(sum_all(values.T), [1])
-            units = self.grid.units
-            sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
+            count, sums = self._total(values)
         else:
             count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
         return np.concatenate([sums / count, count])[None]
+
+    def _total(self, partials: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the number of rows, shape (1,), and their sums, rounded once, shape (d,)."""
+        count, limbs = np.split(sum_all(partials.T), [1])
+        units = self.grid.units
+        return count, round_once(np.ldexp(limbs.reshape(units.shape), units))
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
@@ -168,9 +179,9 @@ class Score(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for start, centroids in starts_of(state):
-            parts.append(self.measure(start, block, centroids, *nearest(block.points, centroids)))
+            parts.append(self.measure(start, block, centroids, *nearest(points, centroids)))
         return Records.concatenate(parts)
 
     def measure(
@@ -178,7 +189,7 @@ class Score(CentroidsJob):
     ) -> Records:
         """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
         add = self._add_compiled if worth_compiled_code(rows.points, len(centroids)) else self._add
-        return _members(start, add(labels, squared, len(centroids)))
+        return members(start, add(labels, squared, len(centroids)))
 
     def _add(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
         """Return each cluster's count and limbs, shape (k, 1 + limbs)."""
@@ -194,6 +205,10 @@ class Score(CentroidsJob):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
         return sum_all(values.T)[None]
+
+    def total(self, clusters: FloatArray) -> tuple[LongArray | FloatArray, float]:
+        """Return the sizes and the inertia of a start's clusters, a row each, as `reduce` returns them."""
+        return clusters[:, 0].astype(np.int64), math.fsum(clusters[:, 1:].ravel().tolist())
 
 
 @dataclass(frozen=True)
@@ -225,10 +240,16 @@ class FarthestRows(CentroidsJob):
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
         centroids = centroids_of(state)
-        labels, squared = nearest(block.points, centroids)
-        places = np.flatnonzero((block.points != centroids[labels]).any(axis=1))
+        points = self.points_of(block)
+        labels, squared = nearest(points, centroids)
+        places = np.flatnonzero(self._may_move(block, centroids[labels]))
         kept = places[self._farthest(squared[places], places)]
-        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, block.points[kept]]))
+        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, points[kept]]))
+
+    def _may_move(self, block: Block, centroids: FloatArray) -> BoolArray:
+        """Tell which rows are not where their centroids, shape (n, d), are."""
+        differ: BoolArray = (self.points_of(block) != centroids).any(axis=1)
+        return differ
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""
@@ -247,7 +268,7 @@ class Label(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""
-        labels, _ = nearest(block.points, centroids_of(state))
+        labels, _ = nearest(self.points_of(block), centroids_of(state))
         return Records(labels, np.empty((len(labels), 0)))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
@@ -255,7 +276,7 @@ class Label(CentroidsJob):
         return values
 
 
-def _members(start: int, partials: FloatArray) -> Records:
+def members(start: int, partials: FloatArray) -> Records:
     """Put partials, a row a cluster with the count first, under their keys; none without members."""
     filled = np.flatnonzero(partials[:, 0])
     first = cluster_keys(start, len(partials)).start

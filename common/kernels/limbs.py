@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.compiling import kernel
+from common.kernels.exact import HALVING
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -55,6 +56,37 @@ def add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
     at = cuts * d
     for c in range(d):
         sums[key, at + c] += row[c]
+
+
+@njit(inline="always")
+def _low_part(a, b, product):  # type: ignore[no-untyped-def]
+    """Return what rounding took away from the product of two numbers, as `two_product` does."""
+    scaled_a, scaled_b = a * HALVING, b * HALVING
+    a_high, b_high = scaled_a - (scaled_a - a), scaled_b - (scaled_b - b)
+    a_low, b_low = a - a_high, b - b_high
+    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+@kernel
+def add_weighted(labels, rows, weights, constants, counts, sums):  # type: ignore[no-untyped-def]
+    """Add rows times their weights, shape (n, d) and (n,), and the weights, to exact sums, by label.
+
+    `constants` has shape (limbs - 1, d + 1), from `SumGrid.constants`; `sums` has shape (k, limbs * (d + 1)).
+    `counts` counts the rows, of which those of weight 0 are none.
+    """
+    d = rows.shape[1]
+    high, low = np.empty(d + 1), np.empty(d + 1)
+    for r in range(len(labels)):
+        label, weight = np.uint64(labels[r]), weights[r]
+        if weight == 0:
+            continue
+        for c in range(d):
+            high[c] = rows[r, c] * weight
+            low[c] = _low_part(rows[r, c], weight, high[c])
+        high[d], low[d] = weight, 0.0
+        counts[label] += 1
+        add_row(high, constants, sums, label)
+        add_row(low, constants, sums, label)
 
 
 @kernel

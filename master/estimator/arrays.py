@@ -4,13 +4,14 @@ import re
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
-from common.errors import printable
+from common.errors import UsageError, printable
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatType, PointArray
+from common.model import FloatArray, FloatType, PointArray
+from master.estimator.checks import text as checked_text
 
 _BLOCK_ROWS = 4096
 _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
@@ -41,6 +42,32 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
         what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         raise ValueError(in_words(X, flaw._replace(what=what)))
     return points
+
+
+def check_weights(sample_weight: Any, points: PointArray) -> FloatArray:
+    """Return the rows' weights, shape (rows,); ValueError if they are not all numbers from 0."""
+    weights: FloatArray = _check_sample_weight(sample_weight, points, dtype=np.float64)
+    if not are_usable(weights, FloatType.FLOAT64):
+        raise ValueError(f"sample_weight holds a number beyond ±{LARGEST_MAGNITUDE:.3g}")
+    if (negative := np.flatnonzero(weights < 0)).size:
+        row = negative[0]
+        raise ValueError(
+            f"sample_weight, row {row + 1}: {weights[row]} is negative, which a weight must not be"
+        )
+    return weights
+
+
+def column_of_weights(sample_weight: Any, kind: str) -> str | None:
+    """Return which column of a file holds the rows' weights, if one does."""
+    if sample_weight is None:
+        return None
+    if kind != "file":
+        raise UsageError(
+            f"sample_weight must be None for data on {kind}; give a file, which has them in a column"
+        )
+    return checked_text(
+        "sample_weight", sample_weight, "'weight', the name of the column that holds a file's weights"
+    )
 
 
 def _in_one_line(X: Any, error: Exception) -> Exception:

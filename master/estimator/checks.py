@@ -22,6 +22,8 @@ _OPTIONS = {
     "--n-init": "n_init",
     "--skip-rows": "skip_rows",
     "--data-dir": "the temporary folder",
+    "--weights sample_weight": "sample_weight",
+    "--weights": "sample_weight",
 }
 """Options with another name in the estimator; the others only lose their dashes."""
 
@@ -42,7 +44,9 @@ def with_parameters(text: str) -> str:
     """Replace the names of options by those of the estimator's parameters, and by what `TextFile` takes."""
     text = text.replace(HOW_TO_GO_ON, "drop such rows, or fill something in")
     text = _OF_TEXT.sub(r"TextFile(..., \1='\2')", text)
-    return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
+    return re.sub(
+        "--weights sample_weight|--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text
+    )
 
 
 def doubts_about_copies(result: KMeansResult) -> Iterator[str]:

@@ -35,8 +35,9 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -46,15 +47,24 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from common.errors import UsageError
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_array
+from master.estimator.arrays import check_array, check_weights, column_of_weights
 from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
-from master.estimator.parameters import KMEANS_RULES, kmeans_config, refuse_weights, run_settings
-from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
+from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
+from master.estimator.sources import (
+    Data,
+    RunSettings,
+    kind_of,
+    open_array,
+    open_data,
+    open_file,
+    open_weighted,
+)
 from master.estimator.text_file import TextFile
 
 
@@ -67,7 +77,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     the path of a file that the command line can read, or a `TextFile`, which also says how. An RDD of
     vectors or a data frame of Spark's, an array or a data frame of Dask's is clustered where it lies, on
     its own cluster, whatever the engine; its rows are not copied to this process, but labels are, 4 bytes
-    a row. Rows cannot be weighted.
+    a row.
 
     Parameters
     ----------
@@ -156,22 +166,22 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     _parameter_constraints: ClassVar = KMEANS_RULES
 
-    # scikit-learn would believe that sample_weight works, were it named here.
-    def fit(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> Self:
-        """Cluster the rows of `X`; `y` is ignored, and `sample_weight` must be None.
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Cluster the rows of `X`; `y` is ignored.
+
+        A row of weight w counts as w rows would, and one of weight 0 as none; all get labels. The weights
+        of an array's rows are another array, shape (n_samples,); those of a file are a column of it, by its
+        name or by its position from 1, as a text.
 
         Raises
         ------
         ValueError
-            A parameter or the content of `X` is invalid.
-        NotImplementedError
-            `sample_weight` is given.
+            A parameter, the content of `X` or a weight is invalid.
         RunFailedError
             The processes of engine "grpc", or the cluster, could not finish.
         """
-        refuse_weights(*weights, **weight)
         self._validate_params()
-        with self._open(X, reset=True) as data:
+        with self._open(X, sample_weight, reset=True) as data:
             config = kmeans_config(self, data)
             result = data.fit(config)
             labels = data.labels(result.centroids) if self.compute_labels else None
@@ -192,9 +202,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with self._open(X, reset=False) as data:
             return data.labels(self._centroids)
 
-    def fit_predict(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> IntArray:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> IntArray:
         """Cluster the rows, and return each one's cluster; else as `fit`."""
-        self.fit(X, y, *weights, **weight)
+        self.fit(X, y, sample_weight)
         return self.labels_ if self.compute_labels else self.predict(X)
 
     def transform(self, X: Any) -> FloatArray:
@@ -211,11 +221,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             self._check_columns(len(file.input.columns), reset=False)
             return distances(cast(PointArray, load_rows(file)), self._centroids)
 
-    def score(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> float:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> FloatArray:
+        """Cluster the rows, and return each one's distance to every centroid; else as `fit`."""
+        return self.fit(X, y, sample_weight).transform(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; else as `fit`."""
-        refuse_weights(*weights, **weight)
         check_is_fitted(self)
-        with self._open(X, reset=False) as data:
+        with self._open(X, sample_weight, reset=False) as data:
             return -data.inertia(self._centroids)
 
     @property
@@ -227,7 +240,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return len(self.cluster_centers_)
 
     @contextmanager
-    def _open(self, X: Any, *, reset: bool) -> Iterator[Data]:
+    def _open(self, X: Any, weights: Any = None, *, reset: bool) -> Iterator[Data]:
         """Open the data. Fitting (reset) learns the columns; otherwise they must be those of the fit.
 
         Only fitting starts processes for an array.
@@ -239,15 +252,23 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             elif self.columns is not None:
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind == "array":
-                points = check_array(self, X, reset=reset)
                 engine = self.engine if reset else IN_THIS_PROCESS
-                with open_array(points, run_settings(self, engine)) as data:
+                with self._open_array(X, weights, run_settings(self, engine), reset=reset) as data:
                     yield data
             else:
-                opened = open_file if kind == "file" else open_data
+                choice = ColumnChoice(weights=column_of_weights(weights, kind))
+                opened = partial(open_file, choice=choice) if kind == "file" else open_data
                 with opened(X, run_settings(self, self.engine)) as data:
                     self._check_columns(data.columns, data.names, reset=reset)
                     yield data
+
+    def _open_array(
+        self, X: Any, weights: Any, settings: RunSettings, *, reset: bool
+    ) -> AbstractContextManager[Data]:
+        points = check_array(self, X, reset=reset)
+        if weights is None:
+            return open_array(points, settings)
+        return open_weighted(points, check_weights(weights, points), settings)
 
     def _check_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
         """Check or learn the columns of data that are not an array."""

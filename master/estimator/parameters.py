@@ -85,16 +85,11 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
         initial=None if named else _given(model.init, k, starts, seed, data),
         n_init=starts,
         on_empty=model.on_empty,
+        weights=data.weights,
         seed=seed,
         history=bool(model.compute_sse),
         logged=model.dump is not None or bool(model.verbose),
     )
-
-
-def refuse_weights(sample_weight: Any = None) -> None:
-    """Raise NotImplementedError if rows are to be weighted."""
-    if sample_weight is not None:
-        raise NotImplementedError("sample_weight must be None: rows cannot be weighted yet")
 
 
 def _starts(model: Any) -> int:

@@ -19,13 +19,15 @@ from common.events.log import Log
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
+from common.jobs.weighted import WeightedLabel
 from common.model import FloatArray, FloatType, Input, IntArray, PointArray, RecordFormat, Table, TaskOptions
 from common.records.text import decode
 from common.store.log_file import LogFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import FewerDistinctRowsError
 from master.algorithms.kmeans.loop import KMeansResult, fit
-from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.score import score
+from master.algorithms.kmeans.weights import ranges_of
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
 from master.estimator.tables import save_table
@@ -66,6 +68,8 @@ class Data:
     """Of a file, and data on a cluster: what the workers know about it."""
     points: PointArray | None = None
     """The rows of an array."""
+    weights: str | None = None
+    """What holds the rows' weights, if they have any."""
 
     def fit(self, config: KMeansConfig) -> KMeansResult:
         """Run K-Means; of float32 rows the centroids are rounded to float32, and measured as they are then.
@@ -90,19 +94,31 @@ class Data:
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
-        job, state = Label(), {"centroids": centroids}
+        job: Label = Label() if self.weights is None else WeightedLabel()
+        state = {"centroids": centroids}
         if isinstance(self.engine, InlineEngine):  # no text on the way
             return cast(IntArray, self.engine.map_records(job, state).keys)
         return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)
 
     def inertia(self, centroids: FloatArray) -> float:
-        """Return the sum of the rows' squared distances to their nearest centroids."""
-        ranges = describe(self.engine, self.rows)
+        """Return the sum of the rows' squared distances to their nearest centroids, by their weights."""
+        ranges = ranges_of(self.engine, self.rows, self.weights)
         return score(self.engine, ranges, centroids[None])[0][1]
 
 
 @contextmanager
-def open_array(rows: PointArray | Table, settings: RunSettings) -> Iterator[Data]:
+def open_weighted(points: PointArray, weights: FloatArray, settings: RunSettings) -> Iterator[Data]:
+    """Open rows in memory with their weights, shape (rows,): as the last column of float64 rows."""
+    width = points.shape[1]
+    rows: FloatArray = np.column_stack([points, weights])
+    with open_array(rows, settings, ColumnChoice(weights=str(width + 1))) as data:
+        yield replace(data, columns=width, points=points, weights="sample_weight")
+
+
+@contextmanager
+def open_array(
+    rows: PointArray | Table, settings: RunSettings, choice: ColumnChoice = ALL_COLUMNS
+) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     row = ENGINES[settings.workers.engine]
     points = rows.points if isinstance(rows, Table) else rows
@@ -116,18 +132,18 @@ def open_array(rows: PointArray | Table, settings: RunSettings) -> Iterator[Data
         with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "rows"
             path.touch(0o600)
-            choice = _save(path, rows)
+            choice = _save(path, rows, choice)
             with open_file(TextFile(path), settings, FloatType(points.dtype.name), choice) as data:
                 yield replace(data, points=points)
 
 
-def _save(path: Path, rows: PointArray | Table) -> ColumnChoice:
+def _save(path: Path, rows: PointArray | Table, choice: ColumnChoice) -> ColumnChoice:
     """Write rows to a file that is there; return which columns to read."""
     if isinstance(rows, Table):
         return save_table(path, rows)
     with path.open("wb") as file:
         np.save(file, rows)
-    return ALL_COLUMNS
+    return choice
 
 
 @contextmanager
@@ -155,7 +171,8 @@ def open_file(
             _thread_pools().limit(limits=1, user_api="blas"),
         ):
             found = source.file.input
-            yield Data(session.engine, found.rows, len(found.columns), session.log, source=found)
+            columns = len(found.columns) - found.has_weights
+            yield Data(session.engine, found.rows, columns, session.log, source=found, weights=choice.weights)
 
 
 @contextmanager

@@ -80,5 +80,6 @@ def test_estimator(tmp_path: Path, inputs: dict[float, Path], kind: str) -> None
     (event,) = story_of(tmp_path).of(ResultInDoubt)
     assert event.reason.startswith(f"--tol 0.0001 {COARSE}")
     assert fit(data[1e-6], tol=0)[1] == []
-    (tiny,) = fit(data[1e-200], tol=0)[1]
+    tiny, copies = fit(data[1e-200], tol=0)[1]
     assert TINY in tiny
+    assert copies.startswith("Number of distinct clusters (1)")

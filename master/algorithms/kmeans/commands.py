@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import read_all
 from master.algorithms.base import Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
@@ -65,7 +66,8 @@ def _prepare_run(clustering: KMeansConfig, labelling: LabelOptions) -> Prepared:
     given = clustering.init_centroids
     if given is not None:
         clustering = replace(clustering, initial=read_all(given))
-    return Prepared(KMeansAlgorithm(clustering), labelling.labels, given, clustering.seed)
+    choice = ColumnChoice(weights=clustering.weights)
+    return Prepared(KMeansAlgorithm(clustering), labelling.labels, given, clustering.seed, choice)
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:

@@ -48,6 +48,12 @@ class KMeansConfig:
         "farthest",
         "An empty cluster takes the point farthest from its centroid, or keeps its centroid.",
     )
+    weights: str | None = option(
+        None,
+        "Column of weights, by name or by position from 1: a row of weight w counts as w rows would, one of "
+        "weight 0 as none.",
+        metavar="COLUMN",
+    )
     initial: FloatArray | None = None
     history: bool = False
     logged: bool = True

@@ -10,8 +10,7 @@ from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import FarthestRows, LloydStep, cluster_keys
-from common.kernels.exact import LARGEST_MAGNITUDE
+from common.jobs.centroids import LloydStep, cluster_keys
 from common.kernels.nearest.distance import largest_shift
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
@@ -19,7 +18,9 @@ from master.algorithms.base import Checkpoints, Progress
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
-from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
+from master.algorithms.kmeans.score import Ranges, measure_spread, score
+from master.algorithms.kmeans.table import as_numbers
+from master.algorithms.kmeans.weights import ranges_of
 
 _NONE_KEPT = Checkpoints()
 
@@ -33,7 +34,7 @@ class KMeansResult:
     centroids
         Shape (k, d), in key order.
     sizes
-        Shape (k,): rows nearest to each.
+        Shape (k,): rows nearest to each, or their weight.
     inertia
         Sum of the rows' squared distances to their nearest centroids.
     n_iter
@@ -47,7 +48,7 @@ class KMeansResult:
     """
 
     centroids: FloatArray
-    sizes: LongArray
+    sizes: LongArray | FloatArray
     inertia: float
     n_iter: int
     converged: bool
@@ -86,9 +87,9 @@ class _Start:
         """Its clusters' keys."""
         return cluster_keys(self.number, len(self.centroids))
 
-    def move(self, found: dict[Key, FloatArray], iteration: int) -> LongArray:
-        """Take the centroids that an iteration found; return how many members each has."""
-        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids), np.int64)
+    def move(self, found: dict[Key, FloatArray], iteration: int) -> FloatArray:
+        """Take the centroids that an iteration found; return how many members each has, or their weight."""
+        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids))
         for index, key in enumerate(self.keys):
             if key in found:
                 moved[index], sizes[index] = found[key][0, :-1], found[key][0, -1]
@@ -100,21 +101,6 @@ class _Start:
         return self.n_iter == 0 or (self.n_iter < config.iterations and self.shift > config.tol)
 
 
-def check_start(was: Progress, k: int, columns: int) -> int:
-    """Return how many iterations a start has run; ValueError if this is no start's progress."""
-    if was.keys() != {"n_iter", "shift", "centroids"}:
-        raise ValueError(f"a start with {', '.join(was)}")
-    n_iter, shift, centroids = was["n_iter"], was["shift"], was["centroids"]
-    if [array.dtype.str[1:] for array in (n_iter, shift, centroids)] != ["i8", "f8", "f8"]:
-        raise ValueError("a start's numbers have other types")
-    if (n_iter.shape, shift.shape, centroids.shape) != ((), (), (k, columns)):
-        raise ValueError(f"a start with centroids of shape {centroids.shape}, not {(k, columns)}")
-    is_begun = n_iter >= 0 and shift >= 0 and np.isinf(shift) == (n_iter == 0)
-    if not (is_begun and np.all(abs(centroids) <= LARGEST_MAGNITUDE)):
-        raise ValueError("a start's numbers are out of range")
-    return int(n_iter)
-
-
 def fit(
     engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints = _NONE_KEPT
 ) -> KMeansResult:
@@ -122,7 +108,7 @@ def fit(
 
     The starts go side by side, each iteration one job for all of them.
     """
-    ranges = describe(engine, rows)
+    ranges = ranges_of(engine, rows, config.weights)
     log.event(
         events.Input(rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
     )
@@ -173,7 +159,7 @@ def _initial(
         given: FloatArray = config.initial.reshape(-1, *config.initial.shape[-2:])[number]
         return given
     if config.init == "random":
-        return random_rows(engine, ranges.rows, config.k, rng)
+        return random_rows(engine, ranges, config.k, rng)
     return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
 
 
@@ -186,7 +172,7 @@ def _lloyd(
     checkpoints: Checkpoints,
 ) -> None:
     """Iterate until no centroid moves by more than the tolerance."""
-    job = LloydStep(ranges.column_grid())
+    job = ranges.step()
     spread = measure_spread(engine, ranges) if config.logged else None
     checkpoints.save(_iteration(starts), [start.progress() for start in starts])
     for iteration in range(_iteration(starts) + 1, config.iterations + 1):
@@ -194,13 +180,13 @@ def _lloyd(
         if not going:
             return
         log.event(IterationStarted(iteration=iteration, of=config.iterations))
-        found = _step(engine, job, going, iteration, config, log)
+        found = _step(engine, ranges, job, going, iteration, config, log)
         for start in going:
             sizes = start.move(found, iteration)
             _log_centroids(log, start)
             inertia = None if spread is None else spread.inertia(start.centroids, sizes)
             end = events.IterationFinished(
-                **start.fields, shift=start.shift, sizes=tuple(sizes.tolist()), inertia=inertia
+                **start.fields, shift=start.shift, sizes=as_numbers(sizes), inertia=inertia
             )
             log.event(end)
         if config.history:
@@ -238,12 +224,20 @@ def _doubted(
     return replace(result, doubts=doubts)
 
 
-def _scores(engine: Engine, ranges: Ranges, starts: list[_Start]) -> list[tuple[LongArray, float]]:
+def _scores(
+    engine: Engine, ranges: Ranges, starts: list[_Start]
+) -> list[tuple[LongArray | FloatArray, float]]:
     return score(engine, ranges, np.stack([start.centroids for start in starts]))
 
 
 def _step(
-    engine: Engine, job: LloydStep, starts: list[_Start], iteration: int, config: KMeansConfig, log: Log
+    engine: Engine,
+    ranges: Ranges,
+    job: LloydStep,
+    starts: list[_Start],
+    iteration: int,
+    config: KMeansConfig,
+    log: Log,
 ) -> dict[Key, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
@@ -262,19 +256,21 @@ def _step(
             for key in empty:
                 log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
         elif empty:
-            moves.append(_fill(engine, start, empty, iteration, log))
+            moves.append(_fill(engine, ranges, start, empty, iteration, log))
     rows, keys = np.concatenate([*moves, np.empty((2, 0), np.int64)], axis=1)
     if not rows.size:
         return found
     return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
 
 
-def _fill(engine: Engine, start: _Start, empty: list[int], iteration: int, log: Log) -> LongArray:
+def _fill(
+    engine: Engine, ranges: Ranges, start: _Start, empty: list[int], iteration: int, log: Log
+) -> LongArray:
     """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n).
 
     If too few differ from their centroids, clusters stay empty.
     """
-    found = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})
+    found = engine.map_reduce(ranges.jobs.farthest(len(empty)), {"centroids": start.centroids})
     farthest = found.get(0, np.empty((0, 2)))
     rows = farthest[:, 1].astype(np.int64)
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):

@@ -1,20 +1,36 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.base import Engine
-from common.jobs.centroids import Score, Spread, cluster_keys
-from common.jobs.rows import Describe
-from common.kernels.exact import SumGrid, last_bit
+from common.jobs.candidates import SampleRows, WeighCandidates
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, cluster_keys
+from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
 from common.model import FloatArray, LongArray
 
 
 @dataclass(frozen=True)
+class Jobs:
+    """The jobs of K-Means for rows of a kind."""
+
+    score: type[Score] = Score
+    candidates: type[Score] = WeighCandidates
+    spread: type[Score] = Spread
+    sample: type[SampleRows] = SampleRows
+    farthest: type[FarthestRows] = FarthestRows
+    distinct: type[FirstDistinctRows] = FirstDistinctRows
+    label: type[Label] = Label
+
+
+@dataclass(frozen=True)
 class Ranges:
-    """The input's rows and, per column, its range.
+    """The input's rows and, per column, its range; and what follows for the jobs.
 
     Parameters
     ----------
@@ -30,6 +46,25 @@ class Ranges:
     lowest: tuple[float, ...]
     highest: tuple[float, ...]
     smallest: tuple[float, ...]
+
+    jobs: ClassVar[Jobs] = Jobs()
+
+    def step(self) -> LloydStep:
+        """Return the job of an iteration."""
+        return LloydStep(self.column_grid())
+
+    def scoring(self, kind: type[Score], centroids: FloatArray) -> Score:
+        """Return the job that measures centroids of shape (k, d)."""
+        return kind(self.distance_grid(centroids))
+
+    def draw_one(self, engine: Engine, rng: np.random.Generator) -> FloatArray:
+        """Draw a row, each as likely as any other, shape (1, d)."""
+        return take_rows(engine, rng.integers(self.rows, size=1))
+
+    def draw(self, engine: Engine, limit: int, rng: np.random.Generator) -> Callable[[int], FloatArray]:
+        """Draw different rows; return a function that fetches the first so many of them, shape (n, d)."""
+        drawn = rng.choice(self.rows, min(self.rows, limit), replace=False)
+        return lambda n: take_rows(engine, drawn[:n])
 
     @property
     def magnitudes(self) -> tuple[float, ...]:
@@ -47,13 +82,17 @@ class Ranges:
 
     def distance_grid(self, centroids: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
+        largest, bit = self.distances(centroids)
+        return SumGrid.covering([largest], [math.ldexp(1.0, bit)], self.rows)
+
+    def distances(self, centroids: FloatArray) -> tuple[float, int]:
+        """Bound squared distances to centroids of shape (k, d); and tell what power of two divides them."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
         # Points and centroids are multiples of 2**q, so differences are too, and a squared
         # difference that is not zero is at least 2**(2q). Doubling covers the sum's rounding.
         numbers = [abs(x) for x in (*self.smallest, *centroids.ravel().tolist()) if x]
         q = min(map(last_bit, numbers), default=0)
-        smallest = math.ldexp(1.0, max(2 * q, -1074))
-        return SumGrid.covering([2.0 * math.fsum(largest**2)], [smallest], self.rows)
+        return 2.0 * math.fsum(largest**2), max(2 * q, LOWEST_EXPONENT)
 
 
 @dataclass(frozen=True)
@@ -67,7 +106,7 @@ class SpreadAround:
     point: FloatArray
     total: float
 
-    def inertia(self, centroids: FloatArray, sizes: LongArray) -> float | None:
+    def inertia(self, centroids: FloatArray, sizes: LongArray | FloatArray) -> float | None:
         """Return the inertia of centroids, shape (k, d), that are the means of so many members, shape (k,).
 
         None if rounding leaves less than three digits of it: the clusters are tiny, or far from the origin.
@@ -84,8 +123,14 @@ class SpreadAround:
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, middle[None, None], Spread)
+    ((_, total),) = score(engine, ranges, middle[None, None], ranges.jobs.spread)
     return SpreadAround(middle, total)
+
+
+def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
+    """Fetch rows of the input by index, shape (n, columns)."""
+    found = engine.map_reduce(TakeRows(), {"rows": rows.astype(np.int64)})
+    return np.concatenate([found[i] for i in range(len(rows))])
 
 
 def describe(engine: Engine, rows: int) -> Ranges:
@@ -96,19 +141,19 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 
 def score(
-    engine: Engine, ranges: Ranges, centroids: FloatArray, kind: type[Score] = Score
-) -> list[tuple[LongArray, float]]:
+    engine: Engine, ranges: Ranges, centroids: FloatArray, kind: type[Score] | None = None
+) -> list[tuple[LongArray | FloatArray, float]]:
     """Measure centroids of several starts, shape (starts, k, d).
 
     Returns
     -------
     list of (sizes, inertia), one a start
-        Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
-        centroids, rounded once.
+        Shape (k,): rows nearest to each, or their weight. And the sum of all rows' squared distances to their
+        nearest centroids, rounded once.
     """
     starts, k, d = centroids.shape
-    job = kind(ranges.distance_grid(centroids.reshape(-1, d)))
+    job = ranges.scoring(kind or ranges.jobs.score, centroids.reshape(-1, d))
     found = engine.map_reduce(job, {"centroids": centroids, "starts": np.arange(starts)})
-    empty = np.zeros((1, 1 + job.grid.limbs))
+    empty = np.zeros((1, 1 + job.grid.limbs * job.grid.columns))
     clusters = [np.concatenate([found.get(key, empty) for key in cluster_keys(n, k)]) for n in range(starts)]
-    return [(each[:, 0].astype(np.int64), math.fsum(each[:, 1:].ravel().tolist())) for each in clusters]
+    return [job.total(each) for each in clusters]
