@@ -1,16 +1,19 @@
 """A user's array, data frame or nested list as rows that can be clustered, or one line that says why not."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
 from common.errors import UsageError, printable
 from common.formats.columns import are_usable
+from common.jobs.apply import pieces
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatArray, FloatType, PointArray
+from common.kernels.nearest.distance import distances
+from common.model import FloatArray, FloatType, PointArray, SparseRows
 from master.estimator.checks import text as checked_text
 
 _BLOCK_ROWS = 4096
@@ -19,6 +22,11 @@ _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
 
 _SHOWN_ARRAY = re.compile(r"\n(array=|\[).*?(\n(?=[A-Z])|$)", re.DOTALL)
 """The lines of such a message that show the array."""
+
+
+def check_rows(model: Any, X: Any, *, reset: bool) -> PointArray | SparseRows:
+    """Return rows as `check_array` does, or those of a sparse matrix."""
+    return _check_sparse(model, X, reset=reset) if issparse(X) else check_array(model, X, reset=reset)
 
 
 def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
@@ -44,7 +52,26 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     return points
 
 
-def check_weights(sample_weight: Any, points: PointArray) -> FloatArray:
+def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:
+    matrix = validate_data(model, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if not are_usable(matrix.data, FloatType(matrix.dtype.name)):
+        raise ValueError(
+            f"X holds a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
+        )
+    return SparseRows(matrix.data, matrix.indices, matrix.indptr, matrix.shape[1])
+
+
+def distances_of(rows: PointArray | SparseRows, centroids: FloatArray) -> FloatArray:
+    """Return each row's distance to every centroid, shape (rows, k)."""
+    if not isinstance(rows, SparseRows):
+        return distances(rows, centroids)
+    return np.concatenate([distances(cast(FloatArray, some), centroids) for _, some in pieces(rows)])
+
+
+def check_weights(sample_weight: Any, points: PointArray | SparseRows) -> FloatArray:
     """Return the rows' weights, shape (rows,); ValueError if they are not all numbers from 0."""
     weights: FloatArray = _check_sample_weight(sample_weight, points, dtype=np.float64)
     if not are_usable(weights, FloatType.FLOAT64):

@@ -53,7 +53,7 @@ from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_array, check_weights, column_of_weights
+from master.estimator.arrays import check_rows, check_weights, column_of_weights, distances_of
 from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
 from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
 from master.estimator.sources import (
@@ -73,11 +73,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
-    none masked (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
-    the path of a file that the command line can read, or a `TextFile`, which also says how. An RDD of
-    vectors or a data frame of Spark's, an array or a data frame of Dask's is clustered where it lies, on
-    its own cluster, whatever the engine; its rows are not copied to this process, but labels are, 4 bytes
-    a row.
+    none masked (float32 is kept as it is, in half the memory; sums are float64 anyway); a sparse matrix,
+    whose rows are made dense block by block, in this process alone; or the path of a file that the command
+    line can read, or a `TextFile`, which also says how. An RDD of vectors or a data frame of Spark's, an
+    array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine; its
+    rows are not copied to this process, but labels are, 4 bytes a row.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances(check_array(self, X, reset=False), self._centroids)
+            return distances_of(check_rows(self, X, reset=False), self._centroids)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
@@ -230,6 +230,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         with self._open(X, sample_weight, reset=False) as data:
             return -data.inertia(self._centroids)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @property
     def _centroids(self) -> FloatArray:
@@ -265,7 +270,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def _open_array(
         self, X: Any, weights: Any, settings: RunSettings, *, reset: bool
     ) -> AbstractContextManager[Data]:
-        points = check_array(self, X, reset=reset)
+        points = check_rows(self, X, reset=reset)
         if weights is None:
             return open_array(points, settings)
         return open_weighted(points, check_weights(weights, points), settings)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -15,7 +16,7 @@ from common.errors import UsageError
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.machine import cores
-from common.model import FloatArray, FloatType
+from common.model import FloatArray, FloatType, PointArray, SparseRows
 from master.algorithms.kmeans.config import KMeansConfig
 from master.engines.table import ENGINES
 from master.estimator.checks import integer, one_of
@@ -114,8 +115,15 @@ def _given(init: Any, k: int, starts: int, seed: int, data: Data) -> FloatArray:
     if data.points is None:
         raise UsageError("init is a function of the rows, which are at hand only if X is an array")
     random_state = np.random.RandomState(seed % 2**32)
-    found = [init(data.points, k, random_state=random_state) for _ in range(starts)]
+    rows = _as_given(data.points)
+    found = [init(rows, k, random_state=random_state) for _ in range(starts)]
     return np.stack([_centroids(centroids, k, data.columns) for centroids in found])
+
+
+def _as_given(points: PointArray | SparseRows) -> Any:
+    if isinstance(points, SparseRows):
+        return csr_array((points.values, points.places, points.starts), shape=points.shape)
+    return points
 
 
 def _centroids(init: Any, k: int, columns: int) -> FloatArray:

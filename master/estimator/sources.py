@@ -20,7 +20,17 @@ from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.jobs.weighted import WeightedLabel
-from common.model import FloatArray, FloatType, Input, IntArray, PointArray, RecordFormat, Table, TaskOptions
+from common.model import (
+    FloatArray,
+    FloatType,
+    Input,
+    IntArray,
+    PointArray,
+    RecordFormat,
+    SparseRows,
+    Table,
+    TaskOptions,
+)
 from common.records.text import decode
 from common.store.log_file import LogFile
 from master.algorithms.kmeans.config import KMeansConfig
@@ -66,7 +76,7 @@ class Data:
     names: tuple[str, ...] = ()
     source: Input | None = None
     """Of a file, and data on a cluster: what the workers know about it."""
-    points: PointArray | None = None
+    points: PointArray | SparseRows | None = None
     """The rows of an array."""
     weights: str | None = None
     """What holds the rows' weights, if they have any."""
@@ -107,17 +117,26 @@ class Data:
 
 
 @contextmanager
-def open_weighted(points: PointArray, weights: FloatArray, settings: RunSettings) -> Iterator[Data]:
+def open_weighted(
+    points: PointArray | SparseRows, weights: FloatArray, settings: RunSettings
+) -> Iterator[Data]:
     """Open rows in memory with their weights, shape (rows,): as the last column of float64 rows."""
     width = points.shape[1]
-    rows: FloatArray = np.column_stack([points, weights])
+    rows = _beside(points, weights)
     with open_array(rows, settings, ColumnChoice(weights=str(width + 1))) as data:
         yield replace(data, columns=width, points=points, weights="sample_weight")
 
 
+def _beside(points: PointArray | SparseRows, column: FloatArray) -> PointArray | SparseRows:
+    if isinstance(points, SparseRows):
+        return points.beside(column)
+    rows: FloatArray = np.column_stack([points, column])
+    return rows
+
+
 @contextmanager
 def open_array(
-    rows: PointArray | Table, settings: RunSettings, choice: ColumnChoice = ALL_COLUMNS
+    rows: PointArray | SparseRows | Table, settings: RunSettings, choice: ColumnChoice = ALL_COLUMNS
 ) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     row = ENGINES[settings.workers.engine]
@@ -128,6 +147,10 @@ def open_array(
         with _open_log(settings, number, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
             engine = load_function(row.open_array)(rows, combine=True, threads=threads)
             yield Data(engine, number, columns, log, points=points)
+    elif isinstance(rows, SparseRows) or isinstance(points, SparseRows):
+        raise UsageError(
+            "sparse rows are clustered in this process alone: choose engine='inline', or X.toarray()"
+        )
     else:
         with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "rows"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_array, csc_matrix, csr_matrix
 from sklearn.base import clone
 from sklearn.cluster import KMeans as TheirKMeans
 from sklearn.exceptions import NotFittedError
@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import master.estimator.kmeans
+from common.jobs import apply
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
 from master import KMeans
@@ -168,9 +169,46 @@ def test_pipeline_and_grid_search() -> None:
     assert search.predict(POINTS).shape == (len(POINTS),)
 
 
-def test_sparse_rows_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"[Ss]parse"):
-        KMeans(2).fit(csr_matrix(POINTS))
+@pytest.mark.parametrize("kind", [csr_matrix, csc_matrix, coo_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sparse_rows_are_clustered_as_dense_ones(
+    monkeypatch: pytest.MonkeyPatch, kind: Any, dtype: Any
+) -> None:
+    monkeypatch.setattr(apply, "_BLOCK_NUMBERS", 100)
+    points = np.where(np.random.default_rng(8).random((120, 7)) < 0.3, cloud(120, 7), 0).astype(dtype)
+    sparse, weights = kind(points), np.random.default_rng(9).random(120)
+    for given in (None, weights):
+        for init in ("k-means++", "random", points[:4]):
+            model = KMeans(4, init=init, random_state=1)
+            dense = clone(model).fit(points, sample_weight=given)
+            model.fit(sparse, sample_weight=given)
+            assert model.cluster_centers_.tobytes() == dense.cluster_centers_.tobytes()
+            assert model.labels_.tolist() == dense.labels_.tolist() == model.predict(sparse).tolist()
+            assert model.inertia_ == dense.inertia_ == -model.score(sparse, None, given)
+            assert model.transform(sparse).tobytes() == dense.transform(points).tobytes()
+
+
+def test_sparse_rows_with_wide_indices_and_values_given_twice() -> None:
+    values, places, starts = [1.0, 2.0, 5.0, 4.0], [1, 1, 0, 2], [0, 2, 3, 4]
+    twice = csr_matrix((values, places, starts), shape=(3, 3))
+    twice.indices, twice.indptr = twice.indices.astype(np.int64), twice.indptr.astype(np.int64)
+    dense = [[0, 3, 0], [5, 0, 0], [0, 0, 4]]
+    model = KMeans(2, init=dense[:2]).fit(twice)
+    assert twice.nnz == 4
+    assert model.cluster_centers_.tolist() == KMeans(2, init=dense[:2]).fit(dense).cluster_centers_.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "parameters", "text"),
+    [
+        (POINTS, {"engine": "grpc"}, "sparse rows are clustered in this process alone"),
+        ([[1.0, np.nan], [0, 3]], {}, "Input X contains NaN"),
+        ([[1.0, 1e200], [0, 3]], {}, "X holds a number beyond ±3.12e+144"),
+    ],
+)
+def test_sparse_rows_that_cannot_be_clustered(rows: Any, parameters: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
+        KMeans(2, **parameters).fit(csr_matrix(rows))
 
 
 def test_whole_weights_are_repeated_rows() -> None:
