@@ -143,7 +143,7 @@ _SPECIAL_MEANINGS = {
     ("SampledRow", "value"): "its numbers, as in centroids.txt",
     ("Unknown", "text"): "the line from `event=` on",
 }
-_TYPES = {int: "integer", float: "number", bool: "boolean", str: "text"}
+_TYPES = {int: "integer", float: "number", int | float: "number", bool: "boolean", str: "text"}
 
 
 def reference() -> str:

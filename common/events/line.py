@@ -109,7 +109,7 @@ def _layout(name: str) -> dict[str, _Field]:
 
 def _codec(kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     """Return what writes and what reads values of a field's type, or of `type | None`."""
-    if isinstance(kind, UnionType):
+    if isinstance(kind, UnionType) and kind not in _CODECS:
         return _codec(get_args(kind)[0])
     if get_origin(kind) is tuple:
         write, read = _codec(get_args(kind)[0])
@@ -140,6 +140,7 @@ def _unescape(match: re.Match[str]) -> str:
 _CODECS: dict[Any, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     int: (str, int),
     float: (lambda number: repr(float(number)), float),
+    int | float: (str, lambda text: int(text) if text.isdecimal() else float(text)),
     bool: (str, {"True": True, "False": False}.__getitem__),
     str: (_text, _unquoted),
 }

@@ -30,8 +30,9 @@ class ColumnChoice:
     """Which columns are wanted, as lists of names and positions; None for all columns.
 
     A list is written as one text, or has its parts apart. With `takes_texts` columns of texts are categories;
-    those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts. With
-    `by_model` a model has named the columns, and knows which hold texts: those of `categories` and `target`.
+    those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts; so
+    does the one of `weights`, which is one of numbers. With `by_model` a model has named the columns, and
+    knows which hold texts: those of `categories` and `target`.
     """
 
     wanted: Wanted | None = None
@@ -40,11 +41,17 @@ class ColumnChoice:
     categories: Wanted | None = None
     keeps_missing: bool = False
     by_model: bool = False
+    weights: str | None = None
 
     @property
     def option(self) -> str:
         """What names the columns wanted."""
         return "--model" if self.by_model else "--columns"
+
+    @property
+    def last(self) -> tuple[str, str | None]:
+        """The option that names the last column, and its name."""
+        return ("--target", self.target) if self.weights is None else ("--weights", self.weights)
 
 
 ALL_COLUMNS = ColumnChoice()
@@ -72,22 +79,23 @@ def choose(
     columns = tuple(candidates)
     if choice.wanted is not None:
         columns = choose_columns(path, choice.wanted, names, fields, choice.option)
-    target = _choose_some(path, choice.target, names, fields, "--target")
+    option, name = choice.last
+    target = _choose_some(path, name, names, fields, option)
     categories = _choose_some(path, choice.categories, names, fields, "--categories")
     if len(target) > 1:
-        raise UsageError(f"--target {choice.target} names several columns, but must name one")
+        raise UsageError(f"{option} {name} names several columns, but must name one")
     if choice.wanted is None:
         columns = tuple(column for column in columns if column not in target)
     if not set(target).isdisjoint((*columns, *categories)):
         what = "is one of the columns to learn from, too; choose another, or leave it out there"
-        raise UsageError(f"--target {choice.target} {what}")
+        raise UsageError(f"{option} {name} {what}")
     if target and not columns:
-        raise UsageError(f"{path} has no column besides --target {choice.target}")
+        raise UsageError(f"{path} has no column besides {option} {name}")
     if others := set(categories) - set(columns):
         raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
     used = (*columns, *target)
     detects = choice.takes_texts and not choice.by_model
-    as_texts = {*(hold_texts if detects else ()), *categories, *target}
+    as_texts = {*(hold_texts if detects else ()), *categories, *(target if choice.target else ())}
     if detects and names:
         _check_names(path, names, used)
     return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
@@ -95,7 +103,13 @@ def choose(
 
 def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> Input:
     """Return an input with what the choice says of its rows."""
-    return replace(source, is_table=choice.takes_texts, texts=texts, keeps_missing=choice.keeps_missing)
+    return replace(
+        source,
+        is_table=choice.takes_texts,
+        texts=texts,
+        keeps_missing=choice.keeps_missing,
+        has_weights=choice.weights is not None,
+    )
 
 
 def _check_names(path: str, names: list[str], used: Sequence[int]) -> None:
@@ -189,11 +203,24 @@ def problem_with(value: float, dtype: FloatType) -> str | None:
     return f"{value!r} is larger than ±{LARGEST_MAGNITUDE:.3g}; squared distances would overflow"
 
 
+def problem_in(source: Input, used: int, value: float) -> str | None:
+    """Say what makes a number of a used column unusable, or None."""
+    problem = problem_with(value, source.dtype)
+    if problem is None and source.has_weights and used == len(source.columns) - 1 and value < 0:
+        return f"{float(value)!r} is negative, which a weight must not be"
+    return problem
+
+
 def are_usable(points: PointArray, dtype: FloatType) -> bool:
     """Tell whether all numbers can be used."""
     largest = _LARGEST[dtype]
     # Written so that nan fails the comparisons too.
     return not points.size or (float(points.max()) <= largest and float(points.min()) >= -largest)
+
+
+def are_weighted(points: PointArray, source: Input) -> bool:
+    """Tell whether the weights, if there are any, can be used."""
+    return not source.has_weights or not (points[:, -1] < 0).any()
 
 
 def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
@@ -202,15 +229,17 @@ def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     `row_start` is the row of `points[0]` in the file, from 0. Raise InputError if a number cannot be used;
     the text names the first row and column of that kind.
     """
-    if are_usable(points, source.dtype):
+    if are_usable(points, source.dtype) and are_weighted(points, source):
         return points.astype(source.dtype, copy=False)
     within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
     if source.keeps_missing:
         within |= np.isnan(points)
         if within.all():
             return points.astype(source.dtype, copy=False)
+    if source.has_weights:
+        within[:, -1] &= ~(points[:, -1] < 0)
     row, column = np.argwhere(~within)[0].tolist()
-    what = problem_with(points[row, column], source.dtype) or ""
+    what = problem_in(source, column, points[row, column]) or ""
     if source.is_table and np.isnan(points[row, column]):
         what += f" ({HOW_TO_GO_ON})"
     name = source.names[column] if source.names else ""

@@ -16,8 +16,9 @@ from common.formats.columns import (
     HOW_TO_GO_ON,
     MISSING_TEXT,
     are_usable,
+    are_weighted,
     columns_without,
-    problem_with,
+    problem_in,
 )
 from common.formats.fields import MISSING, split_fields
 from common.formats.line_index import (
@@ -98,7 +99,7 @@ def _parse_fast(text: memoryview, source: Input, texts: TextCodes) -> FloatArray
     except pyarrow.ArrowInvalid:
         return None
     usable = points[~np.isnan(points)] if _allows_gaps(source) else points
-    return points if are_usable(usable, source.dtype) else None
+    return points if are_usable(usable, source.dtype) and are_weighted(points, source) else None
 
 
 def _allows_gaps(source: Input) -> bool:
@@ -252,7 +253,7 @@ def _number(text: bytes, source: Input, used: int, line: int) -> float:
         return np.nan
     if _NUMBERS[dialect.decimal].fullmatch(text):
         value = float(text.replace(b",", b"."))
-        problem = problem_with(value, source.dtype)
+        problem = problem_in(source, used, value)
         if problem is None:
             return value
         problem = f"{shortened(text.decode())} does not fit a float64" if np.isinf(value) else problem

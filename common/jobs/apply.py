@@ -10,7 +10,7 @@ import numpy as np
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
 from common.kernels.grouping import groups
-from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
+from common.model import Block, FloatArray, IntArray, Records, Rows, SparseRows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
@@ -49,7 +49,7 @@ def map_rows(
 
     def map_part(where: slice) -> list[Records]:
         part = Block(rows[where], row_start + where.start)
-        if combines:
+        if combines and not isinstance(part.rows, SparseRows):
             summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
             if summary is not None:
                 return [summary]
@@ -118,13 +118,23 @@ def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> 
 def _blocks(part: Block) -> Iterator[Block]:
     """Cut rows into blocks; make numbers float64."""
     rows = part.rows
+    for start, some in pieces(rows):
+        yield Block(some, part.row_start + start)
+
+
+def pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:
+    """Yield pieces that stay in memory, each with the place of its first row; numbers dense, as float64."""
     points = rows.points if isinstance(rows, Table) else rows
-    size = max(1, _BLOCK_NUMBERS // points.shape[1]) if isinstance(points, np.ndarray) else _BLOCK_LINES
+    if isinstance(points, np.ndarray | SparseRows):
+        size = max(1, _BLOCK_NUMBERS // points.shape[1])
+    else:
+        size = _BLOCK_LINES
     for start in range(0, len(rows), size):
         some = rows[start : start + size]
-        yield Block(
-            np.asarray(some, np.float64) if isinstance(some, np.ndarray) else some, part.row_start + start
-        )
+        if isinstance(some, SparseRows):
+            yield start, some.dense()
+        else:
+            yield start, np.asarray(some, np.float64) if isinstance(some, np.ndarray) else some
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:

@@ -27,7 +27,8 @@ class WeighCandidates(Score):
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records:
         """Compare the rows with new candidates only."""
         ((first_key, candidates),) = starts_of(state)
-        return self.measure(first_key, rows, candidates, *_nearest_so_far(rows, candidates, memory))
+        found = _nearest_so_far(self.points_of(rows), candidates, memory)
+        return self.measure(first_key, rows, candidates, *found)
 
 
 @dataclass(frozen=True)
@@ -53,51 +54,59 @@ class SampleRows(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Draw from a block."""
-        return self._draw(block, nearest(block.points, centroids_of(state))[1], state)
+        return self._draw(block, nearest(self.points_of(block), centroids_of(state))[1], state)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records:
         """Take the distances that are known from the last weighing."""
-        _, squared = _nearest_so_far(rows, centroids_of(state), memory)
+        _, squared = _nearest_so_far(self.points_of(rows), centroids_of(state), memory)
         drawn = []
-        for piece in _pieces(rows):
+        for piece in _pieces(rows.points):
             block = Block(rows.points[piece], rows.row_start + piece.start)
             drawn.append(self._draw(block, squared[piece], state))
         return Records.concatenate(drawn)
 
     def _draw(self, block: Block, squared: FloatArray, state: State) -> Records:
         draws = uniforms(self.seed, self.round, block.row_start, len(squared))
-        drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * squared)
-        return Records.of_key(0, np.column_stack([block.row_start + drawn, block.points[drawn]]))
+        drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * self._pull(block, squared))
+        return Records.of_key(0, np.column_stack([block.row_start + drawn, self.points_of(block)[drawn]]))
+
+    def _pull(self, _block: Block, squared: FloatArray) -> FloatArray:
+        """Return what a row's probability is proportional to."""
+        return squared
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Put the drawn rows in order."""
         return values[np.argsort(values[:, 0])]
 
 
-def _nearest_so_far(rows: Block, candidates: FloatArray, memory: Memory) -> tuple[IntArray, FloatArray]:
+def _nearest_so_far(
+    points: FloatArray, candidates: FloatArray, memory: Memory
+) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, from what is in memory and the candidates that came since."""
-    n = len(rows.points)
+    n = len(points)
     nothing = candidates[:0], np.zeros(n, np.int32), np.full(n, np.inf)
     # Taken, so that nobody else works with it meanwhile.
     known, labels, squared = memory.pop(KEPT_OF_START, nothing)
     if not np.array_equal(known, candidates[: len(known)]):  # another start's
         known, labels, squared = nothing
     if len(known) < len(candidates):
-        _compare(rows, candidates, len(known), labels, squared)
+        _compare(points, candidates, len(known), labels, squared)
     memory[KEPT_OF_START] = candidates, labels, squared
     return labels, squared
 
 
-def _compare(rows: Block, candidates: FloatArray, known: int, labels: IntArray, squared: FloatArray) -> None:
+def _compare(
+    points: FloatArray, candidates: FloatArray, known: int, labels: IntArray, squared: FloatArray
+) -> None:
     """Take new candidates for the rows that they are nearer to than the first so many."""
-    for piece in _pieces(rows):
-        found, shorter = nearest(np.asarray(rows.points[piece], np.float64), candidates[known:])
+    for piece in _pieces(points):
+        found, shorter = nearest(np.asarray(points[piece], np.float64), candidates[known:])
         nearer = shorter < squared[piece]
         labels[piece][nearer] = found[nearer] + known
         squared[piece][nearer] = shorter[nearer]
 
 
-def _pieces(rows: Block) -> list[slice]:
+def _pieces(points: FloatArray) -> list[slice]:
     """Cut a split, at least into one piece: it may be larger than memory."""
-    size = max(1, _PIECE_NUMBERS // rows.points.shape[1])
-    return [slice(start, start + size) for start in range(0, max(1, len(rows.points)), size)]
+    size = max(1, _PIECE_NUMBERS // points.shape[1])
+    return [slice(start, start + size) for start in range(0, max(1, len(points)), size)]

@@ -4,6 +4,7 @@ Some also serve several starts at once, of as many clusters each as it likes: th
 all starts, one after the other, and state["starts"] says whose they are; see `state_of`.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -14,7 +15,7 @@ import numpy as np
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, nearest, worth_compiled_code
-from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
+from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
 
@@ -42,6 +43,10 @@ class CentroidsJob(Job):
             raise ValueError("a start has other keys than there are")
         if counts.sum() != len(centroids):
             raise ValueError(f"the starts have {counts.sum()} centroids, not {len(centroids)}")
+
+    def points_of(self, block: Block) -> FloatArray:
+        """Return what of the rows is compared with centroids, shape (n, d)."""
+        return block.points
 
     def _keys(self, state: State) -> int:
         """Return how many keys the clusters of all starts have."""
@@ -92,9 +97,9 @@ class LloydStep(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for first_key, centroids in starts_of(state):
-            labels = labels_of(block.points, centroids)
+            labels = labels_of(points, centroids)
             keys = labels + np.int32(first_key)
             if "moved_rows" in state:
                 own_keys = range(first_key, first_key + len(centroids))
@@ -117,9 +122,12 @@ class LloydStep(CentroidsJob):
         keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
         if self._are_partials(records.values):
             return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
-        counts = np.bincount(dense).astype(np.float64)
-        limbs = self.grid.cut(records.values).reshape(-1, len(records))
-        return Records(keys, self._partials(counts, sum_by_key(dense, limbs, len(keys))))
+        return Records(keys, self._partials(*self._sum_rows(dense, records.values, len(keys))))
+
+    def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+        """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
+        limbs = self.grid.cut(rows).reshape(-1, len(rows))
+        return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
@@ -133,19 +141,23 @@ class LloydStep(CentroidsJob):
             index = BoundsIndex(rows.points, self.grid)
         parts = []
         for first_key, centroids in starts_of(state):
-            parts.append(_members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
+            parts.append(members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean and their number, shape (1, d + 1)."""
         if self._are_partials(values):
-            count, limbs = np.split(sum_all(values.T), [1])
-            units = self.grid.units
-            sums = round_once(np.ldexp(limbs.reshape(units.shape), units))
+            count, sums = self._total(values)
         else:
             count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
         return np.concatenate([sums / count, count])[None]
+
+    def _total(self, partials: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the number of rows, shape (1,), and their sums, rounded once, shape (d,)."""
+        count, limbs = np.split(sum_all(partials.T), [1])
+        units = self.grid.units
+        return count, round_once(np.ldexp(limbs.reshape(units.shape), units))
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
@@ -184,9 +196,9 @@ class Score(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for first_key, centroids in starts_of(state):
-            parts.append(self.measure(first_key, block, centroids, *nearest(block.points, centroids)))
+            parts.append(self.measure(first_key, block, centroids, *nearest(points, centroids)))
         return Records.concatenate(parts)
 
     def measure(
@@ -194,7 +206,7 @@ class Score(CentroidsJob):
     ) -> Records:
         """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
         add = self._add_compiled if worth_compiled_code(rows.points, len(centroids)) else self._add
-        return _members(first_key, add(labels, squared, len(centroids)))
+        return members(first_key, add(labels, squared, len(centroids)))
 
     def _add(self, labels: IntArray, squared: FloatArray, k: int) -> FloatArray:
         """Return each cluster's count and limbs, shape (k, 1 + limbs)."""
@@ -210,6 +222,10 @@ class Score(CentroidsJob):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
         return sum_all(values.T)[None]
+
+    def total(self, clusters: FloatArray) -> tuple[LongArray | FloatArray, float]:
+        """Return the sizes and the inertia of a start's clusters, a row each, as `reduce` returns them."""
+        return clusters[:, 0].astype(np.int64), math.fsum(clusters[:, 1:].ravel().tolist())
 
 
 @dataclass(frozen=True)
@@ -228,7 +244,8 @@ class Spread(Score):
 class FarthestRows(CentroidsJob):
     """Find the `limit` points farthest from their nearest centroids; ties go to the lowest row.
 
-    Result: under key 0, rows of (squared distance, row index, point), farthest first.
+    Points that equal their centroid do not count. Result: under key 0, rows of (squared distance, row index,
+    point), farthest first.
     """
 
     limit: int
@@ -239,10 +256,17 @@ class FarthestRows(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
-        _, squared = nearest(block.points, centroids_of(state))
-        rows = block.row_start + np.arange(len(squared))
-        kept = self._farthest(squared, rows)
-        return Records.of_key(0, np.column_stack([squared[kept], rows[kept], block.points[kept]]))
+        centroids = centroids_of(state)
+        points = self.points_of(block)
+        labels, squared = nearest(points, centroids)
+        places = np.flatnonzero(self._may_move(block, centroids[labels]))
+        kept = places[self._farthest(squared[places], places)]
+        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, points[kept]]))
+
+    def _may_move(self, block: Block, centroids: FloatArray) -> BoolArray:
+        """Tell which rows are not where their centroids, shape (n, d), are."""
+        differ: BoolArray = (self.points_of(block) != centroids).any(axis=1)
+        return differ
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""
@@ -261,7 +285,7 @@ class Label(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""
-        labels = labels_of(block.points, centroids_of(state))
+        labels = labels_of(self.points_of(block), centroids_of(state))
         return Records(labels, np.empty((len(labels), 0)))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
@@ -269,7 +293,7 @@ class Label(CentroidsJob):
         return values
 
 
-def _members(first_key: int, partials: FloatArray) -> Records:
+def members(first_key: int, partials: FloatArray) -> Records:
     """Put partials, a row a cluster with the count first, under their keys; none without members."""
     filled = np.flatnonzero(partials[:, 0])
     return Records((filled + first_key).astype(np.int32), partials[filled])

@@ -26,6 +26,9 @@ LOWEST_EXPONENT = -1074
 LARGEST_MAGNITUDE = 2.0**480
 """Larger inputs are refused: their squared distances, or the cuts for their sums, could overflow."""
 
+HALVING = 2.0**27 + 1
+"""Times a number, it cuts that into halves; see `two_product`."""
+
 _BLOCK_ROWS = 1 << 14
 """Rows whose limbs stay in the cache."""
 
@@ -114,6 +117,23 @@ class SumGrid:
         for start in range(0, len(values), _BLOCK_ROWS):
             total += sum_all(self.cut(values[start : start + _BLOCK_ROWS]))
         return total
+
+
+def two_product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a * b, rounded, and what the rounding took away (Dekker, Numerische Mathematik 18, 1971).
+
+    Together they are exact if a multiple of the last bits of both is a float64, and the product is in range.
+    """
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _halves(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cut each number into two of at most 26 bits (Veltkamp's splitting)."""
+    scaled = numbers * HALVING
+    high = scaled - (scaled - numbers)
+    return high, numbers - high
 
 
 def sum_by_key(keys: IntArray | LongArray, limbs: FloatArray, size: int) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from numba import njit
 
 from common.kernels.compiling import kernel, written_kernel
+from common.kernels.exact import HALVING
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -64,6 +65,55 @@ def move_{columns}_{limbs}(points, rows, old, new, constants, sums):
                 sums[key, {(limbs - 1) * columns} + c] += rest
 """
     return written_kernel(f"move_{columns}_{limbs}", source, __file__)
+
+
+@njit(inline="always")
+def _add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
+    """Cut a row, shape (d,), as `SumGrid.cut` does, and add its limbs to sums[key]; the row is used up.
+
+    A call, or a view of an array as its argument, would cost more than all the rest.
+    """
+    cuts, d = constants.shape
+    for limb in range(cuts):
+        at = limb * d
+        for c in range(d):
+            high = (row[c] + constants[limb, c]) - constants[limb, c]
+            sums[key, at + c] += high
+            row[c] -= high
+    at = cuts * d
+    for c in range(d):
+        sums[key, at + c] += row[c]
+
+
+@njit(inline="always")
+def _low_part(a, b, product):  # type: ignore[no-untyped-def]
+    """Return what rounding took away from the product of two numbers, as `two_product` does."""
+    scaled_a, scaled_b = a * HALVING, b * HALVING
+    a_high, b_high = scaled_a - (scaled_a - a), scaled_b - (scaled_b - b)
+    a_low, b_low = a - a_high, b - b_high
+    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+@kernel
+def add_weighted(labels, rows, weights, constants, counts, sums):  # type: ignore[no-untyped-def]
+    """Add rows times their weights, shape (n, d) and (n,), and the weights, to exact sums, by label.
+
+    `constants` has shape (limbs - 1, d + 1), from `SumGrid.constants`; `sums` has shape (k, limbs * (d + 1)).
+    `counts` counts the rows, of which those of weight 0 are none.
+    """
+    d = rows.shape[1]
+    high, low = np.empty(d + 1), np.empty(d + 1)
+    for r in range(len(labels)):
+        label, weight = np.uint64(labels[r]), weights[r]
+        if weight == 0:
+            continue
+        for c in range(d):
+            high[c] = rows[r, c] * weight
+            low[c] = _low_part(rows[r, c], weight, high[c])
+        high[d], low[d] = weight, 0.0
+        counts[label] += 1
+        _add_row(high, constants, sums, label)
+        _add_row(low, constants, sums, label)
 
 
 @kernel

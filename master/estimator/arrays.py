@@ -1,16 +1,20 @@
 """A user's array, data frame or nested list as rows that can be clustered, or one line that says why not."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from scipy.sparse import issparse
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
-from common.errors import printable
+from common.errors import UsageError, printable
 from common.formats.columns import are_usable
+from common.jobs.apply import pieces
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.model import FloatType, PointArray
+from common.kernels.nearest.distance import distances
+from common.model import FloatArray, FloatType, PointArray, SparseRows
+from master.estimator.checks import text as checked_text
 
 _BLOCK_ROWS = 4096
 _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
@@ -18,6 +22,11 @@ _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
 
 _SHOWN_ARRAY = re.compile(r"\n(array=|\[).*?(\n(?=[A-Z])|$)", re.DOTALL)
 """The lines of such a message that show the array."""
+
+
+def check_rows(model: Any, X: Any, *, reset: bool) -> PointArray | SparseRows:
+    """Return rows as `check_array` does, or those of a sparse matrix."""
+    return _check_sparse(model, X, reset=reset) if issparse(X) else check_array(model, X, reset=reset)
 
 
 def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
@@ -41,6 +50,51 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
         what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         raise ValueError(in_words(X, flaw._replace(what=what)))
     return points
+
+
+def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:
+    matrix = validate_data(model, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if not are_usable(matrix.data, FloatType(matrix.dtype.name)):
+        raise ValueError(
+            f"X holds a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
+        )
+    return SparseRows(matrix.data, matrix.indices, matrix.indptr, matrix.shape[1])
+
+
+def distances_of(rows: PointArray | SparseRows, centroids: FloatArray) -> FloatArray:
+    """Return each row's distance to every centroid, shape (rows, k)."""
+    if not isinstance(rows, SparseRows):
+        return distances(rows, centroids)
+    return np.concatenate([distances(cast(FloatArray, some), centroids) for _, some in pieces(rows)])
+
+
+def check_weights(sample_weight: Any, points: PointArray | SparseRows) -> FloatArray:
+    """Return the rows' weights, shape (rows,); ValueError if they are not all numbers from 0."""
+    weights: FloatArray = _check_sample_weight(sample_weight, points, dtype=np.float64)
+    if not are_usable(weights, FloatType.FLOAT64):
+        raise ValueError(f"sample_weight holds a number beyond ±{LARGEST_MAGNITUDE:.3g}")
+    if (negative := np.flatnonzero(weights < 0)).size:
+        row = negative[0]
+        raise ValueError(
+            f"sample_weight, row {row + 1}: {weights[row]} is negative, which a weight must not be"
+        )
+    return weights
+
+
+def column_of_weights(sample_weight: Any, kind: str) -> str | None:
+    """Return which column of a file holds the rows' weights, if one does."""
+    if sample_weight is None:
+        return None
+    if kind != "file":
+        raise UsageError(
+            f"sample_weight must be None for data on {kind}; give a file, which has them in a column"
+        )
+    return checked_text(
+        "sample_weight", sample_weight, "'weight', the name of the column that holds a file's weights"
+    )
 
 
 def _in_one_line(X: Any, error: Exception) -> Exception:

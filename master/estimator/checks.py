@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from common.errors import UsageError, UserError
 from common.formats.columns import HOW_TO_GO_ON
+from master.algorithms.kmeans.loop import KMeansResult
 
 _OPTIONS = {
     "--k": "n_clusters",
@@ -19,6 +22,8 @@ _OPTIONS = {
     "--n-init": "n_init",
     "--skip-rows": "skip_rows",
     "--data-dir": "the temporary folder",
+    "--weights sample_weight": "sample_weight",
+    "--weights": "sample_weight",
 }
 """Options with another name in the estimator; the others only lose their dashes."""
 
@@ -39,7 +44,19 @@ def with_parameters(text: str) -> str:
     """Replace the names of options by those of the estimator's parameters, and by what `TextFile` takes."""
     text = text.replace(HOW_TO_GO_ON, "drop such rows, or fill something in")
     text = _OF_TEXT.sub(r"TextFile(..., \1='\2')", text)
-    return re.sub("--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text)
+    return re.sub(
+        "--weights sample_weight|--[a-z-]+", lambda option: _OPTIONS.get(option[0], option[0][2:]), text
+    )
+
+
+def doubts_about_copies(result: KMeansResult) -> Iterator[str]:
+    """Doubt a result with clusters that no row is in, in scikit-learn's words."""
+    k, filled = len(result.centroids), np.count_nonzero(result.sizes)
+    if filled < k:
+        yield (
+            f"Number of distinct clusters ({filled}) found smaller than n_clusters ({k}). "
+            "Possibly due to duplicate points in X."
+        )
 
 
 def integer(name: str, value: Any) -> int:

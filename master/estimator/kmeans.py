@@ -35,10 +35,11 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -46,16 +47,24 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from common.errors import UsageError
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
-from master.algorithms.kmeans.loop import fit
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_array
-from master.estimator.checks import translate_option_names, with_parameters
-from master.estimator.parameters import kmeans_config, refuse_weights, run_settings
-from master.estimator.sources import Data, kind_of, open_array, open_data, open_file
+from master.estimator.arrays import check_rows, check_weights, column_of_weights, distances_of
+from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
+from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
+from master.estimator.sources import (
+    Data,
+    RunSettings,
+    kind_of,
+    open_array,
+    open_data,
+    open_file,
+    open_weighted,
+)
 from master.estimator.text_file import TextFile
 
 
@@ -64,22 +73,24 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
-    none masked (float32 is kept as it is, in half the memory; sums and centroids are float64 anyway); or
-    the path of a file that the command line can read, or a `TextFile`, which also says how. An RDD of
-    vectors or a data frame of Spark's, an array or a data frame of Dask's is clustered where it lies, on
-    its own cluster, whatever the engine; its rows are not copied to this process, but labels are, 4 bytes
-    a row. Rows cannot be weighted.
+    none masked (float32 is kept as it is, in half the memory; sums are float64 anyway); a sparse matrix,
+    whose rows are made dense block by block, in this process alone; or the path of a file that the command
+    line can read, or a `TextFile`, which also says how. An RDD of vectors or a data frame of Spark's, an
+    array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine; its
+    rows are not copied to this process, but labels are, 4 bytes a row.
 
     Parameters
     ----------
     n_clusters
-        Number of clusters, from 1 to the number of distinct rows.
+        Number of clusters, from 1 to the number of rows. If fewer rows are distinct, clusters remain empty,
+        and there is a ConvergenceWarning.
     init
-        "k-means++": points that lie far apart, by scalable k-means++ (k-means||); "random": random rows; or
-        an array of shape (n_clusters, n_features) to start from.
+        "k-means++": points that lie far apart, by scalable k-means++ (k-means||); "random": random rows; an
+        array of shape (n_clusters, n_features) to start from; or a function of an array `X`, n_clusters and
+        random_state that returns one.
     n_init
         Number of starts to try, side by side; the one with the least inertia is kept. "auto": 10 for
-        init "random", else 1. An array is one start; for more there is a RuntimeWarning.
+        init "random" or a function, else 1. An array is one start; for more there is a RuntimeWarning.
     max_iter
         Maximum number of iterations.
     tol
@@ -111,7 +122,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     dump
         Path of a log file of all events of a fit; None: no log.
     verbose
-        Show what the command line shows.
+        Show what the command line shows, and scikit-learn's lines between.
     algorithm
         "lloyd" or "elkan", as in scikit-learn: here these are the same.
     copy_x
@@ -120,7 +131,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Attributes
     ----------
     cluster_centers_
-        Shape (n_clusters, n_features), float64.
+        Shape (n_clusters, n_features), float64; float32 if `X` was an array of float32.
     labels_
         Shape (n_samples,), int32: the nearest centroid of each row, ties to the lowest index.
     inertia_
@@ -136,7 +147,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_clusters: int = 8
     _: KW_ONLY
     init: Any = "k-means++"
-    n_init: int | str = 1
+    n_init: int | str = "auto"
     max_iter: int = 300
     tol: float = 1e-4
     random_state: Any = None
@@ -149,33 +160,36 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     compute_labels: bool = True
     columns: str | None = None
     dump: str | os.PathLike[str] | None = None
-    verbose: bool = False
+    verbose: int = 0
     algorithm: str = "lloyd"
     copy_x: bool = True
 
-    # scikit-learn would believe that sample_weight works, were it named here.
-    def fit(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> Self:
-        """Cluster the rows of `X`; `y` is ignored, and `sample_weight` must be None.
+    _parameter_constraints: ClassVar = KMEANS_RULES
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Cluster the rows of `X`; `y` is ignored.
+
+        A row of weight w counts as w rows would, and one of weight 0 as none; all get labels. The weights
+        of an array's rows are another array, shape (n_samples,); those of a file are a column of it, by its
+        name or by its position from 1, as a text.
 
         Raises
         ------
         ValueError
-            A parameter or the content of `X` is invalid.
-        NotImplementedError
-            `sample_weight` is given.
+            A parameter, the content of `X` or a weight is invalid.
         RunFailedError
             The processes of engine "grpc", or the cluster, could not finish.
         """
-        refuse_weights(*weights, **weight)
-        with self._open(X, reset=True) as data:
+        self._validate_params()
+        with self._open(X, sample_weight, reset=True) as data:
             config = kmeans_config(self, data)
-            result = fit(data.engine, data.rows, config, data.log)
+            result = data.fit(config)
             labels = data.labels(result.centroids) if self.compute_labels else None
-        for doubt in result.doubts:
+        for doubt in (*result.doubts, *doubts_about_copies(result)):
             warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
         self._forget("labels_", "sse_history_")
-        self.cluster_centers_, self.inertia_ = result.centroids, result.inertia
-        self.n_iter_ = result.n_iter
+        self.cluster_centers_, self.inertia_ = result.centroids.astype(data.dtype), result.inertia
+        self.n_iter_, self._n_init = result.n_iter, config.n_init
         if labels is not None:
             self.labels_ = labels
         if self.compute_sse:
@@ -186,11 +200,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Return each row's nearest centroid, int32, shape (n_samples,)."""
         check_is_fitted(self)
         with self._open(X, reset=False) as data:
-            return data.labels(self.cluster_centers_)
+            return data.labels(self._centroids)
 
-    def fit_predict(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> IntArray:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> IntArray:
         """Cluster the rows, and return each one's cluster; else as `fit`."""
-        self.fit(X, y, *weights, **weight)
+        self.fit(X, y, sample_weight)
         return self.labels_ if self.compute_labels else self.predict(X)
 
     def transform(self, X: Any) -> FloatArray:
@@ -198,28 +212,40 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances(check_array(self, X, reset=False), self.cluster_centers_)
+            return distances_of(check_rows(self, X, reset=False), self._centroids)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
             source = TextFile.of(X, self.columns)
             file = open_input(Path(source.path), source.columns, options=source.options)
             self._check_columns(len(file.input.columns), reset=False)
-            return distances(cast(PointArray, load_rows(file)), self.cluster_centers_)
+            return distances(cast(PointArray, load_rows(file)), self._centroids)
 
-    def score(self, X: Any, y: Any = None, *weights: Any, **weight: Any) -> float:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> FloatArray:
+        """Cluster the rows, and return each one's distance to every centroid; else as `fit`."""
+        return self.fit(X, y, sample_weight).transform(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the negative inertia of the rows, the more the better; else as `fit`."""
-        refuse_weights(*weights, **weight)
         check_is_fitted(self)
-        with self._open(X, reset=False) as data:
-            return -data.inertia(self.cluster_centers_)
+        with self._open(X, sample_weight, reset=False) as data:
+            return -data.inertia(self._centroids)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def _centroids(self) -> FloatArray:
+        return self.cluster_centers_.astype(np.float64)
 
     @property
     def _n_features_out(self) -> int:
         return len(self.cluster_centers_)
 
     @contextmanager
-    def _open(self, X: Any, *, reset: bool) -> Iterator[Data]:
+    def _open(self, X: Any, weights: Any = None, *, reset: bool) -> Iterator[Data]:
         """Open the data. Fitting (reset) learns the columns; otherwise they must be those of the fit.
 
         Only fitting starts processes for an array.
@@ -231,15 +257,23 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             elif self.columns is not None:
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind == "array":
-                points = check_array(self, X, reset=reset)
                 engine = self.engine if reset else IN_THIS_PROCESS
-                with open_array(points, run_settings(self, engine)) as data:
+                with self._open_array(X, weights, run_settings(self, engine), reset=reset) as data:
                     yield data
             else:
-                opened = open_file if kind == "file" else open_data
+                choice = ColumnChoice(weights=column_of_weights(weights, kind))
+                opened = partial(open_file, choice=choice) if kind == "file" else open_data
                 with opened(X, run_settings(self, self.engine)) as data:
                     self._check_columns(data.columns, data.names, reset=reset)
                     yield data
+
+    def _open_array(
+        self, X: Any, weights: Any, settings: RunSettings, *, reset: bool
+    ) -> AbstractContextManager[Data]:
+        points = check_rows(self, X, reset=reset)
+        if weights is None:
+            return open_array(points, settings)
+        return open_weighted(points, check_weights(weights, points), settings)
 
     def _check_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
         """Check or learn the columns of data that are not an array."""

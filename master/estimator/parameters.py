@@ -1,22 +1,58 @@
 """The estimator's parameters as the configuration of a run."""
 
+import os
 import warnings
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from common.engines.vectors import is_masked
 from common.errors import UsageError
 from common.formats.columns import are_usable
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.machine import cores
-from common.model import FloatArray, FloatType
+from common.model import FloatArray, FloatType, PointArray, SparseRows
 from master.algorithms.kmeans.config import KMeansConfig
 from master.engines.table import ENGINES
 from master.estimator.checks import integer, one_of
 from master.estimator.sources import Data, RunSettings
 from master.options.declare import EngineName, at_least
 from master.options.groups import WorkerOptions
+
+_FROM_1 = Interval(Integral, 1, None, closed="left")
+_STARTS_AT_RANDOM = 10
+
+KMEANS_RULES: dict[str, list[Any]] = {
+    "n_clusters": [_FROM_1],
+    "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
+    "n_init": [StrOptions({"auto"}), _FROM_1],
+    "max_iter": [_FROM_1],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "random_state": [
+        Interval(Integral, 0, 2**63 - 1, closed="both"),
+        np.random.RandomState,
+        np.random.Generator,
+        None,
+    ],
+    "on_empty": [StrOptions({"farthest", "keep"})],
+    "engine": [StrOptions(set(ENGINES))],
+    "mappers": [_FROM_1, None],
+    "reducers": [_FROM_1],
+    "threads": [_FROM_1, None],
+    "compute_sse": ["boolean"],
+    "compute_labels": ["boolean"],
+    "columns": [str, None],
+    "dump": [str, os.PathLike, None],
+    "verbose": ["verbose"],
+    "algorithm": [StrOptions({"lloyd", "elkan"})],
+    "copy_x": ["boolean"],
+}
+"""What each parameter of KMeans may be, as scikit-learn declares it."""
 
 
 def run_settings(model: Any, engine: str) -> RunSettings:
@@ -34,55 +70,75 @@ def run_settings(model: Any, engine: str) -> RunSettings:
 
 
 def kmeans_config(model: Any, data: Data) -> KMeansConfig:
-    """Return what a model's fit to the data does."""
-    k = integer("n_clusters", model.n_clusters)
+    """Return what a model's fit to the data does; its parameters are valid."""
+    k = int(model.n_clusters)
     if k > data.rows:
-        raise UsageError(f"n_samples={data.rows} is less than n_clusters={k}")
-    named = isinstance(model.init, str)
-    one_of("algorithm", model.algorithm, "lloyd", "elkan")
+        raise UsageError(f"n_samples={data.rows} should be >= n_clusters={k}")
+    if k == 1 and model.algorithm == "elkan":
+        only = "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead."
+        warnings.warn(only, RuntimeWarning, stacklevel=3)
+    named, starts, seed = isinstance(model.init, str), _starts(model), _seed(model.random_state)
     return KMeansConfig(
         k=k,
-        iterations=integer("max_iter", model.max_iter),
+        iterations=int(model.max_iter),
         tol=float(model.tol),
-        init=one_of("init", model.init, "random", "k-means++") if named else "random",
-        initial=None if named else _start(model.init, k, data.columns),
-        n_init=_starts(model.n_init, model.init),
-        on_empty=one_of("on_empty", model.on_empty, "farthest", "keep"),
-        seed=_seed(model.random_state),
+        init=model.init if named else "random",
+        initial=None if named else _given(model.init, k, starts, seed, data),
+        n_init=starts,
+        on_empty=model.on_empty,
+        weights=data.weights,
+        seed=seed,
         history=bool(model.compute_sse),
         logged=model.dump is not None or bool(model.verbose),
     )
 
 
-def refuse_weights(sample_weight: Any = None) -> None:
-    """Raise NotImplementedError if rows are to be weighted."""
-    if sample_weight is not None:
-        raise NotImplementedError("sample_weight must be None: rows cannot be weighted yet")
+def _starts(model: Any) -> int:
+    """Return how many starts to try, by scikit-learn's rules."""
+    given = not isinstance(model.init, str) and not callable(model.init)
+    if model.n_init == "auto":
+        return 1 if given or model.init == "k-means++" else _STARTS_AT_RANDOM
+    if given and model.n_init > 1:
+        only = (
+            "Explicit initial center position passed: performing only one init in KMeans instead of "
+            f"n_init={model.n_init}."
+        )
+        warnings.warn(only, RuntimeWarning, stacklevel=4)
+        return 1
+    return int(model.n_init)
 
 
-def _starts(n_init: Any, init: Any) -> int:
-    """Return how many starts to try; "auto" is scikit-learn's."""
-    named = isinstance(init, str)
-    if isinstance(n_init, str) and n_init == "auto":
-        return 10 if named and init == "random" else 1
-    starts = integer("n_init", n_init)
-    if named or starts <= 1:
-        return starts
-    warnings.warn(f"init is the only start; n_init={starts} is ignored", RuntimeWarning, stacklevel=4)
-    return 1
+def _given(init: Any, k: int, starts: int, seed: int, data: Data) -> FloatArray:
+    """Return the centroids to start from: an array's, or what a function returns for each start."""
+    if not callable(init):
+        return _centroids(init, k, data.columns)
+    if data.points is None:
+        raise UsageError("init is a function of the rows, which are at hand only if X is an array")
+    random_state = np.random.RandomState(seed % 2**32)
+    rows = _as_given(data.points)
+    found = [init(rows, k, random_state=random_state) for _ in range(starts)]
+    return np.stack([_centroids(centroids, k, data.columns) for centroids in found])
 
 
-def _start(init: Any, k: int, columns: int) -> FloatArray:
+def _as_given(points: PointArray | SparseRows) -> Any:
+    if isinstance(points, SparseRows):
+        return csr_array((points.values, points.places, points.starts), shape=points.shape)
+    return points
+
+
+def _centroids(init: Any, k: int, columns: int) -> FloatArray:
     if is_masked(init):
         raise UsageError("init holds masked values; fill in numbers")
-    try:
-        centroids = np.array(init, np.float64)
-    except (TypeError, ValueError):
-        raise UsageError("init must be 'k-means++', 'random' or an array of numbers") from None
-    if centroids.shape != (k, columns):
-        raise UsageError(f"init has shape {centroids.shape}, expected ({k}, {columns})")
+    centroids: FloatArray = check_array(init, dtype=np.float64, order="C", copy=True, input_name="init")
+    for found, expected, what in (
+        (len(centroids), k, "number of clusters"),
+        (centroids.shape[1], columns, "number of features of the data"),
+    ):
+        if found != expected:
+            shape = f"The shape of the initial centers {centroids.shape}"
+            raise UsageError(f"{shape} does not match the {what} {expected}.")
     if not are_usable(centroids, FloatType.FLOAT64):
-        raise UsageError("init holds nan, infinity or a number that is too large")
+        raise UsageError(f"init holds a number beyond ±{LARGEST_MAGNITUDE:.3g}")
     return centroids
 
 
@@ -93,4 +149,4 @@ def _seed(random_state: Any) -> int:
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
-    return integer("random_state", random_state)
+    return int(random_state)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import UsageError, refusals_in_one_line
 from common.events.catalogue.run import RunStarted
@@ -18,14 +19,30 @@ from common.events.log import Log
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.model import FloatArray, FloatType, Input, IntArray, PointArray, RecordFormat, Table, TaskOptions
+from common.jobs.weighted import WeightedLabel
+from common.model import (
+    FloatArray,
+    FloatType,
+    Input,
+    IntArray,
+    PointArray,
+    RecordFormat,
+    SparseRows,
+    Table,
+    TaskOptions,
+)
 from common.records.text import decode
 from common.store.log_file import LogFile
-from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.config import KMeansConfig
+from master.algorithms.kmeans.initial import FewerDistinctRowsError
+from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.score import score
+from master.algorithms.kmeans.weights import ranges_of
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
 from master.estimator.tables import save_table
 from master.estimator.text_file import TextFile
+from master.estimator.verbose import open_view
 from master.options.groups import (
     FileOptions,
     HostOptions,
@@ -37,7 +54,6 @@ from master.options.groups import (
 from master.run.recorder import Recorder
 from master.run.session import open_session, open_source
 from master.run.settings import surroundings
-from master.views.terminal import open_screen
 
 
 @dataclass(frozen=True)
@@ -60,22 +76,68 @@ class Data:
     names: tuple[str, ...] = ()
     source: Input | None = None
     """Of a file, and data on a cluster: what the workers know about it."""
+    points: PointArray | SparseRows | None = None
+    """The rows of an array."""
+    weights: str | None = None
+    """What holds the rows' weights, if they have any."""
+
+    def fit(self, config: KMeansConfig) -> KMeansResult:
+        """Run K-Means; of float32 rows the centroids are rounded to float32, and measured as they are then.
+
+        If fewer rows are distinct than there are clusters, these and copies of them are the only start.
+        """
+        try:
+            result = fit(self.engine, self.rows, config, self.log)
+        except FewerDistinctRowsError as found:
+            copies = np.resize(found.points, (config.k, self.columns))
+            alone = replace(config, n_init=1, initial=copies)
+            result = fit(self.engine, self.rows, alone, self.log)
+        if self.points is None or self.points.dtype == np.float64:
+            return result
+        rounded: FloatArray = result.centroids.astype(np.float32).astype(np.float64)
+        return replace(result, centroids=rounded, inertia=self.inertia(rounded))
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """Return what centroids are kept as: an array's type, else float64."""
+        return np.float64 if self.points is None else self.points.dtype
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
-        job, state = Label(), {"centroids": centroids}
+        job: Label = Label() if self.weights is None else WeightedLabel()
+        state = {"centroids": centroids}
         if isinstance(self.engine, InlineEngine):  # no text on the way
             return cast(IntArray, self.engine.map_records(job, state).keys)
         return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)
 
     def inertia(self, centroids: FloatArray) -> float:
-        """Return the sum of the rows' squared distances to their nearest centroids."""
-        ranges = describe(self.engine, self.rows)
+        """Return the sum of the rows' squared distances to their nearest centroids, by their weights."""
+        ranges = ranges_of(self.engine, self.rows, self.weights)
         return score(self.engine, ranges, [centroids])[0][1]
 
 
 @contextmanager
-def open_array(rows: PointArray | Table, settings: RunSettings) -> Iterator[Data]:
+def open_weighted(
+    points: PointArray | SparseRows, weights: FloatArray, settings: RunSettings
+) -> Iterator[Data]:
+    """Open rows in memory with their weights, shape (rows,): as the last column of float64 rows."""
+    width = points.shape[1]
+    rows = _beside(points, weights)
+    with open_array(rows, settings, ColumnChoice(weights=str(width + 1))) as data:
+        yield replace(data, columns=width, points=points, weights="sample_weight")
+
+
+def _beside(points: PointArray | SparseRows, column: FloatArray) -> PointArray | SparseRows:
+    if isinstance(points, SparseRows):
+        return points.beside(column)
+    rows: FloatArray = np.column_stack([points, column])
+    return rows
+
+
+@contextmanager
+def open_array(
+    rows: PointArray | SparseRows | Table, settings: RunSettings, choice: ColumnChoice = ALL_COLUMNS
+) -> Iterator[Data]:
     """Open rows in memory; for processes they are written to a file that only its owner can read."""
     row = ENGINES[settings.workers.engine]
     points = rows.points if isinstance(rows, Table) else rows
@@ -84,23 +146,27 @@ def open_array(rows: PointArray | Table, settings: RunSettings) -> Iterator[Data
         number, columns = points.shape
         with _open_log(settings, number, columns) as log, _thread_pools().limit(limits=1, user_api="blas"):
             engine = load_function(row.open_array)(rows, combine=True, threads=threads)
-            yield Data(engine, number, columns, log)
+            yield Data(engine, number, columns, log, points=points)
+    elif isinstance(rows, SparseRows) or isinstance(points, SparseRows):
+        raise UsageError(
+            "sparse rows are clustered in this process alone: choose engine='inline', or X.toarray()"
+        )
     else:
         with refusals_in_one_line(), TemporaryDirectory(prefix="kmeans-") as folder:
             path = Path(folder) / "rows"
             path.touch(0o600)
-            choice = _save(path, rows)
+            choice = _save(path, rows, choice)
             with open_file(TextFile(path), settings, FloatType(points.dtype.name), choice) as data:
-                yield data
+                yield replace(data, points=points)
 
 
-def _save(path: Path, rows: PointArray | Table) -> ColumnChoice:
+def _save(path: Path, rows: PointArray | Table, choice: ColumnChoice) -> ColumnChoice:
     """Write rows to a file that is there; return which columns to read."""
     if isinstance(rows, Table):
         return save_table(path, rows)
     with path.open("wb") as file:
         np.save(file, rows)
-    return ALL_COLUMNS
+    return choice
 
 
 @contextmanager
@@ -124,11 +190,12 @@ def open_file(
         )
         with (
             open_source(config) as source,
-            open_session(config, source, open_screen(quiet=not settings.verbose)) as session,
+            open_session(config, source, open_view(verbose=settings.verbose)) as session,
             _thread_pools().limit(limits=1, user_api="blas"),
         ):
             found = source.file.input
-            yield Data(session.engine, found.rows, len(found.columns), session.log, source=found)
+            columns = len(found.columns) - found.has_weights
+            yield Data(session.engine, found.rows, columns, session.log, source=found, weights=choice.weights)
 
 
 @contextmanager
@@ -140,7 +207,7 @@ def _open_dump(path: Path) -> Iterator[Dump]:
 @contextmanager
 def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
     """Yield a log for a run that keeps no folders."""
-    screen = open_screen(quiet=not settings.verbose)
+    screen = open_view(verbose=settings.verbose)
     with (
         nullcontext() if settings.dump is None else _open_dump(settings.dump) as dump,
         closing(Recorder(dump, screen)) as log,

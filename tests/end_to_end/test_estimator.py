@@ -39,7 +39,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ("--seed", 4, "--n-init", 3),
             {"init": "random", "random_state": 4, "n_init": 3},
         ),
-        (BLOBS, 5, "inline", ("--tol", 0.5), {"init": "random", "tol": 0.5}),
+        (BLOBS, 5, "inline", ("--tol", 0.5), {"init": "random", "n_init": 1, "tol": 0.5}),
     ],
 )
 def test_same_bytes_as_the_command_line(

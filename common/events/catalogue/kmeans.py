@@ -52,12 +52,12 @@ class EmptyCluster(IterationEvent):
 class IterationFinished(IterationEvent):
     """A start has finished an iteration.
 
-    Sizes and inertia are those of the clusters whose means are the new centroids. The inertia is left out
-    where rounding would hide it.
+    Sizes and inertia are those of the clusters whose means are the new centroids; with `--weights` a size is
+    a weight. The inertia is left out where rounding would hide it.
     """
 
     shift: float
-    sizes: tuple[int, ...] = ()
+    sizes: tuple[int | float, ...] = ()
     inertia: float | None = None
 
 
@@ -125,7 +125,7 @@ class ResultInDoubt(Event):
 
 
 class Clusters(Event):
-    """The clusters of the result."""
+    """The clusters of the result; with `--weights` a size is a weight."""
 
-    sizes: tuple[int, ...]
+    sizes: tuple[int | float, ...]
     inertia: float

@@ -12,6 +12,7 @@ from common.events.catalogue.kmeans import Clusters, ResultInDoubt
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
+from common.jobs.weighted import WeightedLabel
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
 from common.store.names import CENTROIDS
@@ -21,7 +22,7 @@ from master.algorithms.kmeans.doubts import doubts_about_range
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import describe, score
 from master.algorithms.kmeans.starts import check_starts
-from master.algorithms.kmeans.table import cluster_table
+from master.algorithms.kmeans.table import as_numbers, cluster_table, in_digits
 from master.algorithms.kmeans.unit import choose_unit, config_in
 
 _SHOWN_SIZES = 20
@@ -44,7 +45,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
     def check(self, source: Input) -> None:
         """Raise UserError if there are fewer rows than clusters, or given centroids have other columns."""
         if self.config.initial is not None:
-            check_columns(self.config.initial, source, "--init-centroids")
+            check_columns(self.config.initial, points_in(source), "--init-centroids")
         elif self.config.k > source.rows:
             raise UsageError(f"--k {self.config.k} is more than the input's {counted(source.rows, 'row')}")
 
@@ -59,6 +60,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
             "--init-centroids": given and f"of SHA-256 {given}...",
             "--n-init": str(config.n_init),
             "--on-empty": config.on_empty,
+            "--weights": config.weights or "",
             "--seed": str(config.seed),
             "--scale": "yes" if config.scale else "",
             "--metric": "" if config.metric == "euclidean" else config.metric,
@@ -66,49 +68,50 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
-        check_starts(parts, [self.config], len(source.columns), iteration)
+        check_starts(parts, [self.config], points_in(source), iteration)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
         unit = choose_unit(engine, source.rows, self.config)
         result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
-        log.event(Clusters(sizes=tuple(result.sizes.tolist()), inertia=result.inertia))
+        log.event(Clusters(sizes=as_numbers(result.sizes), inertia=result.inertia))
         return replace(result, unit=unit)
 
     def publish(self, result: KMeansResult) -> Published:
         """Return the centroids as a file, and the job that labels the rows."""
         centroids = result.unit.restore(result.centroids)
+        unit, label = ("rows", Label()) if self.config.weights is None else ("weight", WeightedLabel())
         return Published(
             summary=f"cluster sizes {short_list(result.sizes)}, inertia {result.inertia!r}",
-            lines=tuple(cluster_table(centroids, result.sizes)),
+            lines=tuple(cluster_table(centroids, result.sizes, unit)),
             files=(ResultFile(CENTROIDS, "the centroids, one a line", encode_vectors(centroids)),),
-            labels=labelling_of(result),
+            labels=labelling_of(result, label),
             figures=figures_of(result),
         )
 
 
 @dataclass(frozen=True)
-class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
+class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
     """Label the rows by given centroids; the result is the labels, and how good they are."""
 
     centroids: FloatArray
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        check_columns(self.centroids, source, "--centroids")
+        check_columns(self.centroids, len(source.columns), "--centroids")
 
     def run(
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
-    ) -> tuple[LongArray, float]:
+    ) -> tuple[LongArray | FloatArray, float]:
         """Measure the clusters; return their sizes and the inertia."""
         for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):
             log.event(ResultInDoubt(reason=doubt))
         ranges = describe(engine, source.rows)
         ((sizes, inertia),) = score(engine, ranges, [self.centroids])
-        log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))
+        log.event(Clusters(sizes=as_numbers(sizes), inertia=inertia))
         return sizes, inertia
 
-    def publish(self, result: tuple[LongArray, float]) -> Published:
+    def publish(self, result: tuple[LongArray | FloatArray, float]) -> Published:
         """Return the job that labels the rows."""
         sizes, inertia = result
         return Published(
@@ -118,9 +121,9 @@ class KMeansPrediction(Algorithm[tuple[LongArray, float]]):
         )
 
 
-def labelling_of(result: KMeansResult) -> Labelling:
+def labelling_of(result: KMeansResult, job: Label) -> Labelling:
     """Return the job that labels the rows by a result."""
-    return Labelling(Label(), {"centroids": result.centroids, **result.unit.entry}, LABELS_TITLE)
+    return Labelling(job, {"centroids": result.centroids, **result.unit.entry}, LABELS_TITLE)
 
 
 def figures_of(result: KMeansResult) -> dict[str, Any]:
@@ -130,19 +133,24 @@ def figures_of(result: KMeansResult) -> dict[str, Any]:
         "inertia": result.inertia,
         "iterations": result.n_iter,
         "converged": result.converged,
-        "sizes": result.sizes.tolist(),
+        "sizes": list(as_numbers(result.sizes)),
         "doubts": list(result.doubts),
     }
 
 
-def check_columns(centroids: FloatArray, source: Input, option: str) -> None:
+def points_in(source: Input) -> int:
+    """Return how many columns are clustered."""
+    return len(source.columns) - source.has_weights
+
+
+def check_columns(centroids: FloatArray, columns: int, option: str) -> None:
     """Raise InputError if the centroids that an option names have other columns than the input."""
-    columns = len(source.columns)
     if centroids.shape[1] != columns:
         raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
 
 
-def short_list(sizes: LongArray) -> str:
+def short_list(sizes: LongArray | FloatArray) -> str:
     """Return the first sizes as text."""
     rest = ["..."] if len(sizes) > _SHOWN_SIZES else []
-    return ", ".join([*map(str, sizes[:_SHOWN_SIZES].tolist()), *rest])
+    shown = [in_digits(size).replace(",", "") for size in as_numbers(sizes[:_SHOWN_SIZES])]
+    return ", ".join([*shown, *rest])

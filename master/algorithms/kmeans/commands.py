@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import read_all
 from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm, KMeansPrediction
@@ -104,7 +105,8 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, samplin
     if given is not None:
         config = replace(config, initial=read_all(given))
     algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
-    return Prepared(algorithm, labelling.labels, given, config.seed, sample=sampling.sample)
+    choice = ColumnChoice(weights=config.weights)
+    return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sampling.sample)
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:

@@ -13,9 +13,10 @@ from master.options.declare import at_least, at_most, option, required
 class KMeansConfig:
     """What K-Means needs to know; what an option means is its help.
 
-    `initial` are the centroids of the file `init_centroids`, or of the caller. `history` asks for the inertia
-    after each iteration, which takes one job more for each. `logged` is for people who read the log: it has
-    the inertia of each iteration, for one job more at the beginning.
+    `initial` are the centroids of the file `init_centroids`, shape (k, d), or of the caller, who may give
+    those of every start, shape (n_init, k, d). `history` asks for the inertia after each iteration, which
+    takes one job more for each. `logged` is for people who read the log: it has the inertia of each
+    iteration, for one job more at the beginning.
 
     Raises
     ------
@@ -56,6 +57,12 @@ class KMeansConfig:
         "euclidean",
         "cosine: cluster rows divided by their lengths; centroids are divided by theirs at the end.",
     )
+    weights: str | None = option(
+        None,
+        "Column of weights, by name or by position from 1: a row of weight w counts as w rows would, one of "
+        "weight 0 as none.",
+        metavar="COLUMN",
+    )
     initial: FloatArray | None = None
     history: bool = False
     logged: bool = True
@@ -67,9 +74,14 @@ class KMeansConfig:
         at_least("--n-init", self.n_init, 1)
         at_least("--seed", self.seed, 0)
         at_most("--seed", self.seed, 2**63 - 1)
-        if self.initial is not None and len(self.initial) != self.k:
-            raise UsageError(f"--init-centroids holds {len(self.initial)} centroids, but --k is {self.k}")
-        if self.initial is not None and self.n_init > 1:
+        if self.weights is not None and (self.scale or self.metric != "euclidean"):
+            other = "--scale" if self.scale else f"--metric {self.metric}"
+            raise UsageError(f"--weights and {other} exclude each other: rows enter by their numbers alone")
+        if self.initial is None:
+            return
+        if (given := self.initial.shape[-2]) != self.k:
+            raise UsageError(f"--init-centroids holds {given} centroids, but --k is {self.k}")
+        if self.initial.ndim == 2 and self.n_init > 1:
             raise UsageError(
                 "--n-init and --init-centroids exclude each other: --init-centroids is the only start"
             )

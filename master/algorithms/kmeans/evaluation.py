@@ -29,7 +29,7 @@ _TITLES = {
 class Evaluated:
     """Clusters, and how good they are."""
 
-    sizes: LongArray
+    sizes: LongArray | FloatArray
     inertia: float
     measures: Measures
 
@@ -47,7 +47,7 @@ class KMeansEvaluation(Algorithm[Evaluated]):
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        check_columns(self.centroids, source, "--centroids")
+        check_columns(self.centroids, len(source.columns), "--centroids")
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> Evaluated:
         """Measure the clusters."""

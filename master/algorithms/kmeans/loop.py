@@ -12,16 +12,18 @@ from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import FarthestRows, LloydStep, key_ranges, state_of
+from common.jobs.centroids import LloydStep, key_ranges, state_of
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
 from master.algorithms.base import Checkpoints
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range, doubts_about_tol
 from master.algorithms.kmeans.initial import random_rows, scalable_kmeans_plus_plus
-from master.algorithms.kmeans.score import Ranges, describe, measure_spread, score
+from master.algorithms.kmeans.score import Ranges, measure_spread, score
 from master.algorithms.kmeans.starts import Start
+from master.algorithms.kmeans.table import as_numbers
 from master.algorithms.kmeans.unit import INPUT_UNIT, Unit
+from master.algorithms.kmeans.weights import ranges_of
 
 _NONE_KEPT = Checkpoints()
 
@@ -35,7 +37,7 @@ class KMeansResult:
     centroids
         Shape (k, d), in key order.
     sizes
-        Shape (k,): rows nearest to each.
+        Shape (k,): rows nearest to each, or their weight.
     inertia
         Sum of the rows' squared distances to their nearest centroids.
     n_iter
@@ -53,7 +55,7 @@ class KMeansResult:
     """
 
     centroids: FloatArray
-    sizes: LongArray
+    sizes: LongArray | FloatArray
     inertia: float
     n_iter: int
     converged: bool
@@ -67,13 +69,13 @@ def fit(
     engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints = _NONE_KEPT
 ) -> KMeansResult:
     """Cluster an input of that many rows; of several starts, return the one of least inertia."""
-    (result,) = fit_each(engine, describe_input(engine, rows, log), [config], log, checkpoints)
+    (result,) = fit_each(engine, describe_input(engine, rows, config, log), [config], log, checkpoints)
     return result
 
 
-def describe_input(engine: Engine, rows: int, log: Log) -> Ranges:
+def describe_input(engine: Engine, rows: int, config: KMeansConfig, log: Log) -> Ranges:
     """Find the ranges of an input of that many rows, and log them."""
-    ranges = describe(engine, rows)
+    ranges = ranges_of(engine, rows, config.weights)
     log.event(
         events.Input(rows=rows, columns=len(ranges.lowest), lowest=ranges.lowest, highest=ranges.highest)
     )
@@ -106,8 +108,8 @@ def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log:
     places, starts = _places(configs), []
     for config in configs:
         rng = np.random.default_rng(config.seed)
-        for keys, shown in islice(places, config.n_init):
-            start = Start(keys, shown, _initial(engine, ranges, config, rng, log))
+        for number, (keys, shown) in enumerate(islice(places, config.n_init)):
+            start = Start(keys, shown, _initial(engine, ranges, config, number, rng, log))
             log.event(events.InitialCentroids(**start.fields, k=config.k))
             _log_centroids(log, start)
             starts.append(start)
@@ -139,12 +141,14 @@ def _iteration(starts: list[Start]) -> int:
 
 
 def _initial(
-    engine: Engine, ranges: Ranges, config: KMeansConfig, rng: np.random.Generator, log: Log
+    engine: Engine, ranges: Ranges, config: KMeansConfig, number: int, rng: np.random.Generator, log: Log
 ) -> FloatArray:
+    """Choose the initial centroids of a start, shape (k, d)."""
     if config.initial is not None:
-        return config.initial
+        given: FloatArray = config.initial.reshape(-1, *config.initial.shape[-2:])[number]
+        return given
     if config.init == "random":
-        return random_rows(engine, ranges.rows, config.k, rng)
+        return random_rows(engine, ranges, config.k, rng)
     return scalable_kmeans_plus_plus(engine, ranges, config.k, rng, log)
 
 
@@ -157,7 +161,7 @@ def _lloyd(
     checkpoints: Checkpoints,
 ) -> None:
     """Iterate until no centroid moves by more than the tolerance."""
-    job = LloydStep(ranges.column_grid())
+    job = ranges.step()
     spread = measure_spread(engine, ranges) if config.logged else None
     checkpoints.save(_iteration(starts), [start.progress() for start in starts])
     for iteration in range(_iteration(starts) + 1, config.iterations + 1):
@@ -165,13 +169,13 @@ def _lloyd(
         if not going:
             return
         log.event(IterationStarted(iteration=iteration, of=config.iterations))
-        found = _step(engine, job, going, iteration, config, log)
+        found = _step(engine, ranges, job, going, iteration, config, log)
         for start in going:
             sizes = start.move(found, iteration)
             _log_centroids(log, start)
             inertia = None if spread is None else spread.inertia(start.centroids, sizes)
             end = events.IterationFinished(
-                **start.fields, shift=start.shift, sizes=tuple(sizes.tolist()), inertia=inertia
+                **start.fields, shift=start.shift, sizes=as_numbers(sizes), inertia=inertia
             )
             log.event(end)
         if config.history:
@@ -184,7 +188,7 @@ def _lloyd(
 def _best(
     ranges: Ranges,
     starts: Sequence[Start],
-    measured: Sequence[tuple[LongArray, float]],
+    measured: Sequence[tuple[LongArray | FloatArray, float]],
     config: KMeansConfig,
     log: Log,
 ) -> KMeansResult:
@@ -217,12 +221,20 @@ def _doubted(
     return replace(result, doubts=doubts)
 
 
-def _scores(engine: Engine, ranges: Ranges, starts: list[Start]) -> list[tuple[LongArray, float]]:
+def _scores(
+    engine: Engine, ranges: Ranges, starts: list[Start]
+) -> list[tuple[LongArray | FloatArray, float]]:
     return score(engine, ranges, [start.centroids for start in starts])
 
 
 def _step(
-    engine: Engine, job: LloydStep, starts: list[Start], iteration: int, config: KMeansConfig, log: Log
+    engine: Engine,
+    ranges: Ranges,
+    job: LloydStep,
+    starts: list[Start],
+    iteration: int,
+    config: KMeansConfig,
+    log: Log,
 ) -> dict[Key, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
@@ -238,21 +250,29 @@ def _step(
             for key in empty:
                 log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
         elif empty:
-            moves.append(_fill(engine, start, empty, iteration, log))
-    if not moves:
+            moves.append(_fill(engine, ranges, start, empty, iteration, log))
+    rows, keys = np.concatenate([*moves, np.empty((2, 0), np.int64)], axis=1)
+    if not rows.size:
         return found
-    rows, keys = np.concatenate(moves, axis=1)
     return engine.map_reduce(job, state | {"moved_rows": rows, "moved_keys": keys}, iteration)
 
 
-def _fill(engine: Engine, start: Start, empty: list[int], iteration: int, log: Log) -> LongArray:
-    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n)."""
-    farthest = engine.map_reduce(FarthestRows(len(empty)), {"centroids": start.centroids})[0]
+def _fill(
+    engine: Engine, ranges: Ranges, start: Start, empty: list[int], iteration: int, log: Log
+) -> LongArray:
+    """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n).
+
+    If too few differ from their centroids, clusters stay empty.
+    """
+    found = engine.map_reduce(ranges.jobs.farthest(len(empty)), {"centroids": start.centroids})
+    farthest = found.get(0, np.empty((0, 2)))
     rows = farthest[:, 1].astype(np.int64)
     for key, (squared, row) in zip(empty, farthest[:, :2].tolist(), strict=False):
         emptied: dict[str, Any] = {"start": start.shown, "iteration": iteration, "key": key}
         move = events.EmptyCluster(**emptied, action="move", row=int(row) + 1, distance=math.sqrt(squared))
         log.event(move)
+    for key in empty[len(rows) :]:
+        log.event(events.EmptyCluster(start=start.shown, iteration=iteration, key=key, action="keep"))
     return np.array([rows, np.array(start.keys)[empty[: len(rows)]]])
 
 

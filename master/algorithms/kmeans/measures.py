@@ -77,7 +77,7 @@ class _Clusters:
 
 
 def measure(
-    engine: Engine, ranges: Ranges, clusterings: Sequence[tuple[FloatArray, LongArray]]
+    engine: Engine, ranges: Ranges, clusterings: Sequence[tuple[FloatArray, LongArray | FloatArray]]
 ) -> list[Measures]:
     """Measure several clusterings at once: the centroids, shape (k, d), and the sizes, shape (k,), of each.
 
@@ -90,7 +90,7 @@ def measure(
 
 
 def _measure(
-    engine: Engine, ranges: Ranges, clusterings: Sequence[tuple[FloatArray, LongArray]]
+    engine: Engine, ranges: Ranges, clusterings: Sequence[tuple[FloatArray, LongArray | FloatArray]]
 ) -> Iterator[Measures]:
     """Measure clusterings of two or more clusters, all with members."""
     keys = key_ranges(len(sizes) for _, sizes in clusterings)

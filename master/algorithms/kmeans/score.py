@@ -1,21 +1,36 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.base import Engine
-from common.jobs.centroids import Score, Spread, key_ranges, state_of
-from common.jobs.rows import Describe
-from common.kernels.exact import SumGrid, last_bit
+from common.jobs.candidates import SampleRows, WeighCandidates
+from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, key_ranges, state_of
+from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
 from common.model import FloatArray, LongArray
 
 
 @dataclass(frozen=True)
+class Jobs:
+    """The jobs of K-Means for rows of a kind."""
+
+    score: type[Score] = Score
+    candidates: type[Score] = WeighCandidates
+    spread: type[Score] = Spread
+    sample: type[SampleRows] = SampleRows
+    farthest: type[FarthestRows] = FarthestRows
+    distinct: type[FirstDistinctRows] = FirstDistinctRows
+    label: type[Label] = Label
+
+
+@dataclass(frozen=True)
 class Ranges:
-    """The input's rows and, per column, its range.
+    """The input's rows and, per column, its range; and what follows for the jobs.
 
     Parameters
     ----------
@@ -31,6 +46,25 @@ class Ranges:
     lowest: tuple[float, ...]
     highest: tuple[float, ...]
     smallest: tuple[float, ...]
+
+    jobs: ClassVar[Jobs] = Jobs()
+
+    def step(self) -> LloydStep:
+        """Return the job of an iteration."""
+        return LloydStep(self.column_grid())
+
+    def scoring(self, kind: type[Score], centroids: FloatArray) -> Score:
+        """Return the job that measures centroids of shape (k, d)."""
+        return kind(self.distance_grid(centroids))
+
+    def draw_one(self, engine: Engine, rng: np.random.Generator) -> FloatArray:
+        """Draw a row, each as likely as any other, shape (1, d)."""
+        return take_rows(engine, rng.integers(self.rows, size=1))
+
+    def draw(self, engine: Engine, limit: int, rng: np.random.Generator) -> Callable[[int], FloatArray]:
+        """Draw different rows; return a function that fetches the first so many of them, shape (n, d)."""
+        drawn = rng.choice(self.rows, min(self.rows, limit), replace=False)
+        return lambda n: take_rows(engine, drawn[:n])
 
     @property
     def magnitudes(self) -> tuple[float, ...]:
@@ -48,32 +82,33 @@ class Ranges:
 
     def distance_grid(self, centroids: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of squared distances to centroids of shape (k, d)."""
-        largest, smallest = self._squared_distances(centroids)
-        return SumGrid.covering([largest], [smallest], self.rows)
+        largest, bit = self.distances(centroids)
+        return SumGrid.covering([largest], [math.ldexp(1.0, bit)], self.rows)
 
     def root_grid(self, centroids: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of distances, not squared, to centroids of shape (k, d)."""
-        largest, smallest = self._squared_distances(centroids)
-        return SumGrid.covering([math.sqrt(largest)], [math.sqrt(smallest)], self.rows)
+        largest, bit = self.distances(centroids)
+        return SumGrid.covering([math.sqrt(largest)], [math.sqrt(math.ldexp(1.0, bit))], self.rows)
 
     def deviation_grid(self, means: FloatArray) -> SumGrid:
         """Return the cuts for exact sums of each column's squared deviations from its mean, shape (d,)."""
         largest = [2.0 * (most + abs(mean)) ** 2 for most, mean in zip(self.magnitudes, means, strict=True)]
-        least = [_least_square(column) for column in zip(self.smallest, means, strict=True)]
-        return SumGrid.covering(largest, least, self.rows)
+        bits = [_bit_of_squares(column) for column in zip(self.smallest, means, strict=True)]
+        return SumGrid.covering(largest, [math.ldexp(1.0, bit) for bit in bits], self.rows)
 
-    def _squared_distances(self, centroids: FloatArray) -> tuple[float, float]:
-        """Return what no squared distance is greater than, and what none is less than that is not zero."""
+    def distances(self, centroids: FloatArray) -> tuple[float, int]:
+        """Bound squared distances to centroids of shape (k, d); and tell what power of two divides them."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
         # Doubling covers the sum's rounding.
-        return 2.0 * math.fsum(largest**2), _least_square((*self.smallest, *centroids.ravel().tolist()))
+        bit = _bit_of_squares((*self.smallest, *centroids.ravel().tolist()))
+        return 2.0 * math.fsum(largest**2), bit
 
 
-def _least_square(numbers: Iterable[float]) -> float:
-    """Return what no squared difference of such numbers is less than, unless it is zero."""
-    # They are multiples of 2**q, so differences are too, and a square that is not zero is at least 2**(2q).
+def _bit_of_squares(numbers: Iterable[float]) -> int:
+    """Return the exponent of a power of two that divides all squared differences of such numbers."""
+    # They are multiples of 2**q, so differences are, too.
     q = min((last_bit(abs(x)) for x in numbers if x), default=0)
-    return math.ldexp(1.0, max(2 * q, -1074))
+    return max(2 * q, LOWEST_EXPONENT)
 
 
 @dataclass(frozen=True)
@@ -87,7 +122,7 @@ class SpreadAround:
     point: FloatArray
     total: float
 
-    def inertia(self, centroids: FloatArray, sizes: LongArray) -> float | None:
+    def inertia(self, centroids: FloatArray, sizes: LongArray | FloatArray) -> float | None:
         """Return the inertia of centroids, shape (k, d), that are the means of so many members, shape (k,).
 
         None if rounding leaves less than three digits of it: the clusters are tiny, or far from the origin.
@@ -104,8 +139,14 @@ class SpreadAround:
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, [middle[None]], Spread)
+    ((_, total),) = score(engine, ranges, [middle[None]], ranges.jobs.spread)
     return SpreadAround(middle, total)
+
+
+def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
+    """Fetch rows of the input by index, shape (n, columns)."""
+    found = engine.map_reduce(TakeRows(), {"rows": rows.astype(np.int64)})
+    return np.concatenate([found[i] for i in range(len(rows))])
 
 
 def describe(engine: Engine, rows: int) -> Ranges:
@@ -116,19 +157,19 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 
 def score(
-    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], kind: type[Score] = Score
-) -> list[tuple[LongArray, float]]:
+    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], kind: type[Score] | None = None
+) -> list[tuple[LongArray | FloatArray, float]]:
     """Measure the centroids of several starts, each of shape (k, d).
 
     Returns
     -------
     list of (sizes, inertia), one a start
-        Shape (k,): rows nearest to each. And the sum of all rows' squared distances to their nearest
-        centroids, rounded once.
+        Shape (k,): rows nearest to each, or their weight. And the sum of all rows' squared distances to their
+        nearest centroids, rounded once.
     """
-    job = kind(ranges.distance_grid(np.concatenate([*starts])))
+    job = ranges.scoring(kind or ranges.jobs.score, np.concatenate([*starts]))
     keys = key_ranges(map(len, starts))
     found = engine.map_reduce(job, state_of(keys, starts))
-    empty = np.zeros((1, 1 + job.grid.limbs))
+    empty = np.zeros((1, 1 + job.grid.limbs * job.grid.columns))
     clusters = [np.concatenate([found.get(key, empty) for key in each]) for each in keys]
-    return [(each[:, 0].astype(np.int64), math.fsum(each[:, 1:].ravel().tolist())) for each in clusters]
+    return [job.total(each) for each in clusters]

@@ -8,6 +8,7 @@ from typing import Any
 from common.events.catalogue.kmeans import Clusters, ClustersChosen, ClustersMeasured
 from common.events.log import Log
 from common.jobs.base import Engine
+from common.jobs.centroids import Label
 from common.model import Input
 from common.records import encode_vectors
 from common.store.names import CENTROIDS, centroids_name
@@ -68,7 +69,7 @@ def search(
     checkpoints: Checkpoints = _NO_CHECKPOINTS,
 ) -> SearchResult:
     """Cluster an input of that many rows by configurations that differ in K, and measure the results."""
-    ranges = describe_input(engine, rows, log)
+    ranges = describe_input(engine, rows, configs[0], log)
     results = fit_each(engine, ranges, configs, log, checkpoints)
     measures = measure(engine, ranges, [(result.centroids, result.sizes) for result in results])
     found = SearchResult(tuple(results), tuple(measures))
@@ -138,7 +139,7 @@ class KMeansChoice(Algorithm[SearchResult]):
             summary=_summary(result),
             lines=tuple(_lines(result)),
             files=(ResultFile(CENTROIDS, title, encode_vectors(best)), *of_each),
-            labels=labelling_of(result.best),
+            labels=labelling_of(result.best, Label()),
             figures={
                 "k": len(best),
                 "preferred": result.preferred,

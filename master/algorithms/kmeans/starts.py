@@ -9,7 +9,7 @@ import numpy as np
 from common.errors import counted
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import largest_shift
-from common.model import FloatArray, Key, LongArray
+from common.model import FloatArray, Key
 from master.algorithms.base import Progress
 from master.algorithms.kmeans.config import KMeansConfig
 
@@ -41,9 +41,9 @@ class Start:
         """What its events have in common."""
         return {"start": self.shown, "iteration": self.n_iter}
 
-    def move(self, found: dict[Key, FloatArray], iteration: int) -> LongArray:
-        """Take the centroids that an iteration found; return how many members each has."""
-        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids), np.int64)
+    def move(self, found: dict[Key, FloatArray], iteration: int) -> FloatArray:
+        """Take the centroids that an iteration found; return how many members each has, or their weight."""
+        moved, sizes = self.centroids.copy(), np.zeros(len(self.centroids))
         for index, key in enumerate(self.keys):
             if key in found:
                 moved[index], sizes[index] = found[key][0, :-1], found[key][0, -1]

@@ -186,9 +186,10 @@ def find_means_after_moves(points: FloatArray) -> Result:
 
 
 def find_farthest(points: FloatArray) -> Result:
-    _, squared = labels_and_squared(points)
-    order = sorted(range(len(points)), key=lambda i: (-squared[i], i))[:4]
-    return {0: [[squared[i], i, *points[i].tolist()] for i in order]}
+    labels, squared = labels_and_squared(points)
+    apart = [i for i, label in enumerate(labels) if points[i].tolist() != CENTROIDS[label].tolist()]
+    order = sorted(apart, key=lambda i: (-squared[i], i))[:4]
+    return {0: [[squared[i], i, *points[i].tolist()] for i in order]} if order else {}
 
 
 def find_sample(points: FloatArray) -> Result:

@@ -13,21 +13,16 @@ from common.jobs.apply import map_rows
 from common.jobs.base import Job, job_from, parameters_of
 from common.jobs.rows import FirstDistinctRows, TakeRows
 from common.model import Block, Records
-from tests.common.jobs.cases import (
-    CASES,
-    CENTROIDS,
-    MEASURES,
-    SCORES,
-    Case,
-    at_once,
-    every_job,
-    grouped,
-    in_pieces,
-)
+from tests.common.jobs.cases import CASES, MEASURES, SCORES, Case, at_once, grouped, in_pieces
 from tests.common.jobs.table_cases import JOBS_OF_TABLES
+from tests.common.jobs.weighted_cases import WEIGHTED_CASES, WEIGHTED_SCORES
+
+WITH_RESULTS = CASES | WEIGHTED_CASES
+ALL = WITH_RESULTS | SCORES | WEIGHTED_SCORES
+every_job = pytest.mark.parametrize("case", ALL.values(), ids=ALL.keys())
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("case", WITH_RESULTS.values(), ids=WITH_RESULTS.keys())
 @given(data=data())
 @settings(max_examples=50)
 def test_result(case: Case, data: DataObject) -> None:
@@ -80,9 +75,9 @@ def test_keys_are_of_the_type_that_the_job_declares(case: Case) -> None:
 
 
 def test_every_job_has_its_own_name_and_is_tested_here() -> None:
-    of_rows = {case.make(CENTROIDS).name for case in (*CASES.values(), *SCORES.values(), *MEASURES.values())}
+    of_rows = {case.make(case.few).name for case in (*ALL.values(), *MEASURES.values())}
     assert of_rows | {job.name for job in JOBS_OF_TABLES} == set(JOBS)
-    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 24
+    assert len({job.name for job in JOBS.values()}) == len(JOBS) == 36
 
 
 def define(name: str) -> None:
@@ -117,7 +112,7 @@ def test_a_job_may_be_defined_anew() -> None:
 
 @every_job
 def test_a_job_survives_the_wire(case: Case) -> None:
-    job = case.make(CENTROIDS)
+    job = case.make(case.few)
     assert JOBS[job.name] is type(job)
     assert job_from(JOBS[job.name], parameters_of(job)) == job
 

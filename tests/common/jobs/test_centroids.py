@@ -52,3 +52,11 @@ def test_farthest_ties_go_to_the_lowest_row() -> None:
     points = np.array([[1.0], [-3.0], [3.0], [0.0], [3.0]])
     found = at_once(FarthestRows(2), {"centroids": np.array([[0.0]])}, points)
     assert found == {0: [[9.0, 1.0, -3.0], [9.0, 2.0, 3.0]]}
+
+
+def test_points_that_equal_their_centroids_are_not_far_but_those_whose_squares_vanish_are() -> None:
+    points = np.array([[0.0], [1e-200], [0.0], [2.0]])
+    assert at_once(FarthestRows(3), {"centroids": np.array([[0.0]])}, points) == {
+        0: [[4.0, 3.0, 2.0], [0.0, 1.0, 1e-200]]
+    }
+    assert at_once(FarthestRows(3), {"centroids": points[2:]}, points[2:]) == {}

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from common.errors import RunFailedError, UsageError
 from master import KMeans
 from master.estimator.checks import translate_option_names
 from tests.master.estimator.samples import POINTS, cloud
+from tests.programs import SAMPLE
 
 
 def test_random_state() -> None:
@@ -28,27 +30,46 @@ def test_random_state() -> None:
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"n_clusters": 0}, "n_clusters is 0, but must be 1 or more"),
-        ({"n_clusters": 2.5}, "n_clusters is 2.5, but must be an integer"),
-        ({"n_clusters": 32}, "n_samples=31 is less than n_clusters=32"),
-        ({"max_iter": 0}, "max_iter is 0, but must be 1 or more"),
-        ({"n_init": "many"}, "n_init is 'many', but must be an integer"),
-        ({"tol": -1}, "tol is -1.0, but must be 0 or more"),
-        ({"tol": float("nan")}, "tol is nan, but must be 0 or more"),
-        ({"random_state": -1}, "random_state is -1, but must be 0 or more"),
-        ({"random_state": 2**63}, f"random_state is {2**63}, but must be {2**63 - 1} or less"),
-        ({"random_state": "seed"}, "random_state is 'seed', but must be an integer"),
-        ({"init": "best"}, "init is 'best', but must be one of 'random', 'k-means++'"),
-        ({"init": len}, "init must be 'k-means++', 'random' or an array of numbers"),
-        ({"init": POINTS[:3]}, "init has shape (3, 2), expected (2, 2)"),
-        ({"init": [[0, 1], [2, np.nan]]}, "init holds nan, infinity or a number that is too large"),
-        ({"init": POINTS[:2], "n_init": 0}, "n_init is 0, but must be 1 or more"),
-        ({"algorithm": "full"}, "algorithm is 'full', but must be one of 'lloyd', 'elkan'"),
-        ({"on_empty": "ignore"}, "on_empty is 'ignore', but must be one of 'farthest', 'keep'"),
-        ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline'"),
-        ({"engine": "grpc", "mappers": 0}, "mappers is 0, but must be 1 or more"),
-        ({"reducers": 0}, "reducers is 0, but must be 1 or more"),
-        ({"threads": 0}, "threads is 0, but must be 1 or more"),
+        (
+            {"n_clusters": 0},
+            "The 'n_clusters' parameter of KMeans must be an int in the range [1, inf). Got 0",
+        ),
+        ({"n_clusters": 2.5}, "The 'n_clusters' parameter of KMeans must be an int in"),
+        ({"n_clusters": 32}, "n_samples=31 should be >= n_clusters=32"),
+        ({"max_iter": 0}, "The 'max_iter' parameter of KMeans must be an int in the range [1, inf). Got 0"),
+        ({"n_init": "many"}, "The 'n_init' parameter of KMeans must be a str among {'auto'} or an int in"),
+        ({"tol": -1}, "The 'tol' parameter of KMeans must be a float in the range [0.0, inf). Got -1"),
+        (
+            {"tol": float("nan")},
+            "The 'tol' parameter of KMeans must be a float in the range [0.0, inf). Got nan",
+        ),
+        (
+            {"random_state": -1},
+            f"The 'random_state' parameter of KMeans must be an int in the range [0, {2**63 - 1}]",
+        ),
+        ({"random_state": 2**63}, "The 'random_state' parameter of KMeans must be an int in the range"),
+        ({"random_state": "seed"}, "The 'random_state' parameter of KMeans must be an int in the range"),
+        ({"init": "best"}, "The 'init' parameter of KMeans must be a str among {"),
+        ({"init": 5}, "The 'init' parameter of KMeans must be a str among"),
+        (
+            {"init": POINTS[:3]},
+            "The shape of the initial centers (3, 2) does not match the number of clusters 2.",
+        ),
+        ({"init": [[0, 1], [2, np.nan]]}, "Input init contains NaN."),
+        ({"init": [[0, 1], [2, 1e200]]}, "init holds a number beyond ±3.12e+144"),
+        (
+            {"init": POINTS[:2], "n_init": 0},
+            "The 'n_init' parameter of KMeans must be a str among {'auto'} or",
+        ),
+        ({"algorithm": "full"}, "The 'algorithm' parameter of KMeans must be a str among"),
+        ({"on_empty": "ignore"}, "The 'on_empty' parameter of KMeans must be a str among"),
+        ({"engine": "mpi"}, "The 'engine' parameter of KMeans must be a str among"),
+        (
+            {"engine": "grpc", "mappers": 0},
+            "The 'mappers' parameter of KMeans must be an int in the range [1, inf)",
+        ),
+        ({"reducers": 0}, "The 'reducers' parameter of KMeans must be an int in the range [1, inf). Got 0"),
+        ({"threads": 0}, "The 'threads' parameter of KMeans must be an int in the range [1, inf)"),
         ({"dump": "no/such/folder.txt"}, "dump no/such/folder.txt: No such file or directory"),
     ],
 )
@@ -69,11 +90,38 @@ def test_auto_is_as_many_starts_as_in_scikit_learn(init: Any, starts: int) -> No
 
 
 def test_an_array_is_one_start_and_more_are_warned_of() -> None:
-    with pytest.warns(RuntimeWarning, match="^init is the only start; n_init=10 is ignored$") as caught:
+    with pytest.warns(RuntimeWarning, match="^Explicit initial center position passed") as caught:
         several = KMeans(2, init=POINTS[:2], n_init=10).fit(POINTS)
     assert caught[0].filename == __file__
     one = KMeans(2, init=POINTS[:2]).fit(POINTS)
     assert several.cluster_centers_.tolist() == one.cluster_centers_.tolist()
+
+
+def test_a_function_chooses_each_start() -> None:
+    seen = []
+
+    def choose(X: Any, n_clusters: int, random_state: np.random.RandomState) -> Any:
+        seen.append(X[random_state.choice(len(X), n_clusters, replace=False)])
+        return seen[-1]
+
+    model = KMeans(3, init=choose, n_init=4, random_state=7).fit(POINTS)
+    ends = [KMeans(3, init=start).fit(POINTS) for start in seen]
+    assert len(seen) == 4
+    assert model.inertia_ == min(end.inertia_ for end in ends)
+    assert KMeans(3, init=choose, n_init=4, random_state=7).fit(POINTS).inertia_ == model.inertia_
+    with pytest.raises(ValueError, match=r"^init is a function of the rows, which are at hand only if X is"):
+        KMeans(3, init=choose).fit(SAMPLE)
+
+
+@pytest.mark.parametrize("init", ["random", "k-means++", [[1, 1], [1, 1], [5, 5]]])
+def test_fewer_distinct_rows_than_clusters_leave_clusters_empty(init: Any) -> None:
+    rows = [[1, 1], [5, 5], [1, 1], [1, 1]]
+    text = r"^Number of distinct clusters \(2\) found smaller than n_clusters \(3\)"
+    with pytest.warns(ConvergenceWarning, match=text):
+        model = KMeans(3, init=init, random_state=0).fit(rows)
+    assert model.inertia_ == 0
+    assert len(set(model.labels_)) == 2
+    assert model.cluster_centers_[model.labels_].tolist() == rows
 
 
 def test_algorithm_and_copy_x_change_nothing() -> None:

@@ -55,7 +55,7 @@ def test_columns_of_a_file(tmp_path: Path) -> None:
         ([[1.0, np.inf], [2.0, 3.0]], "infinity"),
         ([[1.0, 1e200], [2.0, 3.0]], "beyond ±3.12e"),
         ([1.0, 2.0], "Expected 2D array"),
-        ([[1.0], [1.0], [1.0]], "n_clusters 2 is more than the input's 1 distinct row"),
+        ([[1.0]], "n_samples=1 should be >= n_clusters=2"),
         ([["a", "b"], ["c", "d"]], "could not convert|dtype='numeric'"),
         ("no such file.csv", "no such file.csv: cannot be read: No such file"),
         (ROOT / "LICENSE", "LICENSE, line "),

@@ -96,5 +96,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_columns_of_a_model_that_make_no_sense() -> None:
-    with pytest.raises(ValueError, match=r"^columns is 2, but must be text"):
+    with pytest.raises(
+        ValueError, match=r"^The 'columns' parameter of KMeans must be an instance of 'str' or None"
+    ):
         KMeans(2, columns=2).fit("points.csv")  # type: ignore[arg-type]

@@ -60,10 +60,14 @@ def assign(points: Rows, centroids: Rows) -> tuple[list[int], list[float]]:
     return [row.index(min(row)) for row in distances], [min(row) for row in distances]
 
 
-def fill_empty(labels: list[int], squared: list[float], k: int) -> list[int]:
-    """Move the farthest points, the lowest row first, to the clusters that are empty."""
-    empty = [key for key in range(k) if key not in labels]
-    farthest = sorted(range(len(labels)), key=lambda row: (-squared[row], row))
+def fill_empty(points: Rows, centroids: Rows, labels: list[int], squared: list[float]) -> list[int]:
+    """Move the farthest points, the lowest row first, to the clusters that are empty.
+
+    A point that equals its centroid stays.
+    """
+    empty = [key for key in range(len(centroids)) if key not in labels]
+    movable = [row for row, label in enumerate(labels) if points[row] != centroids[label]]
+    farthest = sorted(movable, key=lambda row: (-squared[row], row))
     moves = dict(zip(farthest, empty, strict=False))
     return [moves.get(row, label) for row, label in enumerate(labels)]
 
@@ -84,7 +88,7 @@ def plain_kmeans(
         n_iter += 1
         labels, squared = assign(points, centroids)
         if on_empty == "farthest":
-            labels = fill_empty(labels, squared, len(centroids))
+            labels = fill_empty(points, centroids, labels, squared)
         moved = [mean_of(points, labels, key, centroid) for key, centroid in enumerate(centroids)]
         shift = max(map(math.dist, moved, centroids))
         centroids = moved

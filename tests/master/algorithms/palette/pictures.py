@@ -12,7 +12,8 @@ from master.algorithms.palette.commands import COMMANDS, CombinedFileOptions
 from master.algorithms.palette.config import PaletteOptions, PictureOptions
 from master.cli.commands import execute
 from master.options.declare import EngineName
-from master.options.messages import MessageOptions, OutputOptions, WorkerOptions
+from master.options.groups import OutputOptions, WorkerOptions
+from master.options.messages import MessageOptions
 
 Pixels = npt.NDArray[np.uint8]
 
