@@ -19,7 +19,16 @@ from common.jobs.rows import Describe
 from common.model import FloatType, TaskOptions
 from master.engines.inline import InlineEngine
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
-from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, result
+from tests.engines.runs import (
+    CASES,
+    Expected,
+    cluster,
+    make_inputs,
+    needs,
+    open_weighted,
+    result,
+    weighted_result,
+)
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
 from tests.story import ListLog
@@ -64,6 +73,14 @@ def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine:
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_weights(client: Any, tmp_path: Path, combine: bool) -> None:
+    file = open_weighted(tmp_path)
+    here = weighted_result(InlineEngine(file, combine=True))
+    with DaskEngine(client, Parts.of_file(file, 3), TaskOptions(combine=combine), 2, ListLog()) as ours:
+        assert weighted_result(ours) == here
 
 
 @pytest.mark.parametrize(("r", "combine"), [(2, True), (3, False)])

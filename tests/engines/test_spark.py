@@ -25,9 +25,20 @@ from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.formats.dataset import open_input, open_lines
 from common.formats.layout import TextOptions
 from common.model import FloatArray, FloatType, TaskOptions
+from master.engines.inline import InlineEngine
 from master.options.groups import InputOptions
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
-from tests.engines.runs import CASES, Expected, cluster, make_inputs, needs, needs_java, result
+from tests.engines.runs import (
+    CASES,
+    Expected,
+    cluster,
+    make_inputs,
+    needs,
+    needs_java,
+    open_weighted,
+    result,
+    weighted_result,
+)
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
 from tests.story import ListLog, containing
@@ -80,6 +91,14 @@ def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_weights(context: Any, tmp_path: Path, combine: bool) -> None:
+    file = open_weighted(tmp_path)
+    here = weighted_result(InlineEngine(file, combine=True))
+    with engine(SparkRows.of_file(context, file, 3), 2, combine, ListLog()) as ours:
+        assert weighted_result(ours) == here
 
 
 @pytest.mark.parametrize(("suffix", "dtype"), [(".csv", FloatType.FLOAT64), (".parquet", FloatType.FLOAT32)])
