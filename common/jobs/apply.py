@@ -10,7 +10,8 @@ import numpy as np
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
 from common.kernels.grouping import groups
-from common.model import Block, FloatArray, IntArray, Records, Rows, SparseRows, State, Table
+from common.kernels.sparse import SparseRows
+from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
@@ -27,7 +28,7 @@ def _none_used() -> tuple[float, float, float]:
 def map_rows(
     job: Job,
     state: State,
-    rows: Rows,
+    rows: Rows | SparseRows,
     row_start: int,
     *,
     combine: bool,
@@ -44,12 +45,12 @@ def map_rows(
     memory = {} if memory is None else memory
     rows = as_they_enter(rows, state, memory)
     if job.alone:
-        return _map_alone(job, state, Block(rows, row_start), meter)
+        return _map_alone(job, state, Block(cast(Rows, rows), row_start), meter)
     combines = combine or job.aggregates
 
     def map_part(where: slice) -> list[Records]:
-        part = Block(rows[where], row_start + where.start)
-        if combines and not isinstance(part.rows, SparseRows):
+        part = Block(cast(Rows, rows[where]), row_start + where.start)
+        if combines and not isinstance(rows, SparseRows):
             summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
             if summary is not None:
                 return [summary]
@@ -122,7 +123,7 @@ def _blocks(part: Block) -> Iterator[Block]:
         yield Block(some, part.row_start + start)
 
 
-def pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:
+def pieces(rows: Rows | SparseRows) -> Iterator[tuple[int, Rows]]:
     """Yield pieces that stay in memory, each with the place of its first row; numbers dense, as float64."""
     points = rows.points if isinstance(rows, Table) else rows
     if isinstance(points, np.ndarray | SparseRows):

@@ -13,7 +13,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from common.jobs.base import Job, Memory
-from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, round_once, sum_all, sum_by_key
+from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, nearest, worth_compiled_code
 from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
 
@@ -65,110 +65,6 @@ def state_of(keys: Iterable[range], starts: Iterable[FloatArray]) -> dict[str, F
     """
     counts = [(own.start, len(own)) for own in keys]
     return {"centroids": np.concatenate([*starts]), "starts": np.array(counts, np.int64)}
-
-
-@dataclass(frozen=True)
-class LloydStep(CentroidsJob):
-    """One iteration of Lloyd's algorithm ("Least squares quantization in PCM", 1982).
-
-    map: a point, under the key of its nearest centroid, for each start. combine: the points of one
-    key become one partial: their count and the limbs of their exact sums, as integers. reduce: the
-    centroid, the exact sum of the members rounded once, divided by their count.
-
-    state["moved_rows"] and state["moved_keys"], both int64 and optional: input rows that go
-    under a given key instead of the nearest centroid's, to fill clusters that have no member.
-    """
-
-    grid: SumGrid
-
-    name: ClassVar[str] = "lloyd"
-    counts: ClassVar[bool] = True
-    emits_rows: ClassVar[bool] = True
-
-    def check(self, state: State, columns: int) -> None:
-        """Refuse a grid that is not as wide as the rows, too."""
-        super().check(state, columns)
-        if self.grid.columns != columns:
-            raise ValueError(f"the grid has {self.grid.columns} columns, the input {columns}")
-
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the clusters, and a centroid with its number of members."""
-        return self._keys(state), columns + 1
-
-    def map(self, block: Block, state: State) -> Records:
-        """Give each point the key of its nearest centroid, once for each start."""
-        parts, points = [], self.points_of(block)
-        for first_key, centroids in starts_of(state):
-            labels = labels_of(points, centroids)
-            keys = labels + np.int32(first_key)
-            if "moved_rows" in state:
-                own_keys = range(first_key, first_key + len(centroids))
-                self._move(keys, block.row_start, state, own_keys)
-            parts.append(Records(keys, block.points))
-        return Records.concatenate(parts)
-
-    def _move(self, keys: IntArray, row_start: int, state: State, known: range) -> None:
-        """Give moved rows of a block their keys, if these are among the known ones."""
-        moved_keys = state["moved_keys"]
-        offsets = state["moved_rows"] - row_start
-        mine = (offsets >= 0) & (offsets < len(keys))
-        mine &= (moved_keys >= known.start) & (moved_keys < known.stop)
-        keys[offsets[mine]] = moved_keys[mine]
-
-    def combine(self, records: Records) -> Records:
-        """Turn the records of each key into one partial."""
-        if not len(records):
-            return records
-        keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
-        if self._are_partials(records.values):
-            return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
-        return Records(keys, self._partials(*self._sum_rows(dense, records.values, len(keys))))
-
-    def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-        """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
-        limbs = self.grid.cut(rows).reshape(-1, len(rows))
-        return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
-
-    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Find the partials without a look at every row, if the rows are many."""
-        memory.pop(KEPT_OF_START, None)
-        if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
-            return None
-        index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
-        if index is None or index.grid != self.grid:
-            from common.kernels.nearest.bounds import BoundsIndex
-
-            index = BoundsIndex(rows.points, self.grid)
-        parts = []
-        for first_key, centroids in starts_of(state):
-            parts.append(members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
-        memory["lloyd"] = index
-        return Records.concatenate(parts)
-
-    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Return the members' mean and their number, shape (1, d + 1)."""
-        if self._are_partials(values):
-            count, sums = self._total(values)
-        else:
-            count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
-        return np.concatenate([sums / count, count])[None]
-
-    def _total(self, partials: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the number of rows, shape (1,), and their sums, rounded once, shape (d,)."""
-        count, limbs = np.split(sum_all(partials.T), [1])
-        units = self.grid.units
-        return count, round_once(np.ldexp(limbs.reshape(units.shape), units))
-
-    def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
-        """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
-        return np.column_stack([counts, np.ldexp(limbs, -self.grid.units.ravel())])
-
-    def _are_partials(self, values: FloatArray) -> bool:
-        """Tell partials, (count, every column's first limb, second limb, ...), from points.
-
-        A partial is always wider than a point.
-        """
-        return bool(values.shape[1] > self.grid.columns)
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,19 @@ scaled or not, divided by its Euclidean length. All is computed in float64, row 
 because all of them map rows by `common.jobs.apply`.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from common.jobs.base import Memory
+from common.kernels.sparse import SparseRows
 from common.model import FloatArray, PointArray, Rows, State
 
 _OFFSETS, _SCALES, _DIRECTIONS = NAMES = ("row_offsets", "row_scales", "row_directions")
 _KEPT = "rows as they enter"
+
+_Rows = TypeVar("_Rows", bound=Rows | SparseRows)
 
 Entry = dict[str, npt.NDArray[Any]]
 """What a state needs for rows to enter so."""
@@ -28,7 +31,7 @@ def scaling(offsets: FloatArray, scales: FloatArray) -> Entry:
     return {_OFFSETS: offsets, _SCALES: scales}
 
 
-def as_they_enter(rows: Rows, state: State, memory: Memory) -> Rows:
+def as_they_enter(rows: _Rows, state: State, memory: Memory) -> _Rows | FloatArray:
     """Return the rows of a split as they enter; others than they are stay in memory from call to call."""
     entry = {name: state[name].tobytes() for name in NAMES if name in state}
     if not entry:

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.centroids import CentroidsJob, LloydStep, starts_of
+from common.jobs.centroids import CentroidsJob, starts_of
+from common.jobs.lloyd import LloydStep
 from common.kernels.exact import SumGrid, sum_all, sum_by_key
 from common.kernels.nearest.distance import nearest, squared_distances
 from common.model import Block, FloatArray, IntArray, Key, Records, State

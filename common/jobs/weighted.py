@@ -11,7 +11,8 @@ import numpy as np
 
 from common.jobs.base import Job, Memory
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import CentroidsJob, FarthestRows, Label, LloydStep, Score, Spread, members
+from common.jobs.centroids import CentroidsJob, FarthestRows, Label, Score, Spread, members
+from common.jobs.lloyd import LloydStep
 from common.jobs.rows import FirstDistinctRows
 from common.kernels.draws import uniforms
 from common.kernels.exact import SumGrid, round_once, sum_by_key, two_product

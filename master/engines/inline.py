@@ -12,6 +12,7 @@ from common.formats.texts import joined
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
+from common.kernels.sparse import SparseRows
 from common.machine import usage
 from common.model import Buffer, FloatArray, Key, PointArray, RecordFormat, Records, Rows, State, Table
 from common.records import encode
@@ -29,7 +30,9 @@ class InlineEngine:
     `rows` are a file, or rows in memory that were checked already. InputError: the file has invalid content.
     """
 
-    def __init__(self, rows: InputFile | PointArray | Table, *, combine: bool, threads: int = 1) -> None:
+    def __init__(
+        self, rows: InputFile | PointArray | Table | SparseRows, *, combine: bool, threads: int = 1
+    ) -> None:
         self._rows = load_rows(rows) if isinstance(rows, InputFile) else rows
         self._combine = combine
         self._threads = threads

@@ -13,7 +13,8 @@ from common.formats.columns import are_usable
 from common.jobs.apply import pieces
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest.distance import distances
-from common.model import FloatArray, FloatType, PointArray, SparseRows
+from common.kernels.sparse import SparseRows
+from common.model import FloatArray, FloatType, PointArray
 from master.estimator.checks import text as checked_text
 
 _BLOCK_ROWS = 4096

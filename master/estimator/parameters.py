@@ -15,8 +15,9 @@ from common.engines.vectors import is_masked
 from common.errors import UsageError
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
+from common.kernels.sparse import SparseRows
 from common.machine import cores
-from common.model import FloatArray, FloatType, PointArray, SparseRows
+from common.model import FloatArray, FloatType, PointArray
 from master.algorithms.kmeans.config import KMeansConfig
 from master.engines.table import ENGINES
 from master.estimator.checks import integer, one_of

@@ -20,6 +20,7 @@ from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.jobs.weighted import WeightedLabel
+from common.kernels.sparse import SparseRows
 from common.model import (
     FloatArray,
     FloatType,
@@ -27,7 +28,6 @@ from common.model import (
     IntArray,
     PointArray,
     RecordFormat,
-    SparseRows,
     Table,
     TaskOptions,
 )

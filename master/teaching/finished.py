@@ -12,7 +12,7 @@ from common.events.catalogue.kmeans import IterationEvent, IterationFinished
 from common.events.catalogue.run import RunFinished, RunStarted
 from common.events.catalogue.tasks import SUCCESS, LateAnswerDropped, RpcCall, RpcResponse, StageEvent
 from common.events.line import Entry, read_dump
-from common.jobs.centroids import LloydStep
+from common.jobs.lloyd import LloydStep
 from common.jobs.wordcount import WordCount
 from common.model import RecordFormat, Role
 from common.store.folders import DataDir

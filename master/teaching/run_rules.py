@@ -7,7 +7,7 @@ from datetime import datetime
 from common.events.catalogue.tasks import RpcCall, RpcResponse
 from common.events.catalogue.workers import WorkerKilled, WorkerLost
 from common.events.line import Entry
-from common.jobs.centroids import LloydStep
+from common.jobs.lloyd import LloydStep
 from common.kernels.grouping import partition_of
 from common.store.names import is_output_name
 from master.teaching.evidence import Evidence, Verdict

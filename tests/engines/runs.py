@@ -14,7 +14,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from common.events.log import Log
-from common.formats.dataset import open_input
+from common.formats.columns import ColumnChoice
+from common.formats.dataset import InputFile, open_input
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.model import FloatType
@@ -45,6 +46,26 @@ CASES = [
     ("empty", 2, False),
 ]
 """Input, R, combine: every input, R in 1..3, with and without the combiner."""
+
+
+WEIGHTED = KMeansConfig(
+    4, iterations=4, weights="3", on_empty="keep", initial=np.array([[0.0, 8], [9, 1], [99, 99], [50, 50]])
+)
+"""For `open_weighted`; one cluster is empty, and one has a row that weighs nothing."""
+
+
+def open_weighted(folder: Path) -> InputFile:
+    """Write rows with weights to a file, and open it."""
+    points = np.vstack([np.loadtxt(SAMPLE, delimiter=","), [50, 49]])
+    path = folder / "weighted.npy"
+    np.save(path, np.column_stack([points, (31 - np.arange(32)) / 7]))
+    return open_input(path, ColumnChoice(weights="3"))
+
+
+def weighted_result(engine: Engine) -> tuple[bytes, float]:
+    """Return the bytes of the centroids and the inertia of weighted rows."""
+    found = fit(engine, 32, WEIGHTED, ListLog())
+    return encode_vectors(found.centroids), found.inertia
 
 
 def needs(*modules: str) -> None:

@@ -19,7 +19,18 @@ from common.jobs.rows import Describe
 from common.model import FloatType, TaskOptions
 from master.engines.inline import InlineEngine
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
-from tests.engines.runs import CASES, Expected, cluster, expected_search, make_inputs, needs, result, searched
+from tests.engines.runs import (
+    CASES,
+    Expected,
+    cluster,
+    expected_search,
+    make_inputs,
+    needs,
+    open_weighted,
+    result,
+    searched,
+    weighted_result,
+)
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master
 from tests.story import ListLog
@@ -71,6 +82,14 @@ def test_several_k_and_their_measures(client: Any, expected: Expected) -> None:
     path = expected.inputs["iris"]
     with engine(client, path, 2, False, ListLog()) as ours:
         assert searched(ours, path) == expected_search(path)
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_weights(client: Any, tmp_path: Path, combine: bool) -> None:
+    file = open_weighted(tmp_path)
+    here = weighted_result(InlineEngine(file, combine=True))
+    with DaskEngine(client, Parts.of_file(file, 3), TaskOptions(combine=combine), 2, ListLog()) as ours:
+        assert weighted_result(ours) == here
 
 
 @pytest.mark.parametrize(("r", "combine"), [(2, True), (3, False)])

@@ -20,7 +20,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
-from tests.engines.runs import expected_search, searched
+from tests.engines.runs import expected_search, open_weighted, searched, weighted_result
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 from tests.story import ListLog
@@ -121,6 +121,17 @@ def test_sample_through_arrow_files(tmp_path: Path, m: int, r: int, combine: boo
 def test_larger_sample(tmp_path: Path, kind: RecordFormat, combine: bool, init: str) -> None:
     with grpc_engine(tmp_path, BLOBS, 3, 2, combine, kind) as engine:
         assert cluster(engine, BLOBS, 5, init) == expected(BLOBS, 5, init)
+
+
+@pytest.mark.parametrize(("m", "r", "combine"), [(2, 3, False), (3, 2, True)])
+def test_weights(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    file = open_weighted(tmp_path)
+    here = weighted_result(InlineEngine(file, combine=False))
+    assert weighted_result(InlineEngine(file, combine=True)) == here
+    with local_grpc.grpc_engine(tmp_path, file, m, r, TaskOptions(combine=combine)) as engine:
+        assert weighted_result(engine) == here
+    centroids = here[0].decode().splitlines()
+    assert centroids[2:] == ["99.0,99.0", "50.0,50.0"]
 
 
 @pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])

@@ -25,6 +25,7 @@ from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.formats.dataset import open_input, open_lines
 from common.formats.layout import TextOptions
 from common.model import FloatArray, FloatType, TaskOptions
+from master.engines.inline import InlineEngine
 from master.options.groups import InputOptions
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
 from tests.engines.runs import (
@@ -35,8 +36,10 @@ from tests.engines.runs import (
     make_inputs,
     needs,
     needs_java,
+    open_weighted,
     result,
     searched,
+    weighted_result,
 )
 from tests.engines.words import counted_by, write_words
 from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
@@ -97,6 +100,14 @@ def test_several_k_and_their_measures(context: Any, expected: Expected) -> None:
     path = expected.inputs["iris"]
     with engine(SparkRows.of_file(context, open_input(path), 3), 2, True, ListLog()) as ours:
         assert searched(ours, path) == expected_search(path)
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_weights(context: Any, tmp_path: Path, combine: bool) -> None:
+    file = open_weighted(tmp_path)
+    here = weighted_result(InlineEngine(file, combine=True))
+    with engine(SparkRows.of_file(context, file, 3), 2, combine, ListLog()) as ours:
+        assert weighted_result(ours) == here
 
 
 @pytest.mark.parametrize(("suffix", "dtype"), [(".csv", FloatType.FLOAT64), (".parquet", FloatType.FLOAT32)])

@@ -11,7 +11,8 @@ from common.errors import BadRequestError, InjectedFailureError, InputError, Out
 from common.formats.dataset import open_input, plan_splits
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
+from common.jobs.centroids import FarthestRows, Label, Score
+from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid

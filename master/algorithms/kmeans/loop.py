@@ -12,7 +12,8 @@ from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import LloydStep, key_ranges, state_of
+from common.jobs.centroids import key_ranges, state_of
+from common.jobs.lloyd import LloydStep
 from common.model import FloatArray, Key, LongArray
 from common.records.text import rows_to_print
 from master.algorithms.base import Checkpoints

@@ -9,7 +9,8 @@ import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, key_ranges, state_of
+from common.jobs.centroids import FarthestRows, Label, Score, Spread, key_ranges, state_of
+from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
 from common.model import FloatArray, LongArray

@@ -9,7 +9,8 @@ import numpy as np
 
 from common.errors import UsageError
 from common.jobs.base import Engine
-from common.jobs.centroids import LloydStep, Score
+from common.jobs.centroids import Score
+from common.jobs.lloyd import LloydStep
 from common.jobs.weighted import (
     DrawByWeight,
     WeightedCandidates,

@@ -15,7 +15,8 @@ from common.jobs import apply
 from common.jobs.apply import map_rows, reduce_runs
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread, state_of
+from common.jobs.centroids import FarthestRows, Label, Score, Spread, state_of
+from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Means, Silhouette
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.jobs.wordcount import WordCount

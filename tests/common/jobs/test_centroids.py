@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
-from common.jobs.centroids import FarthestRows, LloydStep, Score
+from common.jobs.centroids import FarthestRows, Score
+from common.jobs.lloyd import LloydStep
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
 from common.kernels.nearest.distance import nearest
 from common.model import Block, FloatArray

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from common.jobs.centroids import LloydStep, Score
+from common.jobs.centroids import Score
+from common.jobs.lloyd import LloydStep
 from common.kernels import limbs
 from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid

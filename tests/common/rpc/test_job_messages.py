@@ -10,7 +10,8 @@ from common.errors import BadRequestError
 from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score, Spread
+from common.jobs.centroids import FarthestRows, Label, Score, Spread
+from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Means, Silhouette
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.jobs.wordcount import WordCount

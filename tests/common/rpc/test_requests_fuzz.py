@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from common.jobs import JOBS
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, LloydStep, Score
+from common.jobs.centroids import FarthestRows, Label, Score
+from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Silhouette
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.kernels.exact import SumGrid
