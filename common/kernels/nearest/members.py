@@ -59,8 +59,9 @@ def motion_between(
         drift = (moved * (1 + 2**-23)).astype(np.float32)
         # Below this the plain formula's squares underflow, too, and it may see no difference.
         tiny = np.float32(max(1e-140 * scale, _SMALL))
-    half_gaps = np.empty(k)
-    _halve_gaps(after, scale * (1 - slack) * (1 - 2**-22), half_gaps)
+        gaps = np.empty(k)
+        _halve_gaps(after, scale * (1 - slack) * (1 - 2**-22), gaps)
+        half_gaps = gaps.astype(np.float32)
     order = np.argsort(-drift, kind="stable")
     drops = np.full(k, drift[order[0]])
     drops[order[0]] = drift[order[1]] if k > 1 else 0
@@ -70,7 +71,7 @@ def motion_between(
         scale=scale,
         drift=drift,
         drops=drops,
-        half_gaps=half_gaps.astype(np.float32),
+        half_gaps=half_gaps,
         order=order,
         firsts=firsts,
         speeds=drift[order][firsts],

@@ -14,6 +14,17 @@ from common.jobs.centroids import FarthestRows, Label, Score, Spread
 from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Means, Silhouette
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
+from common.jobs.weighted import (
+    DrawByWeight,
+    WeightedCandidates,
+    WeightedDistinct,
+    WeightedFarthest,
+    WeightedLabel,
+    WeightedLloydStep,
+    WeightedSample,
+    WeightedScore,
+    WeightedSpread,
+)
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.rpc import job_messages as wire
@@ -21,6 +32,7 @@ from protos import mapreduce_pb2 as pb
 from tests.common.jobs.table_cases import JOBS_OF_TABLES
 from tests.common.rpc.wire import sent
 
+_MEASURING_WEIGHTED = WeightedScore, WeightedCandidates, WeightedSpread
 INSTANCES: list[Job] = [
     Describe(),
     FirstDistinctRows(limit=7),
@@ -36,6 +48,13 @@ INSTANCES: list[Job] = [
     Dispersion(squares=SumGrid((9,), 40, 3), distances=SumGrid((5,), 40, 2)),
     Silhouette(grid=SumGrid((1,), 40, 2)),
     SquaredDeviationsOfRows(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
+    WeightedLloydStep(grid=SumGrid(top=(3, -7), bits=40, limbs=5), shift=3),
+    *(kind(SumGrid(top=(9, 3), bits=48, limbs=2), shift=0) for kind in _MEASURING_WEIGHTED),
+    WeightedSample(seed=2**63 - 1, round=4, oversampling=0.1),
+    WeightedFarthest(limit=2**40),
+    WeightedDistinct(limit=7),
+    WeightedLabel(),
+    DrawByWeight(limit=7, seed=2**63 - 1),
     WordCount(),
     *JOBS_OF_TABLES,
 ]
