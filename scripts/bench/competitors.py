@@ -156,6 +156,8 @@ _CONSTANTS = {name: ("--mappers", m, "--reducers", r, "--iters", n) for name, (m
 COMPETITORS: Mapping[str, Competitor] = {
     "ours": Competitor(ours),
     "ours float32": Competitor(ours, ("--dtype", "float32")),
+    "ours in Python": Competitor(_library, ("ours", "float64"), "sklearn"),
+    "ours in Python float32": Competitor(_library, ("ours", "float32"), "sklearn"),
     "ours on spark": Competitor(ours, _ON_SPARK, "pyspark"),
     "ours on dask": Competitor(ours, ("--engine", "dask"), "distributed"),
     "ours, M = 1": Competitor(ours, ("--mappers", 1)),

@@ -69,6 +69,17 @@ def _sklearn(task: Task, algorithm: str) -> Fit:
     return Fit(seconds, model.cluster_centers_, iterations, model.labels_)
 
 
+def _ours(task: Task) -> Fit:
+    from common.kernels.__main__ import make_ready
+    from master import KMeans
+
+    k, columns = task.initial.shape
+    make_ready(task.points.dtype.name, columns)  # the little fit is too little for compiled code
+    model = KMeans(k, init=task.initial, n_init=1, max_iter=task.iterations, tol=0, threads=task.threads)
+    seconds, _ = _timed(lambda: model.fit(task.points))
+    return Fit(seconds, model.cluster_centers_, int(model.n_iter_), model.labels_)
+
+
 def _faiss(task: Task) -> Fit:
     import faiss
 
@@ -142,6 +153,7 @@ def _dask(task: Task) -> Fit:
 
 
 FITS: dict[str, Callable[[Task], Fit]] = {
+    "ours": _ours,
     "sklearn-lloyd": lambda task: _sklearn(task, "lloyd"),
     "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
     "faiss": _faiss,

@@ -98,11 +98,12 @@ def _fit_tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     times, checks = [], []
     for outcome, one in [(each, one) for each in outcomes for one in FIT_COLUMNS if one in each.series]:
         lloyd, *_ = others = FIT_COLUMNS[one]
-        kind = one if one == "ours float32" else one.replace("ours", "float64")
-        fit = [outcome.workload.heading, outcome.workload.data, kind.removeprefix("ours ")]
+        where = one.removeprefix("ours").removesuffix(" float32")
+        kind = ("float32" if one.endswith("float32") else "float64") + where
+        fit = [outcome.workload.heading, outcome.workload.data, kind]
         ratios = [_cell(outcome.ratios.get(f"{one} ÷ {other}")) for other in others]
         times.append([*fit, outcome.series[one].details["iterations"], *ratios])
-        if lloyd:
+        if lloyd and "first_iteration_s" in outcome.series[one].details:
             facts = outcome.facts.get(f"{one} against {lloyd}", {})
             checks.append([*fit, *_check_cells(outcome.series[one], outcome.series.get(lloyd), facts)])
     yield from _table("Fit alone: time", f"{_FIT} | {_TIMES}", times)

@@ -9,6 +9,8 @@ SAMPLE = "sample"  # as data: the 31 points that come with the project
 FIT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ours": ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml"),
     "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "faiss", "", "", ""),
+    "ours in Python": ("sklearn-lloyd", "sklearn-elkan", "", "", "", ""),
+    "ours in Python float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "", "", "", ""),
     "ours on spark": ("", "", "", "spark", "spark-block", ""),
     "ours on dask": ("", "", "", "", "", "dask-ml"),
 }
@@ -119,7 +121,7 @@ WORKLOADS = (
     _fit("fit-1Mx2-k8", 1_000_000, 2, 8),
     _fit("fit-1Mx2-k100", 1_000_000, 2, 100),
     _fit("fit-1Mx4-k64", 1_000_000, 4, 64),
-    _fit("fit-1Mx8-k64", 1_000_000, 8, 64),
+    _fit("fit-1Mx8-k32", 1_000_000, 8, 32),
     _fit("fit-1Mx16-k64", 1_000_000, 16, 64),
     _fit("fit-200kx128-k256", 200_000, 128, 256),
     Workload(

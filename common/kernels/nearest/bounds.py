@@ -1,4 +1,4 @@
-"""Lloyd's sums for many columns: bounds that tell which rows cannot have changed.
+"""Lloyd's sums: bounds that tell which rows cannot have changed.
 
 Each row keeps its label, an upper bound of the distance to its own centroid and a lower bound of the distance
 to any other (Hamerly, "Making k-means even faster", SDM 2010). When centroids move, the bounds move with
@@ -39,13 +39,11 @@ from common.kernels.nearest.products import Products
 from common.kernels.nearest.scores import RowNumbers, Scores
 from common.model import FloatArray, LongArray, PointArray
 
-_CHUNK_ROWS = 1 << 14
+_CHUNK_ROWS = 1 << 15
 _MANY = 0.5
 """If this share of a chunk's rows stays unsettled, most rows of the next will, too."""
 _PROBE_EVERY = 8
 """Then no time is spent on measuring rows, but in one of so many chunks."""
-_CHEAP_ROW = 256
-"""Nor where k * (d + 4) is less: all scores of a row cost no more than its distance to one centroid."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the centroids, the fastest, that may be set aside."""
 
@@ -81,7 +79,7 @@ class BoundsIndex:
                 self._assign(way, chunk)
             self._starts[start] = way
         else:
-            shares = _SHARES if isinstance(way.scores, Products) else ()
+            shares = _SHARES if k * d >= self._costly_row else ()
             self._follow(way, motion_between(way.centroids, centroids, way.scores.scale, shares))
         way.centroids = centroids.copy()
         return way.members.counts.copy(), way.members.sums.copy()
@@ -89,12 +87,12 @@ class BoundsIndex:
     def _follow(self, start: "_Start", motion: Motion) -> None:
         """Take members from the last centroids to new ones."""
         start.scores.set_centroids(motion.centroids)
-        k, d = motion.centroids.shape
-        many = cheap = k * (d + 4) < _CHEAP_ROW
+        many = False
         for number, chunk in enumerate(self._chunks()):
-            measuring = not many or (number % _PROBE_EVERY == 0 and not cheap)
-            rows = self._settle(start, motion, chunk, measuring)
-            many = cheap or len(rows) > _MANY * len(chunk)
+            rows = self._move_bounds(start, motion, chunk)
+            if isinstance(start.scores, Products) and (not many or number % _PROBE_EVERY == 0):
+                rows = self._settle(start.members, start.scores, motion, rows)
+            many = len(rows) > _MANY * len(chunk)
             self._assign(start, rows)
 
     def _chunks(self) -> Iterator[RowNumbers]:
@@ -102,15 +100,19 @@ class BoundsIndex:
         for start in range(0, n, _CHUNK_ROWS):
             yield np.arange(start, min(n, start + _CHUNK_ROWS), dtype=np.uint32)
 
-    def _settle(self, start: "_Start", motion: Motion, chunk: RowNumbers, measuring: bool) -> RowNumbers:
+    def _move_bounds(self, start: "_Start", motion: Motion, chunk: RowNumbers) -> RowNumbers:
         """Move the bounds of a chunk's rows with the centroids; return the rows that they do not settle."""
         first, rows = int(chunk[0]), self._unsettled
-        rows = rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
-        if measuring:
-            rows = rows[: measure(self._points, rows, start.members, motion)]
-            if isinstance(start.scores, Products):
-                for choice in range(len(motion.firsts)):
-                    rows = self._settle_slower(start.members, start.scores, motion, choice, rows)
+        return rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
+
+    def _settle(self, members: Members, products: Products, motion: Motion, rows: RowNumbers) -> RowNumbers:
+        """Settle rows by their distance to their own centroid; return those still unsettled.
+
+        That is worth its time only where all scores of a row take much more.
+        """
+        rows = rows[: measure(self._points, rows, members, motion)]
+        for choice in range(len(motion.firsts)):
+            rows = self._settle_slower(members, products, motion, choice, rows)
         return rows
 
     def _settle_slower(

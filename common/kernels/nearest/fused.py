@@ -20,7 +20,7 @@ from common.model import FloatArray, PointArray
 MOST_COLUMNS = 32
 """With more, matrix products are faster."""
 
-_BLOCK_ROWS = 1 << 14
+_BLOCK_ROWS = 1 << 15
 _TILE_ROWS = 256
 _AT_ONCE = 4
 """Centroids that are compared at once."""
