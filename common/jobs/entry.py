@@ -1,9 +1,10 @@
 """How a row enters the arithmetic: as it is, or as the state says.
 
 The state of any job may have "row_offsets" and "row_scales", float64, a number a column: then every job sees
-(row - offset) / scale in the place of the row. It may have "row_directions": then every job sees a row, so
-scaled or not, divided by its Euclidean length. All is computed in float64, row by row; on every engine,
-because all of them map rows by `common.jobs.apply`.
+(row - offset) / scale in the place of the row. It may have "row_directions", int64, a number of columns: then
+every job sees a row of so many, scaled or not, divided by its Euclidean length. Columns beyond these, which
+hold weights, stay. All is computed in float64, row by row; on every engine, because all of them map rows by
+`common.jobs.apply`.
 """
 
 from typing import Any, TypeVar
@@ -23,12 +24,15 @@ _Rows = TypeVar("_Rows", bound=Rows | SparseRows)
 Entry = dict[str, npt.NDArray[Any]]
 """What a state needs for rows to enter so."""
 
-DIRECTIONS: Entry = {_DIRECTIONS: np.ones(1)}
-
 
 def scaling(offsets: FloatArray, scales: FloatArray) -> Entry:
     """Return what makes rows enter as (row - offset) / scale."""
     return {_OFFSETS: offsets, _SCALES: scales}
+
+
+def of_length_one(columns: int) -> Entry:
+    """Return what makes rows of so many columns enter divided by their lengths."""
+    return {_DIRECTIONS: np.array([columns], np.int64)}
 
 
 def as_they_enter(rows: _Rows, state: State, memory: Memory) -> _Rows | FloatArray:
@@ -44,12 +48,16 @@ def as_they_enter(rows: _Rows, state: State, memory: Memory) -> _Rows | FloatArr
 
 
 def enter(points: PointArray, entry: State) -> FloatArray:
-    """Return points, shape (n, d), as they enter."""
+    """Return points, shape (n, d), as they enter; they may have weights beside them."""
     found = np.array(points, np.float64)
     if _SCALES in entry:
-        found -= entry[_OFFSETS]
-        found /= entry[_SCALES]
-    return directions(found) if _DIRECTIONS in entry else found
+        scaled = found[:, : len(entry[_SCALES])]
+        scaled -= entry[_OFFSETS]
+        scaled /= entry[_SCALES]
+    if _DIRECTIONS in entry:
+        own = found[:, : entry[_DIRECTIONS][0]]
+        own[:] = directions(own)
+    return found
 
 
 def directions(points: FloatArray) -> FloatArray:

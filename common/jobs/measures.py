@@ -13,7 +13,7 @@ import numpy as np
 
 from common.jobs.centroids import CentroidsJob, starts_of
 from common.jobs.lloyd import LloydStep
-from common.kernels.exact import SumGrid, sum_all, sum_by_key
+from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import nearest, squared_distances
 from common.model import Block, FloatArray, IntArray, Key, Records, State
 
@@ -30,17 +30,28 @@ class Means(LloydStep):
     emits_rows: ClassVar[bool] = False
 
 
+@dataclass(frozen=True)
 class MeasureJob(CentroidsJob):
-    """A job that measures clusters from their means."""
+    """A job that measures clusters from their means: it adds up two numbers of each row.
+
+    Result: for each key one row, the limbs of both sums; `grid` has a column for each.
+    """
+
+    grid: SumGrid
 
     aggregates: ClassVar[bool] = True
 
     per_cluster: ClassVar[tuple[str, ...]] = ("means",)
     """What its state has for each cluster, beside the centroid."""
 
+    summed: ClassVar[int] = 2
+    """How many sums it has for each key."""
+
     def check(self, state: State, columns: int) -> None:
-        """Refuse a state without the means, or whatever else each cluster must have."""
+        """Refuse a state without the means, or whatever else each cluster must have; and another grid."""
         super().check(state, columns)
+        if self.grid.columns != self.summed:
+            raise ValueError(f"the grid has {self.grid.columns} columns, not {self.summed}")
         clusters = len(state["centroids"])
         for name in self.per_cluster:
             found = state.get(name, np.empty(0))
@@ -49,6 +60,10 @@ class MeasureJob(CentroidsJob):
                 or found.dtype != float
             ):
                 raise ValueError(f"the {name} are not as many as the centroids")
+
+    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
+        """Return the clusters, not fewer than the keys, and the limbs of the sums."""
+        return self._keys(state), self.summed * self.grid.limbs
 
     def clusters(self, state: State) -> Iterator[tuple[int, FloatArray, list[FloatArray]]]:
         """Yield each start's first key, its centroids, and what `per_cluster` names of them."""
@@ -62,33 +77,34 @@ class MeasureJob(CentroidsJob):
         """Add up; limbs add without rounding."""
         return sum_all(values.T)[None]
 
+    def sums(self, found: FloatArray) -> FloatArray:
+        """Return both sums of each key, rounded once, shape (2, n), of what `reduce` returned for n keys."""
+        limbs = found.reshape(-1, self.grid.limbs, self.summed)
+        return round_once(limbs.transpose(1, 2, 0).reshape(self.grid.limbs, -1)).reshape(self.summed, -1)
+
+    def _add(self, block: Block, keys: IntArray, numbers: FloatArray, k: int) -> FloatArray:
+        """Add up the numbers of a block's rows, shape (n, 2), by key; return k rows of limbs."""
+        return sum_by_key(keys, self.grid.cut(numbers).reshape(-1, len(numbers)), k)
+
 
 @dataclass(frozen=True)
 class Dispersion(MeasureJob):
     """Add up how far each cluster's members are from its mean.
 
-    Result: per cluster one row: the limbs of the exact sum of the squared distances, and those of the exact
-    sum of the distances.
+    The sums, per cluster: of the squared distances, and of the distances.
     """
-
-    squares: SumGrid
-    distances: SumGrid
 
     name: ClassVar[str] = "dispersion"
 
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the clusters, and the limbs of two sums."""
-        return self._keys(state), self.squares.limbs + self.distances.limbs
-
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by cluster."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for first_key, centroids, (means,) in self.clusters(state):
-            labels, _ = nearest(block.points, centroids)
-            squared = _squared_to_own(block.points, labels, means)
-            limbs = [_cut(self.squares, squared), _cut(self.distances, np.sqrt(squared))]
-            keys, sums = _sums_of_filled(labels, np.concatenate(limbs), len(means))
-            parts.append(Records(keys + np.int32(first_key), sums))
+            labels, _ = nearest(points, centroids)
+            squared = _squared_to_own(points, labels, means)
+            sums = self._add(block, labels, np.column_stack([squared, np.sqrt(squared)]), len(means))
+            filled = np.flatnonzero(np.bincount(labels, minlength=len(means)))
+            parts.append(Records((filled + first_key).astype(np.int32), sums[filled]))
         return Records.concatenate(parts)
 
 
@@ -104,39 +120,22 @@ class Silhouette(MeasureJob):
     Simplified (Hruschka et al., "Evolutionary algorithms for clustering gene-expression data", ICDM 2004): a
     is the distance to the own cluster's mean, b that to the nearest other mean.
 
-    Result: under each start's first key one row: the limbs of both sums.
+    The sums, under each start's first key: of both.
     """
-
-    grid: SumGrid
 
     name: ClassVar[str] = "silhouette"
     per_cluster: ClassVar[tuple[str, ...]] = ("means", "variances", "sizes")
 
-    def result_shape(self, state: State, columns: int) -> tuple[int, int]:
-        """Return the clusters, more than the starts, and the limbs of two sums."""
-        return self._keys(state), 2 * self.grid.limbs
-
     def map(self, block: Block, state: State) -> Records:
         """Sum up a block, by start."""
-        parts = []
+        parts, points = [], self.points_of(block)
         for first_key, centroids, per_cluster in self.clusters(state):
-            labels, _ = nearest(block.points, centroids)
-            sums = [
-                self._sums(squared, labels[rows][None], *per_cluster[1:])
-                for rows, squared in _tiles(block.points, per_cluster[0])
-            ]
-            parts.append(Records.of_key(first_key, np.reshape(sums, (-1, 2 * self.grid.limbs))))
+            labels, _ = nearest(points, centroids)
+            for rows, squared in _tiles(points, per_cluster[0]):
+                both = _both_silhouettes(squared, labels[rows][None], *per_cluster[1:])
+                tile = Block(block.points[rows], block.row_start + rows.start)
+                parts.append(Records.of_key(first_key, self._add(tile, np.zeros_like(labels[rows]), both, 1)))
         return Records.concatenate(parts)
-
-    def _sums(
-        self, squared: FloatArray, own: IntArray, variances: FloatArray, sizes: FloatArray
-    ) -> FloatArray:
-        """Add up both silhouettes of some rows, by their squared distances to all means."""
-        simplified = _silhouettes(*np.sqrt(_own_and_other(squared, own)))
-        mean_own, mean_other = _own_and_other(squared + variances[:, None], own)
-        of_squares = _silhouettes(mean_own * _less_oneself(sizes)[own[0]], mean_other)
-        of_squares[sizes[own[0]] == 1] = 0.0
-        return sum_all(np.concatenate([_cut(self.grid, of_squares), _cut(self.grid, simplified)]))
 
 
 def _squared_to_own(points: FloatArray, labels: IntArray, means: FloatArray) -> FloatArray:
@@ -147,17 +146,6 @@ def _squared_to_own(points: FloatArray, labels: IntArray, means: FloatArray) -> 
     return total
 
 
-def _cut(grid: SumGrid, numbers: FloatArray) -> FloatArray:
-    """Cut numbers, shape (n,), into limbs, shape (limbs, n)."""
-    return grid.cut(numbers[:, None])[:, 0]
-
-
-def _sums_of_filled(labels: IntArray, limbs: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    """Add limbs of shape (w, n) up; return the clusters that have members here, and their sums."""
-    filled = np.flatnonzero(np.bincount(labels, minlength=k)).astype(np.int32)
-    return filled, sum_by_key(labels, limbs, k)[filled]
-
-
 def _tiles(points: FloatArray, means: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
     """Yield some rows at a time, and their squared distances to all means, shape (k, rows)."""
     size = max(256, _TILE_NUMBERS // len(means))
@@ -166,6 +154,17 @@ def _tiles(points: FloatArray, means: FloatArray) -> Iterator[tuple[slice, Float
         columns = np.ascontiguousarray(points[start : start + size].T)
         rows = slice(start, start + columns.shape[1])
         yield rows, squared_distances(columns, means, room[:, :, : columns.shape[1]])
+
+
+def _both_silhouettes(
+    squared: FloatArray, own: IntArray, variances: FloatArray, sizes: FloatArray
+) -> FloatArray:
+    """Return both silhouettes of some rows, shape (n, 2), by their squared distances to all means."""
+    simplified = _silhouettes(*np.sqrt(_own_and_other(squared, own)))
+    mean_own, mean_other = _own_and_other(squared + variances[:, None], own)
+    of_squares = _silhouettes(mean_own * _less_oneself(sizes)[own[0]], mean_other)
+    of_squares[sizes[own[0]] <= 1] = 0.0
+    return np.column_stack([of_squares, simplified])
 
 
 def _own_and_other(found: FloatArray, own: IntArray) -> FloatArray:
@@ -180,8 +179,8 @@ def _own_and_other(found: FloatArray, own: IntArray) -> FloatArray:
 
 
 def _less_oneself(sizes: FloatArray) -> FloatArray:
-    """Return what turns a mean over all members into one over all but the row itself; 1 for a lone one."""
-    return sizes / np.maximum(sizes - 1, 1)
+    """Return what turns a mean over all members into one over all but the row itself, if there are others."""
+    return sizes / np.where(sizes > 1, sizes - 1, 1.0)
 
 
 def _silhouettes(a: FloatArray, b: FloatArray) -> FloatArray:

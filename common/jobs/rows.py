@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.base import Job
-from common.kernels.exact import SumGrid, sum_all
+from common.kernels.exact import SumGrid, round_once, sum_all
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _PIECE_NUMBERS = 1 << 17
@@ -75,6 +75,10 @@ class SquaredDeviationsOfRows(Job):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Add up; limbs add without rounding."""
         return sum_all(values.T)[None]
+
+    def sums(self, found: FloatArray) -> FloatArray:
+        """Return each column's sum, rounded once, of what `reduce` returned."""
+        return round_once(found.reshape(self.grid.limbs, -1))
 
 
 @dataclass(frozen=True)

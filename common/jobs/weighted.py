@@ -13,15 +13,15 @@ from common.jobs.base import Job, Memory
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import CentroidsJob, FarthestRows, Label, Score, Spread, members
 from common.jobs.lloyd import LloydStep
-from common.jobs.rows import FirstDistinctRows
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows
 from common.kernels.draws import uniforms
 from common.kernels.exact import SumGrid, round_once, sum_by_key, two_product
 from common.kernels.nearest.distance import worth_compiled_code
 from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
 
 
-class _Weighted(CentroidsJob):
-    """Leaves the weights out of what is compared with centroids."""
+class Weighted(CentroidsJob):
+    """A job that leaves the weights out of what it compares with centroids."""
 
     def check(self, state: State, columns: int) -> None:
         """Expect centroids that are as wide as the rows without their weights."""
@@ -36,11 +36,12 @@ class _Weighted(CentroidsJob):
         return block.points[:, :-1]
 
 
-def _weights_of(block: Block) -> FloatArray:
+def weights_of(block: Block) -> FloatArray:
+    """Return the weights of a block's rows, shape (n,)."""
     return np.asarray(block.points[:, -1], np.float64)
 
 
-def _sum_products(
+def sum_products(
     grid: SumGrid, keys: IntArray | LongArray, rows: FloatArray, weights: FloatArray, k: int
 ) -> tuple[FloatArray, FloatArray]:
     """Add rows times weights, shape (n, d) and (n,), and the weights, exactly, by key.
@@ -62,7 +63,7 @@ def _sum_products(
 
 
 @dataclass(frozen=True)
-class WeightedLloydStep(_Weighted, LloydStep):
+class WeightedLloydStep(Weighted, LloydStep):
     """One iteration of Lloyd's algorithm with weights.
 
     The columns of `grid` are those of the input, each times the weight, and the weight, all of it times
@@ -99,11 +100,11 @@ class WeightedLloydStep(_Weighted, LloydStep):
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         rows = np.asarray(rows, np.float64)
-        return _sum_products(self.grid, keys, rows[:, :-1], np.ldexp(rows[:, -1], self.shift), k)
+        return sum_products(self.grid, keys, rows[:, :-1], np.ldexp(rows[:, -1], self.shift), k)
 
 
 @dataclass(frozen=True)
-class WeightedScore(_Weighted, Score):
+class WeightedScore(Weighted, Score):
     """Measure the clusters, each row by its weight.
 
     The columns of `grid` are the weighted squared distance, and the weight, both times 2**shift. Result: per
@@ -128,8 +129,8 @@ class WeightedScore(_Weighted, Score):
         self, start: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
     ) -> Records:
         """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
-        weights = np.ldexp(_weights_of(rows), self.shift)
-        counts, limbs = _sum_products(self.grid, labels, squared[:, None], weights, len(centroids))
+        weights = np.ldexp(weights_of(rows), self.shift)
+        counts, limbs = sum_products(self.grid, labels, squared[:, None], weights, len(centroids))
         return members(start, np.column_stack([counts, limbs]))
 
     def total(self, clusters: FloatArray) -> tuple[LongArray | FloatArray, float]:
@@ -155,17 +156,17 @@ class WeightedSpread(WeightedScore, Spread):
 
 
 @dataclass(frozen=True)
-class WeightedSample(_Weighted, SampleRows):
+class WeightedSample(Weighted, SampleRows):
     """One round of k-means||: draw rows with probabilities proportional to weight times squared distance."""
 
     name: ClassVar[str] = "weighted_sample"
 
     def _pull(self, block: Block, squared: FloatArray) -> FloatArray:
-        return squared * _weights_of(block)
+        return squared * weights_of(block)
 
 
 @dataclass(frozen=True)
-class WeightedFarthest(_Weighted, FarthestRows):
+class WeightedFarthest(Weighted, FarthestRows):
     """Find the farthest points that weigh anything."""
 
     name: ClassVar[str] = "weighted_farthest"
@@ -176,10 +177,49 @@ class WeightedFarthest(_Weighted, FarthestRows):
 
 
 @dataclass(frozen=True)
-class WeightedLabel(_Weighted, Label):
+class WeightedLabel(Weighted, Label):
     """Name each row's nearest centroid, whatever the row weighs."""
 
     name: ClassVar[str] = "weighted_label"
+
+
+@dataclass(frozen=True)
+class WeightedDescribe(Describe):
+    """Find the range of each column, and of the weights, in rows that weigh anything."""
+
+    name: ClassVar[str] = "weighted_describe"
+
+    def map(self, block: Block, state: State) -> Records:
+        """Leave out what weighs nothing."""
+        return super().map(Block(block.points[weights_of(block) > 0], 0), state)
+
+
+@dataclass(frozen=True)
+class WeightedDeviations(SquaredDeviationsOfRows):
+    """Add up each column's squared deviations from state["means"], each by its weight, exactly.
+
+    The columns of `grid` are the weighted squares, and the weight, all of it times 2**shift.
+    """
+
+    shift: int
+
+    name: ClassVar[str] = "weighted_squares"
+
+    def check(self, state: State, columns: int) -> None:
+        """Raise ValueError if there is not one mean for each column, and one column of the grid more."""
+        if (self.grid.columns, state.get("means", np.empty(0)).shape) != (columns, (columns - 1,)):
+            raise ValueError("there is not one mean for each column")
+
+    def map(self, block: Block, state: State) -> Records:
+        """Add a block up."""
+        squared = (block.points[:, :-1] - state["means"]) ** 2
+        weights = np.ldexp(weights_of(block), self.shift)
+        _, sums = sum_products(self.grid, np.zeros(len(squared), np.int32), squared, weights, 1)
+        return Records.of_key(0, sums[: len(squared)])
+
+    def sums(self, found: FloatArray) -> FloatArray:
+        """Return each column's sum, rounded once, of what `reduce` returned."""
+        return np.ldexp(super().sums(found)[:-1], -self.shift)
 
 
 @dataclass(frozen=True)
@@ -225,7 +265,7 @@ class DrawByWeight(Job):
         """Draw from a block."""
         from common.kernels.logistic.elementary import logs
 
-        weights = _weights_of(block)
+        weights = weights_of(block)
         rows = np.flatnonzero(weights > 0)
         draws = 1 - uniforms(self.seed, 0, block.row_start, len(weights))[rows]
         with np.errstate(over="ignore"):

@@ -49,7 +49,7 @@ class FinishedRun:
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """The options of the run, by name."""
-        return dict(text.split("=", 1) for text in self.started.settings)
+        return _settings_of(self.started)
 
     @property
     def k(self) -> int:
@@ -139,6 +139,10 @@ def open_finished(dump: Path, data_dir: Path) -> FinishedRun:
     return run
 
 
+def _settings_of(started: RunStarted) -> dict[str, str]:
+    return dict(text.split("=", 1) for text in started.settings)
+
+
 def _newest_run(dump: Path) -> list[Entry]:
     try:
         entries = [entry for entry in read_dump(dump) if entry.process == "master" or _is_fetch(entry.event)]
@@ -166,6 +170,8 @@ def _last_iteration(dump: Path, entries: Sequence[Entry], started: RunStarted) -
         return max(found)
     if (command := command_of(started, {call.job for call in calls})) != "K-Means":
         raise UsageError(f"the run in {dump} was one of {command}; verify and explain need one of K-Means")
+    if "weights" in _settings_of(started):
+        raise UsageError(f"the run in {dump} used --weights; verify and explain read runs without it")
     if not ENGINES[started.engine].writes_files:
         raise UsageError(f"the run in {dump} used --engine {started.engine}, whose tasks write no files here")
     raise UsageError(f"the run in {dump} has no iteration of K-Means")
@@ -173,7 +179,7 @@ def _last_iteration(dump: Path, entries: Sequence[Entry], started: RunStarted) -
 
 def command_of(started: RunStarted, jobs: Collection[str]) -> str:
     """Return the command of a run."""
-    settings = dict(text.split("=", 1) for text in started.settings)
+    settings = _settings_of(started)
     if "k" in settings:
         return "K-Means"
     if settings.get("takes_texts") != "True":

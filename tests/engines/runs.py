@@ -16,14 +16,16 @@ from sklearn.datasets import load_iris
 from common.events.log import Log
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
+from common.formats.layout import TextOptions
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
 from common.model import FloatType
 from common.records import encode_vectors
+from master.algorithms.base import Checkpoints
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.algorithms.kmeans.score import describe
-from master.algorithms.kmeans.search import search
+from master.algorithms.kmeans.search import KMeansChoice, search
 from master.algorithms.kmeans.unit import Directions, standardise
 from master.engines.inline import InlineEngine
 from tests.inputs import save
@@ -68,6 +70,34 @@ def weighted_result(engine: Engine) -> tuple[bytes, float]:
     return encode_vectors(found.centroids), found.inertia
 
 
+COMBINED = KMeansChoice(
+    tuple(
+        KMeansConfig(k, iterations=6, n_init=3, scale=True, metric="cosine", weights="w") for k in range(2, 6)
+    )
+)
+"""All options at once, for `open_combined`."""
+
+
+def open_combined(folder: Path) -> InputFile:
+    """Write rows in several units with weights, some of them incomplete; open the others."""
+    rng = np.random.default_rng(11)
+    points = rng.normal(size=(400, 3)) + 5 * rng.integers(-2, 3, size=(400, 3))
+    rows = np.column_stack([rng.integers(0, 4, size=400) / 3, points * [1, 1e-3, 1e6]]).astype(str)
+    rows[rng.choice(400, 20, replace=False), rng.integers(4, size=20)] = ""
+    path = folder / "combined.csv"
+    path.write_text("\n".join(["w,a,b,c", *map(",".join, rows)]))
+    return open_input(path, ColumnChoice(weights="w"), options=TextOptions(missing="drop"))
+
+
+def combined_result(engine: Engine, file: InputFile) -> tuple[dict[str, bytes], bytes, dict[str, Any]]:
+    """Return the files of all options at once, the labels, and the figures with the measures."""
+    found = COMBINED.run(engine, file.input, ListLog(), Checkpoints())
+    published = COMBINED.publish(found)
+    assert published.labels is not None
+    labels = b"".join(map(bytes, engine.map_only(published.labels.job, published.labels.state)))
+    return {each.name: each.content for each in published.files}, labels, dict(published.figures)
+
+
 def needs(*modules: str) -> None:
     """Skip the whole module if an extra is not installed."""
     for module in modules:
@@ -98,7 +128,7 @@ def searched(engine: Engine, path: Path) -> tuple[bytes, list[dict[str, Any]]]:
     """Return the centroids of several K, and their measures, of directions of standardised rows."""
     rows = open_input(path).input.rows
     configs = [KMeansConfig(k, iterations=5, n_init=2) for k in (2, 3, 5)]
-    unit = Directions(standardise(engine, describe(engine, rows)))
+    unit = Directions(standardise(engine, describe(engine, rows)), 2)
     found = search(unit.on(engine), rows, configs, ListLog())
     return encode_vectors(np.concatenate([each.centroids for each in found.results])), found.figures
 

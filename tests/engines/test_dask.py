@@ -23,9 +23,11 @@ from tests.engines.runs import (
     CASES,
     Expected,
     cluster,
+    combined_result,
     expected_search,
     make_inputs,
     needs,
+    open_combined,
     open_weighted,
     result,
     searched,
@@ -82,6 +84,12 @@ def test_several_k_and_their_measures(client: Any, expected: Expected) -> None:
     path = expected.inputs["iris"]
     with engine(client, path, 2, False, ListLog()) as ours:
         assert searched(ours, path) == expected_search(path)
+
+
+def test_all_options_at_once(client: Any, tmp_path: Path) -> None:
+    file = open_combined(tmp_path)
+    with DaskEngine(client, Parts.of_file(file, 3), TaskOptions(), 2, ListLog()) as ours:
+        assert combined_result(ours, file) == combined_result(InlineEngine(file, combine=True), file)
 
 
 @pytest.mark.parametrize("combine", [True, False])

@@ -20,7 +20,14 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
-from tests.engines.runs import expected_search, open_weighted, searched, weighted_result
+from tests.engines.runs import (
+    combined_result,
+    expected_search,
+    open_combined,
+    open_weighted,
+    searched,
+    weighted_result,
+)
 from tests.inputs import save
 from tests.programs import ROOT, SAMPLE
 from tests.story import ListLog
@@ -132,6 +139,20 @@ def test_weights(tmp_path: Path, m: int, r: int, combine: bool) -> None:
         assert weighted_result(engine) == here
     centroids = here[0].decode().splitlines()
     assert centroids[2:] == ["99.0,99.0", "50.0,50.0"]
+
+
+@pytest.mark.parametrize(("m", "r", "combine"), [(3, 2, False), (2, 3, True)])
+def test_all_options_at_once(tmp_path: Path, m: int, r: int, combine: bool) -> None:
+    """With tasks that fail; and a row that weighs nothing, or lacks a number, is in no sum."""
+    file = open_combined(tmp_path)
+    here = combined_result(InlineEngine(file, combine=not combine), file)
+    tasks = TaskOptions(combine=combine, fail_rate=0.1, seed=m)
+    with local_grpc.grpc_engine(tmp_path, file, m, r, tasks) as engine:
+        assert combined_result(engine, file) == here
+    files, labels, figures = here
+    assert len(files) == 5
+    assert len(labels.splitlines()) == file.input.rows == 400 - 20
+    assert figures["k"] == figures["preferred"]["silhouette"]
 
 
 @pytest.mark.parametrize("combine", [False, True], ids=["points", "combine"])

@@ -32,10 +32,12 @@ from tests.engines.runs import (
     CASES,
     Expected,
     cluster,
+    combined_result,
     expected_search,
     make_inputs,
     needs,
     needs_java,
+    open_combined,
     open_weighted,
     result,
     searched,
@@ -100,6 +102,12 @@ def test_several_k_and_their_measures(context: Any, expected: Expected) -> None:
     path = expected.inputs["iris"]
     with engine(SparkRows.of_file(context, open_input(path), 3), 2, True, ListLog()) as ours:
         assert searched(ours, path) == expected_search(path)
+
+
+def test_all_options_at_once(context: Any, tmp_path: Path) -> None:
+    file = open_combined(tmp_path)
+    with engine(SparkRows.of_file(context, file, 3), 2, True, ListLog()) as ours:
+        assert combined_result(ours, file) == combined_result(InlineEngine(file, combine=True), file)
 
 
 @pytest.mark.parametrize("combine", [True, False])

@@ -12,7 +12,6 @@ from common.events.catalogue.kmeans import Clusters, ResultInDoubt
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.centroids import Label
-from common.jobs.weighted import WeightedLabel
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
 from common.store.names import CENTROIDS
@@ -24,6 +23,7 @@ from master.algorithms.kmeans.score import describe, score
 from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import as_numbers, cluster_table, in_digits
 from master.algorithms.kmeans.unit import choose_unit, config_in
+from master.algorithms.kmeans.weights import labelling, points_in
 
 _SHOWN_SIZES = 20
 LABELS_TITLE = "the cluster of each input row"
@@ -72,7 +72,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
-        unit = choose_unit(engine, source.rows, self.config)
+        unit = choose_unit(engine, source, self.config)
         result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
         log.event(Clusters(sizes=as_numbers(result.sizes), inertia=result.inertia))
         return replace(result, unit=unit)
@@ -80,12 +80,12 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
     def publish(self, result: KMeansResult) -> Published:
         """Return the centroids as a file, and the job that labels the rows."""
         centroids = result.unit.restore(result.centroids)
-        unit, label = ("rows", Label()) if self.config.weights is None else ("weight", WeightedLabel())
+        unit = "rows" if self.config.weights is None else "weight"
         return Published(
             summary=f"cluster sizes {short_list(result.sizes)}, inertia {result.inertia!r}",
             lines=tuple(cluster_table(centroids, result.sizes, unit)),
             files=(ResultFile(CENTROIDS, "the centroids, one a line", encode_vectors(centroids)),),
-            labels=labelling_of(result, label),
+            labels=labelling_of(result, self.config),
             figures=figures_of(result),
         )
 
@@ -121,9 +121,10 @@ class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
         )
 
 
-def labelling_of(result: KMeansResult, job: Label) -> Labelling:
+def labelling_of(result: KMeansResult, config: KMeansConfig) -> Labelling:
     """Return the job that labels the rows by a result."""
-    return Labelling(job, {"centroids": result.centroids, **result.unit.entry}, LABELS_TITLE)
+    state = {"centroids": result.centroids, **result.unit.entry}
+    return Labelling(labelling(config.weights), state, LABELS_TITLE)
 
 
 def figures_of(result: KMeansResult) -> dict[str, Any]:
@@ -136,11 +137,6 @@ def figures_of(result: KMeansResult) -> dict[str, Any]:
         "sizes": list(as_numbers(result.sizes)),
         "doubts": list(result.doubts),
     }
-
-
-def points_in(source: Input) -> int:
-    """Return how many columns are clustered."""
-    return len(source.columns) - source.has_weights
 
 
 def check_columns(centroids: FloatArray, columns: int, option: str) -> None:

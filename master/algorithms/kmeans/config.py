@@ -74,9 +74,6 @@ class KMeansConfig:
         at_least("--n-init", self.n_init, 1)
         at_least("--seed", self.seed, 0)
         at_most("--seed", self.seed, 2**63 - 1)
-        if self.weights is not None and (self.scale or self.metric != "euclidean"):
-            other = "--scale" if self.scale else f"--metric {self.metric}"
-            raise UsageError(f"--weights and {other} exclude each other: rows enter by their numbers alone")
         if self.initial is None:
             return
         if (given := self.initial.shape[-2]) != self.k:

@@ -54,8 +54,6 @@ class ClusteringOptions(KMeansConfig):
 
     def __post_init__(self) -> None:
         configs = self.configs
-        if len(configs) > 1 and self.weights is not None:
-            raise UsageError("--weights and several --k exclude each other: the measures know no weights")
         if len(configs) > 1 and self.init_centroids is not None:
             raise UsageError(
                 "--init-centroids is a start of one --k; give one, or leave out --init-centroids"

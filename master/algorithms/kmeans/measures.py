@@ -12,8 +12,6 @@ import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.centroids import key_ranges, state_of
-from common.jobs.measures import Dispersion, Means, Silhouette
-from common.kernels.exact import SumGrid, round_once
 from common.kernels.nearest.distance import squared_distances
 from common.model import FloatArray, Key, LongArray
 from master.algorithms.kmeans.score import Ranges
@@ -21,7 +19,7 @@ from master.algorithms.kmeans.score import Ranges
 
 @dataclass(frozen=True)
 class Measures:
-    """How good clusters are; None where it is not defined: for one cluster, and if each row is one."""
+    """How good clusters are; None where it is not defined: for one cluster, and if there are no more rows."""
 
     calinski_harabasz: float | None = None
     davies_bouldin: float | None = None
@@ -81,12 +79,17 @@ def measure(
 ) -> list[Measures]:
     """Measure several clusterings at once: the centroids, shape (k, d), and the sizes, shape (k,), of each.
 
-    Rows belong to their nearest centroids; clusters without members do not count.
+    Rows belong to their nearest centroids; clusters without members do not count. A row of weight w counts as
+    w rows.
     """
     filled = [(centroids[sizes > 0], sizes[sizes > 0]) for centroids, sizes in clusterings]
-    defined = [each for each in filled if 1 < len(each[1]) < ranges.rows]
+    defined = [(centroids, sizes) for centroids, sizes in filled if _are_defined(sizes)]
     found = iter(_measure(engine, ranges, defined) if defined else ())
-    return [next(found) if 1 < len(sizes) < ranges.rows else Measures() for _, sizes in filled]
+    return [next(found) if _are_defined(sizes) else Measures() for _, sizes in filled]
+
+
+def _are_defined(sizes: LongArray | FloatArray) -> bool:
+    return 1 < len(sizes) < math.fsum(sizes)
 
 
 def _measure(
@@ -96,17 +99,15 @@ def _measure(
     keys = key_ranges(len(sizes) for _, sizes in clusterings)
     sizes = np.concatenate([sizes for _, sizes in clusterings]).astype(np.float64)
     state = state_of(keys, [centroids for centroids, _ in clusterings])
-    means = _rows_by_key(engine.map_reduce(Means(ranges.column_grid()), state))[:, :-1]
+    means = _rows_by_key(engine.map_reduce(ranges.means(), state))[:, :-1]
     state["means"] = np.ascontiguousarray(means)
-    dispersion = Dispersion(ranges.distance_grid(means), ranges.root_grid(means))
-    limbs = _rows_by_key(engine.map_reduce(dispersion, state))
-    squared, distances = map(round_once, np.split(limbs.T, [dispersion.squares.limbs]))
-    silhouette = Silhouette(SumGrid.covering([1.0], [0.5], ranges.rows))
+    dispersion, silhouette = ranges.dispersion(means), ranges.silhouette()
+    squared, distances = dispersion.sums(_rows_by_key(engine.map_reduce(dispersion, state)))
     state |= {"variances": squared / sizes, "sizes": sizes}
-    totals = _rows_by_key(engine.map_reduce(silhouette, state)).reshape(len(keys), 2, -1)
-    for own, of_rows in zip(keys, totals.tolist(), strict=True):
+    totals = silhouette.sums(_rows_by_key(engine.map_reduce(silhouette, state)))
+    for own, of_rows in zip(keys, totals.T.tolist(), strict=True):
         clusters = _Clusters(*(each[own.start : own.stop] for each in (means, sizes, squared, distances)))
-        silhouettes = [math.fsum(limbs) / ranges.rows for limbs in of_rows]
+        silhouettes = [total / math.fsum(clusters.sizes) for total in of_rows]
         yield Measures(clusters.calinski_harabasz(), clusters.davies_bouldin(), *silhouettes)
 
 

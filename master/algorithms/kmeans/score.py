@@ -1,7 +1,7 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +11,10 @@ from common.jobs.base import Engine
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, Score, Spread, key_ranges, state_of
 from common.jobs.lloyd import LloydStep
-from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
+from common.jobs.measures import Dispersion, Means, Silhouette
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
 from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
-from common.model import FloatArray, LongArray
+from common.model import FloatArray, Key, LongArray
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,27 @@ class Ranges:
         """Return the job that measures centroids of shape (k, d)."""
         return kind(self.distance_grid(centroids))
 
+    def means(self) -> LloydStep:
+        """Return the job that finds the means of clusters."""
+        return Means(self.column_grid())
+
+    def deviations(self, means: FloatArray) -> SquaredDeviationsOfRows:
+        """Return the job that adds up squared deviations from the columns' means, shape (d,)."""
+        largest, bits = self.squared_deviations(means)
+        smallest = [math.ldexp(1.0, bit) for bit in bits]
+        return SquaredDeviationsOfRows(SumGrid.covering(largest, smallest, self.rows))
+
+    def dispersion(self, means: FloatArray) -> Dispersion:
+        """Return the job that measures how far rows are from the means of clusters, shape (k, d)."""
+        largest, bit = self.distances(means)
+        square = math.ldexp(1.0, bit)
+        grid = SumGrid.covering([largest, math.sqrt(largest)], [square, math.sqrt(square)], self.rows)
+        return Dispersion(grid)
+
+    def silhouette(self) -> Silhouette:
+        """Return the job that adds up silhouettes, which are multiples of 2**-53."""
+        return Silhouette(SumGrid.covering([1.0, 1.0], [0.5, 0.5], self.rows))
+
     def draw_one(self, engine: Engine, rng: np.random.Generator) -> FloatArray:
         """Draw a row, each as likely as any other, shape (1, d)."""
         return take_rows(engine, rng.integers(self.rows, size=1))
@@ -86,16 +108,10 @@ class Ranges:
         largest, bit = self.distances(centroids)
         return SumGrid.covering([largest], [math.ldexp(1.0, bit)], self.rows)
 
-    def root_grid(self, centroids: FloatArray) -> SumGrid:
-        """Return the cuts for exact sums of distances, not squared, to centroids of shape (k, d)."""
-        largest, bit = self.distances(centroids)
-        return SumGrid.covering([math.sqrt(largest)], [math.sqrt(math.ldexp(1.0, bit))], self.rows)
-
-    def deviation_grid(self, means: FloatArray) -> SumGrid:
-        """Return the cuts for exact sums of each column's squared deviations from its mean, shape (d,)."""
+    def squared_deviations(self, means: FloatArray) -> tuple[list[float], list[int]]:
+        """Bound each column's squared deviations from its mean; and tell what powers of two divide them."""
         largest = [2.0 * (most + abs(mean)) ** 2 for most, mean in zip(self.magnitudes, means, strict=True)]
-        bits = [_bit_of_squares(column) for column in zip(self.smallest, means, strict=True)]
-        return SumGrid.covering(largest, [math.ldexp(1.0, bit) for bit in bits], self.rows)
+        return largest, [_bit_of_squares(column) for column in zip(self.smallest, means, strict=True)]
 
     def distances(self, centroids: FloatArray) -> tuple[float, int]:
         """Bound squared distances to centroids of shape (k, d); and tell what power of two divides them."""
@@ -152,7 +168,11 @@ def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
 
 def describe(engine: Engine, rows: int) -> Ranges:
     """Find the ranges of an input of that many rows."""
-    found = engine.map_reduce(Describe(), {})
+    return ranges_of_columns(rows, engine.map_reduce(Describe(), {}))
+
+
+def ranges_of_columns(rows: int, found: Mapping[Key, FloatArray]) -> Ranges:
+    """Return the ranges that a job has found, for an input of that many rows."""
     lowest, highest, smallest = np.concatenate([found[column] for column in sorted(found)]).T.tolist()
     return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
 

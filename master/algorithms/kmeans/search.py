@@ -8,7 +8,6 @@ from typing import Any
 from common.events.catalogue.kmeans import Clusters, ClustersChosen, ClustersMeasured
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import Label
 from common.model import Input
 from common.records import encode_vectors
 from common.store.names import CENTROIDS, centroids_name
@@ -19,7 +18,9 @@ from master.algorithms.kmeans.evaluation import measures_table, title_of
 from master.algorithms.kmeans.loop import KMeansResult, describe_input, fit_each
 from master.algorithms.kmeans.measures import Measures, measure, preferred
 from master.algorithms.kmeans.starts import check_starts
+from master.algorithms.kmeans.table import as_numbers
 from master.algorithms.kmeans.unit import choose_unit
+from master.algorithms.kmeans.weights import points_in
 
 _NO_CHECKPOINTS = Checkpoints()
 
@@ -111,15 +112,15 @@ class KMeansChoice(Algorithm[SearchResult]):
 
     def check_progress(self, source: Input, iteration: int, parts: Sequence[Progress]) -> None:
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
-        check_starts(parts, self.configs, len(source.columns), iteration)
+        check_starts(parts, self.configs, points_in(source), iteration)
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> SearchResult:
         """Run Lloyd's loop from every start of every K, and measure the results."""
-        unit = choose_unit(engine, source.rows, self.configs[0])
+        unit = choose_unit(engine, source, self.configs[0])
         found = search(unit.on(engine), source.rows, self.configs, log, checkpoints)
         found = replace(found, results=tuple(replace(each, unit=unit) for each in found.results))
         best = found.best
-        log.event(Clusters(sizes=tuple(best.sizes.tolist()), inertia=best.inertia))
+        log.event(Clusters(sizes=as_numbers(best.sizes), inertia=best.inertia))
         return found
 
     def publish(self, result: SearchResult) -> Published:
@@ -139,7 +140,7 @@ class KMeansChoice(Algorithm[SearchResult]):
             summary=_summary(result),
             lines=tuple(_lines(result)),
             files=(ResultFile(CENTROIDS, title, encode_vectors(best)), *of_each),
-            labels=labelling_of(result.best, Label()),
+            labels=labelling_of(result.best, self.configs[0]),
             figures={
                 "k": len(best),
                 "preferred": result.preferred,

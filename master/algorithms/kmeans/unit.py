@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.jobs.base import Engine, Job
-from common.jobs.entry import DIRECTIONS, Entry, directions, enter, scaling
-from common.jobs.measures import Means
-from common.jobs.rows import SquaredDeviationsOfRows
-from common.kernels.exact import round_once
-from common.model import Buffer, FloatArray, Key, State
+from common.jobs.entry import Entry, directions, enter, of_length_one, scaling
+from common.model import Buffer, FloatArray, Input, Key, State
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.score import Ranges, describe
+from master.algorithms.kmeans.score import Ranges
+from master.algorithms.kmeans.weights import points_in, ranges_of
 
 
 class Unit:
@@ -43,8 +41,8 @@ INPUT_UNIT = Unit()
 class Standardised(Unit):
     """Each column less its mean, in multiples of its standard deviation; both of shape (d,).
 
-    Both come from exact sums; the deviation is the root of the variance by the number of rows, as that of
-    scikit-learn's StandardScaler. A constant column is only moved.
+    Both come from exact sums; the deviation is the root of the variance by the number of rows, or by their
+    weight, as that of scikit-learn's StandardScaler. A constant column is only moved.
     """
 
     means: FloatArray
@@ -62,14 +60,15 @@ class Standardised(Unit):
 
 @dataclass(frozen=True)
 class Directions(Unit):
-    """Rows of another unit, each divided by its length; centroids are, too, when they come back."""
+    """Rows of another unit and of so many columns, each divided by its length; so are centroids, restored."""
 
     of: Unit
+    columns: int
 
     @property
     def entry(self) -> Entry:
         """See `Unit`."""
-        return self.of.entry | DIRECTIONS
+        return self.of.entry | of_length_one(self.columns)
 
     def restore(self, points: FloatArray) -> FloatArray:
         """See `Unit`."""
@@ -90,10 +89,12 @@ class _InUnit(Engine):
         return self.engine.map_only(job, {**state, **self.unit.entry})
 
 
-def choose_unit(engine: Engine, rows: int, config: KMeansConfig) -> Unit:
+def choose_unit(engine: Engine, source: Input, config: KMeansConfig) -> Unit:
     """Return the unit that a configuration asks for."""
-    unit = standardise(engine, describe(engine, rows)) if config.scale else INPUT_UNIT
-    return Directions(unit) if config.metric == "cosine" else unit
+    unit = INPUT_UNIT
+    if config.scale:
+        unit = standardise(engine, ranges_of(engine, source.rows, config.weights))
+    return Directions(unit, points_in(source)) if config.metric == "cosine" else unit
 
 
 def config_in(unit: Unit, config: KMeansConfig) -> KMeansConfig:
@@ -104,9 +105,8 @@ def config_in(unit: Unit, config: KMeansConfig) -> KMeansConfig:
 def standardise(engine: Engine, ranges: Ranges) -> Standardised:
     """Measure the means and the deviations of an input's columns."""
     low, high = np.array(ranges.lowest), np.array(ranges.highest)
-    all_rows = engine.map_reduce(Means(ranges.column_grid()), {"centroids": low[None]})[0]
-    means = np.ascontiguousarray(all_rows[0, :-1])
-    job = SquaredDeviationsOfRows(ranges.deviation_grid(means))
-    limbs = engine.map_reduce(job, {"means": means})[0]
-    deviations = np.sqrt(round_once(limbs.reshape(job.grid.limbs, -1)) / ranges.rows)
+    all_rows = engine.map_reduce(ranges.means(), {"centroids": low[None]})[0][0]
+    means, size = np.ascontiguousarray(all_rows[:-1]), all_rows[-1]
+    job = ranges.deviations(means)
+    deviations = np.sqrt(job.sums(engine.map_reduce(job, {"means": means})[0]) / size)
     return Standardised(means, np.where((low == high) | (deviations == 0), 1.0, deviations))

@@ -17,10 +17,9 @@ from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, Score, Spread, state_of
 from common.jobs.lloyd import LloydStep
-from common.jobs.measures import Dispersion, Means, Silhouette
-from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
+from common.jobs.measures import Means
+from common.jobs.rows import Describe, FirstDistinctRows, TakeRows
 from common.jobs.wordcount import WordCount
-from common.kernels.exact import SumGrid
 from common.kernels.grouping import groups, sort_by_key
 from common.kernels.nearest.distance import nearest
 from common.model import Block, FloatArray, Key, Records, Rows, State
@@ -102,7 +101,7 @@ def with_own_means(points: FloatArray) -> State:
 
 
 def squares(points: FloatArray) -> Job:
-    return SquaredDeviationsOfRows(ranges_of(points).deviation_grid(points.mean(axis=0)))
+    return ranges_of(points).deviations(points.mean(axis=0))
 
 
 def with_rows(points: FloatArray) -> State:
@@ -119,12 +118,11 @@ def with_means(points: FloatArray) -> State:
 
 
 def dispersion(points: FloatArray) -> Job:
-    ranges = ranges_of(points)
-    return Dispersion(ranges.distance_grid(CENTROIDS + 0.5), ranges.root_grid(CENTROIDS + 0.5))
+    return ranges_of(points).dispersion(CENTROIDS + 0.5)
 
 
 def silhouette(points: FloatArray) -> Job:
-    return Silhouette(SumGrid.covering([1.0], [0.5], len(points)))
+    return ranges_of(points).silhouette()
 
 
 def lloyd(points: FloatArray) -> Job:

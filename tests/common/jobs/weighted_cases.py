@@ -10,6 +10,7 @@ from hypothesis.strategies import builds, floats, integers, lists, sampled_from
 from common.jobs.base import Job
 from common.jobs.weighted import (
     DrawByWeight,
+    WeightedDescribe,
     WeightedDistinct,
     WeightedFarthest,
     WeightedLabel,
@@ -27,10 +28,13 @@ from tests.common.jobs.cases import (
     Case,
     Result,
     find_labels,
+    find_ranges,
     labels_and_squared,
     members,
     ranges_of,
     with_centroids,
+    with_means,
+    with_own_means,
 )
 
 WEIGHT = integers(0, 3).map(float) | floats(0.01, 10) | sampled_from([2.0**-30, 1 / 3, 1e100])
@@ -53,6 +57,10 @@ def weighted_ranges_of(rows: FloatArray) -> WeightedRanges:
 
 def step(rows: FloatArray) -> Job:
     return weighted_ranges_of(rows).step()
+
+
+def find_weighted_ranges(rows: FloatArray) -> Result:
+    return find_ranges(rows[rows[:, -1] > 0])
 
 
 def measuring(kind: str) -> Callable[[FloatArray], Job]:
@@ -125,8 +133,18 @@ def no_state(_: FloatArray) -> State:
     return {}
 
 
+def no_result(_: FloatArray) -> Result:
+    return {}
+
+
+def squares(rows: FloatArray) -> Job:
+    return weighted_ranges_of(rows).deviations(rows[:, :-1].mean(axis=0))
+
+
 WEIGHTED_CASES = {
     "weighted lloyd": case(step, find_means),
+    "weighted means": case(lambda rows: weighted_ranges_of(rows).means(), find_means),
+    "weighted describe": case(lambda _: WeightedDescribe(), find_weighted_ranges, no_state),
     "weighted farthest": case(lambda _: WeightedFarthest(4), find_farthest),
     "weighted sample": case(lambda _: WeightedSample(SEED, ROUND, OVERSAMPLING), find_sample),
     "weighted label": case(lambda _: WeightedLabel(), of_points(find_labels)),
@@ -136,4 +154,10 @@ WEIGHTED_CASES = {
 WEIGHTED_SCORES = {
     f"weighted {kind}": Case(measuring(kind), of_points(with_centroids), rows=WEIGHTED, few=FEW)
     for kind in ("score", "spread", "candidates")
+} | {
+    "weighted squares": case(squares, no_result, with_own_means),
+    "weighted dispersion": case(
+        lambda rows: weighted_ranges_of(rows).dispersion(CENTROIDS + 0.5), no_result, with_means
+    ),
+    "weighted silhouette": case(lambda rows: weighted_ranges_of(rows).silhouette(), no_result, with_means),
 }

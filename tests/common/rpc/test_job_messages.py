@@ -17,6 +17,8 @@ from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRow
 from common.jobs.weighted import (
     DrawByWeight,
     WeightedCandidates,
+    WeightedDescribe,
+    WeightedDeviations,
     WeightedDistinct,
     WeightedFarthest,
     WeightedLabel,
@@ -25,6 +27,7 @@ from common.jobs.weighted import (
     WeightedScore,
     WeightedSpread,
 )
+from common.jobs.weighted_measures import WeightedDispersion, WeightedMeans, WeightedSilhouette
 from common.jobs.wordcount import WordCount
 from common.kernels.exact import SumGrid
 from common.rpc import job_messages as wire
@@ -33,6 +36,13 @@ from tests.common.jobs.table_cases import JOBS_OF_TABLES
 from tests.common.rpc.wire import sent
 
 _MEASURING_WEIGHTED = WeightedScore, WeightedCandidates, WeightedSpread
+_ADDING_WEIGHTED = (
+    WeightedLloydStep,
+    WeightedMeans,
+    WeightedDeviations,
+    WeightedDispersion,
+    WeightedSilhouette,
+)
 INSTANCES: list[Job] = [
     Describe(),
     FirstDistinctRows(limit=7),
@@ -45,15 +55,16 @@ INSTANCES: list[Job] = [
     WeighCandidates(grid=SumGrid(top=(1001,), bits=48, limbs=2)),
     Label(),
     Means(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
-    Dispersion(squares=SumGrid((9,), 40, 3), distances=SumGrid((5,), 40, 2)),
-    Silhouette(grid=SumGrid((1,), 40, 2)),
+    Dispersion(grid=SumGrid((9, 5), 40, 3)),
+    Silhouette(grid=SumGrid((1, 1), 40, 2)),
     SquaredDeviationsOfRows(grid=SumGrid(top=(3, -7), bits=40, limbs=5)),
-    WeightedLloydStep(grid=SumGrid(top=(3, -7), bits=40, limbs=5), shift=3),
+    *(kind(SumGrid(top=(3, -7), bits=40, limbs=5), shift=3) for kind in _ADDING_WEIGHTED),
     *(kind(SumGrid(top=(9, 3), bits=48, limbs=2), shift=0) for kind in _MEASURING_WEIGHTED),
     WeightedSample(seed=2**63 - 1, round=4, oversampling=0.1),
     WeightedFarthest(limit=2**40),
     WeightedDistinct(limit=7),
     WeightedLabel(),
+    WeightedDescribe(),
     DrawByWeight(limit=7, seed=2**63 - 1),
     WordCount(),
     *JOBS_OF_TABLES,

@@ -278,6 +278,8 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     run = options(input_path=Path("points.txt"))
     assert run_master(tmp_path, *run, "--engine", "inline").returncode == 0
     assert refusal().startswith("the run in dump.txt used --engine inline, whose tasks write no files here")
+    assert run_master(tmp_path, *run, "--engine", "inline", "--weights", 2).returncode == 0
+    assert refusal() == "the run in dump.txt used --weights; verify and explain read runs without it\n"
     assert run_master(tmp_path, *run).returncode == 0
     whole = (tmp_path / "dump.txt").read_text()
     (tmp_path / "dump.txt").write_text(whole.replace("event=run_finished", "event=run_was"))

@@ -10,7 +10,8 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silho
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
 from master.algorithms.kmeans.measures import Measures, measure
-from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.score import score
+from master.algorithms.kmeans.weights import ranges_of
 from master.engines.inline import InlineEngine
 
 RNG = np.random.default_rng(0)
@@ -18,9 +19,11 @@ BLOBS = RNG.normal(size=(900, 5)) + 4 * RNG.integers(0, 5, size=(900, 1))
 NOT_DEFINED = Measures()
 
 
-def measured(points: FloatArray, *starts: FloatArray, combine: bool = True) -> list[Measures]:
+def measured(
+    points: FloatArray, *starts: FloatArray, combine: bool = True, weights: str | None = None
+) -> list[Measures]:
     engine = InlineEngine(points, combine=combine)
-    ranges = describe(engine, len(points))
+    ranges = ranges_of(engine, len(points), weights)
     sizes = [sizes for sizes, _ in score(engine, ranges, starts)]
     return measure(engine, ranges, list(zip(starts, sizes, strict=True)))
 
@@ -70,6 +73,37 @@ def test_several_at_once_are_what_each_is_alone() -> None:
     alone = [measured(BLOBS, start)[0] for start in starts]
     assert measured(BLOBS, *starts, combine=False) == alone
     assert [each == NOT_DEFINED for each in alone] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-160], ids=["usual", "tiny"])
+def test_a_row_of_weight_w_counts_as_w_rows(scale: float) -> None:
+    points, weights = BLOBS * scale, RNG.integers(0, 4, size=900)
+    starts = [points[RNG.choice(900, k, replace=False)] for k in (2, 5, 9)]
+    found = measured(np.column_stack([points, weights]), *starts, weights="w")
+    again = measured(np.column_stack([points, weights]), *starts, weights="w", combine=False)
+    assert again == found
+    for each, wanted in zip(found, measured(np.repeat(points, weights, axis=0), *starts), strict=True):
+        assert list(vars(each).values()) == pytest.approx(list(vars(wanted).values()), rel=1e-12)
+
+
+def test_fractional_weights_follow_the_same_definition() -> None:
+    points, weights = BLOBS[:60], RNG.integers(1, 40, size=60) / 8
+    start = points[:3]
+    (found,) = measured(np.column_stack([points, weights]), start, weights="w")
+    squared = ((points[:, None] - points) ** 2).sum(axis=2)
+    labels = nearest(points, start)[0]
+    mass = np.array([weights[labels == key].sum() for key in range(3)])
+    sums = np.column_stack([(squared * weights)[:, labels == key].sum(axis=1) for key in range(3)])
+    own = np.arange(3) == labels[:, None]
+    a, b = (sums / (mass - 1))[own], np.where(own, np.inf, sums / mass).min(axis=1)
+    assert found.silhouette == pytest.approx(np.average((b - a) / np.maximum(a, b), weights=weights))
+
+
+def test_clusters_that_weigh_no_more_than_a_row_have_no_silhouette() -> None:
+    rows = np.array([[0.0, 0.5], [1.0, 0.5], [50.0, 9.0], [51.0, 1.0]])
+    (found,) = measured(rows, rows[1:3, :1], weights="w")
+    assert found.silhouette == pytest.approx(10 / 11 * 1, abs=1e-2)
+    assert measured(rows * [1, 0.1], rows[1:3, :1], weights="w") == [NOT_DEFINED]
 
 
 def test_clusters_of_equal_rows_are_perfect() -> None:

@@ -19,9 +19,9 @@ from master.algorithms.base import Checkpoints
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.loop import fit
-from master.algorithms.kmeans.score import describe
 from master.algorithms.kmeans.search import KMeansChoice
 from master.algorithms.kmeans.unit import Directions, Standardised, standardise
+from master.algorithms.kmeans.weights import ranges_of
 from master.engines.inline import InlineEngine
 from tests.engines import local_grpc
 from tests.story import ListLog
@@ -34,9 +34,9 @@ UNEVEN = (
 )
 
 
-def standardised(points: FloatArray, *, combine: bool = True) -> Standardised:
+def standardised(points: FloatArray, *, combine: bool = True, weights: str | None = None) -> Standardised:
     engine = InlineEngine(points, combine=combine)
-    return standardise(engine, describe(engine, len(points)))
+    return standardise(engine, ranges_of(engine, len(points), weights))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,25 @@ def test_means_and_deviations_are_those_of_the_standard_scaler(points: FloatArra
     assert again.means.tobytes() == found.means.tobytes()
     assert again.deviations.tobytes() == found.deviations.tobytes()
     assert found.restore(found.enter(points)) == pytest.approx(points, rel=1e-12)
+
+
+@pytest.mark.parametrize("fraction", [1, 3], ids=["whole", "fractions"])
+def test_weighted_means_and_deviations(fraction: int) -> None:
+    points = np.vstack([UNEVEN, [[1e9, 7.0, -1e30]]])  # the last row weighs nothing
+    weights = np.append(RNG.integers(0, 5, size=300), 0) / fraction
+    found = standardised(np.column_stack([points, weights]), weights="w")
+    theirs = StandardScaler().fit(points, sample_weight=weights)
+    assert found.means == pytest.approx(theirs.mean_, rel=1e-12)
+    assert found.deviations == pytest.approx(theirs.scale_, rel=1e-12)
+    if fraction == 1:
+        repeated = standardised(np.repeat(points, weights.astype(int), axis=0))
+        assert repeated.means.tobytes() == found.means.tobytes()
+        assert repeated.deviations.tobytes() == found.deviations.tobytes()
+
+
+def test_a_column_that_is_constant_where_rows_weigh_anything_is_only_moved() -> None:
+    found = standardised(np.array([[0.1, 1, 3], [0.1, 2, 1 / 3], [0.9, 3, 0]]), weights="w")
+    assert found.deviations[0] == 1.0
 
 
 def published(algorithm: Any, engine: Any, path: Path) -> tuple[dict[str, bytes], list[int]]:
@@ -101,7 +120,7 @@ def test_cosine_is_k_means_of_directions_with_centroids_that_are_directions(tmp_
 
 def test_directions_of_scaled_rows() -> None:
     points = load_iris().data
-    unit = Directions(standardised(points))
+    unit = Directions(standardised(points), 4)
     assert unit.enter(points) == pytest.approx(normalize(StandardScaler().fit_transform(points)), abs=1e-12)
 
 
