@@ -42,8 +42,7 @@ def map_rows(
     for these rows have left; see `Job.summarize`. Threads share the work if the rows are many. `meter` is for
     a job that wants its splits alone.
     """
-    memory = {} if memory is None else memory
-    rows = as_they_enter(rows, state, memory)
+    rows, memory = as_they_enter(rows, state, {} if memory is None else memory)
     if job.alone:
         return _map_alone(job, state, Block(cast(Rows, rows), row_start), meter)
     combines = combine or job.aggregates
@@ -51,7 +50,7 @@ def map_rows(
     def map_part(where: slice) -> list[Records]:
         part = Block(cast(Rows, rows[where]), row_start + where.start)
         if combines and not isinstance(rows, SparseRows):
-            summary = job.summarize(part, state, memory.setdefault(f"rows from {where.start}", {}))
+            summary = job.summarize(part, state, memory.setdefault(f"rows {where.start} to {where.stop}", {}))
             if summary is not None:
                 return [summary]
         mapped = (job.map(block, state) for block in _blocks(part))
@@ -83,7 +82,7 @@ def map_split(
             job, state, rows, row_start, combine=combine, memory=memory, threads=threads, meter=meter
         )
 
-    rows = as_they_enter(rows, state, {} if memory is None else memory)
+    rows, _ = as_they_enter(rows, state, {} if memory is None else memory)
 
     def map_part(where: slice) -> list[IntArray]:
         blocks = _blocks(Block(rows[where], row_start + where.start))

@@ -35,16 +35,20 @@ def of_length_one(columns: int) -> Entry:
     return {_DIRECTIONS: np.array([columns], np.int64)}
 
 
-def as_they_enter(rows: _Rows, state: State, memory: Memory) -> _Rows | FloatArray:
-    """Return the rows of a split as they enter; others than they are stay in memory from call to call."""
+def as_they_enter(rows: _Rows, state: State, memory: Memory) -> tuple[_Rows | FloatArray, Memory]:
+    """Return the rows of a split as they enter, and the memory of what jobs have left for these rows.
+
+    Other rows than they are stay in memory from call to call, and with them what belongs to them.
+    """
     entry = {name: state[name].tobytes() for name in NAMES if name in state}
     if not entry:
-        return rows
+        return rows, memory
     assert isinstance(rows, np.ndarray)
-    if memory.get(_KEPT, (None, None))[0] != entry:
-        memory[_KEPT] = entry, enter(rows, state)
+    if memory.get(_KEPT, (None,))[0] != entry:
+        memory[_KEPT] = entry, enter(rows, state), {}
     entered: FloatArray = memory[_KEPT][1]
-    return entered
+    of_entered: Memory = memory[_KEPT][2]
+    return entered, of_entered
 
 
 def enter(points: PointArray, entry: State) -> FloatArray:

@@ -48,7 +48,35 @@ def _tie_to_all_kernels(compiled: Any) -> None:
     """
     cached = compiled._cache
     base = f"{cached._impl.filename_base}-{_stamp():08x}"
-    cached._cache_file = IndexDataCacheFile(cached._cache_path, base, cached._cache_file._source_stamp)
+    cached._cache_file = _KeptFiles(cached._cache_path, base, cached._cache_file._source_stamp)
+
+
+class _KeptFiles(IndexDataCacheFile):  # type: ignore[misc]
+    """What is kept of a function: a file for each type of its arguments.
+
+    numba's own numbers the files, so that two processes may take the same number for two types; and it raises
+    whatever error a damaged file or a full disk gives. Here the type names the file, and then the function is
+    compiled anew, or not kept.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep what was compiled for a key: types, processor and the function's code."""
+        with suppress(OSError):
+            self._save_data(self._name(key), (self._words(key), data))
+
+    def load(self, key: Any) -> Any:
+        """Return what is kept for a key; None if nothing is, or it is damaged."""
+        with suppress(Exception):
+            words, data = self._load_data(self._name(key))
+            return data if words == self._words(key) else None
+        return None
+
+    def _words(self, key: Any) -> str:
+        return f"{self._version} {key!r}"
+
+    def _name(self, key: Any) -> str:
+        name: str = self._data_name(zlib.crc32(self._words(key).encode()))
+        return name
 
 
 @cache

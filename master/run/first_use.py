@@ -17,7 +17,7 @@ def waits_for_kernels(source: Input, places: Iterable[Path] | None = None) -> bo
         return False
     if not source.is_table and source.rows * len(source.columns) < _MANY_NUMBERS:
         return False
-    return not any(True for place in places or _places() for _ in place.rglob("*.nbi"))
+    return not any(True for place in places or _places() for _ in place.rglob("*.nbc"))
 
 
 def _places() -> Iterator[Path]:

@@ -113,11 +113,12 @@ class Scores(ABC):
             )
 
     def _rounding(self, reach: float) -> Rounding:
-        # With the unit roundoff u, the factors' rounding, the products' and that of |c|² make the
-        # difference of two centroids wrong by at most (d + 8) u (|x| + |c|)²; the plain formula, by
-        # 2 (d + 2) u (|x| + |c|)². And products may underflow: here, or in the plain formula.
+        # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which the
+        # fused loop subtracts one product after the other, make the difference of two centroids wrong by at
+        # most (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)². And products may
+        # underflow: here, or in the plain formula.
         d, precision = self.shape[0], np.finfo(self.dtype)
-        relative = 2 * (3 * d + 16) * float(precision.eps) / 2
+        relative = 2 * (4 * d + 16) * float(precision.eps) / 2
         absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
         return Rounding(reach, relative, absolute)
 
@@ -150,8 +151,11 @@ def root_above(square):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def root_below(square):  # type: ignore[no-untyped-def]
-    """Return, in float32, at most the root of a square, if that is not below 1e-18; 0 for NaN."""
-    return below(np.sqrt(np.float32(square))) if square > 0.0 else np.float32(0.0)
+    """Return, in float32, at most the root of a square, if that is not below 1e-18; 0 for NaN.
+
+    A square beyond float32's range has at least the root of the greatest one in it.
+    """
+    return below(np.sqrt(np.float32(min(square, 3e38)))) if square > 0.0 else np.float32(0.0)
 
 
 @njit(inline="always")

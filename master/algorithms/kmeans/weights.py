@@ -99,7 +99,7 @@ class WeightedRanges(Ranges):
         lowest = [0 if bit is None else bit for bit in bits]
         shift = max(0, LOWEST_EXPONENT - weight_bit - min(0, *lowest))
         tops = [value * self.heaviest for value in (*largest, 1.0)]
-        if math.frexp(max(tops))[1] + shift > _MOST_EXPONENT:
+        if math.isinf(max(tops)) or math.frexp(max(tops))[1] + shift > _MOST_EXPONENT:
             raise UsageError(
                 f"the weights, from {self.lightest:.3g} to {self.heaviest:.3g}, and the values of the input "
                 "differ too much in size to be multiplied and added exactly; scale them"

@@ -66,7 +66,8 @@ def _check_transparency(
     if palette.k == 1 and not picture.seen.all():
         raise UsageError("--k 1 is taken by fully transparent pixels; the others need one colour more: --k 2")
     if options.dither and (columns == 4 or not picture.seen.all()):
-        raise UsageError(f"--dither does not apply to {options.input}: it has transparent pixels")
+        what = options.input if not picture.seen.all() or picture.columns == 4 else palette.palette
+        raise UsageError(f"--dither does not apply: {what} has transparent pixels")
 
 
 def _check_given(options: PictureOptions, picture: Picture, given: Colours) -> None:

@@ -136,11 +136,13 @@ def dither(picture: Picture, palette: Colours) -> Indexes:
     """Return an index for each pixel so that neighbours together have about the picture's colour."""
     from PIL import Image
 
+    usable = np.flatnonzero(palette[:, 3] == OPAQUE)  # the picture is
     colours = Image.new("P", (1, 1))
-    colours.putpalette(palette[:, :3].tobytes())
+    colours.putpalette(palette[usable, :3].tobytes())
     image = Image.frombytes("RGBA", picture.size, picture.colours.tobytes()).convert("RGB")
-    dots = image.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
-    return np.array(dots, np.uint8).ravel()
+    dots = np.array(image.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG), np.uint8)
+    found: Indexes = usable.astype(np.uint8)[dots.ravel()]
+    return found
 
 
 def _transparency(palette: Colours, kind: str) -> dict[str, bytes | int]:

@@ -1,5 +1,8 @@
 """Running a job's functions over a split: in which order, and without a copy."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, integers
@@ -7,6 +10,10 @@ from hypothesis.strategies import booleans, integers
 from common.jobs import apply
 from common.jobs.apply import map_rows, map_split
 from common.jobs.centroids import Label, state_of
+from common.jobs.entry import scaling
+from common.jobs.lloyd import LloydStep
+from common.kernels.exact import SumGrid
+from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
 from tests.common.jobs.cases import (
@@ -50,6 +57,24 @@ def test_rows_that_a_job_emits_are_not_copied(points: FloatArray, combine: bool)
     assert (records.values is points) != combine
     assert records.keys.tolist() == expected.keys.tolist()
     assert records.values.tolist() == expected.values.tolist()
+
+
+def test_memory_belongs_to_rows_as_they_enter_and_to_the_parts_of_the_threads() -> None:
+    """Rows that enter in another way, or in other parts, find nothing of what was left for these."""
+    points = np.random.default_rng(0).normal(size=(4000, 2))
+    scaled = scaling(np.array([0.5, 0.0]), np.array([0.5, 2.0]))
+    job, state, memory = LloydStep(SumGrid((4, 4), 40, 2)), with_centroids(points), dict[str, Any]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance, "_MUCH_WORK", 0)
+        patch.setattr(apply, "_THREAD_ROWS", 1)
+        for entry, threads in ({}, 2), (scaled, 2), (scaled, 1), ({}, 1), ({}, 3):
+            with_entry = {**state, **entry}
+            found, expected = (
+                map_rows(job, with_entry, points, 0, combine=True, memory=each, threads=threads)
+                for each in (memory, None)
+            )
+            assert found.keys.tolist() == expected.keys.tolist()
+            assert found.values.tolist() == expected.values.tolist()
 
 
 @every_job

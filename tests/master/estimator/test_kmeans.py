@@ -274,6 +274,12 @@ def test_weights_of_a_file_are_one_of_its_columns(tmp_path: Path, engine: str) -
         model.fit(path, sample_weight="w")
 
 
+@pytest.mark.parametrize(("values", "weight"), [(1e143, 1e60), (1e120, 1e80), (1e143, 1e144)])
+def test_weights_whose_products_overflow_are_refused(values: float, weight: float) -> None:
+    with pytest.raises(ValueError, match="differ too much in size to be multiplied and added exactly"):
+        KMeans(2, random_state=0).fit(POINTS * values, sample_weight=np.full(31, weight))
+
+
 @pytest.mark.parametrize(
     ("data", "weights", "text"),
     [

@@ -24,5 +24,5 @@ MANY = Input("in.npy", InputFormat.NPY, PLAIN, 16, tuple(range(16)), 1_000_000, 
 def test_kernels_are_waited_for_once(tmp_path: Path, source: Input, needed: bool) -> None:
     assert waits_for_kernels(source, [tmp_path]) == needed
     (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "plain.nearest-47.py311.nbi").touch()
+    (tmp_path / "__pycache__" / "plain.nearest-47.py311.1.nbc").touch()
     assert not waits_for_kernels(source, [tmp_path])

@@ -42,3 +42,13 @@ def test_some_centroids_are_fast(build: Build, fast: int) -> None:
         centroids[rng.choice(len(centroids), fast, replace=False)] += rng.integers(-1, 2, size=(fast, 5)) / 2
         path.append(centroids)
     check(build, points, path)
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("far", [1e18, 2e19, 1e20, 1e38, 1e140])
+def test_a_centroid_comes_back_from_where_squares_overflow_float32(build: Build, far: float) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.random((2000, 3))
+    near = 0.1 * rng.random((1, 3))
+    away, back = np.vstack([near, np.full((1, 3), far)]), np.vstack([near, np.full((1, 3), 0.9)])
+    check(build, points, [away, back, back])

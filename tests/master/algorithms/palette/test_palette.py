@@ -126,6 +126,14 @@ def test_dithering_is_nearer_to_the_mean(tmp_path: Path) -> None:
     assert np.abs(columns - ramp[0, :, 0].reshape(-1, 32).mean(axis=1)).max() < 10
 
 
+def test_dithering_uses_no_entry_that_one_can_see_through(tmp_path: Path) -> None:
+    save(tmp_path, np.full((20, 20, 3), 130, np.uint8))
+    (tmp_path / "colours").write_text("#80808000\n#000000\n#ffffff\n")
+    reduce(tmp_path, palette="colours", dither=True)
+    with Image.open(tmp_path / "out.png") as image:
+        assert (np.array(image.convert("RGBA"))[..., 3] == 255).all()
+
+
 def test_the_meaning_of_the_numbers_is_kept(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     save(tmp_path, noise(), icc_profile=profile)
@@ -195,7 +203,7 @@ def test_an_odd_picture_is_refused_by_name(tmp_path: Path, name: str) -> None:
         ({"k": 2, "output": "in.png"}, "/in.png would overwrite the input"),
         ({"k": 2, "output": "o.gif"}, "/o.gif: a GIF has no half transparent pixels; choose a .png"),
         ({"k": 1}, "--k 1 is taken by fully transparent pixels; the others need one colour more: --k 2"),
-        ({"k": 2, "dither": True}, "/in.png: it has transparent pixels"),
+        ({"k": 2, "dither": True}, "/in.png has transparent pixels"),
         ({"k": 2, "output": "f/o.png"}, "/f/palette.txt: a folder, not a file"),
     ],
 )
