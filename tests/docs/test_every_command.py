@@ -20,23 +20,37 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PROMPT = re.compile(r"^(?:\w+)?\$ +", re.MULTILINE)
 TIMES = re.compile(r"[\d.]+(?= ms)")
-FINISHED = "--mappers 4 --reducers 2 --k 5 --iters 50 --input data/input/blobs.csv --fail-rate 0.2".split()
+FINISHED = [
+    "--mappers",
+    "4",
+    "--reducers",
+    "2",
+    "--k",
+    "5",
+    "--iters",
+    "50",
+    "--input",
+    "data/input/blobs.csv",
+    "--fail-rate",
+    "0.2",
+]
 MADE = {"READY": ".ready", "ENGINES": ".engines", "STUBS": ".stubs"}
 
 NOT_RUN = {
-    r"^pip install|^zip |^make (notebook|pictures)": "it installs; .ci/run does that, and end_to_end/test_installed.py",
-    r"^source ": "it changes the reader's shell; every other command here runs in that environment",
+    r"^pip install|^zip |^make (notebook|pictures)": "it installs; .ci/run, end_to_end/test_installed.py",
+    r"^source ": "it changes the reader's shell; the environment is that of all other commands",
     r"//host|//name|--spark-master yarn|--master yarn": "it needs a cluster of several hosts",
     r"10[.]0[.]0[.]1|^scp ": "it needs several hosts; faults/test_hosts.py has some on one machine",
-    r"docker": "it needs Docker; scripts/test_make.py and scripts/test_containers.py check what it is asked",
-    r"^make (spark|dask)-cluster|^make down": "engines/test_spark.py and engines/test_dask.py do it elsewhere",
-    r"^make (bench|chaos|pipelines)|rows 1000000": "it takes minutes; faults/test_chaos.py, scripts/test_jobs_table.py",
-    r"spark_ml_pipeline|--engine spark": "Spark starts slowly; scripts/pipelines/test_spark.py, engines/test_spark.py",
-    r"^cmp .*ours": "it compares with the run on Spark",
+    r"docker": "it needs Docker; scripts/test_make.py and scripts/test_containers.py",
+    r"^make (spark|dask)-cluster|^make down": "engines/test_spark.py and engines/test_dask.py do it",
+    r"^make (bench|chaos|pipelines)": "it takes minutes; faults/test_chaos.py",
+    r"rows 1000000": "it takes a while; scripts/test_jobs_table.py makes fewer rows",
+    r"spark_ml_pipeline": "Spark starts slowly; scripts/pipelines/test_spark.py",
+    r"--engine spark|^cmp .*ours": "Spark starts slowly; engines/test_spark.py compares the bytes",
     r"<Tab>": "a key in the shell; master/cli/test_commands.py",
     r"--ui$|-m master ui ": "a person looks at it in a browser; end_to_end/test_page.py",
     r"--workers remote": "it waits for workers; end_to_end/test_roles_apart.py",
-    r"--task-delay|worker_started worker=M2|^kill ": "it takes two terminals; faults/test_killed_workers.py",
+    r"--task-delay|worker_started worker=M2|^kill ": "it needs two terminals; faults/test_killed_workers.py",
     r"--resume": "it needs an interrupted run; faults/test_resume.py",
     r"photo[.]jpg": "the reader's own picture; end_to_end/test_palette.py",
 }
