@@ -7,6 +7,13 @@ from pathlib import Path
 from tests.browser import CHROMIUM, Browser
 
 WHOLE = "document.documentElement"
+_SETTLED = """(() => {
+  const box = JSON.stringify(%s.getBoundingClientRect());
+  window.same = window.box === box ? window.same + 1 : 0;
+  window.box = box;
+  return window.same > 60;
+})()"""
+"""A page draws in several steps, which move its parts: ask until they have stayed where they are."""
 
 
 def picture_of(
@@ -27,6 +34,7 @@ def picture_of(
             browser.call("Emulation.setDeviceMetricsOverride", **size)
             browser.open(address)
             browser.wait(ready)
+            browser.wait(_SETTLED % part)
             box = browser.value(f"{part}.getBoundingClientRect().toJSON()")
             clip = {key: box[key] for key in ("x", "y", "width")} | {
                 "height": min(height, box["height"]),

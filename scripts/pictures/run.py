@@ -28,7 +28,7 @@ def draw_report_and_scatter(out: Path) -> None:
     """Write report.png and scatter.png."""
     with tempfile.TemporaryDirectory() as name:
         report = report_of_a_killed_worker(Path(name))
-        picture_of(report.as_uri(), out / "report.png", 1200, 790)
+        picture_of(report.as_uri(), out / "report.png", 1240, 790)
         picture_of(
             report.as_uri(), out / "scatter.png", 1200, 1600, part="document.querySelector('#s-clusters')"
         )
