@@ -18,6 +18,14 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
 WORKDIR /
 RUN NUMBA_CACHE_DIR=/opt/kernels /opt/run/bin/python -m common.kernels && chmod -R a+rwX /opt/kernels
 
+# JupyterLab and the notebook: compose.yaml builds it under its profile.
+FROM build AS notebook
+RUN /opt/run/bin/pip install "$(ls /wheels/*.whl)[notebook]" && chmod -R a+rwX /opt/kernels
+ENV PATH=/opt/run/bin:$PATH NUMBA_CACHE_DIR=/opt/kernels HOME=/tmp
+USER 10001:10001
+WORKDIR /work
+ENTRYPOINT ["jupyter", "lab"]
+
 FROM base
 # Any user may write here: compose.yaml runs it as the user who starts it.
 RUN install -d -m 1777 /opt/kernels /scratch /work

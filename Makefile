@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
 PIPELINES := $(VENV)/.pipelines-ready
+NOTEBOOK := $(VENV)/.notebook-ready
+PICTURES := $(VENV)/.pictures-ready
 STUBS  := protos/mapreduce_pb2.py
 
 # Variables of run-local, run-docker, spark-run and dask-run.
@@ -23,7 +25,7 @@ RUN_ARGS  = --mappers $(M) --reducers $(R) --k $(K) --iters $(N) --input $(call 
 
 .DEFAULT_GOAL := help
 .PHONY: help run-local run-docker unit test check lint types imports chaos bench bench-classification speedup \
-	pipelines model protos certs sample clean spark-cluster spark-run dask-cluster dask-run down
+	pipelines notebook pictures model protos certs sample clean spark-cluster spark-run dask-cluster dask-run down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +120,20 @@ $(PIPELINES): pyproject.toml | $(READY)
 
 pipelines: $(READY) $(STUBS) $(PIPELINES) ## compare with pipelines of MLlib, XGBoost and scikit-learn (ARGS='--help')
 	$(BIN)/python -m scripts.pipelines $(ARGS)
+
+$(NOTEBOOK): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook]'
+	@touch $(NOTEBOOK)
+
+notebook: $(READY) $(STUBS) $(NOTEBOOK) ## execute docs/notebooks/walkthrough.ipynb; out/walkthrough.ipynb has the outputs
+	$(BIN)/python -m scripts.notebook out/walkthrough.ipynb
+
+$(PICTURES): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures]'
+	@touch $(PICTURES)
+
+pictures: $(READY) $(STUBS) $(ENGINES) $(PICTURES) ## make docs/pictures again (needs Chromium and Java; ARGS=terminal: one)
+	$(BIN)/python -m scripts.pictures $(ARGS)
 
 model: $(READY) ## check the model of the protocol (needs spin and gcc)
 	$(BIN)/python -m scripts.model

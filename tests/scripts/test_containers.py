@@ -52,7 +52,7 @@ def test_the_number_of_workers_is_said_once() -> None:
     found = services(M="4", R="3", K="5", N="7", INPUT="/home/me/my points.txt")
     groups = parsed(found["master"]["entrypoint"][3:])
     assert (groups["workers"].mappers, groups["workers"].reducers) == (4, 3)
-    assert (groups["clustering"].k, groups["clustering"].iterations) == (5, 7)
+    assert (groups["clustering"].k, groups["clustering"].iterations) == ((5,), 7)
     for role, count in {"mapper": "4", "reducer": "3"}.items():
         assert found[role]["deploy"] == {"mode": "replicated", "replicas": count}
 
@@ -91,7 +91,20 @@ def test_no_service_has_more_rights_than_it_needs() -> None:
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
         assert service["user"] == "1000:1000"
         assert all(bind["bind"] == {"create_host_path": False} for bind in binds(service).values())
-    assert re.search(r"^USER [1-9]", DOCKERFILE, re.MULTILINE)
+    assert len(re.findall(r"^USER [1-9]", DOCKERFILE, re.MULTILINE)) == 2
+
+
+def test_the_notebook_is_served_to_this_machine_alone_and_only_when_it_is_named() -> None:
+    found = services()["notebook"]
+    assert found["profiles"] == ["notebook"]
+    assert found["ports"] == ["127.0.0.1:8888:8888"]
+    assert f"FROM build AS {found['build']['target']}\n" in DOCKERFILE
+    assert found["command"][-1] == "/work/docs/notebooks"
+    for place, bind in binds(found).items():
+        assert bind["read_only"]
+        assert (ROOT / bind["source"]).is_dir()
+        assert place == f"/work/{bind['source'].removeprefix('./')}"
+    assert not [word for word in found["command"] if "token" in word or "password" in word]
 
 
 def test_the_master_is_the_command_that_runs() -> None:
@@ -102,7 +115,7 @@ def test_the_master_is_the_command_that_runs() -> None:
 
 
 def test_the_image_is_built_from_a_fixed_base_and_dependencies_come_first() -> None:
-    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)[1:] == ["base", "base"]
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)[1:] == ["base", "build", "base"]
     assert re.search(
         r"^FROM python:\d+[.]\d+[.]\d+-\S+@sha256:[0-9a-f]{64} AS base$", DOCKERFILE, re.MULTILINE
     )
