@@ -51,7 +51,7 @@ def _tie_to_all_kernels(compiled: Any) -> None:
     cached._cache_file = _KeptFiles(cached._cache_path, base, cached._cache_file._source_stamp)
 
 
-class _KeptFiles(IndexDataCacheFile):  # type: ignore[misc]
+class _KeptFiles(IndexDataCacheFile):
     """What is kept of a function: a file for each type of its arguments.
 
     numba's own numbers the files, so that two processes may take the same number for two types; and it raises

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.pictures.__main__ import PICTURES, main
-from scripts.pictures.browser import CHROMIUM
+from tests.browser import CHROMIUM
 from tests.programs import ROOT
 
 KEPT = sorted((ROOT / "docs" / "pictures").iterdir())
