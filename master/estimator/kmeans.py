@@ -53,7 +53,7 @@ from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_rows, check_weights, column_of_weights, distances_of
+from master.estimator.arrays import check_rows, check_weights, column_of_weights
 from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
 from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
 from master.estimator.sources import (
@@ -212,7 +212,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances_of(check_rows(self, X, reset=False), self._centroids)
+            return distances(check_rows(self, X, reset=False), self._centroids)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
