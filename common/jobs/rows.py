@@ -1,14 +1,15 @@
 """Jobs about the input's rows, for any algorithm: ranges, distinct rows, rows by index."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
 from common.jobs.base import Job
 from common.kernels.exact import SumGrid, sum_all
+from common.kernels.grouping import sort_by_key
 from common.kernels.sparse import SparseRows
-from common.model import Block, FloatArray, Key, LongArray, Records, State
+from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _PIECE_NUMBERS = 1 << 17
 """Of a piece that stays in the cache: 1 MiB."""
@@ -46,6 +47,17 @@ class Describe(Job):
         magnitudes[magnitudes == 0] = np.inf
         ranges = np.column_stack([columns.min(axis=1), columns.max(axis=1), magnitudes.min(axis=1)])
         return _of_columns(ranges)
+
+    def combine(self, records: Records) -> Records:
+        """Merge the ranges of all columns at once: they may be thousands."""
+        if not len(records):
+            return records
+        ordered = sort_by_key(records)
+        first = np.flatnonzero(np.diff(cast(IntArray, ordered.keys), prepend=-1))
+        lowest, highest, smallest = ordered.values.T
+        merged = np.minimum.reduceat(lowest, first), np.maximum.reduceat(highest, first)
+        ranges = np.column_stack([*merged, np.minimum.reduceat(smallest, first)])
+        return Records(ordered.keys[first], ranges)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""

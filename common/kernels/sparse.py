@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
 class Kept(NamedTuple):
@@ -18,12 +20,18 @@ class Kept(NamedTuple):
     starts: LongArray
 
 
+def _read_only(array: _Array) -> _Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class SparseRows:
     """Rows of numbers most of which are 0, and not kept.
 
-    Row i has `values[starts[i]:starts[i + 1]]`, none of them 0, and `places` has the columns where they stand,
-    in order. Slices share them.
+    Row i has `values[starts[i]:starts[i + 1]]`, none of them 0. `places` has the columns where they stand, in
+    order. Slices share them.
     """
 
     values: PointArray
@@ -63,10 +71,7 @@ class SparseRows:
     @property
     def kept(self) -> Kept:
         """Return the arrays, for kernels: these can't write to them, and are compiled for no other kind."""
-        views = [array.view() for array in (self.values, self.places, self.starts)]
-        for view in views:
-            view.flags.writeable = False
-        return Kept(*views)
+        return Kept(_read_only(self.values), _read_only(self.places), _read_only(self.starts))
 
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
         """Return some rows with all their numbers, shape (n, columns), as an array does."""

@@ -27,16 +27,20 @@ def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArr
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(labels, minlength=len(centroids)))[:-1])
     for own, centroid in zip(members, centroids, strict=True):
-        _squared_to(rows, own, centroid, squared)
+        _measure(rows, own, centroid, squared)
     return labels, squared
+
+
+def squared_to(rows: SparseRows, point: FloatArray) -> FloatArray:
+    """Return each row's squared distance to a point of shape (d,)."""
+    squared = np.empty(len(rows))
+    _measure(rows, np.arange(len(rows)), point, squared)
+    return squared
 
 
 def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
     """Return each row's distance to every centroid, shape (n, k)."""
-    squared, everyone = np.empty((len(centroids), len(rows))), np.arange(len(rows))
-    for centroid, out in zip(centroids, squared, strict=True):
-        _squared_to(rows, everyone, centroid, out)
-    return np.ascontiguousarray(np.sqrt(squared.T))
+    return np.sqrt(np.column_stack([squared_to(rows, centroid) for centroid in centroids]))
 
 
 def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
@@ -48,7 +52,7 @@ def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
     return labels
 
 
-def _squared_to(rows: SparseRows, own: LongArray, centroid: FloatArray, squared: FloatArray) -> None:
+def _measure(rows: SparseRows, own: LongArray, centroid: FloatArray, squared: FloatArray) -> None:
     """Find the squared distances of some rows to one centroid."""
     if np.count_nonzero(centroid) * _WALK < rows.columns:
         _walk_to(rows.kept, own, SparseRows.of(centroid[None]).kept, squared)
@@ -121,7 +125,7 @@ def _walk_to(rows, own, centroid, squared):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sum_to(rows, own, centroid, room, totals, squared):  # type: ignore[no-untyped-def]
+def _sum_to(rows, own, centroid, room, totals, squared):  # type: ignore[no-untyped-def]  # noqa: C901
     """Find the squared distances of some rows to one centroid, shape (d,), most of which is not 0.
 
     Some rows at a time: each column of `room` gets the squares that a row of zeros has, then those of the

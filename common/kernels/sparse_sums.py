@@ -16,7 +16,7 @@ def sums_of(grid: SumGrid, keys: LongArray, rows: SparseRows, k: int) -> tuple[F
 
 
 def ranges_of(rows: SparseRows) -> FloatArray:
-    """Return each column's least and greatest number and least magnitude but 0, shape (d, 3); rows, at least 1."""
+    """Return each column's least and greatest number, and its least magnitude but 0, shape (d, 3)."""
     ranges, counts = np.tile([np.inf, -np.inf, np.inf], (rows.columns, 1)), np.zeros(rows.columns, np.int64)
     _describe(rows.kept, ranges, counts)
     has_zeros = counts < len(rows)

@@ -52,7 +52,7 @@ def nearest(points: PointArray | SparseRows, centroids: FloatArray) -> tuple[Int
     rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
     room = np.empty((2, 1 if one_by_one else k, rows))
     for start in range(0, n, rows or 1):
-        columns = np.ascontiguousarray(points[start : start + rows].T)
+        columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
         block = slice(start, start + columns.shape[1])
         labels[block], squared[block] = find(columns, centroids, room[:, :, : columns.shape[1]])
     return labels, squared
