@@ -74,8 +74,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
     none masked (float32 is kept as it is, in half the memory; sums are float64 anyway); a sparse matrix,
-    whose rows are made dense block by block, in this process alone; or the path of a file that the command
-    line can read, or a `TextFile`, which also says how. An RDD of vectors or a data frame of Spark's, an
+    in this process alone; or the path of a file that the command line can read, or a `TextFile`, which also
+    says how. An RDD of vectors or a data frame of Spark's, an
     array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine; its
     rows are not copied to this process, but labels are, 4 bytes a row.
 
