@@ -10,7 +10,7 @@ import numpy as np
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
 from common.kernels.grouping import groups
-from common.kernels.sparse import SparseRows
+from common.kernels.sparse import SparseRows, WeightedSparseRows
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
@@ -49,14 +49,14 @@ def map_rows(
 
     def map_part(where: slice) -> list[Records]:
         part = Block(cast(Rows, rows[where]), row_start + where.start)
-        if combines and not isinstance(rows, SparseRows):
+        if combines and _takes(job, rows):
             summary = job.summarize(part, state, memory.setdefault(f"rows {where.start} to {where.stop}", {}))
             if summary is not None:
                 return [summary]
-        mapped = (job.map(block, state) for block in _blocks(part))
+        mapped = (job.map(block, state) for block in _blocks(job, part))
         return [job.combine(records) if combines else records for records in mapped]
 
-    parts = _in_parallel(map_part, len(rows), threads)
+    parts = _in_parallel(map_part, rows, threads)
     records = Records.concatenate([*parts, Records.empty(job.key_type)])
     return job.combine(records) if combines and len(parts) > 1 else records
 
@@ -85,10 +85,10 @@ def map_split(
     rows, _ = as_they_enter(rows, state, {} if memory is None else memory)
 
     def map_part(where: slice) -> list[IntArray]:
-        blocks = _blocks(Block(rows[where], row_start + where.start))
+        blocks = _blocks(job, Block(rows[where], row_start + where.start))
         return [cast(IntArray, job.map(block, state).keys).reshape(-1, len(block.rows)) for block in blocks]
 
-    parts = _in_parallel(map_part, len(rows), threads)
+    parts = _in_parallel(map_part, rows, threads)
     keys = np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
     return Records(keys, cast(FloatArray, rows))
 
@@ -104,10 +104,11 @@ def _map_alone(job: Job, state: State, block: Block, meter: Meter) -> Records:
     return Records(records.keys, np.column_stack([records.values, np.tile(took, (len(records), 1))]))
 
 
-def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> list[_T]:
+def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, threads: int) -> list[_T]:
     """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
-    parts = max(1, min(threads, rows // _THREAD_ROWS))
-    bounds = [rows * i // parts for i in range(parts + 1)]
+    n, much = len(rows), rows.size if isinstance(rows, SparseRows) else len(rows)
+    parts = max(1, min(threads, n, much // _THREAD_ROWS))
+    bounds = [n * i // parts for i in range(parts + 1)]
     slices = [slice(*pair) for pair in pairwise(bounds)]
     if parts == 1:
         return work(slices[0])
@@ -115,26 +116,32 @@ def _in_parallel(work: Callable[[slice], list[_T]], rows: int, threads: int) -> 
         return list(chain.from_iterable(pool.map(work, slices)))
 
 
-def _blocks(part: Block) -> Iterator[Block]:
-    """Cut rows into blocks; make numbers float64."""
-    rows = part.rows
-    for start, some in pieces(rows):
-        yield Block(some, part.row_start + start)
+def _takes(job: Job, rows: Rows | SparseRows) -> bool:
+    """Tell whether a job's functions work with rows as they are."""
+    if isinstance(rows, SparseRows):
+        return job.takes_sparse and not isinstance(rows, WeightedSparseRows)
+    return True
 
 
-def pieces(rows: Rows | SparseRows) -> Iterator[tuple[int, Rows]]:
-    """Yield pieces that stay in memory, each with the place of its first row; numbers dense, as float64."""
+def _blocks(job: Job, part: Block) -> Iterator[Block]:
+    """Cut rows into blocks; make numbers float64, and dense if the job needs them so."""
+    rows = cast(Rows | SparseRows, part.rows)
+    if isinstance(rows, SparseRows) and _takes(job, rows):
+        yield part
+        return
     points = rows.points if isinstance(rows, Table) else rows
     if isinstance(points, np.ndarray | SparseRows):
         size = max(1, _BLOCK_NUMBERS // points.shape[1])
     else:
         size = _BLOCK_LINES
     for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        if isinstance(some, SparseRows):
-            yield start, some.dense()
-        else:
-            yield start, np.asarray(some, np.float64) if isinstance(some, np.ndarray) else some
+        yield Block(_as_jobs_take_it(rows[start : start + size]), part.row_start + start)
+
+
+def _as_jobs_take_it(rows: Rows | SparseRows) -> Rows:
+    if isinstance(rows, SparseRows):
+        return rows.dense()
+    return np.asarray(rows, np.float64) if isinstance(rows, np.ndarray) else rows
 
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:

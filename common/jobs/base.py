@@ -29,7 +29,7 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `aggregates`, `emits_rows`. What goes beside output files: `counts`.
+    `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -52,6 +52,9 @@ class Job(ABC):
 
     counts: ClassVar[bool] = False
     """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
+
+    takes_sparse: ClassVar[bool] = False
+    """True: its blocks may hold `SparseRows`. Other jobs get them dense, in many small blocks."""
 
     alone: ClassVar[bool] = False
     """True: its map needs all rows of a split at once. The engine adds to each record what it took: seconds,

@@ -51,6 +51,7 @@ class SampleRows(CentroidsJob):
     name: ClassVar[str] = "sample"
     beside_point: ClassVar[int | None] = 1
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
         """Draw from a block."""
@@ -68,7 +69,9 @@ class SampleRows(CentroidsJob):
     def _draw(self, block: Block, squared: FloatArray, state: State) -> Records:
         draws = uniforms(self.seed, self.round, block.row_start, len(squared))
         drawn = np.flatnonzero(draws * state["cost"] < self.oversampling * self._pull(block, squared))
-        return Records.of_key(0, np.column_stack([block.row_start + drawn, self.points_of(block)[drawn]]))
+        return Records.of_key(
+            0, np.column_stack([block.row_start + drawn, self.points_of(block).take(drawn, axis=0)])
+        )
 
     def _pull(self, _block: Block, squared: FloatArray) -> FloatArray:
         """Return what a row's probability is proportional to."""
@@ -100,7 +103,7 @@ def _compare(
 ) -> None:
     """Take new candidates for the rows that they are nearer to than the first so many."""
     for piece in _pieces(points):
-        found, shorter = nearest(np.asarray(points[piece], np.float64), candidates[known:])
+        found, shorter = nearest(points[piece], candidates[known:])
         nearer = shorter < squared[piece]
         labels[piece][nearer] = found[nearer] + known
         squared[piece][nearer] = shorter[nearer]
@@ -108,5 +111,5 @@ def _compare(
 
 def _pieces(points: FloatArray) -> list[slice]:
     """Cut a split, at least into one piece: it may be larger than memory."""
-    size = max(1, _PIECE_NUMBERS // points.shape[1])
+    size = max(1, _PIECE_NUMBERS * len(points) // max(1, points.size))
     return [slice(start, start + size) for start in range(0, max(1, len(points)), size)]

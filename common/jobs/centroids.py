@@ -79,6 +79,7 @@ class Score(CentroidsJob):
 
     name: ClassVar[str] = "score"
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def check(self, state: State, columns: int) -> None:
         """Refuse a grid of more than one column, too."""
@@ -178,6 +179,7 @@ class Label(CentroidsJob):
     """Name each row's nearest centroid. The map output, in input order, is the result."""
 
     name: ClassVar[str] = "label"
+    takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""

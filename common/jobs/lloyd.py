@@ -1,5 +1,6 @@
 """The job of an iteration of K-Means."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -9,6 +10,7 @@ from common.jobs.base import Memory
 from common.jobs.centroids import KEPT_OF_START, CentroidsJob, centroids_of, members, starts_of
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, worth_compiled_code
+from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 
@@ -29,6 +31,7 @@ class LloydStep(CentroidsJob):
     name: ClassVar[str] = "lloyd"
     counts: ClassVar[bool] = True
     emits_rows: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def check(self, state: State, columns: int) -> None:
         """Refuse a grid that is not as wide as the rows, too."""
@@ -42,15 +45,17 @@ class LloydStep(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
-        parts, points = [], self.points_of(block)
+        return Records.concatenate([*self._mapped(block, state)])
+
+    def _mapped(self, block: Block, state: State) -> Iterator[Records]:
+        points = self.points_of(block)
         for first_key, centroids in starts_of(state):
             labels = labels_of(points, centroids)
             keys = labels + np.int32(first_key)
             if "moved_rows" in state:
                 own_keys = range(first_key, first_key + len(centroids))
                 self._move(keys, block.row_start, state, own_keys)
-            parts.append(Records(keys, block.points))
-        return Records.concatenate(parts)
+            yield Records(keys, block.points)
 
     def _move(self, keys: IntArray, row_start: int, state: State, known: range) -> None:
         """Give moved rows of a block their keys, if these are among the known ones."""
@@ -71,12 +76,18 @@ class LloydStep(CentroidsJob):
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
+        if isinstance(rows, SparseRows):
+            from common.kernels.sparse_sums import sums_of
+
+            return sums_of(self.grid, keys, rows, k)
         limbs = self.grid.cut(rows).reshape(-1, len(rows))
         return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Find the partials without a look at every row, if the rows are many."""
         memory.pop(KEPT_OF_START, None)
+        if isinstance(rows.rows, SparseRows):
+            return Records.concatenate([self.combine(each) for each in self._mapped(rows, state)])
         if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile

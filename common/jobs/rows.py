@@ -1,13 +1,15 @@
 """Jobs about the input's rows, for any algorithm: ranges, distinct rows, rows by index."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
 from common.jobs.base import Job
 from common.kernels.exact import SumGrid, round_once, sum_all
-from common.model import Block, FloatArray, Key, LongArray, Records, State
+from common.kernels.grouping import sort_by_key
+from common.kernels.sparse import SparseRows
+from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
 _PIECE_NUMBERS = 1 << 17
 """Of a piece that stays in the cache: 1 MiB."""
@@ -23,13 +25,18 @@ class Describe(Job):
 
     name: ClassVar[str] = "describe"
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int]:
         """Return the columns, and three numbers for each."""
         return columns, 3
 
     def map(self, block: Block, state: State) -> Records:
-        """Describe each piece of a block."""
+        """Describe each piece of a block, or sparse rows in one pass."""
+        if isinstance(block.rows, SparseRows):
+            from common.kernels.sparse_sums import ranges_of
+
+            return _of_columns(ranges_of(block.rows))
         size = max(1, _PIECE_NUMBERS // block.points.shape[1])
         starts = range(0, len(block.points), size)
         return Records.concatenate([self._describe(block.points[start : start + size]) for start in starts])
@@ -39,11 +46,26 @@ class Describe(Job):
         magnitudes = np.abs(columns)
         magnitudes[magnitudes == 0] = np.inf
         ranges = np.column_stack([columns.min(axis=1), columns.max(axis=1), magnitudes.min(axis=1)])
-        return Records(np.arange(len(columns), dtype=np.int32), ranges)
+        return _of_columns(ranges)
+
+    def combine(self, records: Records) -> Records:
+        """Merge the ranges of all columns at once: they may be thousands."""
+        if not len(records):
+            return records
+        ordered = sort_by_key(records)
+        first = np.flatnonzero(np.diff(cast(IntArray, ordered.keys), prepend=-1))
+        lowest, highest, smallest = ordered.values.T
+        merged = np.minimum.reduceat(lowest, first), np.maximum.reduceat(highest, first)
+        ranges = np.column_stack([*merged, np.minimum.reduceat(smallest, first)])
+        return Records(ordered.keys[first], ranges)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
         return np.array([[values[:, 0].min(), values[:, 1].max(), values[:, 2].min()]])
+
+
+def _of_columns(ranges: FloatArray) -> Records:
+    return Records(np.arange(len(ranges), dtype=np.int32), ranges)
 
 
 @dataclass(frozen=True)
@@ -93,13 +115,22 @@ class FirstDistinctRows(Job):
     name: ClassVar[str] = "distinct"
     beside_point: ClassVar[int | None] = 1
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
         """Look at ever longer beginnings of the block until there is enough."""
-        points, length = block.points, 4 * self.limit
+        if isinstance(block.rows, SparseRows):
+            found = block.rows.first_distinct(self.limit)
+        else:
+            found = self._first_distinct_of_many(block.points)
+        points = block.points.take(found, axis=0)
+        return Records.of_key(0, np.column_stack([block.row_start + found, points]))
+
+    def _first_distinct_of_many(self, points: FloatArray) -> LongArray:
+        length = 4 * self.limit
         while len(found := self._first_distinct(points[:length])) < self.limit and length < len(points):
             length *= 8
-        return Records.of_key(0, np.column_stack([block.row_start + found, points[found]]))
+        return found
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""
@@ -120,6 +151,7 @@ class TakeRows(Job):
     """
 
     name: ClassVar[str] = "take"
+    takes_sparse: ClassVar[bool] = True
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int]:
         """Return a key for each row, and a point."""
@@ -129,7 +161,7 @@ class TakeRows(Job):
         """Pick those that lie in the block."""
         offsets = state["rows"].astype(np.int64) - block.row_start
         inside = np.flatnonzero((offsets >= 0) & (offsets < len(block.points)))
-        return Records(inside.astype(np.int32), block.points[offsets[inside]])
+        return Records(inside.astype(np.int32), block.points.take(offsets[inside], axis=0))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Every key has one value."""

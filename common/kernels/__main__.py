@@ -11,6 +11,7 @@ from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
 from common.kernels.nearest import assigning, plain
 from common.kernels.nearest.bounds import BoundsIndex
+from common.kernels.sparse import SparseRows
 from common.model import PointArray
 
 _USUAL_COLUMNS = (2, 3, 4, 8)
@@ -41,6 +42,18 @@ def make_tables_ready(dtype: str) -> None:
     make_logistic_ready(_points(dtype, 3))
 
 
+def make_sparse_ready(dtype: str) -> None:
+    """Use each kernel for sparse rows once on rows of a type."""
+    from common.kernels import sparse_nearest, sparse_sums
+
+    points = _points(dtype, 3)
+    rows, alone = SparseRows.of(points), SparseRows.of(np.eye(1, 64, dtype=points.dtype))
+    labels, _ = sparse_nearest.nearest(rows, points[:8].astype(np.float64))
+    sparse_nearest.squared_to(alone, np.eye(1, 64)[0])
+    sparse_sums.ranges_of(rows)
+    sparse_sums.sums_of(SumGrid.covering([2.0] * 3, [1.0] * 3, 8), labels.astype(np.int64), rows, 8)
+
+
 def _points(dtype: str, columns: int) -> PointArray:
     points: PointArray = np.random.default_rng(0).uniform(1.0, 2.0, size=(200, columns)).astype(dtype)
     return points
@@ -51,3 +64,4 @@ if __name__ == "__main__":
         for number in _USUAL_COLUMNS:
             make_ready(each, number)
         make_tables_ready(each)
+        make_sparse_ready(each)

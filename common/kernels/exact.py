@@ -61,10 +61,10 @@ class SumGrid:
         not zero; `smallest` is 0 where all are zero.
         """
         bits = min(48, 53 - max(rows, 1).bit_length())
-        top = [math.frexp(value)[1] for value in largest]
-        low = [last_bit(value) if value else high for value, high in zip(smallest, top, strict=True)]
-        limbs = max(1, *(math.ceil((high - q) / bits) for high, q in zip(top, low, strict=True)))
-        return cls(tuple(top), bits, limbs)
+        top, least = np.frexp(largest)[1], np.asarray(smallest)
+        last = np.maximum(np.frexp(least)[1] - 53, LOWEST_EXPONENT)  # as `last_bit`
+        widest = int((top - np.where(least, last, top)).max())
+        return cls(tuple(top.tolist()), bits, max(1, math.ceil(widest / bits)))
 
     def to_array(self) -> IntArray:
         """Return it as one array, for the wire."""

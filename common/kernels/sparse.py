@@ -1,34 +1,57 @@
 """Sparse rows, as scipy.sparse.csr_array keeps them."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from common.model import FloatArray, PointArray
+from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
+
+class Kept(NamedTuple):
+    """The arrays of sparse rows, for kernels."""
+
+    values: PointArray
+    places: IntArray
+    starts: LongArray
+
+
+def _read_only(array: _Array) -> _Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """Rows of numbers most of which are 0, and not kept; jobs get them dense, block by block.
+    """Rows of numbers most of which are 0, and not kept.
 
-    Row i has `values[starts[i]:starts[i + 1]]`, and `places` has the columns where they stand, each once.
-    Slices share them.
+    Row i has `values[starts[i]:starts[i + 1]]`, none of them 0. `places` has the columns where they stand, in
+    order. Slices share them.
     """
 
     values: PointArray
-    places: npt.NDArray[np.integer]
-    starts: npt.NDArray[np.integer]
+    places: IntArray
+    starts: LongArray
     columns: int
+
+    @classmethod
+    def of(cls, points: FloatArray) -> "SparseRows":
+        """Return points, shape (n, d), without what is 0."""
+        rows, places = np.nonzero(points)
+        starts = np.searchsorted(rows, np.arange(len(points) + 1))
+        return cls(points[rows, places], places.astype(np.int32), starts, points.shape[1])
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def __getitem__(self, where: slice) -> "SparseRows":
         rows = range(len(self))[where]
-        starts = self.starts[rows.start : rows.stop + 1]
-        return SparseRows(self.values, self.places, starts, self.columns)
+        return replace(self, starts=self.starts[rows.start : rows.stop + 1])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,23 +59,51 @@ class SparseRows:
         return len(self), self.columns
 
     @property
+    def size(self) -> int:
+        """Return how many numbers are kept."""
+        return int(self.starts[-1] - self.starts[0])
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Return the type of the numbers."""
         return self.values.dtype
 
-    def dense(self) -> FloatArray:
-        """Return the rows with all their numbers, shape (rows, columns)."""
-        kept = slice(self.starts[0], self.starts[-1])
-        found = np.zeros(self.shape)
-        found[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.places[kept]] = self.values[kept]
+    @property
+    def kept(self) -> Kept:
+        """Return the arrays, for kernels: these can't write to them, and are compiled for no other kind."""
+        return Kept(_read_only(self.values), _read_only(self.places), _read_only(self.starts))
+
+    def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
+        """Return some rows with all their numbers, shape (n, columns), as an array does."""
+        found = np.zeros((len(rows), self.columns))
+        for row, out in zip(rows.tolist(), found, strict=True):
+            kept = slice(self.starts[row], self.starts[row + 1])
+            out[self.places[kept]] = self.values[kept]
         return found
 
-    def beside(self, column: FloatArray) -> "SparseRows":
-        """Put a column of numbers, shape (rows,), after the last one."""
+    def first_distinct(self, limit: int) -> LongArray:
+        """Return the indexes of the first distinct rows, so many of them at most, in order."""
+        found: dict[tuple[bytes, bytes], int] = {}
+        for row, (start, stop) in enumerate(pairwise(self.starts.tolist())):
+            found.setdefault((self.places[start:stop].tobytes(), self.values[start:stop].tobytes()), row)
+            if len(found) == limit:
+                break
+        return np.array([*found.values()], np.int64)
+
+    def dense(self) -> FloatArray:
+        """Return the rows with all their numbers, shape (rows, columns)."""
+        return self.take(np.arange(len(self)))
+
+    def beside(self, column: FloatArray) -> "WeightedSparseRows":
+        """Put a column of weights, shape (rows,), after the last one."""
         ends = self.starts[1:]
-        return SparseRows(
+        return WeightedSparseRows(
             np.insert(self.values.astype(np.float64), ends, column),
             np.insert(self.places, ends, self.columns),
             self.starts + np.arange(len(self.starts)),
             self.columns + 1,
         )
+
+
+class WeightedSparseRows(SparseRows):
+    """Sparse rows with their weights in the last column; there are no kernels for these."""

@@ -4,14 +4,21 @@ Every operation is elementwise, or a sum in a fixed order, so the result is the 
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from common.kernels.nearest.distance import nearest, squared_distances
-from common.model import FloatArray, LongArray
+from common.kernels.sparse import SparseRows
+from common.model import FloatArray, IntArray, LongArray
+
+_Measure: TypeAlias = Callable[[slice, int], FloatArray]
 
 _LLOYD_STEPS = 10
 _MOST_TRIES = 10
+_FEW = 16
+"""If less than one in so many numbers is not 0, the zeros are left out."""
 _TRIED_CLUSTERS = 1000
 """How many clusters all tries choose together: few take no time, and many depend less on luck."""
 
@@ -36,9 +43,10 @@ def choose(points: FloatArray, weights: FloatArray, k: int, rng: np.random.Gener
     """
     widest = np.ptp(points, axis=0).argmax()
     order = np.argsort(points[:, widest], kind="stable")
-    columns, weights = np.ascontiguousarray(points[order].T), weights[order]
+    points, weights = points[order], weights[order]
+    squared_to, line = _measuring(points), np.ascontiguousarray(points[:, widest])
     chosen = _draw(weights, rng.random(1)).tolist()
-    squared = _squared_to(columns, columns[:, chosen].T)
+    squared = squared_to(slice(None), chosen[0])
     while len(chosen) < k:
         pull = squared * weights
         if not pull.any():  # the rest lies so near that its squared distances underflow
@@ -46,10 +54,7 @@ def choose(points: FloatArray, weights: FloatArray, k: int, rng: np.random.Gener
             pull[chosen] = 0.0
         drawn = _draw(pull, rng.random(2 + int(math.log(k)))).tolist()
         reach = math.sqrt(squared.max())
-        tried = (
-            _lower(columns, weights, squared, index, _around(columns[widest], index, reach))
-            for index in drawn
-        )
+        tried = (_lower(squared_to, weights, squared, index, _around(line, index, reach)) for index in drawn)
         _, index, near, lowered = max(tried, key=lambda each: each[0])
         chosen.append(index)
         squared[near] = lowered
@@ -64,17 +69,35 @@ def _around(line: FloatArray, index: int, reach: float) -> slice:
 
 
 def _lower(
-    columns: FloatArray, weights: FloatArray, squared: FloatArray, index: int, near: slice
+    squared_to: _Measure, weights: FloatArray, squared: FloatArray, index: int, near: slice
 ) -> tuple[float, int, slice, FloatArray]:
     """Return by how much a point lowers the cost, the point, and where there are which new distances."""
-    found = np.minimum(squared[near], _squared_to(columns[:, near], columns[:, index][None]))
+    found = np.minimum(squared[near], squared_to(near, index))
     return float(np.cumsum((squared[near] - found) * weights[near])[-1]), index, near, found
 
 
-def _squared_to(columns: FloatArray, point: FloatArray) -> FloatArray:
-    """Return the squared distances to a point, shape (1, d), of points given as columns, shape (d, n)."""
-    found: FloatArray = squared_distances(columns, point, np.empty((2, 1, columns.shape[1])))[0]
-    return found
+def _measuring(points: FloatArray) -> _Measure:
+    """Return what finds the squared distances of successive points to one of them, by its index."""
+    rows = _fewest_numbers(points)
+    if isinstance(rows, SparseRows):
+        from common.kernels.sparse_nearest import squared_to
+
+        return lambda near, index: squared_to(rows[near], points[index])
+    columns = np.ascontiguousarray(points.T)
+
+    def measure(near: slice, index: int) -> FloatArray:
+        some = columns[:, near]
+        found: FloatArray = squared_distances(some, columns[:, index][None], np.empty((2, 1, some.shape[1])))[
+            0
+        ]
+        return found
+
+    return measure
+
+
+def _fewest_numbers(points: FloatArray) -> FloatArray | SparseRows:
+    """Return points without their zeros if these are nearly all."""
+    return SparseRows.of(points) if np.count_nonzero(points) * _FEW < points.size else points
 
 
 def _draw(pull: FloatArray, draws: FloatArray) -> LongArray:
@@ -87,15 +110,26 @@ def _draw(pull: FloatArray, draws: FloatArray) -> LongArray:
 
 def _improve(points: FloatArray, weights: FloatArray, centroids: FloatArray) -> FloatArray:
     """Take some steps of Lloyd's algorithm, up to a cluster without members: so centroids stay distinct."""
-    k, weighted = len(centroids), weights * points.T
+    k, weighted, rows = len(centroids), weights[:, None] * points, _fewest_numbers(points)
     for _ in range(_LLOYD_STEPS):
-        labels, _squared = nearest(points, centroids)
+        labels, _squared = nearest(rows, centroids)
         sizes = np.bincount(labels, weights, k)
         if not sizes.all():
             break
-        centroids = np.stack([np.bincount(labels, column, k) / sizes for column in weighted], axis=1)
+        centroids = _sums(labels, weighted, k) / sizes[:, None]
     return centroids
 
 
+def _sums(labels: IntArray, rows: FloatArray, k: int) -> FloatArray:
+    """Add rows, shape (n, d), up by label, one after another: along the shorter axis, step by step."""
+    n, d = rows.shape
+    if n > d:
+        return np.stack([np.bincount(labels, column, k) for column in rows.T], axis=1)
+    sums = np.zeros((k, d))
+    for label, row in zip(labels.tolist(), rows, strict=True):
+        sums[label] += row
+    return sums
+
+
 def _cost(points: FloatArray, weights: FloatArray, centroids: FloatArray) -> float:
-    return float(np.cumsum(nearest(points, centroids)[1] * weights)[-1])
+    return float(np.cumsum(nearest(_fewest_numbers(points), centroids)[1] * weights)[-1])

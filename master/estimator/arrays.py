@@ -1,7 +1,7 @@
 """A user's array, data frame or nested list as rows that can be clustered, or one line that says why not."""
 
 import re
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -10,9 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
 from common.errors import UsageError, printable
 from common.formats.columns import are_usable
-from common.jobs.apply import pieces
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.kernels.nearest.distance import distances
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, FloatType, PointArray
 from master.estimator.checks import text as checked_text
@@ -58,18 +56,15 @@ def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
+    if not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
     if not are_usable(matrix.data, FloatType(matrix.dtype.name)):
         raise ValueError(
             f"X holds a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         )
-    return SparseRows(matrix.data, matrix.indices, matrix.indptr, matrix.shape[1])
-
-
-def distances_of(rows: PointArray | SparseRows, centroids: FloatArray) -> FloatArray:
-    """Return each row's distance to every centroid, shape (rows, k)."""
-    if not isinstance(rows, SparseRows):
-        return distances(rows, centroids)
-    return np.concatenate([distances(cast(FloatArray, some), centroids) for _, some in pieces(rows)])
+    places, starts = matrix.indices.astype(np.int32, copy=False), matrix.indptr.astype(np.int64, copy=False)
+    return SparseRows(matrix.data, places, starts, matrix.shape[1])
 
 
 def check_weights(sample_weight: Any, points: PointArray | SparseRows) -> FloatArray:

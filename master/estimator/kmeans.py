@@ -53,7 +53,7 @@ from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_rows, check_weights, column_of_weights, distances_of
+from master.estimator.arrays import check_rows, check_weights, column_of_weights
 from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
 from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
 from master.estimator.sources import (
@@ -74,8 +74,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
     none masked (float32 is kept as it is, in half the memory; sums are float64 anyway); a sparse matrix,
-    whose rows are made dense block by block, in this process alone; or the path of a file that the command
-    line can read, or a `TextFile`, which also says how. An RDD of vectors or a data frame of Spark's, an
+    in this process alone; or the path of a file that the command line can read, or a `TextFile`, which also
+    says how. An RDD of vectors or a data frame of Spark's, an
     array or a data frame of Dask's is clustered where it lies, on its own cluster, whatever the engine; its
     rows are not copied to this process, but labels are, 4 bytes a row.
 
@@ -212,7 +212,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances_of(check_rows(self, X, reset=False), self._centroids)
+            return distances(check_rows(self, X, reset=False), self._centroids)
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")

@@ -7,6 +7,7 @@ They are compiled code, which takes half a second to import.
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.sparse import SparseRows
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _BUFFER_ELEMENTS = 1 << 16
@@ -23,7 +24,7 @@ _MANY_CENTROID_NUMBERS = 64
 """From here on, scores are faster than the plain formula."""
 
 
-def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def nearest(points: PointArray | SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each point's nearest centroid.
 
     The squared Euclidean distance is summed in float64 over the columns, in column order; ties go
@@ -33,13 +34,17 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     For points of shape (n, d) and centroids of shape (k, d), k at least 1, return two arrays of shape (n,):
     the index of the nearest centroid, and the squared distance to it.
     """
+    if isinstance(points, SparseRows):
+        from common.kernels import sparse_nearest
+
+        return sparse_nearest.nearest(points, centroids)
     if worth_compiled_code(points, len(centroids)):
         if centroids.size < _MANY_CENTROID_NUMBERS:
             from common.kernels.nearest.plain import nearest as nearest_compiled
         else:
             from common.kernels.nearest.assigning import nearest as nearest_compiled
         # Compiled code takes one layout; another one would be compiled anew.
-        return nearest_compiled(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
+        return nearest_compiled(np.ascontiguousarray(points, np.float64), np.ascontiguousarray(centroids))
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
@@ -47,28 +52,36 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     rows = min(n, _LONG_BLOCK_ROWS if one_by_one else max(256, _BUFFER_ELEMENTS // k))
     room = np.empty((2, 1 if one_by_one else k, rows))
     for start in range(0, n, rows or 1):
-        columns = np.ascontiguousarray(points[start : start + rows].T)
+        columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
         block = slice(start, start + columns.shape[1])
         labels[block], squared[block] = find(columns, centroids, room[:, :, : columns.shape[1]])
     return labels, squared
 
 
-def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
+def labels_of(points: PointArray | SparseRows, centroids: FloatArray) -> IntArray:
     """Find each point's nearest centroid as `nearest` does, without the distances if that is faster."""
+    if isinstance(points, SparseRows):
+        from common.kernels import sparse_nearest
+
+        return sparse_nearest.labels_of(points, centroids)
     if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
         from common.kernels.nearest import assigning
 
-        return assigning.labels_of(np.ascontiguousarray(points), np.ascontiguousarray(centroids))
+        return assigning.labels_of(np.ascontiguousarray(points, np.float64), np.ascontiguousarray(centroids))
     return nearest(points, centroids)[0]
 
 
-def worth_compiled_code(points: FloatArray, k: int) -> bool:
+def worth_compiled_code(points: PointArray | SparseRows, k: int) -> bool:
     """Return whether k distances for each point take longer than importing compiled code."""
     return points.size * k >= _MUCH_WORK
 
 
-def distances(points: PointArray, centroids: FloatArray) -> FloatArray:
+def distances(points: PointArray | SparseRows, centroids: FloatArray) -> FloatArray:
     """Return each point's distance to every centroid, shape (n, k): the root of what `nearest` compares."""
+    if isinstance(points, SparseRows):
+        from common.kernels import sparse_nearest
+
+        return sparse_nearest.distances(points, centroids)
     found = np.empty((len(points), len(centroids)))
     rows = max(256, _BUFFER_ELEMENTS // len(centroids))
     room = np.empty((2, len(centroids), min(rows, len(points))))
@@ -123,8 +136,7 @@ def squared_distances(columns: FloatArray, centroids: FloatArray, room: FloatArr
 def largest_shift(before: FloatArray, after: FloatArray) -> float:
     """Return the largest Euclidean distance that a centroid moved, both of shape (k, d)."""
     # A power of two takes the differences to near 1, exactly, so that their squares do not underflow.
-    exponent = int(np.frexp(np.abs(after - before).max())[1])
-    total = np.zeros(len(before))
-    for old, new in zip(before.T, after.T, strict=True):
-        total += np.ldexp(new - old, -exponent) ** 2
+    moved = after - before
+    exponent = int(np.frexp(np.abs(moved).max())[1])
+    total = np.cumsum(np.ldexp(moved, -exponent) ** 2, axis=1)[:, -1]  # in column order
     return float(np.ldexp(np.sqrt(total.max()), exponent))

@@ -1,0 +1,72 @@
+"""Sparse rows give what the same rows give dense, to the last bit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.jobs.base import Job
+from common.jobs.lloyd import LloydStep
+from common.jobs.rows import Describe, FirstDistinctRows
+from common.kernels.exact import SumGrid
+from common.kernels.nearest.distance import distances, labels_of, nearest
+from common.kernels.sparse import SparseRows
+from common.model import Block, FloatArray, Records
+
+COLUMNS = 300
+
+
+def points_of(dtype: Any, *, whole: bool) -> FloatArray:
+    """Return rows of which one in twelve numbers is not 0, some rows twice, some all 0."""
+    rng = np.random.default_rng(1)
+    points = rng.integers(1, 3, (200, COLUMNS)) if whole else rng.normal(size=(200, COLUMNS))
+    found: FloatArray = np.where(rng.random(points.shape) < 1 / 12, points, 0).astype(dtype)
+    found[::20], found[7], found[:, 5] = 0, found[8], 0
+    return found
+
+
+def same_bytes(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return [array.tobytes() for array in one] == [array.tobytes() for array in other]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("far", [0.0, 1e-3, 1e9])
+def test_labels_and_distances(dtype: Any, whole: bool, far: float) -> None:
+    points = points_of(dtype, whole=whole)
+    exact = points.astype(np.float64)
+    centroids = np.concatenate([exact[:40], [exact[:9].mean(axis=0)], exact[30:45] + far])
+    rows = SparseRows.of(points)[30:170]
+    assert same_bytes(nearest(rows, centroids), nearest(exact[30:170], centroids))
+    assert labels_of(rows, centroids).tolist() == labels_of(exact[30:170], centroids).tolist()
+    assert distances(rows, centroids).tobytes() == distances(exact[30:170], centroids).tobytes()
+
+
+def test_tiny_numbers_whose_squares_vanish() -> None:
+    points = points_of(np.float64, whole=False) * 1e-162
+    centroids = points[:30]
+    assert same_bytes(nearest(SparseRows.of(points), centroids), nearest(points, centroids))
+
+
+def combined(job: Job, rows: Any, state: Any) -> Records:
+    return job.summarize(Block(rows, 3), state, {}) or job.combine(job.map(Block(rows, 3), state))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ranges_sums_and_distinct_rows(dtype: Any) -> None:
+    points = points_of(dtype, whole=False)
+    exact = points.astype(np.float64)
+    grid = SumGrid.covering([8.0] * COLUMNS, [2.0**-40] * COLUMNS, 300)
+    moved = {"moved_rows": np.array([5, 90]), "moved_keys": np.array([1, 3])}
+    starts = {"centroids": exact[:8], "starts": np.array([[0, 3], [3, 5]])}
+    cases: list[tuple[Job, dict[str, Any]]] = [
+        (Describe(), {}),
+        (FirstDistinctRows(9), {}),
+        (FirstDistinctRows(250), {}),
+        (LloydStep(grid), starts),
+        (LloydStep(grid), starts | moved),
+    ]
+    for job, state in cases:
+        found, expected = (combined(job, rows, state) for rows in (SparseRows.of(points), exact))
+        assert found.keys.tolist() == expected.keys.tolist()
+        assert found.values.tolist() == expected.values.tolist()
