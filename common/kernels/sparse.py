@@ -40,7 +40,7 @@ class SparseRows:
     columns: int
 
     @classmethod
-    def of(cls, points: FloatArray) -> "SparseRows":
+    def of(cls, points: PointArray) -> "SparseRows":
         """Return points, shape (n, d), without what is 0."""
         rows, places = np.nonzero(points)
         starts = np.searchsorted(rows, np.arange(len(points) + 1))

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.pictures.__main__ import PICTURES, main
-from tests.browser import CHROMIUM
+from tests.browser import needs_browser
 from tests.programs import ROOT
 
 KEPT = sorted((ROOT / "docs" / "pictures").iterdir())
@@ -37,7 +37,7 @@ def test_the_terminal_shows_the_end_of_a_run_and_loads_nothing(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@needs_browser
 def test_the_report_and_the_scatter_are_drawn(tmp_path: Path) -> None:
     made(tmp_path, "run")
     for name in ("report.png", "scatter.png"):

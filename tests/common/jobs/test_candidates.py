@@ -65,9 +65,9 @@ def test_candidates_are_weighed_as_clusters_are_scored() -> None:
 def test_an_iteration_forgets_the_candidates() -> None:
     memory: dict[str, Any] = {}
     map_rows(WeighCandidates(GRID), state_of(POINTS[:5]), POINTS, 0, combine=True, memory=memory)
-    assert KEPT_OF_START in memory["rows from 0"]
+    assert KEPT_OF_START in memory[f"rows 0 to {len(POINTS)}"]
     map_rows(lloyd(POINTS), state_of(POINTS[:5]), POINTS, 0, combine=True, memory=memory)
-    assert KEPT_OF_START not in memory["rows from 0"]
+    assert KEPT_OF_START not in memory[f"rows 0 to {len(POINTS)}"]
 
 
 def test_sample_draws_every_row_that_is_far_enough_and_none_at_a_centroid() -> None:
