@@ -47,7 +47,7 @@ def make_sparse_ready(dtype: str) -> None:
     from common.kernels import sparse_nearest, sparse_sums
 
     points = _points(dtype, 3)
-    rows, alone = SparseRows.of(points), SparseRows.of(np.eye(1, 64, dtype=points.dtype))
+    rows, alone = SparseRows.of(points), SparseRows.of(np.eye(1, 64).astype(dtype))
     labels, _ = sparse_nearest.nearest(rows, points[:8].astype(np.float64))
     sparse_nearest.squared_to(alone, np.eye(1, 64)[0])
     sparse_sums.ranges_of(rows)
