@@ -30,7 +30,7 @@ _LOWER_PRIORITY = 10
 def report(dump: Path, output: Path, trace: Path | None) -> None:
     """Write the page, and the trace if asked for; the run may be going on."""
     for name, path in (("--output", output), ("--trace", trace)):
-        if path is not None and path.exists() and path.samefile(dump):
+        if path is not None and path.exists() and dump.exists() and path.samefile(dump):
             raise UsageError(f"{name} {path} would overwrite the log file")
     _write_views(dump, output, trace, "--output")
 

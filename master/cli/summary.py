@@ -4,18 +4,17 @@ import json
 from typing import TextIO
 
 from common.errors import RunFailedError, refusal_of
-from common.store.folders import DataDir
 from master.algorithms.base import Published
 from master.options.groups import RunConfig
 
 
 def print_summary(published: Published, config: RunConfig, out: TextIO) -> None:
     """Write what was found, and which files were written, as a line."""
-    data_dir = DataDir(config.output.data_dir)
+    data_dir = config.output.data_dir
     summary = {
         "summary": published.summary,
         **published.figures,
-        "files": [str(data_dir.result(file.name)) for file in published.files],
+        "files": [str(file.path(data_dir)) for file in published.files],
         "labels": None if config.labels is None else str(config.labels),
     }
     try:

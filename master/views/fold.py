@@ -81,6 +81,7 @@ class RunFold:
         """Take in that nobody writes the log any more: without an end, the run was killed."""
         if self._state == "running":
             self._end("cut off", "the log has no end: the master was killed, or its disk was full")
+            self._news.add(self._ms(self._latest), "failure", self._reason)
 
     def picture(self, now: datetime | None = None) -> Picture:
         """Return everything there is to draw; while the run goes on, `now` is how late it is."""

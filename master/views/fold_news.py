@@ -40,7 +40,11 @@ class News:
     def take(self, at_ms: float, process: str, event: Event) -> None:
         """Keep what an event says, if it is news."""
         if found := in_words(process, event):
-            self._items.append((at_ms, *found))
+            self.add(at_ms, *found)
+
+    def add(self, at_ms: float, kind: str, text: str) -> None:
+        """Keep a failure, a warning or other news."""
+        self._items.append((at_ms, kind, text))
 
     def shift(self, by_ms: float) -> None:
         """Count the times from another moment."""

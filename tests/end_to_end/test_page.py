@@ -146,6 +146,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["report", "--output", "a.html"], "--dump dump.txt: there is no such file"),
+        (["report", "--output", "other.txt"], "--dump dump.txt: there is no such file"),
         (["report", "--dump", ".", "--output", "a.html"], "--dump .: not a file"),
         (["report", "--dump", "other.txt", "--output", "a.html"], "other.txt: no line says how a run began"),
         (["report", "--dump", "other.txt", "--output", "other.txt"], "would overwrite the log file"),
@@ -155,6 +156,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         ([*options(), "--trace", "no/run.json"], "--trace no/run.json: there is no folder no"),
         ([*options(), "--ui", "--dump", "/dev/null"], "--ui needs the log file"),
         ([*options(), "--report", "a.html", "--dump", "/dev/null"], "--report needs the log file"),
+        ([*options(), "--scale", "--sample", "5"], "--sample shows rows as they are in the input; with"),
         ([*options(), "--sample", "501"], "--sample is 501, but must be 500 or less"),
     ],
 )

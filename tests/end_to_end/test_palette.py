@@ -1,5 +1,6 @@
 """The command `palette`: a photo in exactly K colours, the same on every engine."""
 
+import json
 from pathlib import Path
 
 from sklearn.datasets import load_sample_image
@@ -47,6 +48,15 @@ def test_the_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
         reduce(tmp_path, "--k", 12, "--mappers", m, "--reducers", r)
         assert {name: (tmp_path / name).read_bytes() for name in expected} == expected
         assert {path.name for path in (tmp_path / "data").iterdir()} == {"mappers", "reducers"}
+
+
+def test_the_summary_names_the_files_where_they_are(tmp_path: Path) -> None:
+    save(tmp_path, noise())
+    (tmp_path / "made").mkdir()
+    asked = ["--input", "in.png", "--output", "made/out.png", "--k", 4, "--engine", "inline", "--json"]
+    found = json.loads(run_master(tmp_path, "palette", *asked).stdout)
+    assert found["files"] == ["made/out.png", "made/palette.txt"]
+    assert all((tmp_path / name).exists() for name in found["files"])
 
 
 def test_a_refusal_leaves_nothing(tmp_path: Path) -> None:

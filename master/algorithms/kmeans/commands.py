@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from common.errors import UsageError
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import read_all
 from master.algorithms.base import MOST_SAMPLED_ROWS, Command, Prepared
@@ -106,7 +107,17 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, samplin
         config = replace(config, initial=read_all(given))
     algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
     choice = ColumnChoice(weights=config.weights)
-    return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sampling.sample)
+    sample = sampling.sample if config.unit_is_inputs else _no_sample(sampling.sample)
+    return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sample)
+
+
+def _no_sample(asked: int | None) -> int:
+    """Show no rows where centroids are logged in another unit than the input's."""
+    if asked:
+        raise UsageError(
+            "--sample shows rows as they are in the input; with --scale or --metric centroids are not"
+        )
+    return 0
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:

@@ -67,6 +67,11 @@ class KMeansConfig:
     history: bool = False
     logged: bool = True
 
+    @property
+    def unit_is_inputs(self) -> bool:
+        """Whether rows are clustered as they are in the input."""
+        return not self.scale and self.metric == "euclidean"
+
     def __post_init__(self) -> None:
         at_least("--k", self.k, 1)
         at_least("--iters", self.iterations, 1)

@@ -404,9 +404,9 @@ function drawCentroids() {
   const placeX = value => left + (value - lowX) / (highX - lowX) * (width - left - 8);
   const placeY = value => bottom - (value - lowY) / (highY - lowY) * (bottom - 8);
   for (const value of steps(lowX, highX, width / 90)) svg.append(shape("path", { class: "axis", d: `M${placeX(value)} 8V${bottom}` }),
-    shape("text", { x: placeX(value), y: bottom + 15, "text-anchor": "middle" }, figure(value)));
+    shape("text", { x: placeX(value), y: bottom + 15, "text-anchor": "middle" }, tick(value)));
   for (const value of steps(lowY, highY, 6)) svg.append(shape("path", { class: "axis", d: `M${left} ${placeY(value)}H${width}` }),
-    shape("text", { x: left - 6, y: placeY(value) + 4, "text-anchor": "end" }, figure(value)));
+    shape("text", { x: left - 6, y: placeY(value) + 4, "text-anchor": "end" }, tick(value)));
   svg.append(shape("text", { x: width - 8, y: height - 6, "text-anchor": "end" }, across.text + " →"),
     shape("text", { x: 2, y: height - 6 }, "↑ " + up.text));
   const near = rowsByCluster(centroids);

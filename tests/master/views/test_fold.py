@@ -177,6 +177,8 @@ def test_a_log_without_an_end_says_so(script: Script) -> None:
     assert fold.picture()["state"] == "cut off"
     assert "no end" in fold.picture()["reason"]
     assert tasks_of(fold.picture())[0]["status"] == "lost"
+    (_, *news) = fold.picture()["news"][-1]
+    assert news == ["failure", fold.picture()["reason"]]
 
 
 def test_an_end_is_not_taken_for_a_cut(script: Script) -> None:
