@@ -18,6 +18,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -83,10 +84,13 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
             if not isinstance(model.init, str):
                 raise UsageError("init must be 'k-means++' or 'random' for several numbers of clusters")
         with model._open(X, reset=True) as data:
-            found = search(data.engine, data.rows, _configs(model, ks, data), data.log)
+            configs = _configs(model, ks, data)
+            found = search(data.engine, data.rows, configs, data.log)
             best = found.results[ks.index(found.preferred.get(self.measure, ks[0]))]
             labels = data.labels(best.centroids) if model.compute_labels else None
-        self.estimators_ = {k: _fitted(model, result) for k, result in zip(ks, found.results, strict=True)}
+            dtype = data.dtype
+        model._n_init = configs[0].n_init
+        self.estimators_ = {k: _fitted(model, each, dtype) for k, each in zip(ks, found.results, strict=True)}
         self.preferred_, self.best_k_ = found.preferred, len(best.centroids)
         self.best_estimator_ = self.estimators_[self.best_k_]
         if labels is not None:
@@ -107,6 +111,11 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
         check_is_fitted(self)
         return self.best_estimator_.predict(X)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @property
     def labels_(self) -> IntArray:
         """Each row's cluster."""
@@ -125,14 +134,14 @@ def _configs(model: KMeans, ks: Sequence[int], data: Data) -> list[KMeansConfig]
     return [replace(largest, k=k) for k in ks]
 
 
-def _fitted(model: KMeans, result: KMeansResult) -> KMeans:
+def _fitted(model: KMeans, result: KMeansResult, dtype: npt.DTypeLike) -> KMeans:
     """Return a model with a result, as its `fit` leaves it but for the labels."""
     fitted: KMeans = clone(model).set_params(n_clusters=len(result.centroids))
     fitted.n_features_in_ = model.n_features_in_
     if hasattr(model, "feature_names_in_"):
         fitted.feature_names_in_ = model.feature_names_in_
-    fitted.cluster_centers_, fitted.inertia_ = result.centroids, result.inertia
-    fitted.n_iter_ = result.n_iter
+    fitted.cluster_centers_, fitted.inertia_ = result.centroids.astype(dtype), result.inertia
+    fitted.n_iter_, fitted._n_init = result.n_iter, model._n_init
     if model.compute_sse:
         fitted.sse_history_ = np.array(result.history)
     return fitted
