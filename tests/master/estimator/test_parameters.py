@@ -63,7 +63,7 @@ def test_random_state() -> None:
         ),
         ({"algorithm": "full"}, "The 'algorithm' parameter of KMeans must be a str among"),
         ({"on_empty": "ignore"}, "The 'on_empty' parameter of KMeans must be a str among"),
-        ({"engine": "mpi"}, "The 'engine' parameter of KMeans must be a str among"),
+        ({"engine": "mpi"}, "engine is 'mpi', but must be one of 'grpc', 'inline', 'spark', 'dask'"),
         (
             {"engine": "grpc", "mappers": 0},
             "The 'mappers' parameter of KMeans must be an int in the range [1, inf)",
