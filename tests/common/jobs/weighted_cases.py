@@ -75,10 +75,12 @@ def of_points(find: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Any]:
     return lambda rows: find(rows[:, :-1])
 
 
-def total(numbers: list[float], weights: list[float]) -> float:
-    """Return the exact sum of products, rounded once."""
+def total(numbers: list[float], weights: list[float]) -> Fraction:
+    """Return the exact sum of products, rounded once to 53 bits, however small it is."""
     pairs = zip(numbers, weights, strict=True)
-    return float(sum((Fraction(number) * Fraction(weight) for number, weight in pairs), Fraction(0)))
+    exact = sum((Fraction(number) * Fraction(weight) for number, weight in pairs), Fraction(0))
+    size = Fraction(2) ** (exact.numerator.bit_length() - exact.denominator.bit_length())
+    return Fraction(float(exact / size)) * size
 
 
 def find_means(rows: FloatArray) -> Result:
@@ -86,7 +88,7 @@ def find_means(rows: FloatArray) -> Result:
     for key, places in members(labels_and_squared(rows[:, :-1])[0]).items():
         *columns, weights = rows[places].T.tolist()
         if weight := total([1.0] * len(weights), weights):
-            found[key] = [[*(total(column, weights) / weight for column in columns), weight]]
+            found[key] = [[*(float(total(column, weights) / weight) for column in columns), float(weight)]]
     return found
 
 
