@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from master.engines.stages import own_environment
+
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "walkthrough.ipynb"
 _CELL_TIMEOUT_S = 150
 
@@ -33,15 +35,10 @@ def execute(notebook: Path) -> nbformat.NotebookNode:
 @contextmanager
 def _temporary_home() -> Iterator[None]:
     """Let Jupyter, and what the kernel makes, have their files in a folder that goes."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR")
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR")
+    with tempfile.TemporaryDirectory() as folder, own_environment():
         os.environ.update(dict.fromkeys(names, folder))
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        yield
 
 
 def main() -> None:

@@ -112,6 +112,13 @@ class Job(ABC):
         return None
 
 
+def check_floats(state: State, **shapes: tuple[int, ...]) -> None:
+    """Raise ValueError if an array of the state, given by name, is not one of float64 in that shape."""
+    for name, shape in shapes.items():
+        if state[name].dtype != np.float64 or state[name].shape != shape:
+            raise ValueError(f"{name} is not an array of float64 in shape {shape}")
+
+
 class Engine(Protocol):
     """Runs jobs over the whole input; results do not depend on which engine it is."""
 

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Memory
+from common.jobs.base import Memory, check_floats
 from common.jobs.models import ModelJob
-from common.jobs.tables import check_floats
 from common.kernels.logistic.design import Design, Grid
 from common.kernels.logistic.newton import newton
 from common.kernels.logistic.objective import Objective, weight_of

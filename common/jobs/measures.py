@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from common.jobs.base import check_floats
 from common.jobs.centroids import CentroidsJob, starts_of
 from common.jobs.lloyd import LloydStep
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
@@ -52,14 +53,9 @@ class MeasureJob(CentroidsJob):
         super().check(state, columns)
         if self.grid.columns != self.summed:
             raise ValueError(f"the grid has {self.grid.columns} columns, not {self.summed}")
-        clusters = len(state["centroids"])
-        for name in self.per_cluster:
-            found = state.get(name, np.empty(0))
-            if (
-                found.shape != ((clusters, columns) if name == "means" else (clusters,))
-                or found.dtype != float
-            ):
-                raise ValueError(f"the {name} are not as many as the centroids")
+        shape = state["centroids"].shape
+        shapes = {name: shape if name == "means" else shape[:1] for name in self.per_cluster}
+        check_floats(state, **shapes)
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int]:
         """Return the clusters, not fewer than the keys, and the limbs of the sums."""

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from common.jobs.base import check_floats
 from common.jobs.encoding import BoolArray, Encoding, texts_from_array
-from common.jobs.tables import NumberJob, check_floats
+from common.jobs.tables import NumberJob
 from common.kernels.logistic.design import SMALLEST_SCALE, Design, Scaling
 from common.kernels.logistic.sums import carried
 from common.model import Block, FloatArray, IntArray, Key, KeyType, Records, State, as_keys

@@ -5,7 +5,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from common.jobs.base import Job
+from common.jobs.base import Engine, Job, check_floats
 from common.kernels.exact import SumGrid, round_once, sum_all
 from common.kernels.grouping import sort_by_key
 from common.kernels.sparse import SparseRows
@@ -82,8 +82,9 @@ class SquaredDeviationsOfRows(Job):
 
     def check(self, state: State, columns: int) -> None:
         """Raise ValueError if there is not one mean, and one column of the grid, for each column."""
-        if (self.grid.columns, state.get("means", np.empty(0)).shape) != (columns, (columns,)):
-            raise ValueError("there is not one mean for each column")
+        check_floats(state, means=(columns,))
+        if self.grid.columns != columns:
+            raise ValueError(f"the grid has {self.grid.columns} columns, the input {columns}")
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int]:
         """Return one key, and the limbs of a sum for each column."""
@@ -166,3 +167,9 @@ class TakeRows(Job):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Every key has one value."""
         return values
+
+
+def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
+    """Fetch rows of the input by index, shape (n, columns)."""
+    found = engine.map_reduce(TakeRows(), {"rows": rows.astype(np.int64)})
+    return np.concatenate([found[i] for i in range(len(rows))])

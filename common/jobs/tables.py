@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job
+from common.jobs.base import Job, check_floats
 from common.jobs.encoding import BoolArray, Encoding, Sample
 from common.kernels.exact import SumGrid, sum_all
 from common.model import Block, FloatArray, Key, KeyType, Records, State, as_keys
@@ -43,13 +43,6 @@ class SampledJob(Job):
         test = self.sample.test_rows(block.row_start, len(block.table))
         complete = self.sample.complete_rows(block.table)
         return complete & ~test, complete & test
-
-
-def check_floats(state: State, **shapes: tuple[int, ...]) -> None:
-    """Raise ValueError if an array of the state, given by name, is not one of float64 in that shape."""
-    for name, shape in shapes.items():
-        if state[name].dtype != np.float64 or state[name].shape != shape:
-            raise ValueError(f"{name} is not an array of float64 in shape {shape}")
 
 
 def text_key(column: int, text: str) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Job, Memory
+from common.jobs.base import Job, Memory, check_floats
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import CentroidsJob, FarthestRows, Label, Score, Spread, members
 from common.jobs.lloyd import LloydStep
@@ -126,12 +126,12 @@ class WeightedScore(Weighted, Score):
         return self._keys(state), 1 + 2 * self.grid.limbs
 
     def measure(
-        self, start: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
+        self, first_key: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
     ) -> Records:
         """Sum up rows whose nearest centroids of a start, and squared distances to these, are known."""
         weights = np.ldexp(weights_of(rows), self.shift)
         counts, limbs = sum_products(self.grid, labels, squared[:, None], weights, len(centroids))
-        return members(start, np.column_stack([counts, limbs]))
+        return members(first_key, np.column_stack([counts, limbs]))
 
     def total(self, clusters: FloatArray) -> tuple[LongArray | FloatArray, float]:
         """Return the weights and the weighted inertia of a start's clusters."""
@@ -207,8 +207,9 @@ class WeightedDeviations(SquaredDeviationsOfRows):
 
     def check(self, state: State, columns: int) -> None:
         """Raise ValueError if there is not one mean for each column, and one column of the grid more."""
-        if (self.grid.columns, state.get("means", np.empty(0)).shape) != (columns, (columns - 1,)):
-            raise ValueError("there is not one mean for each column")
+        check_floats(state, means=(columns - 1,))
+        if self.grid.columns != columns:
+            raise ValueError(f"the grid has {self.grid.columns} columns, the input {columns}")
 
     def map(self, block: Block, state: State) -> Records:
         """Add a block up."""

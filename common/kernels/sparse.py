@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from common.model import FloatArray, IntArray, LongArray, PointArray
-
-_Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
 class Kept(NamedTuple):
@@ -18,12 +16,6 @@ class Kept(NamedTuple):
     values: PointArray
     places: IntArray
     starts: LongArray
-
-
-def _read_only(array: _Array) -> _Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,9 @@ class SparseRows:
     @property
     def kept(self) -> Kept:
         """Return the arrays, for kernels: these can't write to them, and are compiled for no other kind."""
-        return Kept(_read_only(self.values), _read_only(self.places), _read_only(self.starts))
+        from common.kernels.limbs import read_only
+
+        return Kept(read_only(self.values), read_only(self.places), read_only(self.starts))
 
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
         """Return some rows with all their numbers, shape (n, columns), as an array does."""

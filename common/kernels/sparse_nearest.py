@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from common.kernels.compiling import kernel
-from common.kernels.nearest.scores import Rounding, margin_of
+from common.kernels.nearest.scores import margin_of, rounding_of
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, IntArray, LongArray
 
@@ -47,7 +47,8 @@ def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
     """Find the labels alone."""
     labels, squares = np.empty(len(rows), np.int32), (centroids**2).sum(axis=1)
     doubled = np.ascontiguousarray(2.0 * centroids.T)
-    rounding = _rounding(rows.columns, float(squares.max()))
+    tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
+    rounding = rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
     _find(rows.kept, doubled, squares, SparseRows.of(centroids).kept, rounding, labels)
     return labels
 
@@ -59,13 +60,6 @@ def _measure(rows: SparseRows, own: LongArray, centroid: FloatArray, squared: Fl
     else:
         room = np.empty((_TILE_COLUMNS, _LANES)), np.empty(_LANES)
         _sum_to(rows.kept, own, centroid, *room, squared)
-
-
-def _rounding(columns: int, reach: float) -> Rounding:
-    """Bound rounding errors, as `Scores` does; nothing is scaled, so products underflow below `tiny`."""
-    precision = np.finfo(np.float64)
-    relative = 2 * (3 * columns + 16) * float(precision.eps) / 2
-    return Rounding(reach, relative, (columns + 64) * 2 * float(precision.tiny))
 
 
 @njit(inline="always")

@@ -51,6 +51,7 @@ from common.formats.columns import ColumnChoice
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
 from common.model import FloatArray, IntArray, PointArray
+from master.algorithms.kmeans.loop import KMeansResult
 from master.engines.inline import load_rows
 from master.engines.table import IN_THIS_PROCESS
 from master.estimator.arrays import check_rows, check_weights, column_of_weights
@@ -187,14 +188,18 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             labels = data.labels(result.centroids) if self.compute_labels else None
         for doubt in (*result.doubts, *doubts_about_copies(result)):
             warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
+        self._keep(data, config.n_init, result, labels)
+        return self
+
+    def _keep(self, data: Data, n_init: int, result: KMeansResult, labels: IntArray | None) -> None:
+        """Keep what a fit to the data, with so many starts, has found."""
         self._forget("labels_", "sse_history_")
         self.cluster_centers_, self.inertia_ = result.centroids.astype(data.dtype), result.inertia
-        self.n_iter_, self._n_init = result.n_iter, config.n_init
+        self.n_iter_, self._n_init = result.n_iter, n_init
         if labels is not None:
             self.labels_ = labels
         if self.compute_sse:
             self.sse_history_ = np.array(result.history)
-        return self
 
     def predict(self, X: Any) -> IntArray:
         """Return each row's nearest centroid, int32, shape (n_samples,)."""

@@ -18,7 +18,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -26,7 +25,6 @@ from sklearn.utils.validation import check_is_fitted
 from common.errors import UsageError
 from common.model import IntArray
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.kmeans.loop import KMeansResult
 from master.algorithms.kmeans.measures import MEASURES
 from master.algorithms.kmeans.search import search
 from master.estimator.checks import integer, one_of, translate_option_names, with_parameters
@@ -86,15 +84,14 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
         with model._open(X, reset=True) as data:
             configs = _configs(model, ks, data)
             found = search(data.engine, data.rows, configs, data.log)
-            best = found.results[ks.index(found.preferred.get(self.measure, ks[0]))]
+            best = found.best_by(self.measure)
             labels = data.labels(best.centroids) if model.compute_labels else None
-            dtype = data.dtype
-        model._n_init = configs[0].n_init
-        self.estimators_ = {k: _fitted(model, each, dtype) for k, each in zip(ks, found.results, strict=True)}
+        self.estimators_ = {}
+        for config, result in zip(configs, found.results, strict=True):
+            self.estimators_[config.k] = fitted = _prepared(model, config.k)
+            fitted._keep(data, config.n_init, result, labels if result is best else None)
         self.preferred_, self.best_k_ = found.preferred, len(best.centroids)
         self.best_estimator_ = self.estimators_[self.best_k_]
-        if labels is not None:
-            self.best_estimator_.labels_ = labels
         renamed = {"k": "n_clusters", "iterations": "n_iter"}
         self.results_ = {
             renamed.get(name, name): np.array(
@@ -134,14 +131,10 @@ def _configs(model: KMeans, ks: Sequence[int], data: Data) -> list[KMeansConfig]
     return [replace(largest, k=k) for k in ks]
 
 
-def _fitted(model: KMeans, result: KMeansResult, dtype: npt.DTypeLike) -> KMeans:
-    """Return a model with a result, as its `fit` leaves it but for the labels."""
-    fitted: KMeans = clone(model).set_params(n_clusters=len(result.centroids))
-    fitted.n_features_in_ = model.n_features_in_
+def _prepared(model: KMeans, k: int) -> KMeans:
+    """Return a model of its own for so many clusters, which knows the columns."""
+    prepared: KMeans = clone(model).set_params(n_clusters=k)
+    prepared.n_features_in_ = model.n_features_in_
     if hasattr(model, "feature_names_in_"):
-        fitted.feature_names_in_ = model.feature_names_in_
-    fitted.cluster_centers_, fitted.inertia_ = result.centroids.astype(dtype), result.inertia
-    fitted.n_iter_, fitted._n_init = result.n_iter, model._n_init
-    if model.compute_sse:
-        fitted.sse_history_ = np.array(result.history)
-    return fitted
+        prepared.feature_names_in_ = model.feature_names_in_
+    return prepared

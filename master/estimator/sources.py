@@ -18,8 +18,6 @@ from common.events.dump import Dump
 from common.events.log import Log
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
-from common.jobs.centroids import Label
-from common.jobs.weighted import WeightedLabel
 from common.kernels.sparse import SparseRows
 from common.model import (
     FloatArray,
@@ -37,7 +35,7 @@ from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import FewerDistinctRowsError
 from master.algorithms.kmeans.loop import KMeansResult, fit
 from master.algorithms.kmeans.score import score
-from master.algorithms.kmeans.weights import ranges_of
+from master.algorithms.kmeans.weights import labelling, ranges_of
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
 from master.estimator.tables import save_table
@@ -104,8 +102,7 @@ class Data:
 
     def labels(self, centroids: FloatArray) -> IntArray:
         """Return each row's nearest centroid, shape (rows,)."""
-        job: Label = Label() if self.weights is None else WeightedLabel()
-        state = {"centroids": centroids}
+        job, state = labelling(self.weights), {"centroids": centroids}
         if isinstance(self.engine, InlineEngine):  # no text on the way
             return cast(IntArray, self.engine.map_records(job, state).keys)
         return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)

@@ -5,11 +5,12 @@ to any other (Hamerly, "Making k-means even faster", SDM 2010). When centroids m
 them. A row is settled, which means that its label stands, while its upper bound is below its lower bound, or
 below half the distance between its own centroid and the nearest other one.
 
-Often only a few centroids move fast, but these lower the bound of every row. So some of the fastest are set
+Where all scores of a row take long, more is tried first. The row's distance to its own centroid is measured.
+And as often only a few centroids move fast, but lower the bound of every row, some of the fastest are set
 aside, first few, then more: a matrix product bounds an unsettled row's distance to them anew, and its old
 bound falls only by as much as the rest have moved (Ding et al., "Yinyang K-means", ICML 2015, do so with
 groups of centroids, each with a bound of its own). The rows that are still unsettled are assigned anew by
-products with all centroids. Only rows whose label changed are subtracted from one cluster's sum and added to
+scores of all centroids. Only rows whose label changed are subtracted from one cluster's sum and added to
 another's; sums are exact, so a subtraction leaves nothing behind.
 
 All bounds are widened by more than rounding can take away, so labels are those of the plain formula. They

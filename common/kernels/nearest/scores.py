@@ -113,14 +113,8 @@ class Scores(ABC):
             )
 
     def _rounding(self, reach: float) -> Rounding:
-        # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which the
-        # fused loop subtracts one product after the other, make the difference of two centroids wrong by at
-        # most (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)². And products may
-        # underflow: here, or in the plain formula.
-        d, precision = self.shape[0], np.finfo(self.dtype)
-        relative = 2 * (4 * d + 16) * float(precision.eps) / 2
-        absolute = (d + 64) * (float(precision.tiny) + 5e-324 * self.scale * self.scale)
-        return Rounding(reach, relative, absolute)
+        tiny = float(np.finfo(self.dtype).tiny) + 5e-324 * self.scale * self.scale
+        return rounding_of(self.shape[0], reach, self.dtype, tiny)
 
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
         """Find the nearest centroids of some points, at most `self.rows`; the results are in `found`."""
@@ -128,6 +122,15 @@ class Scores(ABC):
         if self.in_single and doubtful > max(len(rows), _FEW_ROWS) // 8:
             self._take_type(np.float64)
             self.set_centroids(self.centroids.exact)
+
+
+def rounding_of(columns: int, reach: float, dtype: npt.DTypeLike, tiny: float) -> Rounding:
+    """Bound the rounding errors of scores in that type; what underflows in a product is less than `tiny`."""
+    # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which one product
+    # after the other is subtracted, make the difference of two centroids wrong by at most
+    # (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)².
+    relative = 2 * (4 * columns + 16) * float(np.finfo(dtype).eps) / 2
+    return Rounding(reach, relative, (columns + 64) * tiny)
 
 
 @njit(inline="always")

@@ -1,7 +1,7 @@
 """What the input's ranges are, and how good centroids are; all sums exact."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Label, Score, Spread, key_ranges, state_of
+from common.jobs.centroids import FarthestRows, Score, Spread, key_ranges, state_of
 from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Means, Silhouette
-from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, TakeRows
+from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, take_rows
 from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
 from common.model import FloatArray, Key, LongArray
 
@@ -27,7 +27,6 @@ class Jobs:
     sample: type[SampleRows] = SampleRows
     farthest: type[FarthestRows] = FarthestRows
     distinct: type[FirstDistinctRows] = FirstDistinctRows
-    label: type[Label] = Label
 
 
 @dataclass(frozen=True)
@@ -111,20 +110,21 @@ class Ranges:
     def squared_deviations(self, means: FloatArray) -> tuple[list[float], list[int]]:
         """Bound each column's squared deviations from its mean; and tell what powers of two divide them."""
         largest = [2.0 * (most + abs(mean)) ** 2 for most, mean in zip(self.magnitudes, means, strict=True)]
-        return largest, [_bit_of_squares(column) for column in zip(self.smallest, means, strict=True)]
+        return largest, [_bit_of_squares(column) for column in np.column_stack([self.smallest, means])]
 
     def distances(self, centroids: FloatArray) -> tuple[float, int]:
         """Bound squared distances to centroids of shape (k, d); and tell what power of two divides them."""
         largest = np.abs(centroids).max(axis=0) + self.magnitudes
         # Doubling covers the sum's rounding.
-        bit = _bit_of_squares((*self.smallest, *centroids.ravel().tolist()))
+        bit = _bit_of_squares(np.append(self.smallest, centroids))
         return 2.0 * math.fsum(largest**2), bit
 
 
-def _bit_of_squares(numbers: Iterable[float]) -> int:
+def _bit_of_squares(numbers: FloatArray) -> int:
     """Return the exponent of a power of two that divides all squared differences of such numbers."""
-    # They are multiples of 2**q, so differences are, too.
-    q = min((last_bit(abs(x)) for x in numbers if x), default=0)
+    # All are multiples of the last bit of the least one that is not 0, so differences are, too.
+    magnitudes = np.abs(numbers[numbers != 0])
+    q = last_bit(float(magnitudes.min())) if magnitudes.size else 0
     return max(2 * q, LOWEST_EXPONENT)
 
 
@@ -158,12 +158,6 @@ def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
     ((_, total),) = score(engine, ranges, [middle[None]], ranges.jobs.spread)
     return SpreadAround(middle, total)
-
-
-def take_rows(engine: Engine, rows: LongArray) -> FloatArray:
-    """Fetch rows of the input by index, shape (n, columns)."""
-    found = engine.map_reduce(TakeRows(), {"rows": rows.astype(np.int64)})
-    return np.concatenate([found[i] for i in range(len(rows))])
 
 
 def describe(engine: Engine, rows: int) -> Ranges:

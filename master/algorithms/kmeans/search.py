@@ -45,8 +45,11 @@ class SearchResult:
     @property
     def best(self) -> KMeansResult:
         """The result of the greatest silhouette; the first one if none has one."""
-        best = self.preferred.get("silhouette", self.ks[0])
-        return self.results[self.ks.index(best)]
+        return self.best_by("silhouette")
+
+    def best_by(self, measure: str) -> KMeansResult:
+        """Return the result that a measure prefers; the first one if it is defined for none."""
+        return self.results[self.ks.index(self.preferred.get(measure, self.ks[0]))]
 
     @property
     def figures(self) -> list[dict[str, Any]]:

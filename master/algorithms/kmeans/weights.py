@@ -46,7 +46,6 @@ class WeightedRanges(Ranges):
         WeightedSample,
         WeightedFarthest,
         WeightedDistinct,
-        WeightedLabel,
     )
 
     def step(self) -> LloydStep:
