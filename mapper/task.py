@@ -11,7 +11,8 @@ from common.jobs.base import Job, Memory
 from common.kernels.grouping import partition_positions
 from common.machine import usage
 from common.model import Attempt, CommittedFile, Input, RecordFormat, Records, Rows, Split, State, TaskOptions
-from common.records import encode
+from common.records import encode, encode_results
+from common.records.base import Encoder
 from common.records.text import SHORT_LINES, LongLines, write_values
 from common.store.files import write_whole
 from common.store.names import MAP_OUTPUT, partition_name
@@ -30,6 +31,16 @@ class MapTask:
     partitions: int
     options: TaskOptions
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the map output itself is the result: every record counts, as text."""
+        return self.partitions == 0
+
+    @property
+    def combines(self) -> bool:
+        """Whether the values of each key are merged."""
+        return self.options.combine and not self.is_alone
+
 
 @dataclass(frozen=True)
 class MapResult:
@@ -46,19 +57,15 @@ def run_map_task(task: MapTask, store: NodeStore, memory: Memory) -> MapResult:
     nothing was committed then.
     """
     rows = keep_split(task.source, task.split, store, memory)
-    # Without partitions the map output itself is the result: every record counts, as text.
-    alone = task.partitions == 0
-    kind = RecordFormat.TEXT if alone else task.options.intermediate
     records = map_split(
         *(task.job, task.state, rows, task.split.row_start),
-        combine=task.options.combine and not alone,
+        combine=task.combines,
         memory=memory,
         threads=task.options.threads,
         meter=usage,
     )
-    ready = records.values is rows and kind is RecordFormat.TEXT and len(rows) >= SHORT_LINES
-    encoder = _with_ready_text(records, task.split, store) if ready else encode(records, kind)
-    with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
+    encoder = _encoder(task, records, rows, store)
+    with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
         map_output = files.write(MAP_OUTPUT, encoder)
         partitions = [
             files.write(partition_name(i), encoder, positions)
@@ -75,6 +82,16 @@ def keep_split(source: Input, split: Split, store: NodeStore, memory: Memory) ->
     elif opened.in_place:
         check_unchanged(source)
     return opened.rows
+
+
+def _encoder(task: MapTask, records: Records, rows: Rows, store: NodeStore) -> Encoder:
+    """Prepare the records to be written."""
+    kind = RecordFormat.TEXT if task.is_alone else task.options.intermediate
+    if not task.is_alone and (task.combines or not task.job.emits_rows):
+        return encode_results(records, kind)
+    if records.values is rows and kind is RecordFormat.TEXT and len(rows) >= SHORT_LINES:
+        return _with_ready_text(records, task.split, store)
+    return encode(records, kind)
 
 
 def _with_ready_text(records: Records, split: Split, store: NodeStore) -> LongLines:

@@ -11,7 +11,7 @@ from common.errors import FetchFailedError
 from common.jobs.apply import reduce_runs
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
-from common.records import decode, encode
+from common.records import decode, encode_results
 from common.store.names import REDUCE_OUTPUT
 from common.store.node import NodeStore
 
@@ -46,9 +46,10 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Exec
     output = reduce_runs(task.job, shuffle(task, fetch, pool))
     left_out = 1 if task.job.counts and len(output) else 0
     values, counts = np.split(output.values, [output.values.shape[1] - left_out], axis=1)
-    kind = task.options.intermediate
-    with store.attempt(task.attempt, kind, keep_iterations=task.options.keep_iterations) as files:
-        file = files.write(REDUCE_OUTPUT, encode(Records(output.keys, values), kind))
+    results = Records(output.keys, values)
+    encoder = encode_results(results, task.options.intermediate)
+    with store.attempt(task.attempt, keep_iterations=task.options.keep_iterations) as files:
+        file = files.write(REDUCE_OUTPUT, encoder)
     return ReduceResult(file, counts.ravel().tolist())
 
 
@@ -57,7 +58,7 @@ def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
 
     def run_of(source: MapOutput) -> list[Records]:
         try:
-            run = decode(fetch(task.attempt, source), task.options.intermediate, task.job.key_type)
+            run = decode(fetch(task.attempt, source), task.job.key_type)
         except ValueError as error:
             reason = f"not a partition file: {error}"
             raise FetchFailedError(source.task, source.attempt, False, reason) from error

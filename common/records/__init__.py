@@ -3,8 +3,18 @@
 from isal.isal_zlib import crc32
 
 from common.model import Buffer, FloatArray, KeyType, RecordFormat, Records
-from common.records import text
+from common.records import npy, text
 from common.records.base import Encoder
+
+_MANY_NUMBERS = 5_000
+_ARROW_MAGIC = b"ARROW1"
+
+
+def encode_results(results: Records, kind: RecordFormat) -> Encoder:
+    """Prepare results, not the input's rows, to be written: many numbers as they are in memory."""
+    if results.keys.dtype == object or results.values.size < _MANY_NUMBERS:
+        return encode(results, kind)
+    return npy.ArrayFile(results)
 
 
 def encode(records: Records, kind: RecordFormat) -> Encoder:
@@ -20,17 +30,20 @@ def encode(records: Records, kind: RecordFormat) -> Encoder:
     return text.encode(records)
 
 
-def decode(data: Buffer, kind: RecordFormat, key_type: KeyType = int) -> list[Records]:
+def decode(data: Buffer, key_type: KeyType = int) -> list[Records]:
     """Read a file that an encoder has written, as blocks of records that follow each other.
 
-    `key_type` is that of its keys; text does not tell it.
+    Its first bytes tell its format. `key_type` is that of its keys; text does not tell it.
 
     Raises
     ------
     ValueError
         The bytes are not what an encoder writes.
     """
-    if kind is RecordFormat.ARROW:
+    begin = bytes(memoryview(data)[: len(npy.MAGIC)])
+    if begin == npy.MAGIC and key_type is int:
+        return [npy.decode(data)]
+    if begin == _ARROW_MAGIC:
         from common.records.arrow import decode_batches
 
         return decode_batches(data, key_type)

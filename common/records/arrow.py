@@ -18,6 +18,8 @@ _KEY_TYPES = {int: pyarrow.int32(), str: pyarrow.large_string()}
 class ArrowBatches:
     """Writes records as successive batches."""
 
+    suffix = ".arrow"
+
     def __init__(self, records: Records) -> None:
         self._records = records
         key_type: KeyType = str if records.keys.dtype == object else int

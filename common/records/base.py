@@ -26,6 +26,10 @@ class Sink(Protocol):
 class Encoder(Protocol):
     """Records on their way to files, encoded block by block, so that values need not fit in memory."""
 
+    @property
+    def suffix(self) -> str:
+        """What the names of such files end in."""
+
     def __len__(self) -> int: ...
 
     def write(self, sink: Sink, positions: LongArray | None = None) -> None:

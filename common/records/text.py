@@ -32,6 +32,8 @@ _LINE = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]++))((?:,[^",\r\n_]*
 class ShortLines:
     """Few lines, as Python objects."""
 
+    suffix = ".txt"
+
     def __init__(self, records: Records) -> None:
         columns = _shortest(records.values).T.tolist()
         line = "%s" + ",%r" * len(columns) + "\n"
@@ -53,6 +55,8 @@ class LongLines:
     `values` and `starts` are what `write_values` wrote for the records' values: where each row starts, and
     where the last one ends, shape (rows + 1,). Both may be memory-mapped.
     """
+
+    suffix = ".txt"
 
     def __init__(self, records: Records, values: Buffer, starts: LongArray) -> None:
         import pyarrow

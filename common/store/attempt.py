@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from common.errors import OutputLostError
-from common.model import Attempt, Buffer, CommittedFile, LongArray, RecordFormat
+from common.model import Attempt, Buffer, CommittedFile, LongArray
 from common.records import checksum
 from common.records.base import Encoder
-from common.store.names import MANIFEST, SUFFIXES, TEMPORARY
+from common.store.names import MANIFEST, TEMPORARY
 
 CHUNK_BYTES = 1 << 18
 """The size of a chunk in a gRPC stream that takes the least time: copies of it stay in the cache."""
@@ -36,22 +36,23 @@ class AttemptFiles:
     `place` is the attempt's folder in the node's folder, which is held open: empty, or it ends in a slash.
     """
 
-    def __init__(self, folder: int, place: str, attempt: Attempt, tag: int, kind: RecordFormat) -> None:
+    def __init__(self, folder: int, place: str, attempt: Attempt, tag: int) -> None:
         # Plain strings: a small iteration would spend much of its time on Path objects.
         self._folder, self._place = folder, place
         self._end = f".{attempt.stage.sequence}-{attempt.number}-{tag}{TEMPORARY}"
-        self._suffix = SUFFIXES[kind]
         self._temporary: dict[str, str] = {}
+        self._full_names: dict[str, str] = {}
         self.attempt = attempt
         self.written: dict[str, CommittedFile] = {}
 
     def path(self, name: str) -> str:
         """Return the path of a file after the commit, from the node's folder."""
-        return f"{self._place}{name}{self._suffix}"
+        return f"{self._place}{self._full_names[name]}"
 
     def write(self, name: str, records: Encoder, positions: LongArray | None = None) -> CommittedFile:
         """Write the records at some positions (None: all) to a file that appears at the commit."""
-        self._temporary[name] = path = f"{self._place}.{name}{self._suffix}{self._end}"
+        self._full_names[name] = full_name = f"{name}{records.suffix}"
+        self._temporary[name] = path = f"{self._place}.{full_name}{self._end}"
         with self._create(path) as file:
             checked = _ChecksummedFile(file)
             records.write(checked, positions)
@@ -87,7 +88,7 @@ class AttemptFiles:
         ]
         for name, file in self.written.items():
             content = f"size_bytes={file.size_bytes} records={file.records} crc32={file.crc32:08x}"
-            lines.append(f"{name}{self._suffix} {content}\n")
+            lines.append(f"{self._full_names[name]} {content}\n")
         return "".join(lines).encode()
 
     def remove(self) -> None:

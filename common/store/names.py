@@ -2,7 +2,7 @@
 
 import re
 
-from common.model import RecordFormat, Role
+from common.model import Role
 
 CENTROIDS = "centroids.txt"
 COUNTS = "counts.csv"
@@ -13,7 +13,8 @@ RESULTS = (CENTROIDS, COUNTS, MODEL, REPORT)
 MAP_OUTPUT = "map_output"
 REDUCE_OUTPUT = "output"
 MANIFEST = "manifest.txt"
-SUFFIXES = {RecordFormat.TEXT: ".txt", RecordFormat.ARROW: ".arrow"}
+SUFFIXES = (".txt", ".arrow", ".npy")
+"""Those of files of records, by their format."""
 LOCK = ".lock"
 MARKER = ".mapreduce"
 """In each folder that we make for our files; in others nothing is removed."""
@@ -27,7 +28,7 @@ TEMPORARY = ".tmp"
 SET_ASIDE = ".earlier"
 
 _NUMBER = "[1-9][0-9]*"
-_OUTPUT = rf"manifest\.txt|(map_output|output|partition_{_NUMBER})\.(txt|arrow)"
+_OUTPUT = rf"manifest\.txt|(map_output|output|partition_{_NUMBER})\.(txt|arrow|npy)"
 _CHECKPOINT = rf"iteration_(0|{_NUMBER})\.jsonl"
 _FINISHED = rf"{_OUTPUT}|{_CHECKPOINT}|split_{_NUMBER}_[a-z]+(\.[a-z]+)?"
 _TEMPORARY = rf"\.({_FINISHED})\.[0-9a-f-]+\.tmp"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import OutputLostError, StaleAttemptError
-from common.model import Attempt, RecordFormat, Stage
+from common.model import Attempt, Stage
 from common.store.attempt import CHUNK_BYTES, AttemptFiles, check_undamaged
 from common.store.checks import take_folder
 from common.store.files import folder_names, make_folder, open_folder, remove_files, remove_folder, walk
@@ -48,9 +48,7 @@ class NodeStore:
         make_folder(CACHE, self._folder)
 
     @contextmanager
-    def attempt(
-        self, attempt: Attempt, kind: RecordFormat, *, keep_iterations: bool
-    ) -> Iterator[AttemptFiles]:
+    def attempt(self, attempt: Attempt, *, keep_iterations: bool) -> Iterator[AttemptFiles]:
         """Write an attempt's files; they take their names together when the block ends well.
 
         Raises
@@ -62,7 +60,7 @@ class NodeStore:
             self._begin(attempt, keep_iterations)
             place = self._place(attempt, keep_iterations)
         self._make(place)
-        files = AttemptFiles(self._folder, place, attempt, next(self._tags), kind)
+        files = AttemptFiles(self._folder, place, attempt, next(self._tags))
         try:
             yield files
             with self._lock:

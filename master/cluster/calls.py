@@ -21,7 +21,6 @@ from common.model import (
     CommittedFile,
     Input,
     MapOutput,
-    RecordFormat,
     Records,
     Split,
     Stage,
@@ -76,7 +75,6 @@ class WorkerCalls:
     def __init__(self, membership: Membership, options: TaskOptions, log: Log) -> None:
         self._membership = membership
         self._options = pack(options)
-        self._intermediate = options.intermediate
         self._call_log = CallLog(log)
         self.close = self._call_log.close
 
@@ -123,7 +121,7 @@ class WorkerCalls:
             data = read_stream(chunks, unpack(CommittedFile, response.output))
             answer["bytes"] = len(data)
             try:
-                records = _records_of(data, response, order.job, self._intermediate)
+                records = _records_of(data, response, order.job)
                 _check_result(records, order, command.task.index)
             except ValueError as error:
                 raise TaskError(f"the reducer's answer makes no sense: {error}") from None
@@ -159,9 +157,9 @@ class WorkerCalls:
         return self._call_log.call(slot_of(command.worker), call, backup=command.backup, **details)
 
 
-def _records_of(data: bytes, response: pb.ReduceResponse, job: Job, kind: RecordFormat) -> Records:
+def _records_of(data: bytes, response: pb.ReduceResponse, job: Job) -> Records:
     """Put together what a reduce task wrote, and what it left out of its file; ValueError for other bytes."""
-    parts = decode(data, kind, job.key_type)
+    parts = decode(data, job.key_type)
     records = Records.concatenate([*parts, Records.empty(job.key_type)])
     if len(records) != response.output.records or len(response.counts) != len(records) * job.counts:
         raise ValueError(f"{len(records)} records and {len(response.counts)} counts")

@@ -14,7 +14,7 @@ from common.events.catalogue.tasks import SUCCESS, LateAnswerDropped, RpcCall, R
 from common.events.line import Entry, read_dump
 from common.jobs.lloyd import LloydStep
 from common.jobs.wordcount import WordCount
-from common.model import RecordFormat, Role
+from common.model import Role
 from common.store.folders import DataDir
 from common.store.names import ITERATION_FOLDER, TASK_FOLDER
 from master.engines.table import ENGINES
@@ -55,11 +55,6 @@ class FinishedRun:
     def k(self) -> int:
         """The number of clusters."""
         return int(self.settings["k"])
-
-    @property
-    def kind(self) -> RecordFormat:
-        """The format of the workers' files."""
-        return RecordFormat(self.started.intermediate or RecordFormat.TEXT)
 
     def of(self, kind: type[_Event]) -> list[_Event]:
         """Return the events of a kind."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from zlib import crc32
 
-from common.model import RecordFormat, Records
+from common.model import Records
 from common.records import decode
 from common.records.text import rows_to_print
 from common.store.names import MANIFEST, MAP_OUTPUT, REDUCE_OUTPUT, SUFFIXES, partition_name
@@ -27,14 +27,14 @@ class RecordFile:
         return f"{self.path}, {'line' if self._is_text else 'record'} {index + 1}"
 
     def text(self, index: int) -> str:
-        """Return a record as it stands in a text file; one in an Arrow file, as it would stand in a text."""
+        """Return a record as it stands in a text file; one in another file, as it would stand in a text."""
         if self._is_text:
             return self.content.splitlines()[index].decode()
         return f"{self.records.keys[index]},{rows_to_print(self.records.values[[index]])[0]}"
 
     @property
     def _is_text(self) -> bool:
-        return self.path.suffix == SUFFIXES[RecordFormat.TEXT]
+        return self.path.suffix == ".txt"
 
     @property
     def vouched(self) -> str:
@@ -92,25 +92,29 @@ class ReduceOutputs(Outputs):
 def read_map_outputs(run: FinishedRun) -> list[MapOutputs]:
     """Read the files of all map tasks."""
     names = [MAP_OUTPUT, *map(partition_name, range(run.started.reducers))]
-    return [MapOutputs(task, _read_all(task.folder, names, run.kind)) for task in run.map_tasks]
+    return [MapOutputs(task, _read_all(task.folder, names)) for task in run.map_tasks]
 
 
 def read_reduce_outputs(run: FinishedRun) -> list[ReduceOutputs]:
     """Read the files of all reduce tasks."""
-    return [
-        ReduceOutputs(task, _read_all(task.folder, [REDUCE_OUTPUT], run.kind)) for task in run.reduce_tasks
-    ]
+    return [ReduceOutputs(task, _read_all(task.folder, [REDUCE_OUTPUT])) for task in run.reduce_tasks]
 
 
-def _read_all(folder: Path, names: list[str], kind: RecordFormat) -> dict[str, RecordFile]:
-    return {name: _read(folder / f"{name}{SUFFIXES[kind]}", kind) for name in names}
+def _read_all(folder: Path, names: list[str]) -> dict[str, RecordFile]:
+    return {name: _read(_find(folder, name)) for name in names}
 
 
-def _read(path: Path, kind: RecordFormat) -> RecordFile:
+def _find(folder: Path, name: str) -> Path:
+    """Return the path of a file, whatever its format; that of a text if there is none."""
+    paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next(filter(Path.exists, paths), paths[0])
+
+
+def _read(path: Path) -> RecordFile:
     content = b""
     try:
         content = path.read_bytes()
-        return RecordFile(path, content, Records.concatenate(decode(content, kind)))
+        return RecordFile(path, content, Records.concatenate(decode(content)))
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except ValueError as error:

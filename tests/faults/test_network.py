@@ -334,7 +334,7 @@ def serving_mapper(tmp_path: Path, certs: Path) -> Iterator[tuple[Proxy, MapperS
     own, caller = (Certificates.load(certs, role) for role in (PeerRole.MAPPER, PeerRole.REDUCER))
     worker = worker_context(tmp_path / "M1", own)
     records = Records(np.zeros(100_000, np.int32), np.zeros((100_000, 4)))
-    with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
+    with worker.store.attempt(ATTEMPT, keep_iterations=False) as files:
         files.write(partition_name(0), encode(records, RecordFormat.ARROW))
     with listening(own) as server:
         add_mapper(server.grpc, worker)

@@ -69,7 +69,7 @@ class Shuffle:
 @contextmanager
 def shuffling(folder: Path) -> Iterator[Shuffle]:
     worker = worker_context(folder / "M1")
-    with worker.store.attempt(ATTEMPT, RecordFormat.ARROW, keep_iterations=False) as files:
+    with worker.store.attempt(ATTEMPT, keep_iterations=False) as files:
         file = files.write(partition_name(0), encode(RECORDS, RecordFormat.ARROW))
     mapper = SpoilingMapper(worker)
     log = ListLog()

@@ -49,7 +49,7 @@ def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None
     worker = worker_context(tmp_path / "M1")
     attempt = Attempt(Stage(1, "label"), 0, 1)
     records = Records(np.zeros(400_000, np.int32), np.zeros((400_000, 4)))
-    with worker.store.attempt(attempt, RecordFormat.ARROW, keep_iterations=False) as files:
+    with worker.store.attempt(attempt, keep_iterations=False) as files:
         files.write(partition_name(0), encode(records, RecordFormat.ARROW))
     with listening() as server:
         add_mapper(server.grpc, worker)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from common.model import Attempt, CommittedFile, LongArray, RecordFormat, Stage
+from common.model import Attempt, CommittedFile, LongArray, Stage
 from common.records import checksum
 from common.records.base import Sink
 from common.store.node import NodeStore
@@ -24,8 +24,9 @@ def stop() -> None:
 class Content:
     """One record, written in two pieces."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, suffix: str = ".txt") -> None:
         self._content = content
+        self.suffix = suffix
 
     def __len__(self) -> int:
         return 1
@@ -41,14 +42,16 @@ def commit(
     this: Attempt,
     *,
     keep: bool = False,
-    kind: RecordFormat = RecordFormat.TEXT,
+    suffix: str = ".txt",
     meanwhile: Callable[[], None] = nothing,
     **contents: bytes,
 ) -> None:
     """Commit files named after their arguments; do something after the first is written."""
-    with store.attempt(this, kind, keep_iterations=keep) as files:
+    with store.attempt(this, keep_iterations=keep) as files:
         for name, content in (contents or {"output": b"data"}).items():
-            assert files.write(name, Content(content)) == CommittedFile(len(content), 1, checksum(content))
+            assert files.write(name, Content(content, suffix)) == CommittedFile(
+                len(content), 1, checksum(content)
+            )
             meanwhile()
             meanwhile = nothing
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import OutputLostError
-from common.model import CommittedFile, RecordFormat
+from common.model import CommittedFile
 from common.records import checksum
 from common.store.attempt import AttemptFiles, check_undamaged
 from common.store.files import open_folder
@@ -29,7 +29,7 @@ def test_the_manifest_tells_what_was_committed(store: NodeStore, folder: Path) -
 
 def test_only_committed_files_outlive_the_attempt(tmp_path: Path) -> None:
     with open_folder(tmp_path) as folder:
-        files = AttemptFiles(folder, "", attempt(), 1, RecordFormat.TEXT)
+        files = AttemptFiles(folder, "", attempt(), 1)
         files.write("first", Content(b"1"))
         files.commit()
         files.write("second", Content(b"2"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import OutputLostError, StaleAttemptError
-from common.model import Attempt, RecordFormat, Stage
+from common.model import Attempt, Stage
 from common.store.node import NodeStore
 from tests.common.store.attempts import attempt, commit, read, stop, tree
 
@@ -141,7 +141,7 @@ def test_a_name_never_written_is_lost(store: NodeStore) -> None:
 
 
 def test_the_suffix_tells_the_format(store: NodeStore, folder: Path) -> None:
-    commit(store, attempt(1), kind=RecordFormat.ARROW)
+    commit(store, attempt(1), suffix=".arrow")
     assert tree(folder) == ["output.arrow"]
     assert read(store, attempt(1)) == b"data"
     commit(store, attempt(sequence=2))
