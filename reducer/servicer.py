@@ -15,6 +15,7 @@ from common.rpc.credentials import PeerRole
 from common.rpc.job_messages import unpack_job
 from common.rpc.messages import pack, unpack
 from common.rpc.statuses import UnreachableError, may_fetch_again
+from common.store.attempt import CHUNK_BYTES
 from common.store.names import REDUCE_OUTPUT
 from common.worker.service import WorkerContext, apply_task_delay, inject_failure
 from protos import mapreduce_pb2 as pb
@@ -53,7 +54,10 @@ class Reducer(ReducerServicer):
         result = run_reduce_task(task, self.fetch, self._worker.store, self._pool)
         inject_failure(Role.REDUCER, task.attempt, task.options)
         self._worker.log.event(ReduceFinished(**identity, records=result.output.records))
-        return pb.ReduceResponse(output=pack(result.output), counts=result.counts)
+        answer = pb.ReduceResponse(output=pack(result.output), counts=result.counts)
+        if result.output.size_bytes <= CHUNK_BYTES:
+            answer.data = b"".join(self._worker.store.read(task.attempt, REDUCE_OUTPUT))
+        return answer
 
     def ReadReduceOutput(  # noqa: N802
         self, request: pb.ReadReduceOutputRequest, context: grpc.ServicerContext

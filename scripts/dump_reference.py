@@ -87,6 +87,7 @@ _MEANINGS = {
     "numbers": "names of the columns that hold numbers",
     "of": "of how many at most",
     "offset": "how many bytes to skip: the reader has them already",
+    "output_bytes": "size of the reduce output, if it came with the answer; else ReadReduceOutput brings it",
     "parameters": "number of parameters of each class",
     "precision": "of the rows taken for the class, the share that is right",
     "partition_records": "records of each partition",

@@ -146,5 +146,8 @@ def _as_jobs_take_it(rows: Rows | SparseRows) -> Rows:
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
     """Merge runs that are each sorted by key, and reduce each key."""
+    reduced = job.reduce_all(runs)
+    if reduced is not None:
+        return reduced
     parts = [Records.of_key(key, job.reduce(key, values)) for key, values in groups(*runs)]
     return Records.concatenate([*parts, Records.empty(job.key_type)])

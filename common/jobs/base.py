@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -29,7 +29,7 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
+    `reduce_all`, `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -79,6 +79,13 @@ class Job(ABC):
     @abstractmethod
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Reduce all values of a key, shape (n, w), to the result, shape (m, w')."""
+
+    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
+        """Reduce all keys of runs that are each sorted by key, if that is faster than one after the other.
+
+        Return what `reduce` makes of each key, sorted by key, or None to have just that done.
+        """
+        return None
 
     def check(self, state: State, columns: int) -> None:  # noqa: B027
         """Raise ValueError if `map` cannot work with a state, or with rows of so many columns.

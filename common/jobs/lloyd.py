@@ -1,6 +1,6 @@
 """The job of an iteration of K-Means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -9,6 +9,7 @@ import numpy as np
 from common.jobs.base import Memory
 from common.jobs.centroids import KEPT_OF_START, CentroidsJob, centroids_of, members, starts_of
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
+from common.kernels.grouping import add_by_key
 from common.kernels.nearest.distance import labels_of, worth_compiled_code
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
@@ -69,9 +70,9 @@ class LloydStep(CentroidsJob):
         """Turn the records of each key into one partial."""
         if not len(records):
             return records
-        keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
         if self._are_partials(records.values):
-            return Records(keys, sum_by_key(dense, records.values.T, len(keys)))
+            return add_by_key(records)
+        keys, dense = np.unique(cast(IntArray, records.keys), return_inverse=True)
         return Records(keys, self._partials(*self._sum_rows(dense, records.values, len(keys))))
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
@@ -104,16 +105,27 @@ class LloydStep(CentroidsJob):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean and their number, shape (1, d + 1)."""
         if self._are_partials(values):
-            count, sums = self._total(values)
-        else:
-            count, sums = np.array([len(values)]), round_once(self.grid.sum(values))
-        return np.concatenate([sums / count, count])[None]
+            return self._means(sum_all(values.T)[None])
+        return np.append(round_once(self.grid.sum(values)) / len(values), len(values))[None]
 
-    def _total(self, partials: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the number of rows, shape (1,), and their sums, rounded once, shape (d,)."""
-        count, limbs = np.split(sum_all(partials.T), [1])
-        units = self.grid.units
-        return count, round_once(np.ldexp(limbs.reshape(units.shape), units))
+    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
+        """Round the sums of all keys at once, if they are partials."""
+        filled = [run for run in runs if len(run)]
+        if not filled or not all(self._are_partials(run.values) for run in filled):
+            return None
+        totals = add_by_key(Records.concatenate(filled))
+        return Records(totals.keys, self._means(totals.values))
+
+    def _means(self, totals: FloatArray) -> FloatArray:
+        """Return the mean of each cluster and its number of rows, shape (k, d + 1), of its partial."""
+        counts = totals[:, :1]
+        return np.hstack([self._sums(totals) / counts, counts])
+
+    def _sums(self, totals: FloatArray) -> FloatArray:
+        """Return the sums that partials of shape (k, 1 + limbs * d) hold, each rounded once, shape (k, d)."""
+        units = self.grid.units[:, None]
+        limbs = np.moveaxis(totals[:, 1:].reshape(len(totals), len(units), -1), 1, 0)
+        return round_once(np.ldexp(limbs, units).reshape(len(units), -1)).reshape(len(totals), -1)
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""

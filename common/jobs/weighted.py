@@ -4,6 +4,7 @@ A row of weight w counts as w rows of weight 1 would, and a row of weight 0 as n
 weight times a number is two float64 numbers, exactly, and both are added exactly (`two_product`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from common.jobs.centroids import CentroidsJob, FarthestRows, Label, Score, Spre
 from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows
 from common.kernels.draws import uniforms
-from common.kernels.exact import SumGrid, round_once, sum_by_key, two_product
+from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key, two_product
 from common.kernels.nearest.distance import worth_compiled_code
 from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
 
@@ -93,10 +94,14 @@ class WeightedLloydStep(Weighted, LloydStep):
         """Return the members' weighted mean and their weight, shape (1, d + 1); nothing if they have none."""
         if not self._are_partials(values):
             values = self._partials(*self._sum_rows(np.zeros(len(values), np.int64), values, 1))
-        _, sums = self._total(values)
-        if not sums[-1]:
-            return np.empty((0, len(sums)))
-        return np.append(sums[:-1] / sums[-1], np.ldexp(sums[-1], -self.shift))[None]
+        sums = self._sums(sum_all(values.T)[None])
+        if not sums[0, -1]:
+            return np.empty((0, sums.shape[1]))
+        return np.hstack([sums[:, :-1] / sums[:, -1:], np.ldexp(sums[:, -1:], -self.shift)])
+
+    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
+        """Have each key reduced, for one without weight has no result."""
+        return None
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         rows = np.asarray(rows, np.float64)

@@ -30,6 +30,15 @@ def order_by_key(keys: Keys | npt.NDArray[np.integer]) -> LongArray:
     return np.argsort(numbers.astype(np.uint16, copy=False) if few else numbers, kind="stable")
 
 
+def add_by_key(records: Records) -> Records:
+    """Add the values of each key, which is exact for integers; return one record a key, sorted by key."""
+    if not len(records):
+        return records
+    ordered = sort_by_key(records)
+    starts = np.flatnonzero(np.concatenate([[True], ordered.keys[1:] != ordered.keys[:-1]]))
+    return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
+
+
 def partition_of(key: Key, partitions: int) -> int:
     """Return the partition of a key, from 0: the same on every machine, in every process.
 

@@ -69,7 +69,11 @@ def read_stream(chunks: Iterable[Any], expected: CommittedFile) -> bytes:
         size_bytes += len(parts[-1])
         if size_bytes > expected.size_bytes:
             break
-    data = b"".join(parts)
+    return undamaged(b"".join(parts), expected)
+
+
+def undamaged(data: bytes, expected: CommittedFile) -> bytes:
+    """Return a file that has arrived; DamagedFileError if its size or checksum differs from the writer's."""
     if len(data) != expected.size_bytes or checksum(data) != expected.crc32:
         raise DamagedFileError("the file arrived damaged: its size or checksum is wrong")
     return data

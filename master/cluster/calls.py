@@ -28,7 +28,7 @@ from common.model import (
     TaskOptions,
 )
 from common.records import decode
-from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, CallLog, read_stream
+from common.rpc.channels import STREAM_TIMEOUT_S, TASK_TIMEOUT_S, CallLog, read_stream, undamaged
 from common.rpc.job_messages import pack_job
 from common.rpc.messages import pack, unpack
 from common.rpc.statuses import UnreachableError
@@ -115,17 +115,16 @@ class WorkerCalls:
         with self._logged("Reduce", command, order.stage) as answer:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.output.records, "bytes": response.ByteSize()}
+            file = unpack(CommittedFile, response.output)
+            if response.data:
+                answer["output_bytes"] = len(response.data)
+                return _checked_result(undamaged(response.data, file), response, order, command.task.index)
         with self._logged("ReadReduceOutput", command, order.stage) as answer:
             read = pb.ReadReduceOutputRequest(attempt=attempt)
             chunks = reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S)
-            data = read_stream(chunks, unpack(CommittedFile, response.output))
+            data = read_stream(chunks, file)
             answer["bytes"] = len(data)
-            try:
-                records = _records_of(data, response, order.job)
-                _check_result(records, order, command.task.index)
-            except ValueError as error:
-                raise TaskError(f"the reducer's answer makes no sense: {error}") from None
-        return records
+            return _checked_result(data, response, order, command.task.index)
 
     def read_map_output(self, output: Output, stage: Stage, offset: int) -> Iterator[bytes]:
         """Stream a map output's bytes from `offset` on; TaskError if its map task must run again."""
@@ -155,6 +154,16 @@ class WorkerCalls:
     ) -> AbstractContextManager[dict[str, Any]]:
         call = {"method": method, **attempt_fields(_attempt(command, stage))}
         return self._call_log.call(slot_of(command.worker), call, backup=command.backup, **details)
+
+
+def _checked_result(data: bytes, response: pb.ReduceResponse, order: StageOrder, partition: int) -> Records:
+    """Read a reduce task's output; TaskError if no reducer can have written it."""
+    try:
+        records = _records_of(data, response, order.job)
+        _check_result(records, order, partition)
+    except ValueError as error:
+        raise TaskError(f"the reducer's answer makes no sense: {error}") from None
+    return records
 
 
 def _records_of(data: bytes, response: pb.ReduceResponse, job: Job) -> Records:

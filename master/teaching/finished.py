@@ -91,7 +91,9 @@ class FinishedRun:
     @cached_property
     def reduce_tasks(self) -> list[DoneTask]:
         """The reduce tasks of the last iteration that were done, in order."""
-        last = {answer.task: answer for answer in self._done("ReadReduceOutput", Role.REDUCER)}
+        read = self._done("ReadReduceOutput", Role.REDUCER)
+        told = [answer for answer in self._done("Reduce", Role.REDUCER) if answer.output_bytes is not None]
+        last = {answer.task: answer for answer in sorted([*read, *told], key=lambda answer: answer.attempt)}
         return [self._task(answer, Role.REDUCER) for _, answer in sorted(last.items())]
 
     def _calls(self, method: str) -> list[RpcCall]:

@@ -60,6 +60,7 @@ class RpcResponse(AttemptEvent):
     duration_ms: float
     records: int | None = None
     bytes: int | None = None
+    output_bytes: int | None = None
     reason: str | None = None
 
 

@@ -11,11 +11,12 @@ from common.events.catalogue.tasks import RpcResponse
 from common.jobs.centroids import Label
 from common.model import CommittedFile, Records, Role
 from common.records import checksum
-from common.rpc.statuses import UnreachableError
+from common.rpc.statuses import DamagedFileError, UnreachableError
 from mapper.servicer import Mapper
 from master.cluster.calls import MapFiles
 from master.scheduling.messages import Output, RunTask, TaskId
 from protos import mapreduce_pb2 as pb
+from reducer import servicer
 from reducer.servicer import Reducer
 from tests.master.cluster.pool import Pool, joined_pool, label_order
 
@@ -33,14 +34,20 @@ def mapped(pool: Pool, partitions: int) -> Output:
     return Output(MAP, 1, worker, pool.calls.map(RunTask(MAP, 1, worker), label_order(partitions, splits=1)))
 
 
-def test_a_map_and_a_reduce_attempt(pool: Pool) -> None:
+@pytest.mark.parametrize(("most_bytes", "reads"), [(1 << 18, []), (10, ["ReadReduceOutput"])])
+def test_a_map_and_a_reduce_attempt(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, most_bytes: int, reads: list[str]
+) -> None:
+    """A small output comes with the answer of the reducer; a larger one is read."""
+    monkeypatch.setattr(servicer, "CHUNK_BYTES", most_bytes)
     output = mapped(pool, partitions=1)
     assert isinstance(output.content, MapFiles)
     assert [file.records for file in output.content.partitions] == [31]
     command = RunTask(REDUCE, 1, pool.workers[Role.REDUCER], (output,))
     assert len(pool.calls.reduce(command, label_order(partitions=1, splits=1))) == 31
-    methods = [answer.method for answer in pool.log.of(RpcResponse)]
-    assert methods == ["Map", "Reduce", "ReadReduceOutput"]
+    answers = pool.log.of(RpcResponse)
+    assert [answer.method for answer in answers] == ["Map", "Reduce", *reads]
+    assert (answers[1].output_bytes is None) == bool(reads)
 
 
 def test_a_map_output_is_streamed_from_an_offset_on(pool: Pool) -> None:
@@ -89,12 +96,12 @@ def reduced(pool: Pool, sequence: int = 1) -> Records:
     return pool.calls.reduce(command, label_order(partitions=1, splits=1, sequence=sequence))
 
 
-def forged(data: bytes, records: int) -> Callable[..., Any]:
-    """Make a reducer that answers with these bytes, and vouches for them."""
+def forged(data: bytes, records: int, *, with_answer: bool = False) -> Callable[..., Any]:
+    """Make a reducer that answers with these bytes, at once or when asked, and vouches for them."""
     file = pb.File(size_bytes=len(data), records=records, crc32=checksum(data))
 
     def reduce(self: Reducer, request: pb.ReduceRequest, context: Any) -> pb.ReduceResponse:
-        return pb.ReduceResponse(output=file)
+        return pb.ReduceResponse(output=file, data=data if with_answer else b"")
 
     def read(self: Reducer, request: Any, context: Any) -> Iterator[pb.ReadReduceOutputResponse]:
         yield pb.ReadReduceOutputResponse(data=data)
@@ -106,6 +113,7 @@ def forged(data: bytes, records: int) -> Callable[..., Any]:
     return forge
 
 
+@pytest.mark.parametrize("with_answer", [False, True])
 @pytest.mark.parametrize(
     ("data", "records", "why"),
     [
@@ -121,14 +129,29 @@ def forged(data: bytes, records: int) -> Callable[..., Any]:
     ],
 )
 def test_what_no_reducer_can_have_found_is_a_failed_attempt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, records: int, why: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, records: int, why: str, with_answer: bool
 ) -> None:
     monkeypatch.setattr(Label, "result_shape", lambda *_: (2, 0))
-    forged(data, records)(monkeypatch)
+    forged(data, records, with_answer=with_answer)(monkeypatch)
     with joined_pool(tmp_path) as pool:
         with pytest.raises(TaskError, match=rf"^the reducer's answer makes no sense: .*{why}"):
             reduced(pool)
-        assert pool.statuses("ReadReduceOutput") == ["FAILURE"]
+        assert pool.statuses("Reduce" if with_answer else "ReadReduceOutput") == ["FAILURE"]
+
+
+def test_an_output_that_arrives_damaged_is_a_failed_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Reducer.Reduce
+
+    def damaging(*order: Any) -> pb.ReduceResponse:
+        answer = honest(*order)
+        answer.data = answer.data[:-2] + b"9\n"
+        return answer
+
+    monkeypatch.setattr(Reducer, "Reduce", damaging)
+    with joined_pool(tmp_path) as pool, pytest.raises(DamagedFileError):
+        reduced(pool)
 
 
 def test_a_key_of_another_partition_is_a_failed_attempt(
