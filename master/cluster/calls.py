@@ -116,7 +116,7 @@ class WorkerCalls:
             response = reducer.Reduce(request, timeout=TASK_TIMEOUT_S)
             answer |= {"records": response.output.records, "bytes": response.ByteSize()}
             file = unpack(CommittedFile, response.output)
-            if response.data:
+            if response.data or not file.size_bytes:
                 answer["output_bytes"] = len(response.data)
                 return _checked_result(undamaged(response.data, file), response, order, command.task.index)
         with self._logged("ReadReduceOutput", command, order.stage) as answer:

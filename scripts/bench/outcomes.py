@@ -90,7 +90,7 @@ def constants(case: Case, series: Mapping[str, Series]) -> dict[str, object]:
     cpu_s = [usage.cpu_s for name in CONSTANTS if (usage := series[name].usage)]
     totals = np.array([[series[name].details["iterations"] for name in CONSTANTS], lines, cpu_s])
     iterations, more_lines, more_cpu_s = totals[:, 1::2] - totals[:, ::2]  # of a long run beyond a short one
-    calls = [m + 2 * r for m, r, _ in list(CONSTANTS.values())[::2]]
+    calls = [m + r for m, r, _ in list(CONSTANTS.values())[::2]]
     equations = np.column_stack([calls, more_lines / iterations])
     per_call_s, per_line_s = np.linalg.solve(equations, more_cpu_s / iterations).tolist()
     name, (m, r, _) = list(CONSTANTS.items())[-1]

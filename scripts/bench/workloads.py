@@ -68,8 +68,8 @@ class Workload:
 
     @property
     def calls(self) -> int:
-        """Calls of one iteration: Map, Reduce, ReadReduceOutput, and a fetch of each partition."""
-        return self.mappers + 2 * self.reducers + self.mappers * self.reducers
+        """Calls of one iteration: Map, Reduce, and a fetch of each partition."""
+        return self.mappers + self.reducers + self.mappers * self.reducers
 
     def chosen(self, kind: str, scale: float, iterations: int) -> "Workload":
         """Return this workload as the options of the benchmark have it."""

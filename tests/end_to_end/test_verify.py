@@ -51,6 +51,21 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     assert broken(tmp_path) == {}
 
 
+def test_large_results_are_arrays_that_numpy_opens(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.random.default_rng(4).normal(size=(400, 60)))
+    run = options(m=2, r=2, k=200, n=2, input_path=tmp_path / "rows.npy")
+    assert run_master(tmp_path, *run, "--combine").returncode == 0
+    written = [path for path in (tmp_path / "data").glob("*ers/*/*_*") if path.suffix != ".txt"]
+    assert {path.suffix for path in written} == {".npy"}
+    assert len(written) == 2 * 3
+    outputs = [np.load(tmp_path / "data" / "reducers" / name / "output.npy") for name in ("R1", "R2")]
+    centroids = np.loadtxt(tmp_path / "data" / "centroids.txt", delimiter=",")
+    for output in outputs:
+        np.testing.assert_array_equal(output["values"], centroids[output["key"]])
+    assert sum(map(len, outputs)) == 200
+    assert broken(tmp_path) == {}
+
+
 @pytest.mark.parametrize("on_empty", ["farthest", "keep"])
 def test_empty_clusters(tmp_path: Path, on_empty: str) -> None:
     (tmp_path / "start.txt").write_text("0,8\n9,1\n500,500\n")
