@@ -94,7 +94,7 @@ def run_here(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
         patch.setattr("sys.argv", ["master", *map(str, arguments)])
         patch.setattr("signal.signal", lambda *_: None)  # this process goes on
         code = _exit_code(main)
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
+    return subprocess.CompletedProcess([], code, out.getvalue(), error.getvalue())
 
 
 def _exit_code(program: Callable[[], None]) -> int:
