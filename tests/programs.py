@@ -1,5 +1,6 @@
 """Run the command line as a user would, watch it, and look at what it leaves."""
 
+import io
 import os
 import socket
 import subprocess
@@ -7,13 +8,16 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pytest
 
 from common.events.catalogue.base import Event
 from common.events.catalogue.workers import WorkerStarted
+from master.cli.commands import main
 from scripts.chaos.follow import Follower
 from tests.story import Kind, Story
 
@@ -80,6 +84,25 @@ def run_master(
         text=True,
         timeout=120,
     )
+
+
+def run_here(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line as `run_master` does, but in this process, which need not start."""
+    out, error = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["master", *map(str, arguments)])
+        patch.setattr("signal.signal", lambda *_: None)  # this process goes on
+        code = _exit_code(main)
+    return subprocess.CompletedProcess([], code, out.getvalue(), error.getvalue())
+
+
+def _exit_code(program: Callable[[], None]) -> int:
+    try:
+        program()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
 
 
 def centroids_of(folder: Path) -> str:

@@ -1,24 +1,33 @@
 """The documentation names the options that there are, and no others."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from common.model import Role
+from common.worker.command import worker_command
+from mapper.servicer import add_mapper
+from master.cli.commands import command_line, commands_for, execute
+from reducer.servicer import add_reducer
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GUIDES = ["USAGE", "TUTORIAL", "PYTHON", "MACHINES", "CLUSTERS", "FAULTS", "FAQ", "PAGE", "PALETTE"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+PROGRAMS = {
+    "master": command_line(commands_for([]), execute),
+    "mapper": worker_command(Role.MAPPER, add_mapper, None),
+    "reducer": worker_command(Role.REDUCER, add_reducer, None),
+}
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 
 
-def options_of(*command: str) -> set[str]:
-    shown = subprocess.run(
-        [sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(OPTION.findall(shown.stdout))
+def options_of(program: str, *command: str) -> set[str]:
+    shown = CliRunner().invoke(PROGRAMS[program], [*command, "--help"])
+    assert shown.exit_code == 0
+    return set(OPTION.findall(shown.output))
 
 
 def named_in(*guides: str) -> set[str]:

@@ -1,12 +1,13 @@
 """What the user can mend is one line and exit code 2, and leaves nothing behind."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.programs import SAMPLE, options, run_master
+from tests.programs import SAMPLE, options, run_here
 
 BLOBS = SAMPLE.with_name("blobs.csv")
 GOOD = ["--mappers", 2, "--reducers", 2, "--k", 2, "--iters", 5, "--input", SAMPLE]
@@ -20,10 +21,23 @@ def contents_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    assert run_here(folder, *GOOD).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def earlier(tmp_path: Path, finished: Path) -> Path:
+    """Return a folder with the results of an earlier run."""
+    return shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+
+
 def refuse(folder: Path, *arguments: object) -> str:
     """Run; check the form of the refusal and that the folder is as before; return the line."""
     before = times_in(folder)
-    result = run_master(folder, *arguments, "--quiet")
+    result = run_here(folder, *arguments, "--quiet")
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert result.returncode == 2
@@ -92,24 +106,26 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
     assert "'--k'" in refuse(tmp_path, "--mappers", 1, "--reducers", 1, "--iters", 1)
 
 
+BAD = [
+    ("", "the file is empty; expected one row of numbers on each line"),
+    ("x,y\n", "line 1: the file has a header but no row of numbers"),
+    ("1,2\n3,nan\n", f"line 2, column 2: 'nan' is not a number{DROP}"),
+    ("1,2\n3,4\ninf,6\n", f"line 3, column 1: 'inf' is not a number{LEAVE_OUT} 2)"),
+    ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
+    ("1,2\n\uff11,4\n", f"line 2, column 1: '\uff11' is not a number{LEAVE_OUT} 2)"),
+    ("1,2\n3\n", "line 2, column 2: 1 column where 2 are expected"),
+    ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
+    ("x,y\n1,2\n3,many\n", f"line 3, column 2 ('y'): 'many' is not a number{LEAVE_OUT} 1)"),
+    ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
+]
+
+
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "the file is empty; expected one row of numbers on each line"),
-        ("x,y\n", "line 1: the file has a header but no row of numbers"),
-        ("1,2\n3,nan\n", f"line 2, column 2: 'nan' is not a number{DROP}"),
-        ("1,2\n3,4\ninf,6\n", f"line 3, column 1: 'inf' is not a number{LEAVE_OUT} 2)"),
-        ("1,2\n\n1_000,4\n", "line 3, column 1: '1_000' is not a number"),
-        ("1,2\n\uff11,4\n", f"line 2, column 1: '\uff11' is not a number{LEAVE_OUT} 2)"),
-        ("1,2\n3\n", "line 2, column 2: 1 column where 2 are expected"),
-        ("1,2\n3,4,5\n", "line 2, column 3: 3 columns where 2 are expected"),
-        ("x,y\n1,2\n3,many\n", f"line 3, column 2 ('y'): 'many' is not a number{LEAVE_OUT} 1)"),
-        ("1,2\n3,1e999\n", "line 2, column 2: 1e999 does not fit a float64"),
-    ],
+    ("engine", "content", "message"),
+    [*(("inline", *bad) for bad in BAD), *(("grpc", *bad) for bad in BAD[2::2])],
     ids=lambda value: repr(value)[:30] if "\n" in value or not value else "",
 )
-@pytest.mark.parametrize("engine", ["grpc", "inline"])
-def test_input(tmp_path: Path, content: str, message: str, engine: str) -> None:
+def test_input(tmp_path: Path, engine: str, content: str, message: str) -> None:
     path = tmp_path / "bad.txt"
     path.write_text(content)
     arguments = ["--mappers", 2, "--reducers", 1, "--k", 1, "--iters", 5, "--input", path]
@@ -144,27 +160,25 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert line == "pipe: a pipe or a device; the input must be a regular file"
 
 
-def test_earlier_results_survive_a_refused_run(tmp_path: Path) -> None:
-    assert run_master(tmp_path, *GOOD).returncode == 0
-    refuse(tmp_path, *GOOD, "--k", 0)
-    refuse(tmp_path, *GOOD, "--input", "nowhere.txt")
+def test_earlier_results_survive_a_refused_run(earlier: Path) -> None:
+    refuse(earlier, *GOOD, "--k", 0)
+    refuse(earlier, *GOOD, "--input", "nowhere.txt")
 
 
 @pytest.mark.parametrize("engine", ["grpc", "inline"])
-def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(tmp_path: Path, engine: str) -> None:
-    assert run_master(tmp_path, *GOOD).returncode == 0
-    (tmp_path / "bad.txt").write_text("1,2\n3,nan\n")
+def test_earlier_results_survive_a_run_whose_input_its_mappers_refuse(earlier: Path, engine: str) -> None:
+    (earlier / "bad.txt").write_text("1,2\n3,nan\n")
     predict = ["predict", "--centroids", "data/centroids.txt", "--labels", "labels.txt"]
-    before = contents_of(tmp_path)
+    before = contents_of(earlier)
     for arguments in (GOOD, predict):
-        result = run_master(tmp_path, *arguments, "--input", "bad.txt", "--engine", engine)
+        result = run_here(earlier, *arguments, "--input", "bad.txt", "--engine", engine)
         assert (result.returncode, result.stderr) == (
             2,
-            f"Error: {tmp_path}/bad.txt, line 2, column 2: 'nan' is not a number{DROP}\n",
+            f"Error: {earlier}/bad.txt, line 2, column 2: 'nan' is not a number{DROP}\n",
         )
-        assert contents_of(tmp_path) == before
-    assert run_master(tmp_path, *GOOD, "--seed", 5).returncode == 0
-    assert not list(tmp_path.rglob("*.earlier"))
+        assert contents_of(earlier) == before
+    assert run_here(earlier, *GOOD, "--seed", 5).returncode == 0
+    assert not list(earlier.rglob("*.earlier"))
 
 
 @pytest.mark.parametrize(
@@ -184,35 +198,32 @@ def test_predict(tmp_path: Path, centroids: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["--labels", "--dump"])
-def test_predict_does_not_replace_the_centroids(tmp_path: Path, option: str) -> None:
-    assert run_master(tmp_path, *GOOD).returncode == 0
-    before = contents_of(tmp_path)
+def test_predict_does_not_replace_the_centroids(earlier: Path, option: str) -> None:
+    before = contents_of(earlier)
     predict = ["predict", "--centroids", "data/centroids.txt", "--input", SAMPLE, "--labels", "labels.txt"]
-    line = refuse(tmp_path, *predict, option, "data/centroids.txt")
+    line = refuse(earlier, *predict, option, "data/centroids.txt")
     assert line == f"{option} data/centroids.txt would overwrite the result"
-    assert contents_of(tmp_path) == before
+    assert contents_of(earlier) == before
 
 
-def test_input_in_a_workers_folder(tmp_path: Path) -> None:
-    assert run_master(tmp_path, *GOOD).returncode == 0
+def test_input_in_a_workers_folder(earlier: Path) -> None:
     path = "data/mappers/M1/map_output.txt"
-    line = refuse(tmp_path, *GOOD, "--input", path)
+    line = refuse(earlier, *GOOD, "--input", path)
     assert (
         line
         == f"--input {path} is in a worker's folder, which the run deletes; copy it to another place first"
     )
 
 
-def test_folders_that_are_not_the_runs_stay(tmp_path: Path) -> None:
+def test_folders_that_are_not_the_runs_stay(earlier: Path) -> None:
     mine = [
-        tmp_path / "data" / "mappers" / "precious" / "thesis.txt",
-        tmp_path / "data" / "users" / "Mike" / "job_search" / "letter.txt",
+        earlier / "data" / "mappers" / "precious" / "thesis.txt",
+        earlier / "data" / "users" / "Mike" / "job_search" / "letter.txt",
     ]
     for path in mine:
         path.parent.mkdir(parents=True)
         path.write_text("mine")
-    assert run_master(tmp_path, *GOOD).returncode == 0
-    assert run_master(tmp_path, *GOOD).returncode == 0
+    assert run_here(earlier, *GOOD).returncode == 0
     assert [path.read_text() for path in mine] == ["mine", "mine"]
 
 
@@ -223,14 +234,14 @@ def test_nothing_in_a_file_or_option_reaches_the_terminal_raw(tmp_path: Path) ->
     (tmp_path / "b.csv").write_text(f"1,2\n{name},4\n")
     (tmp_path / "words.txt").write_text(f"{name} {name} y\n")
     runs = [
-        run_master(tmp_path, *options(input_path=tmp_path / "a.csv"), "--engine", "inline"),
-        run_master(tmp_path, *options(input_path=tmp_path / "b.csv"), "--engine", "inline"),
-        run_master(tmp_path, *options(input_path=tmp_path / name), "--engine", "inline"),
-        run_master(tmp_path, *options(), "--engine", name),
-        run_master(tmp_path, *options(), "--intermediate", name),
-        run_master(tmp_path, f"--{name}"),
-        run_master(tmp_path, name),
-        run_master(
+        run_here(tmp_path, *options(input_path=tmp_path / "a.csv"), "--engine", "inline"),
+        run_here(tmp_path, *options(input_path=tmp_path / "b.csv"), "--engine", "inline"),
+        run_here(tmp_path, *options(input_path=tmp_path / name), "--engine", "inline"),
+        run_here(tmp_path, *options(), "--engine", name),
+        run_here(tmp_path, *options(), "--intermediate", name),
+        run_here(tmp_path, f"--{name}"),
+        run_here(tmp_path, name),
+        run_here(
             *(tmp_path, "wordcount", "--input", "words.txt", "--mappers", 1, "--reducers", 1),
             *("--engine", "inline"),
         ),
@@ -242,7 +253,7 @@ def test_nothing_in_a_file_or_option_reaches_the_terminal_raw(tmp_path: Path) ->
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    result = run_master(tmp_path, *GOOD, "--k", 0, "--debug")
+    result = run_here(tmp_path, *GOOD, "--k", 0, "--debug")
     assert result.returncode == 2
     assert "Traceback" in result.stderr
 
@@ -252,6 +263,6 @@ def test_the_first_bad_row_is_named_whichever_mapper_answers_first(tmp_path: Pat
     rows[5:] = ["1,x"] * 55  # in each of the splits
     (tmp_path / "points.csv").write_text("\n".join(rows) + "\n")
     asked = options(m=3, input_path=tmp_path / "points.csv")
-    run = run_master(tmp_path, *asked, "--splits", "6", "--quiet")
+    run = run_here(tmp_path, *asked, "--splits", "6", "--quiet")
     assert (run.returncode, run.stderr.count("\n")) == (2, 1)
     assert "points.csv, line 6, column 2: 'x' is not a number" in run.stderr

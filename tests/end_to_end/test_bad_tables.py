@@ -3,7 +3,6 @@
 import gzip
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,8 +12,7 @@ import pandas as pd
 import pytest
 
 from common.formats.texts import MOST_TEXTS
-from master.cli.commands import main
-from tests.programs import run_master
+from tests.programs import run_here
 
 Content: TypeAlias = str | bytes | pd.DataFrame | np.ndarray[Any, Any]
 Edit: TypeAlias = Callable[[dict[str, Any]], object]
@@ -55,20 +53,15 @@ def write(path: Path, content: Content) -> Path:
 class Program:
     """The command line in this process, in a folder of its own."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._capsys = capsys
 
     def run(self, *arguments: object) -> str:
         """Run a command; return what it said of what is wrong, or nothing."""
-        sys.argv[1:] = ["classify", *map(str, arguments), "--engine", "inline", "--quiet"]
-        try:
-            main()
-        except SystemExit as ended:
-            assert ended.code == 2  # noqa: PT017
-        shown = self._capsys.readouterr()
-        assert shown.out == ""
-        return shown.err
+        ended = run_here(self.folder, "classify", *arguments, "--engine", "inline", "--quiet")
+        assert ended.returncode in (0, 2)
+        assert ended.stdout == ""
+        return ended.stderr
 
     def refusal(self, *arguments: object) -> str:
         """Run a command that must be refused in one line, and write nothing; return the line."""
@@ -88,11 +81,8 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["master"])
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # this process goes on
-    return Program(tmp_path, capsys)
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
 
 
 def only(line: str, path: Path) -> str:
@@ -329,7 +319,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("fitted")
     write(folder / "table", GOOD)
     assert (
-        run_master(folder, "classify", "--input", "table", "--target", "c", "--engine", "inline").returncode
+        run_here(folder, "classify", "--input", "table", "--target", "c", "--engine", "inline").returncode
         == 0
     )
     return (folder / "data" / "model.json").read_text()

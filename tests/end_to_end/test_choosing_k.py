@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.events.catalogue.kmeans import ClustersChosen, ClustersMeasured
-from tests.programs import SAMPLE, options, run_master
+from tests.programs import SAMPLE, options, run_here
 from tests.story import story_of
 
 MEASURES = ("calinski_harabasz", "davies_bouldin", "silhouette", "simplified_silhouette")
@@ -15,7 +15,7 @@ MEASURES = ("calinski_harabasz", "davies_bouldin", "silhouette", "simplified_sil
 
 def asked(folder: Path, *arguments: object) -> dict[str, Any]:
     """Run a command with --json; return what it prints on standard output."""
-    ended = run_master(folder, *arguments, "--json")
+    ended = run_here(folder, *arguments, "--json")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("\n") == 1
     answer: dict[str, Any] = json.loads(ended.stdout)
@@ -23,7 +23,7 @@ def asked(folder: Path, *arguments: object) -> dict[str, Any]:
 
 
 def refused(folder: Path, *arguments: object) -> str:
-    ended = run_master(folder, *arguments)
+    ended = run_here(folder, *arguments)
     assert (ended.returncode, ended.stderr.count("\n"), ended.stdout) == (2, 1, "")
     return ended.stderr
 
@@ -56,12 +56,12 @@ def test_several_k(tmp_path: Path) -> None:
 
 def test_the_screen_shows_a_table_and_what_each_measure_prefers(tmp_path: Path) -> None:
     run = ["--mappers", 1, "--reducers", 1, "--iters", 20, "--input", SAMPLE, "--engine", "inline"]
-    shown = run_master(tmp_path, *run, "--k", "2,4").stdout
+    shown = run_here(tmp_path, *run, "--k", "2,4").stdout
     table = [line.split() for line in shown.splitlines() if line.startswith(("K  ", "2  ", "4  "))]
     assert [row[0] for row in table] == ["K", "2", "4"]
     assert "silhouette prefers K = 2" in shown
     assert shown.count("another start may end lower") == 1
-    measured = run_master(
+    measured = run_here(
         tmp_path, "evaluate", "--centroids", "data/centroids_k4.txt", *run[6:], "--quiet"
     ).stdout
     assert measured == ""

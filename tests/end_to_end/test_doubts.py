@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from common.events.catalogue.kmeans import ResultInDoubt
 from master import KMeans
-from tests.programs import SAMPLE, options, run_master
+from tests.programs import SAMPLE, options, run_here
 from tests.story import story_of
 
 POINTS = np.loadtxt(SAMPLE, delimiter=",")
@@ -20,7 +20,7 @@ COARSE = "ended the run after iteration 1 although a centroid moved by"
 
 def said(folder: Path, *arguments: object) -> list[str]:
     """Run; return the lines of standard error, which warn, which must be those in dump.txt."""
-    result = run_master(folder, *arguments, "--engine", "inline")
+    result = run_here(folder, *arguments, "--engine", "inline")
     assert result.returncode == 0, result.stderr
     reasons = [event.reason for event in story_of(folder).of(ResultInDoubt)]
     prefix = "warning: "

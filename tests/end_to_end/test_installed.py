@@ -17,6 +17,9 @@ from tests.programs import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+FOR_THREE_COLUMNS = "from common.kernels.__main__ import make_ready; make_ready('float64', 3)"
+"""Of what `python -m common.kernels` compiles; all of it takes most of a minute, and make does it."""
+
 NO_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
 """Root may write anywhere."""
 
@@ -44,10 +47,10 @@ def protect(folder: Path, *, writable: bool) -> None:
 
 
 def run(site: Path, folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of what is installed, without any privileges and with a home that cannot be written to."""
+    """Run Python with what is installed, without any privileges and with a home that cannot be written to."""
     known = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     env = known | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/proc"} | environment
-    command = [*NO_PRIVILEGES, sys.executable, "-m", *map(str, arguments)]
+    command = [*NO_PRIVILEGES, sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
@@ -56,7 +59,7 @@ def cluster(site: Path, folder: Path, **environment: str) -> bytes:
     folder.mkdir()
     np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(500_000, 3)))
     given = ["--mappers", 1, "--reducers", 1, "--k", 64, "--iters", 3, "--combine", "--quiet"]
-    ended = run(site, folder, "master", *given, "--input", "points.npy", **environment)
+    ended = run(site, folder, "-m", "master", *given, "--input", "points.npy", **environment)
     assert (ended.returncode, ended.stderr) == (0, "")
     return (folder / "data" / "centroids.txt").read_bytes()
 
@@ -66,7 +69,7 @@ def test_kernels_that_were_compiled_at_the_build_are_used(site: Path, tmp_path: 
     """And what cannot be written to compiles for itself, to the same result."""
     kernels = tmp_path / "kernels"
     kernels.mkdir()
-    made = run(site, Path("/"), "common.kernels", NUMBA_CACHE_DIR=str(kernels))
+    made = run(site, Path("/"), "-c", FOR_THREE_COLUMNS, NUMBA_CACHE_DIR=str(kernels))
     assert (made.returncode, made.stderr) == (0, "")
     before = {path: path.stat().st_mtime_ns for path in kernels.rglob("*.nb?")}
     assert len(before) > 10
@@ -78,13 +81,13 @@ def test_kernels_that_were_compiled_at_the_build_are_used(site: Path, tmp_path: 
 @needs_setpriv
 @pytest.mark.parametrize("module", ["master", "mapper", "reducer"])
 def test_each_program_says_its_options(site: Path, tmp_path: Path, module: str) -> None:
-    ended = run(site, tmp_path, module, "--help")
+    ended = run(site, tmp_path, "-m", module, "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "--certs" in ended.stdout
 
 
 @needs_setpriv
 def test_certificates_are_made(site: Path, tmp_path: Path) -> None:
-    made = run(site, tmp_path, "master", "certs")
+    made = run(site, tmp_path, "-m", "master", "certs")
     assert (made.returncode, made.stderr) == (0, "")
     assert (tmp_path / "certs" / "mapper" / "mapper.key").is_file()

@@ -18,7 +18,16 @@ from common.events.catalogue.kmeans import IterationFinished
 from common.events.catalogue.run import SampledRow
 from common.events.catalogue.workers import WorkerJoined
 from tests.browser import Browser, needs_browser
-from tests.programs import ROOT, BackgroundRun, command, environment, options, run_master, wait_until
+from tests.programs import (
+    ROOT,
+    BackgroundRun,
+    command,
+    environment,
+    options,
+    run_here,
+    run_master,
+    wait_until,
+)
 from tests.story import story_of
 
 BLOBS = ROOT / "data" / "input" / "blobs.csv"
@@ -71,7 +80,7 @@ def test_the_report_of_a_run_with_a_killed_worker(killed: Path) -> None:
 def test_rows_are_shown_and_change_nothing(tmp_path: Path) -> None:
     found = []
     for more in (["--report", "run.html"], ["--sample", "7"], []):
-        done = run_master(tmp_path, *options(k=5, input_path=BLOBS), "--engine", "inline", "--quiet", *more)
+        done = run_here(tmp_path, *options(k=5, input_path=BLOBS), "--engine", "inline", "--quiet", *more)
         assert (done.returncode, done.stderr) == (0, "")
         found.append(
             (len(story_of(tmp_path).of(SampledRow)), (tmp_path / "data" / "centroids.txt").read_bytes())
@@ -93,7 +102,7 @@ def test_the_trace_has_each_attempt(killed: Path) -> None:
 
 
 def test_the_command_writes_the_same_report(killed: Path, tmp_path: Path) -> None:
-    done = run_master(tmp_path, "report", "--dump", killed / "dump.txt", "--output", "again.html")
+    done = run_here(tmp_path, "report", "--dump", killed / "dump.txt", "--output", "again.html")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "again.html").read_bytes() == (killed / "run.html").read_bytes()
 
@@ -118,7 +127,7 @@ def test_a_failed_run_leaves_its_report(tmp_path: Path) -> None:
 
 def test_a_refused_run_leaves_no_report(tmp_path: Path) -> None:
     assert run_master(tmp_path, *options(), "--quiet").returncode == 0
-    done = run_master(tmp_path, *options(k=99), "--quiet", "--report", "run.html")
+    done = run_here(tmp_path, *options(k=99), "--quiet", "--report", "run.html")
     assert done.returncode == 2
     assert not (tmp_path / "run.html").exists()
 
@@ -126,15 +135,15 @@ def test_a_refused_run_leaves_no_report(tmp_path: Path) -> None:
 def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
     with BackgroundRun(tmp_path, *LONG) as run:
         run.wait_for(IterationFinished, iteration=3)
-        going_on = run_master(tmp_path, "report", "--output", "going.html")
+        going_on = run_here(tmp_path, "report", "--output", "going.html")
         assert going_on.returncode == 0
         assert picture_in(tmp_path / "going.html")["state"] == "running"
-        too_early = run_master(tmp_path, "verify")
+        too_early = run_here(tmp_path, "verify")
         assert too_early.returncode == 2
         assert too_early.stderr == "Error: the run in dump.txt is still going on; wait until it has ended\n"
         run.process.kill()
         run.process.wait()
-        assert run_master(tmp_path, "report", "--output", "run.html").returncode == 0
+        assert run_here(tmp_path, "report", "--output", "run.html").returncode == 0
     picture = picture_in(tmp_path / "run.html")
     assert picture["state"] == "cut off"
     assert "no end" in picture["reason"]
@@ -162,7 +171,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_shown_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "other.txt").write_text("hello\n")
-    done = run_master(tmp_path, *arguments)
+    done = run_here(tmp_path, *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

@@ -14,12 +14,12 @@ from tests.master.algorithms.palette.pictures import (
     pixels_of,
     save,
 )
-from tests.programs import run_master
+from tests.programs import run_here
 
 
 def reduce(folder: Path, *more: object) -> str:
     """Reduce in.png to out.png; return what the screen shows."""
-    ended = run_master(folder, "palette", "--input", "in.png", "--output", "out.png", *more)
+    ended = run_here(folder, "palette", "--input", "in.png", "--output", "out.png", *more)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
@@ -54,7 +54,7 @@ def test_the_summary_names_the_files_where_they_are(tmp_path: Path) -> None:
     save(tmp_path, noise())
     (tmp_path / "made").mkdir()
     asked = ["--input", "in.png", "--output", "made/out.png", "--k", 4, "--engine", "inline", "--json"]
-    found = json.loads(run_master(tmp_path, "palette", *asked).stdout)
+    found = json.loads(run_here(tmp_path, "palette", *asked).stdout)
     assert found["files"] == ["made/out.png", "made/palette.txt"]
     assert all((tmp_path / name).exists() for name in found["files"])
 

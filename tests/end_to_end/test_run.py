@@ -24,6 +24,7 @@ from tests.programs import (
     centroids_of,
     environment_with_hook,
     options,
+    run_here,
     run_master,
 )
 from tests.story import matching, story_of
@@ -35,6 +36,13 @@ def files_in(folder: Path) -> list[str]:
 
 def succeed(folder: Path, *arguments: object) -> str:
     result = run_master(folder, *arguments, env=calm_environment())
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def succeed_inline(folder: Path, *arguments: object) -> str:
+    """Run where it does not matter what runs the tasks."""
+    result = run_here(folder, *arguments, "--engine", "inline")
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 
@@ -199,9 +207,9 @@ def test_given_start_columns_and_restarts(tmp_path: Path) -> None:
         "id;y;x\n" + "".join(f"a{i};{y};{x}\n" for i, (x, y) in enumerate(sample_rows()))
     )
     arguments = options(input_path=tmp_path / "named.csv")
-    succeed(tmp_path, *arguments, "--columns", "x,y", "--init-centroids", "start.csv")
+    succeed_inline(tmp_path, *arguments, "--columns", "x,y", "--init-centroids", "start.csv")
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
-    succeed(tmp_path, *arguments, "--columns", "3,2", "--n-init", 3, "--init", "k-means++")
+    succeed_inline(tmp_path, *arguments, "--columns", "3,2", "--n-init", 3, "--init", "k-means++")
     assert sorted(centroids_of(tmp_path).splitlines()) == SAMPLE_CENTROIDS.splitlines()
 
 
@@ -213,11 +221,11 @@ def test_empty_clusters(tmp_path: Path) -> None:
     (tmp_path / "points.txt").write_text("0\n1\n10\n")
     (tmp_path / "start.txt").write_text("0\n100\n")
     arguments = [*options(input_path=tmp_path / "points.txt"), "--init-centroids", "start.txt"]
-    shown = succeed(tmp_path, *arguments)
+    shown = succeed_inline(tmp_path, *arguments)
     assert centroids_of(tmp_path) == "0.5\n10.0\n"
     assert "cluster 1 is empty; it takes row 3, the farthest from its centroid" in shown
     assert story_of(tmp_path).of(EmptyCluster, iteration=1, key=1, action="move", row=3)
-    succeed(tmp_path, *arguments, "--on-empty", "keep")
+    succeed_inline(tmp_path, *arguments, "--on-empty", "keep")
     assert centroids_of(tmp_path) == f"{11 / 3!r}\n100.0\n"
 
 
@@ -231,7 +239,7 @@ def test_npy_and_parquet_give_what_text_gives(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(table, tmp_path / "points.parquet", row_group_size=10)
     results = []
     for path in (SAMPLE, tmp_path / "points.npy", tmp_path / "points.parquet"):
-        succeed(tmp_path, *options(m=3, k=4, input_path=path))
+        succeed_inline(tmp_path, *options(k=4, input_path=path))
         results.append(centroids_of(tmp_path))
     assert results[1:] == results[:1] * 2
 
@@ -248,13 +256,13 @@ def test_pandas_is_never_imported(tmp_path: Path, suffix: str, form: str) -> Non
 
 def test_a_header_is_shown(tmp_path: Path) -> None:
     (tmp_path / "named.csv").write_text("x,y\n1,2\n3,4\n")
-    shown = succeed(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
+    shown = succeed_inline(tmp_path, *options(k=1, input_path=tmp_path / "named.csv"))
     assert "input: text, comma between fields; the first row is a header; columns x, y\n" in shown
     understood = InputUnderstood(
         file=str(tmp_path / "named.csv"), format="text", delimiter="comma", header=True, columns=("x", "y")
     )
     assert story_of(tmp_path).of(InputUnderstood) == [understood]
-    assert "input: text, comma between fields; columns 1-2\n" in succeed(tmp_path, *options(k=1))
+    assert "input: text, comma between fields; columns 1-2\n" in succeed_inline(tmp_path, *options(k=1))
 
 
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
@@ -270,7 +278,7 @@ def test_help_says_unit_default_and_what_zero_means(tmp_path: Path) -> None:
 
 
 def test_long_centroid_lists_are_cut_on_the_screen_only(tmp_path: Path) -> None:
-    shown = succeed(tmp_path, *options(k=12, n=1))
+    shown = succeed_inline(tmp_path, *options(k=12, n=1))
     assert "  ... the others are in dump.txt" in shown
     assert "centroid 11:" not in shown
     assert len(story_of(tmp_path).of(Centroid, iteration=1)) == 12

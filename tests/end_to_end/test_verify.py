@@ -13,19 +13,20 @@ from tests.programs import environment_with_hook, options, run_master
 from tests.story import story_of
 
 
-@pytest.mark.parametrize(("m", "r"), [(1, 1), (3, 2), (2, 4)])
 @pytest.mark.parametrize(
-    "more",
+    ("m", "r", "more"),
     [
-        [],
-        ["--combine"],
-        ["--intermediate", "arrow"],
-        ["--combine", "--intermediate", "arrow", "--keep-iterations"],
-        ["--splits", 5, "--keep-iterations"],
-        ["--n-init", 3, "--splits", 4],
-        ["--n-init", 2, "--combine", "--init", "k-means++"],
+        (3, 2, []),
+        (1, 1, ["--combine"]),
+        (2, 4, ["--combine"]),
+        (2, 1, ["--intermediate", "arrow"]),
+        (3, 2, ["--combine", "--intermediate", "arrow", "--keep-iterations"]),
+        (2, 4, ["--splits", 5, "--keep-iterations"]),
+        (1, 2, ["--n-init", 3, "--splits", 4]),
+        (3, 2, ["--n-init", 3, "--splits", 4]),
+        (2, 2, ["--n-init", 2, "--combine", "--init", "k-means++"]),
     ],
-    ids=lambda more: " ".join(map(str, more)) or "plain",
+    ids=lambda given: " ".join(map(str, given)) or "plain" if isinstance(given, list) else "",
 )
 def test_every_run_keeps_the_rules(tmp_path: Path, m: int, r: int, more: list[object]) -> None:
     assert broken(finished(tmp_path, "--mappers", m, "--reducers", r, *more)) == {}

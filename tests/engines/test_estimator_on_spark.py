@@ -16,7 +16,11 @@ from tests.engines import people
 
 pyspark = pytest.importorskip("pyspark")
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(300)]  # Spark's own warnings
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # Spark's own warnings
+    pytest.mark.timeout(300),
+    pytest.mark.slow,
+]
 
 POINTS = np.random.default_rng(0).normal(size=(900, 3))
 HERE = KMeans(4, random_state=0, max_iter=5).fit(POINTS)

@@ -95,8 +95,7 @@ def check_partitions(folder: Path, path: Path, m: int, r: int, suffix: str = ".t
 @pytest.mark.parametrize(
     ("m", "r", "combine"),
     [
-        *[(1, 1, True), (1, 4, False), (2, 2, True), (2, 3, False), (3, 1, False), (3, 4, True)],
-        *[(4, 2, False), (4, 3, True), (5, 1, True), (5, 4, False)],
+        *[(1, 4, False), (2, 2, True), (3, 1, False), (4, 3, True), (5, 2, False)],
     ],
 )
 def test_sample(tmp_path: Path, m: int, r: int, combine: bool) -> None:
@@ -110,7 +109,7 @@ def test_sample(tmp_path: Path, m: int, r: int, combine: bool) -> None:
 @pytest.mark.parametrize(("m", "r", "combine"), [(2, 3, False), (3, 4, True)])
 def test_sample_through_arrow_files(tmp_path: Path, m: int, r: int, combine: bool) -> None:
     with grpc_engine(tmp_path, SAMPLE, m, r, combine, RecordFormat.ARROW) as engine:
-        for k in range(1, 7):
+        for k in (1, 3, 6):
             assert cluster(engine, SAMPLE, k, "k-means++") == expected(SAMPLE, k, "k-means++")
             if not combine:
                 check_partitions(tmp_path, SAMPLE, m, r, ".arrow")
@@ -186,8 +185,10 @@ def test_several_k_and_their_measures(tmp_path: Path, m: int, r: int, combine: b
         assert searched(engine, BLOBS) == expected_search(BLOBS)
 
 
-@pytest.mark.parametrize("rows", [600, 100_000], ids=["few", "many"])
-@pytest.mark.parametrize("kind", RecordFormat)
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [(RecordFormat.TEXT, 600), (RecordFormat.TEXT, 100_000), (RecordFormat.ARROW, 100_000)],
+)
 def test_several_starts_without_combiner(tmp_path: Path, kind: RecordFormat, rows: int) -> None:
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(rows, 2)))
@@ -227,14 +228,13 @@ def test_more_mappers_than_rows_and_more_reducers_than_keys(tmp_path: Path, suff
         check_partitions(tmp_path, path, 5, 4, suffix)
 
 
-@pytest.mark.parametrize("kind", RecordFormat)
 @pytest.mark.parametrize(
-    ("suffix", "init", "m", "r", "combine"),
+    ("suffix", "init", "m", "r", "combine", "kind"),
     [
-        (".csv", "random", 3, 2, False),
-        (".csv", "k-means++", 1, 1, True),
-        (".npy", "k-means++", 2, 2, False),
-        (".parquet", "random", 2, 1, True),
+        (".csv", "random", 3, 2, False, RecordFormat.TEXT),
+        (".csv", "k-means++", 1, 1, True, RecordFormat.ARROW),
+        (".npy", "k-means++", 2, 2, False, RecordFormat.ARROW),
+        (".parquet", "random", 2, 1, True, RecordFormat.TEXT),
     ],
 )
 def test_float32_is_float64_of_the_rounded_numbers(

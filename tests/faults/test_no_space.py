@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.moments import at_first, opens
-from tests.programs import centroids_of, environment_with_hook, options, run_master
+from tests.programs import centroids_of, environment_with_hook, options, run_here, run_master
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a tmpfs")
 PHASES = {
@@ -50,9 +50,13 @@ def points(folder: Path) -> Path:
     return path
 
 
+def asked(folder: Path, k: int) -> list[object]:
+    usual = [*options(k=k, n=4, input_path=points(folder)), "--tol", 0, "--labels", "labels.txt"]
+    return [*usual, "--dump", folder / "dump.txt", "--quiet"]
+
+
 def run_there(folder: Path, where: Path, k: int, env: dict[str, str] | None = None) -> tuple[int, str]:
-    arguments = (*options(k=k, n=4, input_path=points(folder)), "--tol", 0, "--labels", "labels.txt")
-    ended = run_master(where, *arguments, "--dump", folder / "dump.txt", "--quiet", env=env)
+    ended = run_master(where, *asked(folder, k), env=env)
     return ended.returncode, ended.stderr
 
 
@@ -88,7 +92,7 @@ def test_a_full_disk(tmp_path: Path, tiny: Path, phase: str) -> None:
 def test_a_quota(tmp_path: Path, phase: str) -> None:
     where = tmp_path / "where"
     where.mkdir()
-    assert run_there(tmp_path, where, k=2) == (0, "")
+    assert run_here(where, *asked(tmp_path, k=2), "--engine", "inline").returncode == 0
     hook = f"if {PHASES[phase]}: raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), arguments[0])"
     ended = run_there(tmp_path, where, k=3, env=environment_with_hook(tmp_path, hook))
     check(tmp_path, where, phase, ended, os.strerror(errno.EDQUOT))

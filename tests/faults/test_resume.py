@@ -36,6 +36,7 @@ from tests.programs import (
     make_certificates,
     options,
     remote_workers,
+    run_here,
     run_master,
     wait_until,
     worker_processes,
@@ -68,7 +69,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Undis
     def run(*more: object) -> tuple[str, str]:
         if more not in known:
             folder = tmp_path_factory.mktemp("undisturbed")
-            assert run_master(folder, *usual(points), "--engine", "inline", *more).returncode == 0
+            assert run_here(folder, *usual(points), "--engine", "inline", *more).returncode == 0
             known[more] = found_in(folder)
         return known[more]
 
@@ -286,7 +287,7 @@ def test_starts_and_empty_clusters(
         (tmp_path / name).mkdir()
         (tmp_path / name / "far.txt").write_text("0,0\n1000,1000\n2000,1\n")
     arguments = (*usual(points), *more, "--combine")
-    assert run_master(tmp_path / "calm", *arguments, "--engine", "inline").returncode == 0
+    assert run_here(tmp_path / "calm", *arguments, "--engine", "inline").returncode == 0
     kill_after(tmp_path / "killed", has_iterated, *arguments)
     resume(tmp_path / "killed", *arguments, "--engine", engine)
     assert found_in(tmp_path / "killed") == found_in(tmp_path / "calm")
@@ -405,7 +406,7 @@ def test_a_checkpoint_that_lies(killed: Path, undisturbed: Undisturbed, old: byt
 
 
 def test_a_finished_run_leaves_nothing_to_resume(tmp_path: Path, points: Path) -> None:
-    assert run_master(tmp_path, *usual(points), "--engine", "inline").returncode == 0
+    assert run_here(tmp_path, *usual(points), "--engine", "inline").returncode == 0
     assert refusal(tmp_path, *usual(points)) == NOTHING
 
 
@@ -427,7 +428,7 @@ def test_a_run_in_progress_is_not_resumed(tmp_path: Path, points: Path) -> None:
 def test_without_checkpoints_the_run_goes_on(tmp_path: Path, points: Path, undisturbed: Undisturbed) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "checkpoints").write_text("no folder")
-    result = run_master(tmp_path, *usual(points), "--engine", "inline")
+    result = run_here(tmp_path, *usual(points), "--engine", "inline")
     assert (result.returncode, result.stderr) == (0, "")
     assert found_in(tmp_path) == undisturbed()
     assert len(story_of(tmp_path).of(CheckpointFailed)) == 1

@@ -7,11 +7,11 @@ import pytest
 
 from common.rpc.credentials import PeerRole
 from master.cli.authority import make_folders
-from tests.programs import run_master
+from tests.programs import run_here
 
 
 def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
-    made = run_master(tmp_path, "certs", "--days", 7, "--forget-ca-key")
+    made = run_here(tmp_path, "certs", "--days", 7, "--forget-ca-key")
     assert (made.returncode, made.stderr, made.stdout.count("\n")) == (0, "", 3)
     out = tmp_path / "certs"
     assert sorted(path.name for path in (out / "mapper").iterdir()) == [
@@ -21,20 +21,20 @@ def test_the_command_makes_what_each_host_needs(tmp_path: Path) -> None:
     ]
     assert sorted(path.name for path in out.iterdir()) == ["mapper", "master", "reducer"]
     before = (out / "master" / "master.key").read_text()
-    again = run_master(tmp_path, "certs")
+    again = run_here(tmp_path, "certs")
     assert again.returncode == 2
     assert again.stderr == "Error: certs is there already; remove it first, or choose another --out\n"
     assert (out / "master" / "master.key").read_text() == before
 
 
 def test_the_authority_key_is_kept_beside_the_folders(tmp_path: Path) -> None:
-    assert run_master(tmp_path, "certs", "--out", "new").returncode == 0
+    assert run_here(tmp_path, "certs", "--out", "new").returncode == 0
     assert [path.name for path in (tmp_path / "new").rglob("ca.key")] == ["ca.key"]
     assert (tmp_path / "new" / "ca.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    ended = run_master(tmp_path, "certs", "--out", "none/certs")
+    ended = run_here(tmp_path, "certs", "--out", "none/certs")
     assert (ended.returncode, ended.stderr) == (2, "Error: none/certs: No such file or directory\n")
 
 

@@ -9,12 +9,12 @@ from zlib import crc32
 from master.teaching.evidence import Verdict
 from master.teaching.finished import open_finished
 from master.teaching.verify import verify
-from tests.programs import options, run_master
+from tests.programs import options, run_here
 
 
 def finished(folder: Path, *more: object, k: int = 3) -> Path:
     """Run K-Means on the sample, in a folder."""
-    result = run_master(folder, *options(k=k), *more)
+    result = run_here(folder, *options(k=k), *more)
     assert (result.returncode, result.stderr) == (0, "")
     return folder
 

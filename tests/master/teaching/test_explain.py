@@ -11,7 +11,7 @@ from common.events.line import read_dump
 from master.teaching.explain import explain
 from master.teaching.finished import open_finished
 from tests.master.teaching.runs import Spoiled, finished
-from tests.programs import SAMPLE, options, run_master
+from tests.programs import SAMPLE, options, run_here
 
 ROWS = SAMPLE.read_text().splitlines()
 
@@ -54,7 +54,7 @@ def test_each_quoted_line_is_in_its_file(plain: Path, row: int) -> None:
 def test_equal_rows_have_ways_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "points.txt").write_text("1,1\n9,9\n1,1\n9,8\n1,1\n")
     run = options(m=1, r=1, input_path=tmp_path / "points.txt")
-    assert run_master(tmp_path, *run).returncode == 0
+    assert run_here(tmp_path, *run).returncode == 0
     places = [[place for place, _ in quoted(way(tmp_path, row))][:2] for row in (1, 3, 5)]
     assert [place.rpartition(" ")[2] for place, _ in places] == ["1", "3", "5"]
     inside = [int(place.rpartition(" ")[2]) for _, place in places]
@@ -84,7 +84,7 @@ def test_a_combined_record_in_an_arrow_file(tmp_path: Path) -> None:
 def test_a_row_that_an_empty_cluster_took(tmp_path: Path) -> None:
     (tmp_path / "start.txt").write_text("0,8\n9,1\n500,500\n")
     run = [*options(k=3, n=1), "--init-centroids", "start.txt"]
-    assert run_master(tmp_path, *run).returncode == 0
+    assert run_here(tmp_path, *run).returncode == 0
     story = (tmp_path / "dump.txt").read_text()
     row = int(re.search(r"event=empty_cluster .* row=(\d+)", story)[1])  # type: ignore[index]
     lines = way(tmp_path, row)
@@ -95,7 +95,7 @@ def test_a_row_that_an_empty_cluster_took(tmp_path: Path) -> None:
 def test_many_centroids_and_columns_are_cut_short(tmp_path: Path) -> None:
     np.save(tmp_path / "wide.npy", np.random.default_rng(1).normal(size=(40, 12)))
     run = options(k=9, n=2, input_path=tmp_path / "wide.npy")
-    assert run_master(tmp_path, *run).returncode == 0
+    assert run_here(tmp_path, *run).returncode == 0
     lines = way(tmp_path, 3)
     assert "    ... and 4 others, farther away" in lines
     assert len([line for line in lines if line.startswith("    column ")]) == 4
@@ -103,11 +103,11 @@ def test_many_centroids_and_columns_are_cut_short(tmp_path: Path) -> None:
 
 
 def test_the_command(plain: Path) -> None:
-    told = run_master(plain, "explain", "--row", 17)
+    told = run_here(plain, "explain", "--row", 17)
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.splitlines()[-1].strip() in (plain / "data" / "centroids.txt").read_text().splitlines()
     for row in (0, 32):
-        refused = run_master(plain, "explain", "--row", row)
+        refused = run_here(plain, "explain", "--row", row)
         assert refused.returncode == 2
         assert refused.stderr == f"Error: --row {row}: the rows of {SAMPLE} are 1 to 31\n"
 
@@ -119,13 +119,13 @@ def test_files_that_do_not_show_a_way(plain: Path, tmp_path: Path) -> None:
     says = "Error: the files do not show the way of row 1; python -m master verify says what is wrong\n"
     for spoil in (lambda lines: lines.clear(), lambda lines: lines.insert(0, "1,0.4,7.2")):
         run.change(str(name), spoil)
-        refused = run_master(tmp_path, "explain", "--row", 1)
+        refused = run_here(tmp_path, "explain", "--row", 1)
         assert (refused.returncode, refused.stderr) == (2, says)
     result = Spoiled(plain, tmp_path).data / "centroids.txt"
     result.write_bytes(result.read_bytes().replace(b".", b"\xff"))
-    assert run_master(tmp_path, "explain", "--row", 1).returncode == 0
+    assert run_here(tmp_path, "explain", "--row", 1).returncode == 0
     result.unlink()
-    assert run_master(tmp_path, "explain", "--row", 1).stderr == says
+    assert run_here(tmp_path, "explain", "--row", 1).stderr == says
 
 
 def test_a_best_start_that_ended_earlier(tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_a_best_start_that_ended_earlier(tmp_path: Path) -> None:
     text = re.sub(r"event=best_start start=\d", "event=best_start start=3", dump.read_text())
     dump.write_text(text)
     assert read_dump(dump)
-    refused = run_master(tmp_path, "explain", "--row", 1)
+    refused = run_here(tmp_path, "explain", "--row", 1)
     assert refused.stderr.startswith("Error: the best start, 3, ended before the last iteration, whose files")

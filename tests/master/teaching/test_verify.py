@@ -12,7 +12,7 @@ from master.teaching.finished import command_of
 from master.teaching.verify import table
 from tests.master.teaching.runs import Spoiled, broken, finished, nudged, verdicts
 from tests.master.views.logs import started
-from tests.programs import options, run_master
+from tests.programs import options, run_here
 
 FILES = "M·R partition files and M + R outputs"
 ONCE = "each row is mapped once"
@@ -254,18 +254,18 @@ def test_the_table_has_a_line_for_each_rule_and_its_faults(plain: Path, tmp_path
 
 
 def test_exit_codes(plain: Path, tmp_path: Path) -> None:
-    held = run_master(plain, "verify")
+    held = run_here(plain, "verify")
     assert (held.returncode, held.stderr) == (0, "")
     assert held.stdout.endswith("all rules hold\n")
     a_wrong_sum(Spoiled(plain, tmp_path))
-    ended = run_master(tmp_path, "verify", "--data-dir", "data", "--dump", "dump.txt")
+    ended = run_here(tmp_path, "verify", "--data-dir", "data", "--dump", "dump.txt")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert ended.stdout.endswith("1 of 10 rules are broken\n")
 
 
 def test_nothing_to_verify(tmp_path: Path) -> None:
     def refusal() -> str:
-        ended = run_master(tmp_path, "verify")
+        ended = run_here(tmp_path, "verify")
         assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
         return ended.stderr.removeprefix("Error: ")
 
@@ -276,11 +276,11 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     assert refusal() == "--dump dump.txt: it holds no run\n"
     (tmp_path / "points.txt").write_text("1,2\n3,4\n8,9\n")
     run = options(input_path=Path("points.txt"))
-    assert run_master(tmp_path, *run, "--engine", "inline").returncode == 0
+    assert run_here(tmp_path, *run, "--engine", "inline").returncode == 0
     assert refusal().startswith("the run in dump.txt used --engine inline, whose tasks write no files here")
-    assert run_master(tmp_path, *run, "--engine", "inline", "--weights", 2).returncode == 0
+    assert run_here(tmp_path, *run, "--engine", "inline", "--weights", 2).returncode == 0
     assert refusal() == "the run in dump.txt used --weights; verify and explain read runs without it\n"
-    assert run_master(tmp_path, *run).returncode == 0
+    assert run_here(tmp_path, *run).returncode == 0
     whole = (tmp_path / "dump.txt").read_text()
     (tmp_path / "dump.txt").write_text(whole.replace("event=run_finished", "event=run_was"))
     assert refusal().startswith("the run in dump.txt has not ended well; ")
@@ -288,7 +288,7 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     (tmp_path / "points.txt").write_text("1,2\n3,4\n")
     assert "it has 2 rows now, and had 3 in the run" in refusal()
     predict = ("--centroids", "data/centroids.txt", "--input", "points.txt", "--labels", "labels.txt")
-    assert run_master(tmp_path, "predict", *predict).returncode == 0
+    assert run_here(tmp_path, "predict", *predict).returncode == 0
     assert refusal() == "the run in dump.txt was one of predict; verify and explain need one of K-Means\n"
 
 
