@@ -1,8 +1,9 @@
 """The rules for a run as a whole: which files there are, where keys go, manifests, calls."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from common.events.catalogue.tasks import RpcCall, RpcResponse
 from common.events.catalogue.workers import WorkerKilled, WorkerLost
@@ -42,10 +43,8 @@ def manifests_right(found: Evidence) -> Verdict:
 
 def calls_answered(found: Evidence) -> Verdict:
     """Check that each call has an answer, or was made by a process that was lost then."""
-    entries = found.run.entries
-    calls = [entry for entry in entries if isinstance(entry.event, RpcCall)]
-    answers = Counter(_call_of(entry) for entry in entries if isinstance(entry.event, RpcResponse))
-    faults = [_shown_call(entry) for entry in _unanswered(calls, answers) if not _died(found, entry)]
+    calls = found.run.of(RpcCall)
+    faults = [_shown_call(entry) for entry in _unanswered(found.run.entries) if not _died(found, entry)]
     return Verdict("every call is answered", f"{len(calls)} calls", faults)
 
 
@@ -80,10 +79,15 @@ def _call_of(entry: Entry) -> tuple[object, ...]:
     return entry.process, worker, event.method, event.stage, event.task, event.attempt, event.reduce_task
 
 
-def _unanswered(calls: list[Entry], answers: Counter[tuple[object, ...]]) -> Iterator[Entry]:
-    """Yield the last of equal calls, as many as have no answer."""
-    for call, times in (Counter(map(_call_of, calls)) - answers).items():
-        yield from [entry for entry in calls if _call_of(entry) == call][-times:]
+def _unanswered(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the calls without an answer; of equal calls, an answer belongs to the last one before it."""
+    waiting: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.time):
+        if isinstance(entry.event, RpcCall):
+            waiting.setdefault(_call_of(entry), []).append(entry)
+        elif isinstance(entry.event, RpcResponse) and waiting.get(_call_of(entry)):
+            waiting[_call_of(entry)].pop()
+    yield from chain.from_iterable(waiting.values())
 
 
 def _died(found: Evidence, entry: Entry) -> bool:

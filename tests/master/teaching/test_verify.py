@@ -1,6 +1,7 @@
 """A finished run keeps the rules; each fault that is planted in its files is found, by its rule alone."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -234,6 +235,21 @@ def test_a_worker_that_was_lost_owes_no_answer(plain: Path, tmp_path: Path) -> N
     last = read_dump(tmp_path / "dump.txt")[-1].time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     with (tmp_path / "dump.txt").open("a") as dump:
         dump.write(f'{last} master event=worker_lost worker=R1 reason="R1 ended" returns=True\n')
+    assert broken(tmp_path) == {}
+
+
+def test_a_reducer_that_fetches_again_after_its_death_has_one_answer(plain: Path, tmp_path: Path) -> None:
+    """The process that called first was killed before its answer came to the log."""
+    shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
+    lines = (tmp_path / "dump.txt").read_text().splitlines()
+    place, call = next(
+        (place, line)
+        for place, line in enumerate(lines)
+        if " R1 " in line and "event=rpc_call" in line and "method=FetchPartition" in line
+    )
+    time = call.split(" ")[0]
+    lost = f'{time} master event=worker_lost worker=R1 reason="R1 ended" returns=True'
+    (tmp_path / "dump.txt").write_text("\n".join([*lines[:place], call, lost, *lines[place:], ""]))
     assert broken(tmp_path) == {}
 
 
