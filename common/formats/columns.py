@@ -31,7 +31,8 @@ class ColumnChoice:
 
     A list is written as one text, or has its parts apart. With `takes_texts` columns of texts are categories;
     those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts; so
-    does the one of `weights`, which is one of numbers. With `by_model` a model has named the columns, and
+    does the one of `weights`, which is one of numbers. That of `id` names the rows, and is not used unless it
+    is wanted, too. With `by_model` a model has named the columns, and
     knows which hold texts: those of `categories` and `target`.
     """
 
@@ -42,6 +43,7 @@ class ColumnChoice:
     keeps_missing: bool = False
     by_model: bool = False
     weights: str | None = None
+    id: str | None = None
 
     @property
     def option(self) -> str:
@@ -57,11 +59,19 @@ class ColumnChoice:
 ALL_COLUMNS = ColumnChoice()
 
 
+class IdColumn(NamedTuple):
+    """The column that names the rows: its position in the file, and its name."""
+
+    column: int
+    name: str
+
+
 class ChosenColumns(NamedTuple):
     """Positions in the file of the columns used, and which of them, by position among them, hold texts."""
 
     columns: tuple[int, ...]
     texts: tuple[int, ...] = ()
+    id: IdColumn | None = None
 
 
 def choose(
@@ -80,17 +90,17 @@ def choose(
     if choice.wanted is not None:
         columns = choose_columns(path, choice.wanted, names, fields, choice.option)
     option, name = choice.last
-    target = _choose_some(path, name, names, fields, option)
+    target = _choose_one(path, name, names, fields, option)
+    ids = _choose_one(path, choice.id, names, fields, "--id")
     categories = _choose_some(path, choice.categories, names, fields, "--categories")
-    if len(target) > 1:
-        raise UsageError(f"{option} {name} names several columns, but must name one")
     if choice.wanted is None:
-        columns = tuple(column for column in columns if column not in target)
+        columns = tuple(column for column in columns if column not in (*target, *ids))
     if not set(target).isdisjoint((*columns, *categories)):
         what = "is one of the columns to learn from, too; choose another, or leave it out there"
         raise UsageError(f"{option} {name} {what}")
-    if target and not columns:
-        raise UsageError(f"{path} has no column besides {option} {name}")
+    if (target or ids) and not columns:
+        named = [f"{option} {name}"] * len(target) + [f"--id {choice.id}"] * len(ids)
+        raise UsageError(f"{path} has no column besides {' and '.join(named)}")
     if others := set(categories) - set(columns):
         raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
     used = (*columns, *target)
@@ -98,7 +108,8 @@ def choose(
     as_texts = {*(hold_texts if detects else ()), *categories, *(target if choice.target else ())}
     if detects and names:
         _check_names(path, names, used)
-    return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
+    id_column = IdColumn(ids[0], names[ids[0]] if names else "id") if ids else None
+    return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts), id_column)
 
 
 def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> Input:
@@ -127,6 +138,14 @@ def _choose_some(
     path: str, wanted: Wanted | None, names: list[str], fields: int, option: str
 ) -> tuple[int, ...]:
     return () if wanted is None else choose_columns(path, wanted, names, fields, option)
+
+
+def _choose_one(path: str, wanted: str | None, names: list[str], fields: int, option: str) -> tuple[int, ...]:
+    """Return the column that an option names, if it is given."""
+    chosen = _choose_some(path, wanted, names, fields, option)
+    if len(chosen) > 1:
+        raise UsageError(f"{option} {wanted} names several columns, but must name one")
+    return chosen
 
 
 def choose_columns(

@@ -234,7 +234,7 @@ def _parse_row(fields: list[bytes], source: Input, line: int, texts: TextCodes) 
 def _text(text: bytes, source: Input, used: int, line: int, texts: TextCodes) -> float:
     """Return the number of a text."""
     try:
-        cleaned = _cleaned(text.decode())
+        cleaned = text.decode() if texts.as_they_stand else _cleaned(text.decode())
     except UnicodeDecodeError as error:
         raise _error(
             f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8", source, used, line

@@ -46,6 +46,20 @@ Other commands:
 """
 
 
+_ID = option(
+    None,
+    "Column that names the rows, by name or by position from 1: it is not clustered, and stands beside the "
+    "labels in a file that ends in .csv or .parquet.",
+    metavar="COLUMN",
+)
+
+
+def _check_id(column: str | None, labels: Path | None) -> None:
+    if column is not None and (labels is None or labels.suffix not in (".csv", ".parquet")):
+        given = "" if labels is None else f", not --labels {labels}"
+        raise UsageError(f"--id {column} needs --labels FILE.csv or FILE.parquet{given}")
+
+
 @dataclass(frozen=True)
 class LabelOptions:
     """Where a run writes labels."""
@@ -54,10 +68,14 @@ class LabelOptions:
 
     labels: Path | None = option(
         None,
-        "Write the cluster of each row to this file, one a line, in input order; -: to standard output, and "
-        "messages to standard error.",
+        "Write the cluster of each row to this file, one a line, in input order, or a table if it ends in "
+        ".parquet; -: to standard output, and messages to standard error.",
         metavar="FILE",
     )
+    id: str | None = _ID
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, self.labels)
 
 
 @dataclass(frozen=True)
@@ -86,9 +104,14 @@ class PredictionOptions:
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
     labels: Path = required(
-        "File for the cluster of each row, one a line; -: standard output, and messages on standard error.",
+        "File for the cluster of each row, one a line, or a table if it ends in .parquet; -: standard "
+        "output, and messages on standard error.",
         metavar="FILE",
     )
+    id: str | None = _ID
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, self.labels)
 
 
 @dataclass(frozen=True)
@@ -106,7 +129,7 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, samplin
     if given is not None:
         config = replace(config, initial=read_all(given))
     algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
-    choice = ColumnChoice(weights=config.weights)
+    choice = ColumnChoice(weights=config.weights, id=labelling.id)
     sample = sampling.sample if config.unit_is_inputs else _no_sample(sampling.sample)
     return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sample)
 
@@ -122,7 +145,7 @@ def _no_sample(asked: int | None) -> int:
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
     algorithm = KMeansPrediction(read_all(prediction.centroids))
-    return Prepared(algorithm, prediction.labels, prediction.centroids)
+    return Prepared(algorithm, prediction.labels, prediction.centroids, choice=ColumnChoice(id=prediction.id))
 
 
 def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:
