@@ -16,6 +16,8 @@ EMPTY_FIELD = "the field is empty; every field needs a number"
 HOW_TO_GO_ON = "to go on without what is missing: --missing mean"
 MISSING_TEXT = f"the field is empty; {HOW_TO_GO_ON}"
 Wanted: TypeAlias = str | tuple[str, ...]
+LABELS = "cluster"
+"""The column of labels, in a table of them."""
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {
@@ -31,8 +33,8 @@ class ColumnChoice:
 
     A list is written as one text, or has its parts apart. With `takes_texts` columns of texts are categories;
     those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts; so
-    does the one of `weights`, which is one of numbers. That of `id` names the rows, and is not used unless it
-    is wanted, too. With `by_model` a model has named the columns, and
+    does the one of `weights`, which is one of numbers. Those of `ids` stand beside the labels ("all": whole
+    rows do), and are not used unless they are wanted, too. With `by_model` a model has named the columns, and
     knows which hold texts: those of `categories` and `target`.
     """
 
@@ -43,7 +45,7 @@ class ColumnChoice:
     keeps_missing: bool = False
     by_model: bool = False
     weights: str | None = None
-    id: str | None = None
+    ids: str | None = None
 
     @property
     def option(self) -> str:
@@ -59,11 +61,14 @@ class ColumnChoice:
 ALL_COLUMNS = ColumnChoice()
 
 
-class IdColumn(NamedTuple):
-    """The column that names the rows: its position in the file, and its name."""
+class IdColumns(NamedTuple):
+    """The columns that stand beside the labels: their positions in the file, and their names."""
 
-    column: int
-    name: str
+    columns: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+NO_IDS = IdColumns()
 
 
 class ChosenColumns(NamedTuple):
@@ -71,7 +76,7 @@ class ChosenColumns(NamedTuple):
 
     columns: tuple[int, ...]
     texts: tuple[int, ...] = ()
-    id: IdColumn | None = None
+    ids: IdColumns = NO_IDS
 
 
 def choose(
@@ -90,16 +95,20 @@ def choose(
     if choice.wanted is not None:
         columns = choose_columns(path, choice.wanted, names, fields, choice.option)
     option, name = choice.last
-    target = _choose_one(path, name, names, fields, option)
-    ids = _choose_one(path, choice.id, names, fields, "--id")
+    target = _choose_some(path, name, names, fields, option)
+    if len(target) > 1:
+        raise UsageError(f"{option} {name} names several columns, but must name one")
+    is_whole = choice.ids == "all" and "all" not in names
+    ids = tuple(range(fields)) if is_whole else _choose_some(path, choice.ids, names, fields, "--id")
     categories = _choose_some(path, choice.categories, names, fields, "--categories")
     if choice.wanted is None:
-        columns = tuple(column for column in columns if column not in (*target, *ids))
+        beside = target if is_whole else (*target, *ids)
+        columns = tuple(column for column in columns if column not in beside)
     if not set(target).isdisjoint((*columns, *categories)):
         what = "is one of the columns to learn from, too; choose another, or leave it out there"
         raise UsageError(f"{option} {name} {what}")
     if (target or ids) and not columns:
-        named = [f"{option} {name}"] * len(target) + [f"--id {choice.id}"] * len(ids)
+        named = [f"{option} {name}"] * bool(target) + [f"--id {choice.ids}"] * bool(ids)
         raise UsageError(f"{path} has no column besides {' and '.join(named)}")
     if others := set(categories) - set(columns):
         raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
@@ -108,8 +117,9 @@ def choose(
     as_texts = {*(hold_texts if detects else ()), *categories, *(target if choice.target else ())}
     if detects and names:
         _check_names(path, names, used)
-    id_column = IdColumn(ids[0], names[ids[0]] if names else "id") if ids else None
-    return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts), id_column)
+    return ChosenColumns(
+        used, tuple(i for i, column in enumerate(used) if column in as_texts), _id_columns(ids, names)
+    )
 
 
 def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> Input:
@@ -140,12 +150,16 @@ def _choose_some(
     return () if wanted is None else choose_columns(path, wanted, names, fields, option)
 
 
-def _choose_one(path: str, wanted: str | None, names: list[str], fields: int, option: str) -> tuple[int, ...]:
-    """Return the column that an option names, if it is given."""
-    chosen = _choose_some(path, wanted, names, fields, option)
-    if len(chosen) > 1:
-        raise UsageError(f"{option} {wanted} names several columns, but must name one")
-    return chosen
+def _id_columns(ids: tuple[int, ...], names: list[str]) -> IdColumns:
+    """Name the columns that stand beside the labels; UsageError if two columns of that table had one name."""
+    unnamed = ("id",) if len(ids) == 1 else tuple(f"column {column + 1}" for column in ids)
+    found = IdColumns(ids, tuple(names[column] for column in ids) if names else unnamed)
+    for name in found.names:
+        if (*found.names, LABELS).count(name) > 1:
+            raise UsageError(
+                f"--id: the table of labels would have two columns '{name}'; rename one in the input"
+            )
+    return found
 
 
 def choose_columns(

@@ -1,5 +1,6 @@
-"""The column that names the rows, as it stands in the file: the master reads it beside the labels."""
+"""The columns that stand beside the labels, as they are in the file; the master reads them."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -10,33 +11,35 @@ import pyarrow
 import pyarrow.compute
 
 from common.formats.dataset import InputFile, plan_splits, read_blocks
+from common.formats.fields import MISSING
 from common.formats.texts import TextCodes
 from common.model import FloatArray, FloatType, Input, PointArray
+from common.records.conversion import to_arrow, to_numpy
 
 _WHITE = " \t\v\f"
 
 
-def read_ids(file: InputFile) -> Iterator[pyarrow.Array]:
-    """Read the ids of all rows that count, in input order, piece by piece.
+def read_ids(file: InputFile) -> Iterator[list[pyarrow.Array]]:
+    """Read the id columns of all rows that count, in input order, piece by piece.
 
     Of text they are texts without the white space around them, else of the file's own type.
     """
-    assert file.id is not None
     for split in plan_splits(file, 1):
-        source = _with_id(file.source_of(split), file.id.column)
-        ids = _Ids(source)
+        source = _with_ids(file.source_of(split), file.ids.columns)
+        ids = _Ids(source, file.input.columns)
         for block in read_blocks(source, split, ids):
             yield ids.take(block[:, 0])
 
 
-def _with_id(source: Input, column: int) -> Input:
-    """Return an input whose first column has the ids; others follow only if rows may lack their numbers."""
-    others = source.columns if source.dialect.drops_missing else ()
+def _with_ids(source: Input, columns: tuple[int, ...]) -> Input:
+    """Return an input whose first columns have the ids; others follow only if rows may lack their numbers."""
+    needed = source.columns if source.dialect.drops_missing else ()
+    others = [column for column in needed if column not in columns]
     return replace(
         source,
-        columns=(column, *others),
+        columns=(*columns, *others),
         names=(),
-        texts=(0,),
+        texts=tuple(range(len(columns))),
         dtype=FloatType.FLOAT64,
         keeps_missing=True,
         has_weights=False,
@@ -44,25 +47,34 @@ def _with_id(source: Input, column: int) -> Input:
 
 
 class _Ids(TextCodes):
-    """Keeps the ids of the block that is being read; the number of each is its place."""
+    """Keeps the ids of the block that is being read; the number of each is its place.
+
+    It is nan where a row does not count, because a number is missing that is an id, too.
+    """
 
     as_they_stand: ClassVar[bool] = True
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, used: tuple[int, ...]) -> None:
         super().__init__(source)
-        self._texts: list[str] = []
-        self._array: pyarrow.Array = None
+        drops = source.dialect.drops_missing
+        self._needed = {i for i in source.texts if drops and source.columns[i] in used}
+        self._texts: dict[int, list[str]] = {column: [] for column in source.texts}
+        self._arrays: dict[int, pyarrow.Array] = {}
 
-    def take(self, places: FloatArray | PointArray) -> pyarrow.Array:
+    def take(self, places: FloatArray | PointArray) -> list[pyarrow.Array]:
         """Return the ids at some places of the block, and forget the others."""
-        ids = pyarrow.array(self._texts, pyarrow.string()) if self._texts else self._array
-        self._texts, self._array = [], None
-        return ids.take(pyarrow.array(places.astype(np.int64)))
+        which = to_arrow(places.astype(np.int64))
+        for column, texts in self._texts.items():
+            if texts:
+                self._arrays[column] = pyarrow.array(texts, pyarrow.string())
+                texts.clear()
+        return [self._arrays[column].take(which) for column in self._texts]
 
-    def number_of(self, column: int, text: str) -> int:
+    def number_of(self, column: int, text: str) -> float:  # type: ignore[override]
         """Keep a text."""
-        self._texts.append(text.strip(_WHITE))
-        return len(self._texts) - 1
+        texts = self._texts[column]
+        texts.append(text.strip(_WHITE))
+        return math.nan if column in self._needed and texts[-1].encode() in MISSING else len(texts) - 1
 
     def numbers_of(
         self, column: int, array: pyarrow.Array, clean: Callable[[str], str] | None = None
@@ -70,10 +82,15 @@ class _Ids(TextCodes):
         """Keep an Arrow array; if its texts have to be cleaned, without the white space around them."""
         if pyarrow.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        self._array = array if clean is None else pyarrow.compute.utf8_trim(array, characters=_WHITE)
-        return np.arange(len(array), dtype=np.float64)
+        self._arrays[column] = array if clean is None else pyarrow.compute.utf8_trim(array, characters=_WHITE)
+        places = np.arange(len(array), dtype=np.float64)
+        if column in self._needed:
+            missing = pyarrow.compute.is_in(self._arrays[column], pyarrow.array(map(bytes.decode, MISSING)))
+            places[to_numpy(missing.cast(pyarrow.uint8())) == 1] = np.nan
+        return places
 
     def replace_numbers(self, block: PointArray, columns: list[npt.NDArray[Any]]) -> None:  # type: ignore[override]
-        """Keep a column of numbers."""
-        self._array = pyarrow.array(columns[0].copy())
-        block[:, 0] = np.arange(len(block))
+        """Keep columns of numbers."""
+        for column in self._texts:
+            self._arrays[column] = pyarrow.array(columns[column].copy())
+            block[:, column] = np.arange(len(block))

@@ -116,7 +116,8 @@ def _read_csv(codes: CodeArray, source: Input, texts: TextCodes, *, is_quoted: b
     dialect = source.dialect
     names = [str(i) for i in range(source.fields + dialect.trailing)]
     used = [str(i) for i in source.columns]
-    coded = {used[i]: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()) for i in source.texts}
+    text = pyarrow.string() if texts.as_they_stand else pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    coded = dict.fromkeys([used[i] for i in source.texts], text)
     gaps = _allows_gaps(source)
     after = names[source.fields :]
     table = pyarrow.csv.read_csv(

@@ -4,7 +4,7 @@ Labels come from the mappers, and ids from the input, piece by piece: never are 
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,20 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from common.errors import RunFailedError
+from common.formats.columns import LABELS
 from common.formats.dataset import InputFile
 from common.formats.ids import read_ids
 from common.model import Buffer
+from common.records.conversion import to_arrow
 from common.records.text import decode
 
-_LABELS = "cluster"
 _TEXT = pyarrow.large_string()
 
 
 def label_table(path: Path, file: InputFile, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
     """Yield a table of the labels, whose lines come in pieces, and of the ids, if the input has some."""
     labels = _labels_in(pieces)
-    batches = _alone(labels) if file.id is None else _beside_ids(file.id.name, read_ids(file), labels)
+    batches = _beside_ids(file.ids.names, read_ids(file), labels) if file.ids.columns else _alone(labels)
     try:
         yield from _parquet(batches) if path.suffix == ".parquet" else _csv(batches)
     except pyarrow.ArrowException as error:
@@ -38,24 +39,25 @@ def _labels_in(pieces: Iterable[Buffer]) -> Iterator[pyarrow.Array]:
     for piece in pieces:
         lines, end, rest = (rest + bytes(piece)).rpartition(b"\n")
         if end:
-            yield pyarrow.array(decode(lines + end).keys)
+            yield to_arrow(decode(lines + end).keys)
 
 
 def _alone(labels: Iterator[pyarrow.Array]) -> Iterator[pyarrow.RecordBatch]:
     for some in labels:
-        yield pyarrow.record_batch([some], [_LABELS])
+        yield pyarrow.record_batch([some], [LABELS])
 
 
 def _beside_ids(
-    name: str, ids: Iterator[pyarrow.Array], labels: Iterator[pyarrow.Array]
+    names: Sequence[str], ids: Iterator[list[pyarrow.Array]], labels: Iterator[pyarrow.Array]
 ) -> Iterator[pyarrow.RecordBatch]:
     """Put the labels beside the ids."""
-    ready = pyarrow.array([], pyarrow.int32())
+    ready = to_arrow(np.empty(0, np.int32))
     for some in ids:
-        while len(ready) < len(some):
+        rows = len(some[0])
+        while len(ready) < rows:
             ready = pyarrow.concat_arrays([ready, next(labels)])
-        yield pyarrow.record_batch([some, ready[: len(some)]], [name, _LABELS])
-        ready = ready[len(some) :]
+        yield pyarrow.record_batch([*some, ready[:rows]], [*names, LABELS])
+        ready = ready[rows:]
 
 
 def _csv(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[Buffer]:

@@ -32,7 +32,7 @@ def run(
     parameters, iterations = algorithm.parameters(), algorithm.iterations
     with open_source(config, algorithm.file_names) as source:
         found_input, data_dir = source.file.input, source.data_dir
-        if config.choice.id is not None and source.file.id is None:
+        if config.choice.ids is not None and not source.file.ids.columns:
             raise UsageError("--id needs an --input of files on this machine, where the ids are read")
         algorithm.check(found_input)
         subject = Subject.of(found_input, parameters)
@@ -77,7 +77,7 @@ def _write_published(config: RunConfig, source: Source, session: Session, publis
 
 def _is_table(config: RunConfig, job: Job) -> bool:
     """Tell whether labels become a table; those of classes are lines of text, whatever the file is called."""
-    return job.key_type is int and (config.choice.id is not None or str(config.labels).endswith(".parquet"))
+    return job.key_type is int and (config.choice.ids is not None or str(config.labels).endswith(".parquet"))
 
 
 def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:

@@ -48,16 +48,16 @@ Other commands:
 
 _ID = option(
     None,
-    "Column that names the rows, by name or by position from 1: it is not clustered, and stands beside the "
-    "labels in a file that ends in .csv or .parquet.",
-    metavar="COLUMN",
+    "Columns, as in --columns, that stand beside the labels in a file that ends in .csv or .parquet, and are "
+    "not clustered; all: whole rows, which are.",
+    metavar="COLUMNS",
 )
 
 
-def _check_id(column: str | None, labels: Path | None) -> None:
-    if column is not None and (labels is None or labels.suffix not in (".csv", ".parquet")):
+def _check_id(columns: str | None, labels: Path | None) -> None:
+    if columns is not None and (labels is None or labels.suffix not in (".csv", ".parquet")):
         given = "" if labels is None else f", not --labels {labels}"
-        raise UsageError(f"--id {column} needs --labels FILE.csv or FILE.parquet{given}")
+        raise UsageError(f"--id {columns} needs --labels FILE.csv or FILE.parquet{given}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, samplin
     if given is not None:
         config = replace(config, initial=read_all(given))
     algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
-    choice = ColumnChoice(weights=config.weights, id=labelling.id)
+    choice = ColumnChoice(weights=config.weights, ids=labelling.id)
     sample = sampling.sample if config.unit_is_inputs else _no_sample(sampling.sample)
     return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sample)
 
@@ -145,7 +145,8 @@ def _no_sample(asked: int | None) -> int:
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
     algorithm = KMeansPrediction(read_all(prediction.centroids))
-    return Prepared(algorithm, prediction.labels, prediction.centroids, choice=ColumnChoice(id=prediction.id))
+    choice = ColumnChoice(ids=prediction.id)
+    return Prepared(algorithm, prediction.labels, prediction.centroids, choice=choice)
 
 
 def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:

@@ -12,6 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from common.errors import UsageError
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
 from common.formats.layout import TextOptions
@@ -53,7 +54,7 @@ def test_ids_of_text(tmp_path: Path, rows: int, missing: int) -> None:
     path = tmp_path / "rows.csv"
     ids = write_text(path, rows, missing)
     file = open_input(
-        path, ColumnChoice(id="who"), options=TextOptions(missing="drop" if missing else "error")
+        path, ColumnChoice(ids="who"), options=TextOptions(missing="drop" if missing else "error")
     )
     assert (file.input.columns, file.input.names) == ((0, 2), ("x", "y"))
     wanted = [[name, str(i)] for i, name in enumerate(ids)]
@@ -64,7 +65,7 @@ def test_ids_of_text(tmp_path: Path, rows: int, missing: int) -> None:
 def test_ids_of_several_files(tmp_path: Path) -> None:
     for name, rows in (("a", "1 p\n2 q"), ("b", "3 r")):
         (tmp_path / f"{name}.txt").write_text(f"{rows}\n")
-    file = open_input(tmp_path, ColumnChoice(id="2"))
+    file = open_input(tmp_path, ColumnChoice(ids="2"))
     assert written(file, "l.csv") == b"id,cluster\np,0\nq,1\nr,2\n"
 
 
@@ -72,12 +73,12 @@ def test_ids_of_tables_and_arrays_keep_their_type(tmp_path: Path) -> None:
     days = [datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 3)]
     large = [2**60 + 1, 5, 6]
     pyarrow.parquet.write_table(pyarrow.table({"d": days, "x": [1.0, 2, 9], "i": large}), tmp_path / "t")
-    by_day, by_number = (open_input(tmp_path / "t", ColumnChoice("x", id=name)) for name in ("d", "i"))
+    by_day, by_number = (open_input(tmp_path / "t", ColumnChoice("x", ids=name)) for name in ("d", "i"))
     assert written(by_day, "l.csv") == b"d,cluster\n2020-01-01,0\n,1\n2020-01-03,2\n"
     assert table_of(written(by_day, "l.parquet"))["d"] == days
     assert table_of(written(by_number, "l.parquet"))["i"] == large
     np.save(tmp_path / "a.npy", np.array([[2**60 + 1, 3], [5, 4]]))
-    array = open_input(tmp_path / "a.npy", ColumnChoice(id="1"))
+    array = open_input(tmp_path / "a.npy", ColumnChoice(ids="1"))
     assert written(array, "l.csv") == b"id,cluster\n1152921504606846977,0\n5,1\n"
 
 
@@ -111,7 +112,7 @@ def test_a_run_with_ids(tmp_path: Path) -> None:
             "--id 1 needs --labels FILE.csv or FILE.parquet, not --labels l.txt",
         ),
         (["--id", 9, "--labels", "l.csv"], f"--id 9: {SAMPLE} has only columns 1 to 2"),
-        (["--id", "1-2", "--labels", "l.csv"], "--id 1-2 names several columns, but must name one"),
+        (["--id", "1-2", "--labels", "l.csv"], f"{SAMPLE} has no column besides --id 1-2"),
         (
             ["--id", 1, "--weights", 2, "--labels", "l.csv"],
             f"{SAMPLE} has no column besides --weights 2 and --id 1",
@@ -121,3 +122,31 @@ def test_a_run_with_ids(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, more: list[object], text: str) -> None:
     ended = run_master(tmp_path, *options(), *more)
     assert (ended.returncode, ended.stderr) == (2, f"Error: {text}\n")
+
+
+@pytest.mark.parametrize("rows", [10, 60_000], ids=["few", "many"])
+def test_whole_rows(tmp_path: Path, rows: int) -> None:
+    """A number that is an id, too, stands as it is, and its row is left out if it is missing."""
+    lines = [["007.50", "a,b"], ["NA", "gone"], ["1e3", ""]]
+    with (tmp_path / "rows.csv").open("w") as file:
+        csv.writer(file).writerows([["x", "name"], *(lines[i % 3] for i in range(rows))])
+    choice = ColumnChoice("x", ids="all")
+    found = open_input(tmp_path / "rows.csv", choice, options=TextOptions(missing="drop"))
+    wanted = [lines[i % 3] for i in range(rows) if i % 3 != 1]
+    numbered = [[*line, str(i)] for i, line in enumerate(wanted)]
+    assert in_csv(written(found, "l.csv", 1000)) == [["x", "name", "cluster"], *numbered]
+
+
+def test_several_columns_beside_the_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[2.5, 3, 1], [5, 4, 7]]))
+    file = open_input(tmp_path / "a.npy", ColumnChoice(ids="3,1"))
+    assert file.input.columns == (1,)
+    assert written(file, "l.csv") == b"column 3,column 1,cluster\n1,2.5,0\n7,5,1\n"
+    whole = open_input(tmp_path / "a.npy", ColumnChoice(ids="all"))
+    assert whole.input.columns == (0, 1, 2)
+
+
+def test_one_name_of_two_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("cluster,x\n1,2\n3,4\n")
+    with pytest.raises(UsageError, match="would have two columns 'cluster'; rename one in the input"):
+        open_input(tmp_path / "rows.csv", ColumnChoice(ids="cluster"))
