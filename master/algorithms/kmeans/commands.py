@@ -52,6 +52,12 @@ _ID = option(
     "not clustered; all: whole rows, which are.",
     metavar="COLUMNS",
 )
+_WEIGHTS = option(
+    None,
+    "Column of weights, by name or by position from 1: in the sizes, the inertia and the measures a row of "
+    "weight w counts as w rows.",
+    metavar="COLUMN",
+)
 
 
 def _check_id(columns: str | None, labels: Path | None) -> None:
@@ -109,6 +115,7 @@ class PredictionOptions:
         metavar="FILE",
     )
     id: str | None = _ID
+    weights: str | None = _WEIGHTS
 
     def __post_init__(self) -> None:
         _check_id(self.id, self.labels)
@@ -121,6 +128,7 @@ class EvaluationOptions:
     title: ClassVar[str] = "Evaluation"
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
+    weights: str | None = _WEIGHTS
 
 
 def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, sampling: SampleOptions) -> Prepared:
@@ -144,13 +152,15 @@ def _no_sample(asked: int | None) -> int:
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
-    algorithm = KMeansPrediction(read_all(prediction.centroids))
-    choice = ColumnChoice(ids=prediction.id)
+    algorithm = KMeansPrediction(read_all(prediction.centroids), prediction.weights)
+    choice = ColumnChoice(weights=prediction.weights, ids=prediction.id)
     return Prepared(algorithm, prediction.labels, prediction.centroids, choice=choice)
 
 
 def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:
-    return Prepared(KMeansEvaluation(read_all(evaluation.centroids)), given=evaluation.centroids)
+    algorithm = KMeansEvaluation(read_all(evaluation.centroids), evaluation.weights)
+    choice = ColumnChoice(weights=evaluation.weights)
+    return Prepared(algorithm, given=evaluation.centroids, choice=choice)
 
 
 COMMANDS = (
