@@ -45,6 +45,7 @@ _MEANINGS = {
     "simplified_silhouette": "the mean simplified silhouette: the greater, the better",
     "candidates": "number of candidates drawn until now",
     "checkpoint": "the file that `--resume` would use; left out if there is none",
+    "command": "the command, such as `run` or `classify train`; left out for Python",
     "columns": "number of columns used",
     "combine": "`--combine`",
     "cores": "number of cores that the master may use",

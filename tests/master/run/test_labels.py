@@ -13,11 +13,13 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import UsageError
+from common.events.catalogue.run import RunStarted
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
 from common.formats.layout import TextOptions
 from master.run.labels import label_table
 from tests.programs import SAMPLE, options, run_master
+from tests.story import story_of
 
 IDS = ["007", 'say "a, b"', "NA", "é", "1e5", "two words", ""]
 
@@ -98,6 +100,10 @@ def test_a_run_with_ids(tmp_path: Path) -> None:
         ended = run_master(tmp_path, *run, "--id", "name", "--labels", "l.csv")
         assert (ended.returncode, ended.stderr) == (0, "")
         assert in_csv((tmp_path / "l.csv").read_bytes()) == wanted
+    (started,) = story_of(tmp_path).of(RunStarted)
+    assert started.command == "run"
+    assert {"id=name", "labels=l.csv"} <= set(started.settings)
+    assert not [setting for setting in started.settings if "takes_texts" in setting or "by_model" in setting]
     predict = ("--centroids", "data/centroids.txt", "--input", SAMPLE, "--labels", "l.parquet")
     assert run_master(tmp_path, "predict", *predict, "--engine", "inline").returncode == 0
     assert table_of((tmp_path / "l.parquet").read_bytes()) == {"cluster": [*map(int, plain)]}

@@ -8,10 +8,8 @@ import pytest
 
 from common.errors import UsageError
 from common.events.line import read_dump
-from master.teaching.finished import command_of
 from master.teaching.verify import table
 from tests.master.teaching.runs import Spoiled, broken, finished, nudged, verdicts
-from tests.master.views.logs import started
 from tests.programs import options, run_master
 
 FILES = "M·R partition files and M + R outputs"
@@ -290,25 +288,6 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     predict = ("--centroids", "data/centroids.txt", "--input", "points.txt", "--labels", "labels.txt")
     assert run_master(tmp_path, "predict", *predict).returncode == 0
     assert refusal() == "the run in dump.txt was one of predict; verify and explain need one of K-Means\n"
-
-
-WITH_TEXTS = "takes_texts=True"
-
-
-@pytest.mark.parametrize(
-    ("settings", "jobs", "command"),
-    [
-        ((WITH_TEXTS, "by_model=False"), {"gradient"}, "classify"),
-        ((WITH_TEXTS, "by_model=True", "given=m"), {"confusion"}, "classify evaluate"),
-        ((WITH_TEXTS, "by_model=True", "labels=l", "given=m"), {"classify"}, "classify predict"),
-        (("takes_texts=False", "labels=l", "given=c"), {"label"}, "predict"),
-        (("fail_rate=0.0",), {"wordcount"}, "wordcount"),
-        (("fail_rate=0.0",), {"median"}, "another command"),
-        (("takes_texts=False", "k=3"), set(), "K-Means"),
-    ],
-)
-def test_whose_run_it_was(settings: tuple[str, ...], jobs: set[str], command: str) -> None:
-    assert command_of(started(settings=settings), jobs) == command
 
 
 def test_workers_do_not_tell_of_the_run(plain: Path, tmp_path: Path) -> None:

@@ -201,10 +201,9 @@ def test_how_was_it_started(script: Script) -> None:
 
 def test_settings_are_what_people_can_type() -> None:
     script = Script()
-    script.say(started(settings=("n_init=3", "takes_texts=True", "by_model=False", "spark.ui.port=1", "k")))
+    script.say(started(settings=("n_init=3", "spark.ui.port=1", "k")))
     names = [name for name, _ in script.picture()["settings"]]
     assert {"--n-init", "--conf spark.ui.port", "--k"} <= set(names)
-    assert not any("texts" in name or "model" in name for name in names)
 
 
 def usage(worker: str, cpu_s: float, resident_bytes: int, many: int) -> workers.WorkerUsage:
