@@ -217,6 +217,8 @@ def _positions(path: str, token: str, names: list[str], fields: int, option: str
         meant = did_you_mean(token, names)
         known = f"its columns are {shortened(', '.join(names), 400)}" if names else "it has no header line"
         raise UsageError(f"{option}: {path} has no column '{token}'; {known}{meant}") from None
+    if 1 <= high < low:
+        raise UsageError(f"{option} {token}: a range begins with the lower position: {high}-{low}")
     if not 1 <= low <= high <= fields:
         raise UsageError(f"{option} {token}: {path} has only columns 1 to {fields}")
     return list(range(low - 1, high))

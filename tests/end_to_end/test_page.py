@@ -151,6 +151,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         (["report", "--dump", "other.txt", "--output", "a.html"], "other.txt: no line says how a run began"),
         (["report", "--dump", "other.txt", "--output", "other.txt"], "would overwrite the log file"),
         (["report"], "--output"),
+        (["report", "--output", "no/run.html"], "--output no/run.html: there is no folder no"),
         (["ui", "--dump", "none.txt"], "--dump none.txt: there is no such file"),
         ([*options(), "--report", "dump.txt"], "--report dump.txt would overwrite what --dump writes"),
         ([*options(), "--trace", "no/run.json"], "--trace no/run.json: there is no folder no"),
