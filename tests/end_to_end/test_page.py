@@ -284,6 +284,7 @@ def test_a_report_is_used_by_keyboard(killed: Path, tmp_path: Path) -> None:
         browser.press("+")
         assert before
         assert browser.text("#at").startswith("after iteration 12")
+        assert browser.text("#h-clusters .of-k") == "of K = 5"
         assert browser.value("document.querySelectorAll('#scatter .row').length") == 5
         assert browser.text("#sampled").startswith("Small dots: 500 of the input's 5,000 rows, each in")
         browser.value("document.querySelector('#iteration').focus()")

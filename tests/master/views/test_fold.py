@@ -402,3 +402,10 @@ def test_of_the_run_the_master_alone_tells(script: Script) -> None:
     assert {k: v for k, v in after.items() if k not in ignored} == {
         k: v for k, v in before.items() if k not in ignored
     }
+
+
+def test_sizes_are_weights_if_rows_have_some() -> None:
+    for settings, weighted in ((("k=2",), False), (("k=2", "weights=w"), True)):
+        script = Script()
+        script.say(started(settings=settings))
+        assert script.picture()["weighted"] is weighted
