@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from common.events.catalogue import kmeans, logistic, run, tasks, workers
+from common.events.catalogue import kmeans, logistic, palette, run, tasks, workers
 from common.events.catalogue.base import EVENTS, Event
 
 PAGE = Path(__file__).parents[1] / "docs" / "DUMP.md"
@@ -19,6 +19,7 @@ _THEMES: dict[str, ModuleType] = {
     "Stages, tasks and calls": tasks,
     "K-Means": kmeans,
     "Classification": logistic,
+    "Palettes": palette,
 }
 
 _MEANINGS = {
@@ -45,6 +46,8 @@ _MEANINGS = {
     "simplified_silhouette": "the mean simplified silhouette: the greater, the better",
     "candidates": "number of candidates drawn until now",
     "checkpoint": "the file that `--resume` would use; left out if there is none",
+    "colours": "the colours",
+    "command": "the command, such as `run` or `classify train`; left out for Python",
     "columns": "number of columns used",
     "combine": "`--combine`",
     "cores": "number of cores that the master may use",
@@ -89,6 +92,7 @@ _MEANINGS = {
     "offset": "how many bytes to skip: the reader has them already",
     "output_bytes": "size of the reduce output, if it came with the answer; else ReadReduceOutput brings it",
     "parameters": "number of parameters of each class",
+    "pixels": "how many pixels have each colour",
     "precision": "of the rows taken for the class, the share that is right",
     "partition_records": "records of each partition",
     "peak_bytes": "the greatest memory that the task's process has had until then",

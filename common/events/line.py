@@ -18,7 +18,7 @@ from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin
 
 from common.errors import printable
-from common.events.catalogue import kmeans, logistic, run, tasks, workers  # noqa: F401 (so that every event is known)
+from common.events.catalogue import kmeans, logistic, palette, run, tasks, workers  # noqa: F401 (so that every event is known)
 from common.events.catalogue.base import EVENTS, Event
 from common.events.catalogue.run import Unknown
 

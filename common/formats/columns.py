@@ -16,6 +16,8 @@ EMPTY_FIELD = "the field is empty; every field needs a number"
 HOW_TO_GO_ON = "to go on without what is missing: --missing mean"
 MISSING_TEXT = f"the field is empty; {HOW_TO_GO_ON}"
 Wanted: TypeAlias = str | tuple[str, ...]
+LABELS = "cluster"
+"""The column of labels, in a table of them."""
 _BLOCK_BYTES = 1 << 20
 
 _LARGEST = {
@@ -31,7 +33,8 @@ class ColumnChoice:
 
     A list is written as one text, or has its parts apart. With `takes_texts` columns of texts are categories;
     those of `categories` are, whatever they hold. The one of `target` comes last, and is one of texts; so
-    does the one of `weights`, which is one of numbers. With `by_model` a model has named the columns, and
+    does the one of `weights`, which is one of numbers. Those of `ids` stand beside the labels ("all": whole
+    rows do), and are not used unless they are wanted, too. With `by_model` a model has named the columns, and
     knows which hold texts: those of `categories` and `target`.
     """
 
@@ -42,6 +45,7 @@ class ColumnChoice:
     keeps_missing: bool = False
     by_model: bool = False
     weights: str | None = None
+    ids: str | None = None
 
     @property
     def option(self) -> str:
@@ -57,11 +61,22 @@ class ColumnChoice:
 ALL_COLUMNS = ColumnChoice()
 
 
+class IdColumns(NamedTuple):
+    """The columns that stand beside the labels: their positions in the file, and their names."""
+
+    columns: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+NO_IDS = IdColumns()
+
+
 class ChosenColumns(NamedTuple):
     """Positions in the file of the columns used, and which of them, by position among them, hold texts."""
 
     columns: tuple[int, ...]
     texts: tuple[int, ...] = ()
+    ids: IdColumns = NO_IDS
 
 
 def choose(
@@ -81,16 +96,20 @@ def choose(
         columns = choose_columns(path, choice.wanted, names, fields, choice.option)
     option, name = choice.last
     target = _choose_some(path, name, names, fields, option)
-    categories = _choose_some(path, choice.categories, names, fields, "--categories")
     if len(target) > 1:
         raise UsageError(f"{option} {name} names several columns, but must name one")
+    is_whole = choice.ids == "all" and "all" not in names
+    ids = tuple(range(fields)) if is_whole else _choose_some(path, choice.ids, names, fields, "--id")
+    categories = _choose_some(path, choice.categories, names, fields, "--categories")
     if choice.wanted is None:
-        columns = tuple(column for column in columns if column not in target)
+        beside = target if is_whole else (*target, *ids)
+        columns = tuple(column for column in columns if column not in beside)
     if not set(target).isdisjoint((*columns, *categories)):
         what = "is one of the columns to learn from, too; choose another, or leave it out there"
         raise UsageError(f"{option} {name} {what}")
-    if target and not columns:
-        raise UsageError(f"{path} has no column besides {option} {name}")
+    if (target or ids) and not columns:
+        named = [f"{option} {name}"] * bool(target) + [f"--id {choice.ids}"] * bool(ids)
+        raise UsageError(f"{path} has no column besides {' and '.join(named)}")
     if others := set(categories) - set(columns):
         raise UsageError(f"--categories: column {min(others) + 1} of {path} is not one of --columns")
     used = (*columns, *target)
@@ -98,7 +117,9 @@ def choose(
     as_texts = {*(hold_texts if detects else ()), *categories, *(target if choice.target else ())}
     if detects and names:
         _check_names(path, names, used)
-    return ChosenColumns(used, tuple(i for i, column in enumerate(used) if column in as_texts))
+    return ChosenColumns(
+        used, tuple(i for i, column in enumerate(used) if column in as_texts), _id_columns(ids, names)
+    )
 
 
 def as_chosen(source: Input, choice: ColumnChoice, texts: tuple[int, ...]) -> Input:
@@ -127,6 +148,18 @@ def _choose_some(
     path: str, wanted: Wanted | None, names: list[str], fields: int, option: str
 ) -> tuple[int, ...]:
     return () if wanted is None else choose_columns(path, wanted, names, fields, option)
+
+
+def _id_columns(ids: tuple[int, ...], names: list[str]) -> IdColumns:
+    """Name the columns that stand beside the labels; UsageError if two columns of that table had one name."""
+    unnamed = ("id",) if len(ids) == 1 else tuple(f"column {column + 1}" for column in ids)
+    found = IdColumns(ids, tuple(names[column] for column in ids) if names else unnamed)
+    for name in found.names:
+        if (*found.names, LABELS).count(name) > 1:
+            raise UsageError(
+                f"--id: the table of labels would have two columns '{name}'; rename one in the input"
+            )
+    return found
 
 
 def choose_columns(
@@ -184,6 +217,8 @@ def _positions(path: str, token: str, names: list[str], fields: int, option: str
         meant = did_you_mean(token, names)
         known = f"its columns are {shortened(', '.join(names), 400)}" if names else "it has no header line"
         raise UsageError(f"{option}: {path} has no column '{token}'; {known}{meant}") from None
+    if 1 <= high < low:
+        raise UsageError(f"{option} {token}: a range begins with the lower position: {high}-{low}")
     if not 1 <= low <= high <= fields:
         raise UsageError(f"{option} {token}: {path} has only columns 1 to {fields}")
     return list(range(low - 1, high))

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 import numpy as np
 
 from common.errors import EmptyInputError, InputError
-from common.formats.columns import ColumnChoice
+from common.formats.columns import NO_IDS, ColumnChoice, IdColumns
 from common.formats.content import check_text, format_of_file, refuse_text_options
 from common.formats.layout import TEXT_DEFAULTS, TextOptions
 from common.formats.line_index import PLAIN, LineIndex
@@ -37,6 +37,8 @@ class InputFile:
     """The names of all columns, if the first row of a text file holds them."""
     index: LineIndex | None = None
     """Where the rows stand, if they are lines."""
+    ids: IdColumns = NO_IDS
+    """The columns that stand beside the labels."""
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`."""
@@ -65,7 +67,7 @@ class InputFiles(InputFile):
             replace(file, input=replace(file.input, first_row=start))
             for file, start in zip(files, starts, strict=False)
         ]
-        return cls(input=whole, header=files[0].header, files=placed)
+        return cls(input=whole, header=files[0].header, files=placed, ids=files[0].ids)
 
     def split(self, bounds: list[int]) -> list[Split]:
         """Make splits between successive row numbers of `bounds`, and where files begin."""

@@ -34,15 +34,16 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, _options: Tex
     if not array.rows or not array.fields:
         raise EmptyInputError.at(str(path), "the array is empty; it needs at least one row and one column")
     names, fields = list(array.names), array.fields
-    chosen, texts = choose(str(path), columns, names, range(fields), fields, hold_texts=())
-    for column, name in zip(chosen, array.names_of(chosen), strict=False):
+    chosen, texts, ids = choose(str(path), columns, names, range(fields), fields, hold_texts=())
+    used = (*chosen, *ids.columns)
+    for column, name in zip(used, array.names_of(used), strict=False):
         if (kind := array.dtype[name]).kind not in _REAL:
             what = f"column '{name}' holds {kind}, not numbers; choose others with --columns"
             raise InputError.at(str(path), what, column=column + 1)
     found = input_of(
         path, InputFormat.NPY, array.fields, chosen, rows=array.rows, dtype=dtype, names=array.names
     )
-    return InputFile(input=as_chosen(found, columns, texts))
+    return InputFile(input=as_chosen(found, columns, texts), ids=ids)
 
 
 def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:

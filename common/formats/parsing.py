@@ -116,7 +116,8 @@ def _read_csv(codes: CodeArray, source: Input, texts: TextCodes, *, is_quoted: b
     dialect = source.dialect
     names = [str(i) for i in range(source.fields + dialect.trailing)]
     used = [str(i) for i in source.columns]
-    coded = {used[i]: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()) for i in source.texts}
+    text = pyarrow.string() if texts.as_they_stand else pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    coded = dict.fromkeys([used[i] for i in source.texts], text)
     gaps = _allows_gaps(source)
     after = names[source.fields :]
     table = pyarrow.csv.read_csv(
@@ -234,7 +235,7 @@ def _parse_row(fields: list[bytes], source: Input, line: int, texts: TextCodes) 
 def _text(text: bytes, source: Input, used: int, line: int, texts: TextCodes) -> float:
     """Return the number of a text."""
     try:
-        cleaned = _cleaned(text.decode())
+        cleaned = text.decode() if texts.as_they_stand else _cleaned(text.decode())
     except UnicodeDecodeError as error:
         raise _error(
             f"byte 0x{text[error.start]:02x} is not UTF-8; save the file as UTF-8", source, used, line

@@ -93,10 +93,15 @@ def open_table(
     wanted = _spelled_out(choice.wanted, fields) if isinstance(choice.wanted, str) else choice.wanted
     chosen = choose(path, replace(choice, wanted=wanted), names, _positions(data), len(names), texts)
     _check_types(path, fields, data, chosen, choice)
+    beside = set(chosen.ids.columns)
+    if vectors := [field.name for field in fields if field.length and not beside.isdisjoint(field.columns)]:
+        raise UsageError(
+            f"--id {choice.ids}: column '{vectors[0]}' holds vectors; choose columns without them"
+        )
     if not chosen.columns:
         raise InputError.at(path, "its only columns are the index of pandas; choose them with --columns")
     found = input_of(Path(path), kind, len(names), chosen.columns, rows=rows, dtype=dtype, names=names)
-    return InputFile(input=as_chosen(found, choice, chosen.texts))
+    return InputFile(input=as_chosen(found, choice, chosen.texts), ids=chosen.ids)
 
 
 def read_table(table: Table, source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:

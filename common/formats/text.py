@@ -46,7 +46,8 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, options: Text
         )
     if not index.has_quotes:  # the mappers need not look for them
         found = replace(found, dialect=replace(found.dialect, quote=""))
-    return InputFile(input=replace(found, rows=index.rows), header=layout.names, index=index)
+    found = replace(found, rows=index.rows)
+    return InputFile(input=found, header=layout.names, index=index, ids=layout.chosen.ids)
 
 
 def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[PointArray]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ MOST_TEXTS = 1 << 16
 
 class TextCodes:
     """Gives numbers to the texts of a split, in the order in which they come; "" is a missing text."""
+
+    as_they_stand: ClassVar[bool] = False
+    """True: no text is a missing one."""
 
     def __init__(self, source: Input) -> None:
         self._source = source

@@ -172,6 +172,7 @@ def execute(command: Command, messages: MessageOptions, **groups: Any) -> None:
         choice=prepared.choice,
         written=prepared.written,
         sample=_sample(prepared, messages, groups["output"]),
+        command=command.name,
     )
     if messages.dry_run:
         with ExitStack() as stack:

@@ -13,6 +13,7 @@ import click
 
 from common.errors import InterruptedRunError, MapReduceError, RunFailedError, UsageError, refusal_of
 from common.store.files import is_special, resolve, write_result
+from master.run.places import check_writable
 
 _PATH = click.Path(path_type=Path)
 _DUMP = click.option("--dump", default="dump.txt", type=_PATH, help="Log file of a run.  [dump.txt]")
@@ -30,7 +31,10 @@ _LOWER_PRIORITY = 10
 def report(dump: Path, output: Path, trace: Path | None) -> None:
     """Write the page, and the trace if asked for; the run may be going on."""
     for name, path in (("--output", output), ("--trace", trace)):
-        if path is not None and path.exists() and dump.exists() and path.samefile(dump):
+        if path is None:
+            continue
+        check_writable(name, path)
+        if path.exists() and dump.exists() and path.samefile(dump):
             raise UsageError(f"{name} {path} would overwrite the log file")
     _write_views(dump, output, trace, "--output")
 

@@ -32,45 +32,36 @@ Two mapper processes and a reducer, on a file; `dump` keeps the log of all that 
 (31,)
 """
 
+import math
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from common.errors import UsageError
-from common.formats.columns import ColumnChoice
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
+from common.kernels.sparse import SparseRows
 from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import KMeansResult
+from master.algorithms.kmeans.measures import Measures
+from master.algorithms.kmeans.unit import INPUT_UNIT
 from master.engines.inline import load_rows
-from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_rows, check_weights, column_of_weights
 from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
-from master.estimator.parameters import KMEANS_RULES, kmeans_config, run_settings
-from master.estimator.sources import (
-    Data,
-    RunSettings,
-    kind_of,
-    open_array,
-    open_data,
-    open_file,
-    open_weighted,
-)
+from master.estimator.opening import OpensRows
+from master.estimator.parameters import KMEANS_RULES, kmeans_config
+from master.estimator.sources import Data, kind_of
 from master.estimator.text_file import TextFile
 
 
 @dataclass(eq=False, repr=False)
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, OpensRows):  # type: ignore[misc]
     """K-Means by MapReduce: exact, and the same bits whatever engine, mappers, reducers and threads.
 
     Data, wherever `X` stands: an array, a data frame or a nested list of numbers, all of them there and
@@ -102,6 +93,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     random_state
         Every random choice follows from it. An integer is the command line's --seed; a
         `numpy.random.RandomState` or `Generator` draws one; None: another one for each fit.
+    scale
+        Cluster rows whose columns have mean 0 and standard deviation 1, and scale new rows so, too. `tol`,
+        `inertia_` and `transform` are in that unit, `cluster_centers_` in that of the data.
+    metric
+        "euclidean", or "cosine": cluster rows divided by their lengths, as new rows are; `cluster_centers_`
+        are divided by theirs at the end. Neither this nor `scale` takes a sparse matrix.
     on_empty
         An empty cluster takes the point "farthest" from its centroid, or with "keep" keeps its centroid.
     engine
@@ -116,6 +113,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Of each mapper, or of this process; None: the mappers share the cores.
     compute_sse
         Keep the inertia after each iteration; it costs one more pass over the data for each.
+    compute_scores
+        Keep `scores_`; it costs some passes over the data.
     compute_labels
         Keep `labels_`; False spares a pass over the data, and the 4 bytes a row.
     columns
@@ -141,6 +140,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Iterations run.
     sse_history_
         With `compute_sse`: the inertia after each iteration, shape (n_iter_,).
+    scores_
+        With `compute_scores`: by name, the measures that the command line prints for several `--k`, nan where
+        one is not defined.
     n_features_in_, feature_names_in_
         Columns in `fit`; their names if `X` was a data frame that has them.
     """
@@ -152,12 +154,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     max_iter: int = 300
     tol: float = 1e-4
     random_state: Any = None
+    scale: bool = False
+    metric: str = "euclidean"
     on_empty: str = "farthest"
     engine: str = "inline"
     mappers: int | None = None
     reducers: int = 1
     threads: int | None = None
     compute_sse: bool = False
+    compute_scores: bool = False
     compute_labels: bool = True
     columns: str | None = None
     dump: str | os.PathLike[str] | None = None
@@ -185,17 +190,29 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with self._open(X, sample_weight, reset=True) as data:
             config = kmeans_config(self, data)
             result = data.fit(config)
-            labels = data.labels(result.centroids) if self.compute_labels else None
+            labels = data.labels(result.centroids, result.unit) if self.compute_labels else None
+            scores = data.measures(result.centroids, result.unit) if self.compute_scores else None
         for doubt in (*result.doubts, *doubts_about_copies(result)):
             warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
-        self._keep(data, config.n_init, result, labels)
+        self._keep(data, config.n_init, result, labels, scores)
         return self
 
-    def _keep(self, data: Data, n_init: int, result: KMeansResult, labels: IntArray | None) -> None:
+    def _keep(
+        self,
+        data: Data,
+        n_init: int,
+        result: KMeansResult,
+        labels: IntArray | None,
+        scores: Measures | None,
+    ) -> None:
         """Keep what a fit to the data, with so many starts, has found."""
-        self._forget("labels_", "sse_history_")
-        self.cluster_centers_, self.inertia_ = result.centroids.astype(data.dtype), result.inertia
-        self.n_iter_, self._n_init = result.n_iter, n_init
+        self._forget("labels_", "sse_history_", "scores_")
+        self.cluster_centers_ = result.unit.restore(result.centroids).astype(data.dtype)
+        self._unit = result.unit
+        self._in_unit = None if result.unit is INPUT_UNIT else result.centroids
+        self.inertia_, self.n_iter_, self._n_init = result.inertia, result.n_iter, n_init
+        if scores is not None:
+            self.scores_ = {name: math.nan if it is None else it for name, it in vars(scores).items()}
         if labels is not None:
             self.labels_ = labels
         if self.compute_sse:
@@ -205,7 +222,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Return each row's nearest centroid, int32, shape (n_samples,)."""
         check_is_fitted(self)
         with self._open(X, reset=False) as data:
-            return data.labels(self._centroids)
+            return data.labels(self._centroids, self._unit)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> IntArray:
         """Cluster the rows, and return each one's cluster; else as `fit`."""
@@ -217,14 +234,19 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         kind = kind_of(X)
         if kind == "array":
-            return distances(check_rows(self, X, reset=False), self._centroids)
+            return self._distances(self._rows(X, reset=False))
         with translate_option_names():
             if kind != "file":
                 raise UsageError("transform accepts an array or a file")
             source = TextFile.of(X, self.columns)
             file = open_input(Path(source.path), source.columns, options=source.options)
             self._check_columns(len(file.input.columns), reset=False)
-            return distances(cast(PointArray, load_rows(file)), self._centroids)
+            return self._distances(cast(PointArray, load_rows(file)))
+
+    def _distances(self, rows: PointArray | SparseRows) -> FloatArray:
+        if self._in_unit is not None:
+            rows = self._unit.enter(cast(PointArray, rows))
+        return distances(rows, self._centroids)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> FloatArray:
         """Cluster the rows, and return each one's distance to every centroid; else as `fit`."""
@@ -234,7 +256,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Return the negative inertia of the rows, the more the better; else as `fit`."""
         check_is_fitted(self)
         with self._open(X, sample_weight, reset=False) as data:
-            return -data.inertia(self._centroids)
+            return -data.inertia(self._centroids, self._unit)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -243,56 +265,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @property
     def _centroids(self) -> FloatArray:
-        return self.cluster_centers_.astype(np.float64)
+        """The centroids in the unit of the fit."""
+        if self._in_unit is None:
+            return self.cluster_centers_.astype(np.float64)
+        return self._in_unit
 
     @property
     def _n_features_out(self) -> int:
         return len(self.cluster_centers_)
-
-    @contextmanager
-    def _open(self, X: Any, weights: Any = None, *, reset: bool) -> Iterator[Data]:
-        """Open the data. Fitting (reset) learns the columns; otherwise they must be those of the fit.
-
-        Only fitting starts processes for an array.
-        """
-        with translate_option_names():
-            kind = kind_of(X)
-            if kind == "file":
-                X = TextFile.of(X, self.columns)
-            elif self.columns is not None:
-                raise UsageError("columns applies only to files; select the columns of other data before fit")
-            if kind == "array":
-                engine = self.engine if reset else IN_THIS_PROCESS
-                with self._open_array(X, weights, run_settings(self, engine), reset=reset) as data:
-                    yield data
-            else:
-                choice = ColumnChoice(weights=column_of_weights(weights, kind))
-                opened = partial(open_file, choice=choice) if kind == "file" else open_data
-                with opened(X, run_settings(self, self.engine)) as data:
-                    self._check_columns(data.columns, data.names, reset=reset)
-                    yield data
-
-    def _open_array(
-        self, X: Any, weights: Any, settings: RunSettings, *, reset: bool
-    ) -> AbstractContextManager[Data]:
-        points = check_rows(self, X, reset=reset)
-        if weights is None:
-            return open_array(points, settings)
-        return open_weighted(points, check_weights(weights, points), settings)
-
-    def _check_columns(self, columns: int, names: tuple[str, ...] = (), *, reset: bool) -> None:
-        """Check or learn the columns of data that are not an array."""
-        if reset:
-            self.n_features_in_ = columns
-            self._forget("feature_names_in_")
-            if names:
-                self.feature_names_in_ = np.array(names, dtype=object)
-        elif columns != self.n_features_in_:
-            raise UsageError(f"X has {columns} columns, but fit saw {self.n_features_in_}")
-        elif names and names != tuple(getattr(self, "feature_names_in_", names)):
-            fitted = ", ".join(self.feature_names_in_)
-            raise UsageError(f"the columns of X ({', '.join(names)}) differ from those in fit ({fitted})")
-
-    def _forget(self, *names: str) -> None:
-        for name in names:
-            self.__dict__.pop(name, None)

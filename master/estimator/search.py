@@ -61,7 +61,7 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
         The best number of clusters, the `KMeans` with it, and each row's cluster. If the measure is defined
         for no number, the least one.
     estimators_
-        The `KMeans` for each number of clusters; only the best one has `labels_`.
+        The `KMeans` for each number of clusters, all with `scores_`; only the best one has `labels_`.
     n_features_in_, feature_names_in_
         As those of `best_estimator_`.
     """
@@ -83,13 +83,14 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
                 raise UsageError("init must be 'k-means++' or 'random' for several numbers of clusters")
         with model._open(X, reset=True) as data:
             configs = _configs(model, ks, data)
-            found = search(data.engine, data.rows, configs, data.log)
+            unit = data.unit(configs[0])
+            found = search(unit.on(data.engine), data.rows, configs, data.log).in_unit(unit)
             best = found.best_by(self.measure)
-            labels = data.labels(best.centroids) if model.compute_labels else None
+            labels = data.labels(best.centroids, unit) if model.compute_labels else None
         self.estimators_ = {}
-        for config, result in zip(configs, found.results, strict=True):
+        for config, result, scores in zip(configs, found.results, found.measures, strict=True):
             self.estimators_[config.k] = fitted = _prepared(model, config.k)
-            fitted._keep(data, config.n_init, result, labels if result is best else None)
+            fitted._keep(data, config.n_init, result, labels if result is best else None, scores)
         self.preferred_, self.best_k_ = found.preferred, len(best.centroids)
         self.best_estimator_ = self.estimators_[self.best_k_]
         renamed = {"k": "n_clusters", "iterations": "n_iter"}

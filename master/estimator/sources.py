@@ -34,7 +34,9 @@ from common.store.log_file import LogFile
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.initial import FewerDistinctRowsError
 from master.algorithms.kmeans.loop import KMeansResult, fit
+from master.algorithms.kmeans.measures import Measures, measure
 from master.algorithms.kmeans.score import score
+from master.algorithms.kmeans.unit import INPUT_UNIT, Unit, choose_unit, config_in
 from master.algorithms.kmeans.weights import labelling, ranges_of
 from master.engines.inline import InlineEngine
 from master.engines.table import ENGINES, check_installed, load_function
@@ -80,37 +82,50 @@ class Data:
     """What holds the rows' weights, if they have any."""
 
     def fit(self, config: KMeansConfig) -> KMeansResult:
-        """Run K-Means; of float32 rows the centroids are rounded to float32, and measured as they are then.
+        """Run K-Means; centroids of float32 rows are rounded to float32, if their unit is the input's.
 
         If fewer rows are distinct than there are clusters, these and copies of them are the only start.
         """
+        unit = self.unit(config)
+        engine = unit.on(self.engine)
         try:
-            result = fit(self.engine, self.rows, config, self.log)
+            result = fit(engine, self.rows, config_in(unit, config), self.log)
         except FewerDistinctRowsError as found:
             copies = np.resize(found.points, (config.k, self.columns))
             alone = replace(config, n_init=1, initial=copies)
-            result = fit(self.engine, self.rows, alone, self.log)
-        if self.points is None or self.points.dtype == np.float64:
-            return result
+            result = fit(engine, self.rows, alone, self.log)
+        if self.points is None or self.points.dtype == np.float64 or unit is not INPUT_UNIT:
+            return replace(result, unit=unit)
         rounded: FloatArray = result.centroids.astype(np.float32).astype(np.float64)
         return replace(result, centroids=rounded, inertia=self.inertia(rounded))
+
+    def unit(self, config: KMeansConfig) -> Unit:
+        """Return the unit in which a configuration clusters the rows."""
+        return choose_unit(self.engine, self.rows, self.columns, config)
 
     @property
     def dtype(self) -> npt.DTypeLike:
         """Return what centroids are kept as: an array's type, else float64."""
         return np.float64 if self.points is None else self.points.dtype
 
-    def labels(self, centroids: FloatArray) -> IntArray:
-        """Return each row's nearest centroid, shape (rows,)."""
-        job, state = labelling(self.weights), {"centroids": centroids}
+    def labels(self, centroids: FloatArray, unit: Unit = INPUT_UNIT) -> IntArray:
+        """Return each row's nearest centroid, shape (rows,), in a unit."""
+        job, state = labelling(self.weights), {"centroids": centroids, **unit.entry}
         if isinstance(self.engine, InlineEngine):  # no text on the way
             return cast(IntArray, self.engine.map_records(job, state).keys)
         return cast(IntArray, decode(b"".join(self.engine.map_only(job, state))).keys)
 
-    def inertia(self, centroids: FloatArray) -> float:
+    def inertia(self, centroids: FloatArray, unit: Unit = INPUT_UNIT) -> float:
         """Return the sum of the rows' squared distances to their nearest centroids, by their weights."""
-        ranges = ranges_of(self.engine, self.rows, self.weights)
-        return score(self.engine, ranges, [centroids])[0][1]
+        engine = unit.on(self.engine)
+        return score(engine, ranges_of(engine, self.rows, self.weights), [centroids])[0][1]
+
+    def measures(self, centroids: FloatArray, unit: Unit) -> Measures:
+        """Return how good clusters are."""
+        engine = unit.on(self.engine)
+        ranges = ranges_of(engine, self.rows, self.weights)
+        ((sizes, _),) = score(engine, ranges, [centroids])
+        return measure(engine, ranges, [(centroids, sizes)])[0]
 
 
 @contextmanager

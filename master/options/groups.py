@@ -252,7 +252,7 @@ class RunConfig:
     `given` is a file that the algorithm reads, so that the run must not write it; `seed` decides which tasks
     `--fail-rate` makes fail; `choice` is which columns the algorithm needs, apart from `--columns`; `written`
     are the files that it publishes outside of the data directory, by what names them. The page shows `sample`
-    rows.
+    rows. `command` is the one of the command line, None for Python.
     """
 
     input: InputOptions
@@ -269,6 +269,7 @@ class RunConfig:
     choice: ColumnChoice = ALL_COLUMNS
     written: Mapping[str, Path] = field(default_factory=dict)
     sample: int = 0
+    command: str | None = None
 
     @property
     def columns(self) -> ColumnChoice:

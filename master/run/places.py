@@ -24,10 +24,7 @@ def check_places(config: RunConfig, data_dir: DataDir, results: Sequence[str]) -
             _check_input(path, data_dir, results)
     taken = list(_taken(config, data_dir, [*results, *RESULTS]))
     for option, path in _written(config).items():
-        try:
-            _check_writable(option, path)
-        except OSError as error:
-            raise UsageError(f"{option} {path}: {error.strerror}") from None
+        check_writable(option, path)
         for other, what in taken:
             if _is_same(path, other):
                 raise UsageError(f"{option} {path} would overwrite {what}")
@@ -78,6 +75,14 @@ def _is_same(path: Path, other: Path) -> bool:
     with suppress(OSError):  # one is not there
         return path.samefile(other)
     return False
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Raise UsageError if the file that an option names cannot be written."""
+    try:
+        _check_writable(option, path)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
 
 
 def _check_writable(option: str, path: Path) -> None:

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from common.errors import RunFailedError, refusal_of
+from common.errors import RunFailedError, UsageError, refusal_of
 from common.events.catalogue.run import CheckpointSkipped, CompilingKernels, Labels, Result
 from common.events.log import View
+from common.jobs.base import Job
 from common.model import Buffer
 from common.store.files import resolve, spare_descriptors, write_result
 from master.algorithms.base import Algorithm, Published
@@ -31,6 +32,8 @@ def run(
     parameters, iterations = algorithm.parameters(), algorithm.iterations
     with open_source(config, algorithm.file_names) as source:
         found_input, data_dir = source.file.input, source.data_dir
+        if config.choice.ids is not None and not source.file.ids.columns:
+            raise UsageError("--id needs an --input of files on this machine, where the ids are read")
         algorithm.check(found_input)
         subject = Subject.of(found_input, parameters)
         check = partial(algorithm.check_progress, found_input)
@@ -64,8 +67,17 @@ def _write_published(config: RunConfig, source: Source, session: Session, publis
         session.log.event(Result(file=str(shown)))
     if source.labels is not None and published.labels is not None:
         pieces = session.engine.map_only(published.labels.job, published.labels.state)
+        if _is_table(config, published.labels.job):
+            from master.run.labels import label_table  # it imports pyarrow
+
+            pieces = label_table(Path(str(config.labels)), source.file, pieces)
         _write(source.labels, pieces, f"--labels {config.labels}")
         session.log.event(Labels(file=str(config.labels)))
+
+
+def _is_table(config: RunConfig, job: Job) -> bool:
+    """Tell whether labels become a table; those of classes are lines of text, whatever the file is called."""
+    return job.key_type is int and (config.choice.ids is not None or str(config.labels).endswith(".parquet"))
 
 
 def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:

@@ -18,7 +18,7 @@ from common.machine import cores
 from common.model import Input, InputFormat, TaskOptions
 from master.options.groups import RunConfig
 
-_OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"} | {"written"}
+_OWN_FIELDS = {field.name for field in fields(RunStarted)} - {"columns"} | {"written", "choice"}
 """Of the configuration: what has a field of its own in the line, or is said by the algorithm's options."""
 _PACKAGES = ("distributed", "grpcio", "numba", "numpy", "protobuf", "pyarrow", "pyspark")
 _DIST_INFO = re.compile(rf"({'|'.join(_PACKAGES)})-(.+)\.dist-info")
@@ -31,10 +31,13 @@ def run_started(
 ) -> RunStarted:
     """Describe a run that begins now; `parameters` are the algorithm's options."""
     settings = dict(_settings(config))
+    choice = {"target": config.choice.target, "weights": config.choice.weights, "id": config.choice.ids}
+    settings |= {name: value for name, value in choice.items() if value is not None}
     given = {name.removeprefix("--").replace("-", "_"): value for name, value in parameters.items()}
     settings |= {name: value for name, value in given.items() if value}
     return RunStarted(
         **surroundings(),
+        command=config.command,
         input=source.path,
         rows=source.rows,
         columns=len(source.columns),
@@ -73,7 +76,7 @@ def _settings(group: Any) -> Iterator[tuple[str, str]]:
     """Yield the values of a group of options, as far as they are given and have no field of their own."""
     for field in fields(group):
         value = getattr(group, field.name)
-        if is_dataclass(value):
+        if is_dataclass(value) and field.name != "choice":
             yield from _settings(value)
         elif field.name == "spark_conf":
             for name, _, text in (setting.partition("=") for setting in value):

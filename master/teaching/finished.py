@@ -1,6 +1,6 @@
 """A finished K-Means run, as its dump.txt tells it: its last iteration, and who has written which files."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ from common.events.catalogue.run import RunFinished, RunStarted
 from common.events.catalogue.tasks import SUCCESS, LateAnswerDropped, RpcCall, RpcResponse, StageEvent
 from common.events.line import Entry, read_dump
 from common.jobs.lloyd import LloydStep
-from common.jobs.wordcount import WordCount
 from common.model import Role
 from common.store.folders import DataDir
 from common.store.names import ITERATION_FOLDER, TASK_FOLDER
@@ -163,29 +162,17 @@ def _last_iteration(dump: Path, entries: Sequence[Entry], started: RunStarted) -
     """Return the last stage of the last iteration, and the iteration."""
     calls = [entry.event for entry in entries if isinstance(entry.event, RpcCall)]
     found = [(call.stage, call.iteration) for call in calls if call.job == LloydStep.name and call.iteration]
+    if started.command not in (None, "run"):
+        raise UsageError(
+            f"the run in {dump} was one of {started.command}; verify and explain need one of K-Means"
+        )
     if found:
         return max(found)
-    if (command := command_of(started, {call.job for call in calls})) != "K-Means":
-        raise UsageError(f"the run in {dump} was one of {command}; verify and explain need one of K-Means")
     if "weights" in _settings_of(started):
         raise UsageError(f"the run in {dump} used --weights; verify and explain read runs without it")
     if not ENGINES[started.engine].writes_files:
         raise UsageError(f"the run in {dump} used --engine {started.engine}, whose tasks write no files here")
     raise UsageError(f"the run in {dump} has no iteration of K-Means")
-
-
-def command_of(started: RunStarted, jobs: Collection[str]) -> str:
-    """Return the command of a run."""
-    settings = _settings_of(started)
-    if "k" in settings:
-        return "K-Means"
-    if settings.get("takes_texts") != "True":
-        return (
-            "predict" if "given" in settings else "wordcount" if WordCount.name in jobs else "another command"
-        )
-    if settings.get("by_model") != "True":
-        return "classify"
-    return "classify predict" if "labels" in settings else "classify evaluate"
 
 
 def _range_of(rows: str | None) -> range:

@@ -131,13 +131,14 @@ class RunFold:
     def _about(self) -> Picture:
         """Return how the run was started."""
         if self._run is None:
-            return {"run": None, "settings": [], "columns": []}
+            return {"run": None, "settings": [], "columns": [], "weighted": False}
         known = {name: value for name, value in vars(self._run).items() if value is not None}
         del known["settings"], known["versions"]
         return {
             "run": known | {"started": self._started.isoformat(timespec="seconds")},
             "settings": list(settings_of(self._run)),
             "columns": [] if self._input is None else column_names(self._input),
+            "weighted": any(setting.startswith("weights=") for setting in self._run.settings),
         }
 
 

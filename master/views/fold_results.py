@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.events.catalogue import kmeans, logistic, run
+from common.events.catalogue import kmeans, logistic, palette, run
 from common.events.catalogue.base import Event
 from master.views.fold_choice import Choice
 from master.views.fold_tasks import number
@@ -27,6 +27,7 @@ class Results:
         self._stopped: dict[int, dict[str, Any]] = {}
         self._scores = Scores()
         self._choice = Choice()
+        self._palette: list[tuple[str, int]] | None = None
 
     def take(self, at_ms: float, event: Event) -> None:
         """Take in an event."""
@@ -66,6 +67,7 @@ class Results:
             "result": self._stopped.get(best, {}) | self._result,
             "scores": self._scores.picture(),
             "choice": self._choice.picture(),
+            "palette": self._palette,
         }
 
     def _finished(
@@ -93,6 +95,8 @@ class Results:
                 self._result |= _told(event, "inertia") | {"sizes": event.sizes[:_SHOWN_CLUSTERS]}
             case logistic.FitFinished():
                 self._result |= _told(event, "reason", "iterations", "loss", "gradient")
+            case palette.PaletteFound():
+                self._palette = list(zip(event.colours, event.pixels, strict=False))
             case kmeans.ResultInDoubt() | logistic.FitInDoubt():
                 self._result["doubt"] = event.reason
 

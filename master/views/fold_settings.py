@@ -1,10 +1,8 @@
 """How a run was started, as people write it: options by their names, and what was found."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from common.events.catalogue.run import RunStarted
-from common.formats.columns import ColumnChoice
 
 _FACTS = {
     "format": "format of dump.txt",
@@ -23,8 +21,6 @@ _OPTIONS = (
     "threads",
     "data_dir",
 )
-_INTERNAL = {each.name for each in fields(ColumnChoice)} - {"target"}
-"""Follow from the command; no option sets them."""
 _VALUES = {"True": "yes", "False": "no"}
 
 
@@ -33,8 +29,7 @@ def settings_of(event: RunStarted) -> Iterator[tuple[str, str]]:
     given = {name: value for name, _, value in (text.partition("=") for text in event.settings)}
     own = {name: str(value) for name in _OPTIONS if (value := getattr(event, name)) is not None}
     for name, value in (own | given).items():
-        if name not in _INTERNAL:
-            yield _option(name), _VALUES.get(value, value)
+        yield _option(name), _VALUES.get(value, value)
     for name, text in _FACTS.items():
         yield text, str(getattr(event, name))
     for version in event.versions:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from common.errors import counted
-from common.events.catalogue import kmeans, logistic, run, tasks, workers
+from common.events.catalogue import kmeans, logistic, palette, run, tasks, workers
 from common.events.catalogue.base import Event
 
 _SHOWN_CENTROIDS = 8
@@ -12,6 +12,7 @@ _SHOWN_COLUMNS = 8
 _SHOWN_NAMES = 12
 
 HIDDEN: tuple[type[Event], ...] = (
+    palette.PaletteFound,
     run.Checkpoint,
     run.Labels,
     run.Result,

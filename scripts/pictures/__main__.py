@@ -13,11 +13,13 @@ from pathlib import Path
 import click
 
 from scripts.clusters.daemons import ROOT, as_help
-from scripts.pictures import clusters, run, screen
+from scripts.pictures import choice, clusters, run, screen
 
 PICTURES: dict[str, Callable[[Path], None]] = {
     "terminal": screen.draw_terminal,
     "run": run.draw_report_and_scatter,
+    "elbow": choice.draw_elbow,
+    "palette": choice.draw_palette,
     "spark": clusters.draw_spark,
     "dask": clusters.draw_dask,
 }

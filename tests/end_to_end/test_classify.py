@@ -186,8 +186,9 @@ def report_of(folder: Path) -> dict[str, Any]:
 
 
 def test_scores_are_those_of_sklearn(tmp_path: Path) -> None:
-    learn(tmp_path, "--engine", "inline")
+    told = json.loads(run_here(tmp_path, *LEARN, "--engine", "inline", "--json").stdout)
     report = report_of(tmp_path)
+    assert {name: told[name] for name in report} == report
     done = run_here(
         tmp_path, "classify", "predict", "--model", "data/model.json", "--input", JOBS, "--labels", "labels",
         "--probabilities", "--engine", "inline", "--data-dir", "other", "--quiet",

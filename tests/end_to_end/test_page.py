@@ -160,6 +160,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         (["report", "--dump", "other.txt", "--output", "a.html"], "other.txt: no line says how a run began"),
         (["report", "--dump", "other.txt", "--output", "other.txt"], "would overwrite the log file"),
         (["report"], "--output"),
+        (["report", "--output", "no/run.html"], "--output no/run.html: there is no folder no"),
         (["ui", "--dump", "none.txt"], "--dump none.txt: there is no such file"),
         ([*options(), "--report", "dump.txt"], "--report dump.txt would overwrite what --dump writes"),
         ([*options(), "--trace", "no/run.json"], "--trace no/run.json: there is no folder no"),
@@ -292,6 +293,7 @@ def test_a_report_is_used_by_keyboard(killed: Path, tmp_path: Path) -> None:
         browser.press("+")
         assert before
         assert browser.text("#at").startswith("after iteration 12")
+        assert browser.text("#h-clusters .of-k") == "of K = 5"
         assert browser.value("document.querySelectorAll('#scatter .row').length") == 5
         assert browser.text("#sampled").startswith("Small dots: 500 of the input's 5,000 rows, each in")
         browser.value("document.querySelector('#iteration').focus()")

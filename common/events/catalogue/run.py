@@ -10,6 +10,7 @@ class RunStarted(Event):
     """A run begins; this is the first line of dump.txt, and says how the run was started."""
 
     format: int
+    command: str | None = None
     input: str
     rows: int
     columns: int

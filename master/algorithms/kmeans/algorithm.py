@@ -1,6 +1,7 @@
 """K-Means as a run sees it: cluster an input, or label it by given centroids."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -11,7 +12,6 @@ from common.errors import InputError, UsageError, counted
 from common.events.catalogue.kmeans import Clusters, ResultInDoubt
 from common.events.log import Log
 from common.jobs.base import Engine
-from common.jobs.centroids import Label
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
 from common.store.names import CENTROIDS
@@ -19,11 +19,11 @@ from master.algorithms.base import Algorithm, Checkpoints, Labelling, Progress, 
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.doubts import doubts_about_range
 from master.algorithms.kmeans.loop import KMeansResult, fit
-from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.score import score
 from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import as_numbers, cluster_table, in_digits
 from master.algorithms.kmeans.unit import choose_unit, config_in
-from master.algorithms.kmeans.weights import labelling, points_in
+from master.algorithms.kmeans.weights import labelling, points_in, ranges_of
 
 _SHOWN_SIZES = 20
 LABELS_TITLE = "the cluster of each input row"
@@ -72,7 +72,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
-        unit = choose_unit(engine, source, self.config)
+        unit = choose_unit(engine, source.rows, points_in(source), self.config)
         result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
         log.event(Clusters(sizes=as_numbers(result.sizes), inertia=result.inertia))
         return replace(result, unit=unit)
@@ -95,10 +95,11 @@ class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
     """Label the rows by given centroids; the result is the labels, and how good they are."""
 
     centroids: FloatArray
+    weights: str | None = None
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        check_columns(self.centroids, len(source.columns), "--centroids")
+        check_columns(self.centroids, points_in(source), "--centroids")
 
     def run(
         self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
@@ -106,7 +107,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
         """Measure the clusters; return their sizes and the inertia."""
         for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):
             log.event(ResultInDoubt(reason=doubt))
-        ranges = describe(engine, source.rows)
+        ranges = ranges_of(engine, source.rows, self.weights)
         ((sizes, inertia),) = score(engine, ranges, [self.centroids])
         log.event(Clusters(sizes=as_numbers(sizes), inertia=inertia))
         return sizes, inertia
@@ -115,9 +116,9 @@ class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
         """Return the job that labels the rows."""
         sizes, inertia = result
         return Published(
-            summary=f"{sizes.sum()} rows labelled; cluster sizes {short_list(sizes)}; inertia {inertia!r}",
-            labels=Labelling(Label(), {"centroids": self.centroids}, LABELS_TITLE),
-            figures={"k": len(sizes), "inertia": inertia, "sizes": sizes.tolist()},
+            summary=f"{total_of(sizes)} labelled; cluster sizes {short_list(sizes)}; inertia {inertia!r}",
+            labels=Labelling(labelling(self.weights), {"centroids": self.centroids}, LABELS_TITLE),
+            figures={"k": len(sizes), "inertia": inertia, "sizes": list(as_numbers(sizes))},
         )
 
 
@@ -143,6 +144,13 @@ def check_columns(centroids: FloatArray, columns: int, option: str) -> None:
     """Raise InputError if the centroids that an option names have other columns than the input."""
     if centroids.shape[1] != columns:
         raise InputError(f"{option} has {centroids.shape[1]} columns, but the input has {columns}")
+
+
+def total_of(sizes: LongArray | FloatArray) -> str:
+    """Return how many rows clusters have together, or their weight, as text."""
+    if sizes.dtype == np.float64:
+        return f"a weight of {as_numbers(np.array([math.fsum(sizes)]))[0]}"
+    return f"{sizes.sum()} rows"
 
 
 def short_list(sizes: LongArray | FloatArray) -> str:

@@ -46,6 +46,26 @@ Other commands:
 """
 
 
+_ID = option(
+    None,
+    "Columns, as in --columns, that stand beside the labels in a file that ends in .csv or .parquet, and are "
+    "not clustered; all: whole rows, which are.",
+    metavar="COLUMNS",
+)
+_WEIGHTS = option(
+    None,
+    "Column of weights, by name or by position from 1: in the sizes, the inertia and the measures a row of "
+    "weight w counts as w rows.",
+    metavar="COLUMN",
+)
+
+
+def _check_id(columns: str | None, labels: Path | None) -> None:
+    if columns is not None and (labels is None or labels.suffix not in (".csv", ".parquet")):
+        given = "" if labels is None else f", not --labels {labels}"
+        raise UsageError(f"--id {columns} needs --labels FILE.csv or FILE.parquet{given}")
+
+
 @dataclass(frozen=True)
 class LabelOptions:
     """Where a run writes labels."""
@@ -54,10 +74,14 @@ class LabelOptions:
 
     labels: Path | None = option(
         None,
-        "Write the cluster of each row to this file, one a line, in input order; -: to standard output, and "
-        "messages to standard error.",
+        "Write the cluster of each row to this file, one a line, in input order, or a table if it ends in "
+        ".parquet; -: to standard output, and messages to standard error.",
         metavar="FILE",
     )
+    id: str | None = _ID
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, self.labels)
 
 
 @dataclass(frozen=True)
@@ -86,9 +110,15 @@ class PredictionOptions:
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
     labels: Path = required(
-        "File for the cluster of each row, one a line; -: standard output, and messages on standard error.",
+        "File for the cluster of each row, one a line, or a table if it ends in .parquet; -: standard "
+        "output, and messages on standard error.",
         metavar="FILE",
     )
+    id: str | None = _ID
+    weights: str | None = _WEIGHTS
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, self.labels)
 
 
 @dataclass(frozen=True)
@@ -98,6 +128,7 @@ class EvaluationOptions:
     title: ClassVar[str] = "Evaluation"
 
     centroids: Path = required("File of centroids, one a row.", metavar="FILE")
+    weights: str | None = _WEIGHTS
 
 
 def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, sampling: SampleOptions) -> Prepared:
@@ -106,7 +137,7 @@ def _prepare_run(clustering: ClusteringOptions, labelling: LabelOptions, samplin
     if given is not None:
         config = replace(config, initial=read_all(given))
     algorithm = KMeansChoice((config, *others)) if others else KMeansAlgorithm(config)
-    choice = ColumnChoice(weights=config.weights)
+    choice = ColumnChoice(weights=config.weights, ids=labelling.id)
     sample = sampling.sample if config.unit_is_inputs else _no_sample(sampling.sample)
     return Prepared(algorithm, labelling.labels, given, config.seed, choice, sample=sample)
 
@@ -121,12 +152,15 @@ def _no_sample(asked: int | None) -> int:
 
 
 def _prepare_prediction(prediction: PredictionOptions) -> Prepared:
-    algorithm = KMeansPrediction(read_all(prediction.centroids))
-    return Prepared(algorithm, prediction.labels, prediction.centroids)
+    algorithm = KMeansPrediction(read_all(prediction.centroids), prediction.weights)
+    choice = ColumnChoice(weights=prediction.weights, ids=prediction.id)
+    return Prepared(algorithm, prediction.labels, prediction.centroids, choice=choice)
 
 
 def _prepare_evaluation(evaluation: EvaluationOptions) -> Prepared:
-    return Prepared(KMeansEvaluation(read_all(evaluation.centroids)), given=evaluation.centroids)
+    algorithm = KMeansEvaluation(read_all(evaluation.centroids), evaluation.weights)
+    choice = ColumnChoice(weights=evaluation.weights)
+    return Prepared(algorithm, given=evaluation.centroids, choice=choice)
 
 
 COMMANDS = (

@@ -9,9 +9,11 @@ from common.events.log import Log
 from common.jobs.base import Engine
 from common.model import FloatArray, Input, LongArray
 from master.algorithms.base import Algorithm, Checkpoints, Published
-from master.algorithms.kmeans.algorithm import check_columns, short_list
+from master.algorithms.kmeans.algorithm import check_columns, short_list, total_of
 from master.algorithms.kmeans.measures import Measures, measure
-from master.algorithms.kmeans.score import describe, score
+from master.algorithms.kmeans.score import score
+from master.algorithms.kmeans.table import as_numbers
+from master.algorithms.kmeans.weights import points_in, ranges_of
 from master.algorithms.tables import aligned
 
 _TITLES = {
@@ -44,18 +46,19 @@ class KMeansEvaluation(Algorithm[Evaluated]):
     """Measure given centroids; rows belong to the nearest."""
 
     centroids: FloatArray
+    weights: str | None = None
 
     def check(self, source: Input) -> None:
         """Raise InputError if the centroids have other columns than the input."""
-        check_columns(self.centroids, len(source.columns), "--centroids")
+        check_columns(self.centroids, points_in(source), "--centroids")
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> Evaluated:
         """Measure the clusters."""
-        ranges = describe(engine, source.rows)
+        ranges = ranges_of(engine, source.rows, self.weights)
         ((sizes, inertia),) = score(engine, ranges, [self.centroids])
         (measures,) = measure(engine, ranges, [(self.centroids, sizes)])
         found = Evaluated(sizes, inertia, measures)
-        log.event(Clusters(sizes=tuple(sizes.tolist()), inertia=inertia))
+        log.event(Clusters(sizes=as_numbers(sizes), inertia=inertia))
         log.event(ClustersMeasured(**found.figures))
         return found
 
@@ -63,9 +66,9 @@ class KMeansEvaluation(Algorithm[Evaluated]):
         """Return the figures."""
         sizes = result.sizes
         return Published(
-            summary=f"{sizes.sum()} rows in {len(sizes)} clusters; cluster sizes {short_list(sizes)}",
+            summary=f"{total_of(sizes)} in {len(sizes)} clusters; cluster sizes {short_list(sizes)}",
             lines=tuple(f"{_TITLES[name]}: {_shown(value)}" for name, value in result.figures.items()),
-            figures=result.figures | {"sizes": sizes.tolist()},
+            figures=result.figures | {"sizes": list(as_numbers(sizes))},
         )
 
 

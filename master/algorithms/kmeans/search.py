@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from common.events.catalogue.kmeans import Clusters, ClustersChosen, ClustersMeasured
 from common.events.log import Log
@@ -19,7 +19,7 @@ from master.algorithms.kmeans.loop import KMeansResult, describe_input, fit_each
 from master.algorithms.kmeans.measures import Measures, measure, preferred
 from master.algorithms.kmeans.starts import check_starts
 from master.algorithms.kmeans.table import as_numbers
-from master.algorithms.kmeans.unit import choose_unit
+from master.algorithms.kmeans.unit import Unit, choose_unit
 from master.algorithms.kmeans.weights import points_in
 
 _NO_CHECKPOINTS = Checkpoints()
@@ -50,6 +50,10 @@ class SearchResult:
     def best_by(self, measure: str) -> KMeansResult:
         """Return the result that a measure prefers; the first one if it is defined for none."""
         return self.results[self.ks.index(self.preferred.get(measure, self.ks[0]))]
+
+    def in_unit(self, unit: Unit) -> Self:
+        """Return results whose centroids are in a unit."""
+        return replace(self, results=tuple(replace(each, unit=unit) for each in self.results))
 
     @property
     def figures(self) -> list[dict[str, Any]]:
@@ -119,9 +123,8 @@ class KMeansChoice(Algorithm[SearchResult]):
 
     def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> SearchResult:
         """Run Lloyd's loop from every start of every K, and measure the results."""
-        unit = choose_unit(engine, source, self.configs[0])
-        found = search(unit.on(engine), source.rows, self.configs, log, checkpoints)
-        found = replace(found, results=tuple(replace(each, unit=unit) for each in found.results))
+        unit = choose_unit(engine, source.rows, points_in(source), self.configs[0])
+        found = search(unit.on(engine), source.rows, self.configs, log, checkpoints).in_unit(unit)
         best = found.best
         log.event(Clusters(sizes=as_numbers(best.sizes), inertia=best.inertia))
         return found

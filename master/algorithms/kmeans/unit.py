@@ -7,10 +7,10 @@ import numpy as np
 
 from common.jobs.base import Engine, Job
 from common.jobs.entry import Entry, directions, enter, of_length_one, scaling
-from common.model import Buffer, FloatArray, Input, Key, State
+from common.model import Buffer, FloatArray, Key, PointArray, State
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.score import Ranges
-from master.algorithms.kmeans.weights import points_in, ranges_of
+from master.algorithms.kmeans.weights import ranges_of
 
 
 class Unit:
@@ -25,7 +25,7 @@ class Unit:
         """Return the engine whose jobs see rows in this unit."""
         return _InUnit(engine, self)
 
-    def enter(self, points: FloatArray) -> FloatArray:
+    def enter(self, points: PointArray) -> FloatArray:
         """Take points from the input's unit to this one."""
         return enter(points, self.entry)
 
@@ -89,12 +89,12 @@ class _InUnit(Engine):
         return self.engine.map_only(job, {**state, **self.unit.entry})
 
 
-def choose_unit(engine: Engine, source: Input, config: KMeansConfig) -> Unit:
-    """Return the unit that a configuration asks for."""
+def choose_unit(engine: Engine, rows: int, columns: int, config: KMeansConfig) -> Unit:
+    """Return the unit that a configuration asks for, of an input of so many rows and columns to cluster."""
     unit = INPUT_UNIT
     if config.scale:
-        unit = standardise(engine, ranges_of(engine, source.rows, config.weights))
-    return Directions(unit, points_in(source)) if config.metric == "cosine" else unit
+        unit = standardise(engine, ranges_of(engine, rows, config.weights))
+    return Directions(unit, columns) if config.metric == "cosine" else unit
 
 
 def config_in(unit: Unit, config: KMeansConfig) -> KMeansConfig:

@@ -123,11 +123,13 @@ class LogisticAlgorithm(Algorithm[Fitted]):
 
     def publish(self, result: Fitted) -> Published:
         """Return the model, and how good it is."""
+        report = _report(result)
         model = ResultFile(MODEL, "the model", result.model.to_json(), is_shown=False)
         return Published(
             summary=summary_of(result.scores, result.sample),
             lines=tuple(_lines(result)),
-            files=(model, report_file(_report(result))),
+            files=(model, report_file(report)),
+            figures=report,
         )
 
 
@@ -210,7 +212,7 @@ def _lines(result: Fitted) -> Iterator[str]:
 
 def report_file(report: dict[str, object]) -> ResultFile:
     """Return the figures as a file for programs."""
-    content = json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n"
+    content = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     return ResultFile(REPORT, "how good it is, for programs", content, is_shown=False)
 
 
@@ -255,7 +257,8 @@ class ClassPrediction(Algorithm[int]):
         """Return the job that classifies the rows."""
         job = Classify(0, 0.0, 0, int(self.probabilities))
         labelling = Labelling(job, self.used.model.state(with_target=False), "the class of each input row")
-        return Published(f"{counted(result, 'row')} classified", labels=labelling)
+        summary = f"{counted(result, 'row')} classified"
+        return Published(summary, labels=labelling, figures={"rows": result})
 
 
 @dataclass(frozen=True)
@@ -284,4 +287,5 @@ class Evaluation(Algorithm[ModelScores]):
             summary=summary_of(result, "given"),
             lines=tuple(confusion_table(result)),
             files=(report_file(report),),
+            figures=report,
         )

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 
 from common.errors import counted
+from common.events.catalogue.palette import PaletteFound
 from common.events.log import Log
 from common.jobs.base import Engine
 from common.jobs.centroids import FarthestRows, Label
@@ -15,7 +16,7 @@ from common.records.text import decode
 from master.algorithms.base import Algorithm, Checkpoints, Published, ResultFile
 from master.algorithms.kmeans.algorithm import KMeansAlgorithm
 from master.algorithms.kmeans.config import KMeansConfig
-from master.algorithms.palette.colours import Colours, Points, by_use, in_words, to_colours, to_points
+from master.algorithms.palette.colours import Colours, Points, by_use, in_hex, in_words, to_colours, to_points
 from master.algorithms.palette.config import PALETTE_TEXT, PaletteOptions, PictureOptions
 from master.algorithms.palette.picture import Indexes, Picture, dither, encode_picture, format_for
 
@@ -71,7 +72,8 @@ class PaletteAlgorithm(Algorithm[Palette]):
         palette = self._with_transparent(colours, labels)
         palette = palette if self.given is not None else _sorted(palette)
         if self.files.dither:
-            return Palette(palette.colours, dither(self.picture, palette.colours))
+            palette = Palette(palette.colours, dither(self.picture, palette.colours))
+        log.event(_found(palette))
         return palette
 
     def publish(self, result: Palette) -> Published:
@@ -137,6 +139,13 @@ class PaletteAlgorithm(Algorithm[Palette]):
             total += int(((theirs[found] - ours.astype(np.int64)) ** 2).sum())
         scale = 255 if columns == 4 else 1
         return total / (len(self.picture.seen) * columns * scale * scale)
+
+
+def _found(palette: Palette) -> PaletteFound:
+    order = by_use(palette.colours, palette.counts)
+    return PaletteFound(
+        colours=tuple(map(in_hex, palette.colours[order])), pixels=tuple(palette.counts[order].tolist())
+    )
 
 
 def label(engine: Engine, colours: FloatArray) -> IntArray:

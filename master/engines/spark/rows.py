@@ -207,7 +207,7 @@ def _open_parquet(context: "SparkContext", source: Input, choice: ColumnChoice) 
     index = _stored_index(context, source.path) if choice.wanted is None else []
     data = [column for column, name in enumerate(names) if name not in index]
     texts = [column for column, name in enumerate(names) if kinds[name] == TEXT]
-    columns, as_texts = choose(source.path, choice, names, data, len(names), texts)
+    columns, as_texts, _ = choose(source.path, choice, names, data, len(names), texts)
     for i, column in enumerate(columns):
         if not is_number(kind := kinds[names[column]]) and not (i in as_texts and kind == TEXT):
             what = f"column '{names[column]}' holds {kind}, not numbers; choose others with --columns"

@@ -386,6 +386,10 @@ function rowsByCluster(centroids) {
   }
   return found;
 }
+function sayWhichK() {
+  const k = picture.centroids.clusters;
+  for (const each of document.querySelectorAll(".of-k")) each.textContent = k ? "of K = " + count(k) : "";
+}
 function drawCentroids() {
   const history = picture.centroids.history.filter(([, at]) => at.length);
   byId("s-clusters").hidden = !history.length;
@@ -426,7 +430,7 @@ function drawCentroids() {
     + (near.has(-1) ? "." : ", each in the colour of the centroid that is nearest.") : "";
   const sizes = picture.iterations.find(each => each.iteration === n)?.starts[picture.best]?.sizes;
   const start = history[0][1];
-  fillTable("clusters", ["Cluster", "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],
+  fillTable("clusters", ["Cluster", picture.weighted ? "Weight" : "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],
     centroids.map((row, key) => [key, sizes?.[key] === undefined ? "–" : count(sizes[key]),
       start[key] ? figure(Math.hypot(...row.map((value, i) => (value ?? 0) - (start[key][i] ?? 0)))) : "–", ...row.map(figure)]));
 }
@@ -460,6 +464,19 @@ function drawChoice() {
   byId("preferred").textContent = Object.entries(found.preferred).map(([judge, k]) => `${JUDGES[judge]} prefers K = ${k}.`).join(" ");
   fillTable("choice", ["K", ...Object.values(JUDGES), "Iterations"], found.rows.map(each =>
     [each.k + (each.k === found.chosen ? ", chosen" : ""), ...names.map(judge => figure(each[judge])), each.iterations ?? "–"]));
+}
+
+// Colours of a picture.
+function drawPalette() {
+  const found = picture.palette;
+  byId("s-palette").hidden = !found;
+  if (!found) return;
+  const pixels = found.reduce((sum, [, each]) => sum + each, 0);
+  byId("palette").replaceChildren(...found.map(([name, used]) => {
+    const box = shape("svg", { "aria-hidden": "true", class: name.length > 7 ? "see-through" : "" });
+    box.append(shape("rect", { width: "100%", height: "100%", fill: name }));
+    return make("span", {}, box, make("b", {}, name), (100 * used / pixels).toPrecision(2) + " %");
+  }));
 }
 
 // Classification.
@@ -517,8 +534,8 @@ function drawSettings() {
 
 function draw() {
   if (!picture) return;
-  for (const each of [drawHead, drawFigures, drawWorkers, drawTimeline, drawLegend, drawIterations, drawCentroids, drawChoice,
-    drawScores, drawNews, drawWaits, drawLog, drawSettings]) each();
+  for (const each of [drawHead, drawFigures, drawWorkers, drawTimeline, drawLegend, sayWhichK, drawIterations, drawCentroids, drawChoice,
+    drawPalette, drawScores, drawNews, drawWaits, drawLog, drawSettings]) each();
 }
 function show(found) {
   const was = chosen;

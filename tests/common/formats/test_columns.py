@@ -32,7 +32,7 @@ def test_names_positions_and_ranges(wanted: str | None, expected: tuple[int, ...
     [
         ("a", "--columns: file has no column 'a'; its columns are x, y, 7, z"),
         ("0", "--columns 0: file has only columns 1 to 4"),
-        ("3-2", "--columns 3-2: file has only columns 1 to 4"),
+        ("3-2", "--columns 3-2: a range begins with the lower position: 2-3"),
         ("x,1", "--columns x,1 names a column twice"),
     ],
 )

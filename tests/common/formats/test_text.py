@@ -122,7 +122,7 @@ BAD_COLUMNS = {
     "zero": (TABLE, "0", "--columns 0: {} has only columns 1 to 4"),
     "beyond": (TABLE, "5", "--columns 5: {} has only columns 1 to 4"),
     "range_beyond": (TABLE, "2-5", "--columns 2-5: {} has only columns 1 to 4"),
-    "range_backwards": (TABLE, "3-2", "--columns 3-2: {} has only columns 1 to 4"),
+    "range_backwards": (TABLE, "3-2", "--columns 3-2: a range begins with the lower position: 2-3"),
     "twice": (TABLE, "x,2-3", "--columns x,2-3 names a column twice"),
     "no_header": (b"1,2\n", "x", "--columns: {} has no column 'x'; it has no header line"),
 }

@@ -30,7 +30,7 @@ def test_examples_of_the_documentation() -> None:
 
 def test_each_number_of_clusters_has_the_model_that_it_has_alone() -> None:
     points = pd.DataFrame(cloud(), columns=["x", "y", "z"])
-    template = KMeans(random_state=3, n_init=2, compute_sse=True)
+    template = KMeans(random_state=3, n_init=2, compute_sse=True, compute_scores=True)
     found = KMeansSearch(template, ks=[5, 2, 3, 2]).fit(points)
     assert found.results_["n_clusters"].tolist() == [2, 3, 5]
     for k, model in found.estimators_.items():

@@ -3,16 +3,15 @@
 import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
-from common.events.line import read_dump
-from master.teaching.finished import command_of
+from common.events.line import parse_line, read_dump
 from master.teaching.verify import table
 from tests.master.teaching.runs import Spoiled, broken, finished, nudged, verdicts
-from tests.master.views.logs import started
 from tests.programs import options, run_here
 
 FILES = "M·R partition files and M + R outputs"
@@ -247,9 +246,10 @@ def test_a_reducer_that_fetches_again_after_its_death_has_one_answer(plain: Path
         for place, line in enumerate(lines)
         if " R1 " in line and "event=rpc_call" in line and "method=FetchPartition" in line
     )
-    time = call.split(" ")[0]
-    lost = f'{time} master event=worker_lost worker=R1 reason="R1 ended" returns=True'
-    (tmp_path / "dump.txt").write_text("\n".join([*lines[:place], call, lost, *lines[place:], ""]))
+    earlier = f"{parse_line(call).time - timedelta(milliseconds=1):%Y-%m-%dT%H:%M:%S.%fZ}"
+    lost = f'{earlier} master event=worker_lost worker=R1 reason="R1 ended" returns=True'
+    first = f"{earlier} {call.partition(' ')[2]}"
+    (tmp_path / "dump.txt").write_text("\n".join([*lines[:place], first, lost, *lines[place:], ""]))
     assert broken(tmp_path) == {}
 
 
@@ -306,25 +306,6 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     predict = ("--centroids", "data/centroids.txt", "--input", "points.txt", "--labels", "labels.txt")
     assert run_here(tmp_path, "predict", *predict).returncode == 0
     assert refusal() == "the run in dump.txt was one of predict; verify and explain need one of K-Means\n"
-
-
-WITH_TEXTS = "takes_texts=True"
-
-
-@pytest.mark.parametrize(
-    ("settings", "jobs", "command"),
-    [
-        ((WITH_TEXTS, "by_model=False"), {"gradient"}, "classify"),
-        ((WITH_TEXTS, "by_model=True", "given=m"), {"confusion"}, "classify evaluate"),
-        ((WITH_TEXTS, "by_model=True", "labels=l", "given=m"), {"classify"}, "classify predict"),
-        (("takes_texts=False", "labels=l", "given=c"), {"label"}, "predict"),
-        (("fail_rate=0.0",), {"wordcount"}, "wordcount"),
-        (("fail_rate=0.0",), {"median"}, "another command"),
-        (("takes_texts=False", "k=3"), set(), "K-Means"),
-    ],
-)
-def test_whose_run_it_was(settings: tuple[str, ...], jobs: set[str], command: str) -> None:
-    assert command_of(started(settings=settings), jobs) == command
 
 
 def test_workers_do_not_tell_of_the_run(plain: Path, tmp_path: Path) -> None:

@@ -201,10 +201,9 @@ def test_how_was_it_started(script: Script) -> None:
 
 def test_settings_are_what_people_can_type() -> None:
     script = Script()
-    script.say(started(settings=("n_init=3", "takes_texts=True", "by_model=False", "spark.ui.port=1", "k")))
+    script.say(started(settings=("n_init=3", "spark.ui.port=1", "k")))
     names = [name for name, _ in script.picture()["settings"]]
     assert {"--n-init", "--conf spark.ui.port", "--k"} <= set(names)
-    assert not any("texts" in name or "model" in name for name in names)
 
 
 def usage(worker: str, cpu_s: float, resident_bytes: int, many: int) -> workers.WorkerUsage:
@@ -403,3 +402,10 @@ def test_of_the_run_the_master_alone_tells(script: Script) -> None:
     assert {k: v for k, v in after.items() if k not in ignored} == {
         k: v for k, v in before.items() if k not in ignored
     }
+
+
+def test_sizes_are_weights_if_rows_have_some() -> None:
+    for settings, weighted in ((("k=2",), False), (("k=2", "weights=w"), True)):
+        script = Script()
+        script.say(started(settings=settings))
+        assert script.picture()["weighted"] is weighted
