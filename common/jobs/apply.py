@@ -9,7 +9,6 @@ import numpy as np
 
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
-from common.kernels.grouping import groups
 from common.kernels.sparse import SparseRows, WeightedSparseRows
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
@@ -146,5 +145,4 @@ def _as_jobs_take_it(rows: Rows | SparseRows) -> Rows:
 
 def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
     """Merge runs that are each sorted by key, and reduce each key."""
-    parts = [Records.of_key(key, job.reduce(key, values)) for key, values in groups(*runs)]
-    return Records.concatenate([*parts, Records.empty(job.key_type)])
+    return job.reduce_runs(runs)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -29,7 +29,7 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
+    `reduce_runs`, `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -79,6 +79,14 @@ class Job(ABC):
     @abstractmethod
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Reduce all values of a key, shape (n, w), to the result, shape (m, w')."""
+
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
+        """Merge runs that are each sorted by key, and reduce each key.
+
+        A job whose keys may be many can do it faster than one after the other.
+        """
+        parts = [Records.of_key(key, self.reduce(key, values)) for key, values in groups(*runs)]
+        return Records.concatenate([*parts, Records.empty(self.key_type)])
 
     def check(self, state: State, columns: int) -> None:  # noqa: B027
         """Raise ValueError if `map` cannot work with a state, or with rows of so many columns.

@@ -1,5 +1,6 @@
 """Jobs about the input's rows, for any algorithm: ranges, distinct rows, rows by index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -58,6 +59,10 @@ class Describe(Job):
         merged = np.minimum.reduceat(lowest, first), np.maximum.reduceat(highest, first)
         ranges = np.column_stack([*merged, np.minimum.reduceat(smallest, first)])
         return Records(ordered.keys[first], ranges)
+
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
+        """Merge as `combine` does."""
+        return self.combine(Records.concatenate([*runs]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""

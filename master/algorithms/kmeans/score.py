@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -88,7 +89,7 @@ class Ranges:
         drawn = rng.choice(self.rows, min(self.rows, limit), replace=False)
         return lambda n: take_rows(engine, drawn[:n])
 
-    @property
+    @cached_property
     def magnitudes(self) -> tuple[float, ...]:
         """Per column, the greatest magnitude."""
         return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
