@@ -67,6 +67,13 @@ class SparseRows:
 
         return Kept(read_only(self.values), read_only(self.places), read_only(self.starts))
 
+    def turned(self) -> "SparseRows":
+        """Return the columns as rows."""
+        order = np.argsort(self.places, kind="stable")
+        starts = np.searchsorted(self.places[order], np.arange(self.columns + 1))
+        rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
+        return SparseRows(self.values[order], rows[order], starts, len(self))
+
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
         """Return some rows with all their numbers, shape (n, columns), as an array does."""
         found = np.zeros((len(rows), self.columns))

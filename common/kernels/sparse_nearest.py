@@ -9,33 +9,38 @@ import numpy as np
 from numba import njit
 
 from common.kernels.compiling import kernel
+from common.kernels.grouping import order_by_key
 from common.kernels.nearest.scores import margin_of, rounding_of
 from common.kernels.sparse import SparseRows
-from common.model import FloatArray, IntArray, LongArray
+from common.kernels.sparse_squares import SquareSums
+from common.model import FloatArray, IntArray
 
-_LANES = 32
-"""Rows whose squared distances are added up side by side, in vector code."""
-_TILE_COLUMNS = 128
-"""Of so many rows; what is added up stays in the core's nearest cache."""
-_WALK = 16
-"""A centroid with fewer numbers than one in so many columns is faster walked along its numbers alone."""
+_FEW = 16
+"""Centroids of which fewer than one number in so many is not 0 are taken as sparse rows, too."""
 
 
 def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each row's nearest centroid, and its squared distance to it, both of shape (n,)."""
-    labels, squared = labels_of(rows, centroids), np.empty(len(rows))
-    order = np.argsort(labels, kind="stable")
+    labels = labels_of(rows, centroids)
+    return labels, squared_to_own(rows, labels, centroids)
+
+
+def squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray) -> FloatArray:
+    """Return each row's squared distance to the centroid of its label, shape (n,)."""
+    squared = np.empty(len(rows))
+    if _are_sparse(centroids):
+        _walk_to_own(rows.kept, labels, SparseRows.of(centroids).kept, squared)
+        return squared
+    sums, order = SquareSums(rows), order_by_key(labels)
     members = np.split(order, np.cumsum(np.bincount(labels, minlength=len(centroids)))[:-1])
     for own, centroid in zip(members, centroids, strict=True):
-        _measure(rows, own, centroid, squared)
-    return labels, squared
+        sums.add(own, centroid, squared)
+    return squared
 
 
 def squared_to(rows: SparseRows, point: FloatArray) -> FloatArray:
     """Return each row's squared distance to a point of shape (d,)."""
-    squared = np.empty(len(rows))
-    _measure(rows, np.arange(len(rows)), point, squared)
-    return squared
+    return squared_to_own(rows, np.zeros(len(rows), np.int32), point[None])
 
 
 def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
@@ -46,20 +51,19 @@ def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
 def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
     """Find the labels alone."""
     labels, squares = np.empty(len(rows), np.int32), (centroids**2).sum(axis=1)
-    doubled = np.ascontiguousarray(2.0 * centroids.T)
     tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
     rounding = rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
-    _find(rows.kept, doubled, squares, SparseRows.of(centroids).kept, rounding, labels)
+    if _are_sparse(centroids):
+        sparse = SparseRows.of(centroids)
+        order = np.argsort(squares, kind="stable")
+        _find_sparse(rows.kept, sparse.turned().kept, sparse.kept, squares, order, rounding, labels)
+    else:
+        _find(rows.kept, np.ascontiguousarray(centroids.T), centroids, squares, rounding, labels)
     return labels
 
 
-def _measure(rows: SparseRows, own: LongArray, centroid: FloatArray, squared: FloatArray) -> None:
-    """Find the squared distances of some rows to one centroid."""
-    if np.count_nonzero(centroid) * _WALK < rows.columns:
-        _walk_to(rows.kept, own, SparseRows.of(centroid[None]).kept, squared)
-    else:
-        room = np.empty((_TILE_COLUMNS, _LANES)), np.empty(_LANES)
-        _sum_to(rows.kept, own, centroid, *room, squared)
+def _are_sparse(centroids: FloatArray) -> bool:
+    return int(np.count_nonzero(centroids)) * _FEW < centroids.size
 
 
 @njit(inline="always")
@@ -81,9 +85,22 @@ def _squared_distance(rows, i, centroids, k):  # type: ignore[no-untyped-def]
     return total
 
 
+@njit(inline="always")
+def _squared_distance_to_dense(rows, i, centroids, k):  # type: ignore[no-untyped-def]
+    """Add up the squared differences of a sparse row and a centroid, in column order."""
+    p, total = rows.starts[i], 0.0
+    for c in range(centroids.shape[1]):
+        difference = centroids[k, c]
+        if p < rows.starts[i + 1] and rows.places[p] == c:
+            difference = np.float64(rows.values[p]) - difference
+            p += 1
+        total += difference * difference
+    return total
+
+
 @kernel
-def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[no-untyped-def]
-    """Find labels; `doubled`, shape (d, k), are the centroids' columns, twice."""
+def _find(rows, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
+    """Find labels; `columns`, shape (d, k), are the centroids', shape (k, d)."""
     k = len(squares)
     scores = np.empty(k)
     for i in range(len(labels)):
@@ -93,7 +110,7 @@ def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[
             x, column = np.float64(rows.values[p]), np.uint32(rows.places[p])
             square += x * x
             for j in range(k):
-                scores[j] -= x * doubled[column, j]
+                scores[j] -= 2.0 * x * columns[column, j]
         label = 0
         least, second = scores[0], np.inf
         for j in range(1, k):
@@ -102,52 +119,61 @@ def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[
                 label, least = j, scores[j]
         margin = margin_of(square, rounding)
         if not second - least > margin:
-            limit, shortest = least + margin, np.inf
+            shortest = np.inf
             for j in range(k):
-                if scores[j] <= limit:
-                    distance = _squared_distance(rows, i, centroids, j)
+                if scores[j] <= least + margin:
+                    distance = _squared_distance_to_dense(rows, i, centroids, j)
                     if distance < shortest:
                         label, shortest = j, distance
         labels[i] = label
 
 
 @kernel
-def _walk_to(rows, own, centroid, squared):  # type: ignore[no-untyped-def]
-    """Find the squared distances of some rows to one centroid, which is a sparse row, too."""
-    for r in range(len(own)):
-        squared[own[r]] = _squared_distance(rows, own[r], centroid, 0)
+def _find_sparse(rows, columns, centroids, squares, order, rounding, labels):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Find labels; `columns` are those of the centroids, which are sparse rows, as sparse rows, too.
+
+    The score of a centroid that has no column in common with a row is its square: of these, only the two
+    least, which come first in `order`, are looked at.
+    """
+    k = len(squares)
+    scores, looked_at, is_looked_at = squares.copy(), np.empty(k, np.int64), np.zeros(k, np.bool_)
+    for i in range(len(labels)):
+        square, count, others = 0.0, 0, 0
+        for p in range(rows.starts[i], rows.starts[i + 1]):
+            x, column = np.float64(rows.values[p]), rows.places[p]
+            square += x * x
+            for q in range(columns.starts[column], columns.starts[column + 1]):
+                j = columns.places[q]
+                scores[j] -= 2.0 * x * columns.values[q]
+                if not is_looked_at[j]:
+                    is_looked_at[j], looked_at[count] = True, j
+                    count += 1
+        for j in order:
+            if others == 2:
+                break
+            if not is_looked_at[j]:
+                is_looked_at[j], looked_at[count] = True, j
+                count, others = count + 1, others + 1
+        label, least, second = looked_at[0], np.inf, np.inf
+        for j in looked_at[:count]:
+            second = min(second, max(least, scores[j]))
+            if scores[j] < least:
+                label, least = j, scores[j]
+        margin = margin_of(square, rounding)
+        if not second - least > margin:
+            shortest = np.inf
+            for j in range(k):
+                if scores[j] <= least + margin:
+                    distance = _squared_distance(rows, i, centroids, j)
+                    if distance < shortest:
+                        label, shortest = j, distance
+        labels[i] = label
+        for j in looked_at[:count]:
+            scores[j], is_looked_at[j] = squares[j], False
 
 
 @kernel
-def _sum_to(rows, own, centroid, room, totals, squared):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Find the squared distances of some rows to one centroid, shape (d,), most of which is not 0.
-
-    Some rows at a time: each column of `room` gets the squares that a row of zeros has, then those of the
-    numbers that its row has, and all are added up row by row.
-    """
-    tile, lanes = room.shape
-    places = np.zeros((2, lanes), np.int64)
-    for first in range(0, len(own), lanes):
-        some = own[first : first + lanes]
-        totals[:] = 0.0
-        for r in range(len(some)):
-            places[0, r], places[1, r] = rows.starts[some[r]], rows.starts[some[r] + 1]
-        for start in range(0, len(centroid), tile):
-            stop = min(start + tile, len(centroid))
-            for c in range(start, stop):
-                square = centroid[c] * centroid[c]
-                for r in range(lanes):
-                    room[c - start, r] = square
-            for r in range(len(some)):
-                p, end = places[0, r], places[1, r]
-                while p < end and rows.places[p] < stop:
-                    column = rows.places[p]
-                    difference = np.float64(rows.values[p]) - centroid[column]
-                    room[column - start, r] = difference * difference
-                    p += 1
-                places[0, r] = p
-            for c in range(stop - start):
-                for r in range(lanes):
-                    totals[r] += room[c, r]
-        for r in range(len(some)):
-            squared[some[r]] = totals[r]
+def _walk_to_own(rows, labels, centroids, squared):  # type: ignore[no-untyped-def]
+    """Find the squared distances of rows to centroids, which are sparse rows, too."""
+    for i in range(len(labels)):
+        squared[i] = _squared_distance(rows, i, centroids, labels[i])
