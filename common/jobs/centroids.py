@@ -64,7 +64,13 @@ def state_of(keys: Iterable[range], starts: Iterable[FloatArray]) -> dict[str, F
     Its "starts", int64, shape (starts, 2), are each one's first key and number of clusters.
     """
     counts = [(own.start, len(own)) for own in keys]
-    return {"centroids": np.concatenate([*starts]), "starts": np.array(counts, np.int64)}
+    return {"centroids": all_of(starts), "starts": np.array(counts, np.int64)}
+
+
+def all_of(starts: Iterable[FloatArray]) -> FloatArray:
+    """Return the centroids of starts one after the other; those of one alone are not copied."""
+    first, *others = starts
+    return np.concatenate([first, *others]) if others else first
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Sort, partition and group records by key."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -56,6 +56,16 @@ def partition_positions(keys: Keys, partitions: int) -> list[LongArray]:
     counts = np.bincount(codes, minlength=len(known))
     sizes = np.bincount(homes, weights=counts, minlength=partitions).astype(np.int64)
     return np.split(order_by_key(ranks[codes]), np.cumsum(sizes)[:-1])
+
+
+def first_distinct(rows: Iterable[Hashable], limit: int) -> LongArray:
+    """Return the indexes of the first distinct rows, so many of them at most, in order."""
+    found: dict[Hashable, int] = {}
+    for index, row in enumerate(rows):
+        found.setdefault(row, index)
+        if len(found) == limit:
+            break
+    return np.array([*found.values()], np.int64)
 
 
 def coded(keys: Keys | npt.NDArray[np.integer]) -> tuple[Sequence[Key], npt.NDArray[np.integer]]:

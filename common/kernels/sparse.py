@@ -7,7 +7,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.grouping import first_distinct
 from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_FEW = 16
+"""If less than one in so many numbers is not 0, leaving the zeros out saves time."""
 
 
 class Kept(NamedTuple):
@@ -34,9 +38,10 @@ class SparseRows:
     @classmethod
     def of(cls, points: PointArray) -> "SparseRows":
         """Return points, shape (n, d), without what is 0."""
-        rows, places = np.nonzero(points)
-        starts = np.searchsorted(rows, np.arange(len(points) + 1))
-        return cls(points[rows, places], places.astype(np.int32), starts, points.shape[1])
+        numbers = points.ravel()
+        found = np.flatnonzero(numbers != 0)
+        starts = np.searchsorted(found, np.arange(len(points) + 1) * points.shape[1])
+        return cls(numbers[found], (found % points.shape[1]).astype(np.int32), starts, points.shape[1])
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -71,8 +76,25 @@ class SparseRows:
         """Return the columns as rows."""
         order = np.argsort(self.places, kind="stable")
         starts = np.searchsorted(self.places[order], np.arange(self.columns + 1))
-        rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
-        return SparseRows(self.values[order], rows[order], starts, len(self))
+        return SparseRows(self.values[order], self.rows[order], starts, len(self))
+
+    @property
+    def rows(self) -> IntArray:
+        """Return the row of each number that is kept."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
+
+    def column(self, index: int) -> FloatArray:
+        """Return a column with all its numbers, shape (rows,)."""
+        found, where = np.zeros(len(self)), self.places == index
+        found[self.rows[where]] = self.values[where]
+        return found
+
+    def in_order(self, order: LongArray) -> "SparseRows":
+        """Return all rows in another order."""
+        counts = np.diff(self.starts)[order]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        kept = np.repeat(self.starts[order] - starts[:-1], counts) + np.arange(starts[-1])
+        return SparseRows(self.values[kept], self.places[kept], starts, self.columns)
 
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
         """Return some rows with all their numbers, shape (n, columns), as an array does."""
@@ -84,12 +106,9 @@ class SparseRows:
 
     def first_distinct(self, limit: int) -> LongArray:
         """Return the indexes of the first distinct rows, so many of them at most, in order."""
-        found: dict[tuple[bytes, bytes], int] = {}
-        for row, (start, stop) in enumerate(pairwise(self.starts.tolist())):
-            found.setdefault((self.places[start:stop].tobytes(), self.values[start:stop].tobytes()), row)
-            if len(found) == limit:
-                break
-        return np.array([*found.values()], np.int64)
+        bounds = pairwise(self.starts.tolist())
+        rows = ((self.places[i:j].tobytes(), self.values[i:j].tobytes()) for i, j in bounds)
+        return first_distinct(rows, limit)
 
     def dense(self) -> FloatArray:
         """Return the rows with all their numbers, shape (rows, columns)."""
@@ -104,6 +123,11 @@ class SparseRows:
             self.starts + np.arange(len(self.starts)),
             self.columns + 1,
         )
+
+
+def without_zeros(points: FloatArray) -> FloatArray | SparseRows:
+    """Return points without their zeros if these are nearly all."""
+    return SparseRows.of(points) if int(np.count_nonzero(points)) * _FEW < points.size else points
 
 
 class WeightedSparseRows(SparseRows):

@@ -11,25 +11,39 @@ from numba import njit
 from common.kernels.compiling import kernel
 from common.kernels.grouping import order_by_key
 from common.kernels.nearest.scores import margin_of, rounding_of
-from common.kernels.sparse import SparseRows
+from common.kernels.sparse import SparseRows, without_zeros
 from common.kernels.sparse_squares import SquareSums
 from common.model import FloatArray, IntArray
-
-_FEW = 16
-"""Centroids of which fewer than one number in so many is not 0 are taken as sparse rows, too."""
 
 
 def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each row's nearest centroid, and its squared distance to it, both of shape (n,)."""
-    labels = labels_of(rows, centroids)
-    return labels, squared_to_own(rows, labels, centroids)
+    points = without_zeros(centroids)
+    labels = _labels_of(rows, points)
+    return labels, _squared_to_own(rows, labels, points)
 
 
-def squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray) -> FloatArray:
+def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
+    """Find the labels alone."""
+    return _labels_of(rows, without_zeros(centroids))
+
+
+def squared_to(rows: SparseRows, point: FloatArray | SparseRows) -> FloatArray:
+    """Return each row's squared distance to a point of shape (1, d)."""
+    return _squared_to_own(rows, np.zeros(len(rows), np.int32), point)
+
+
+def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
+    """Return each row's distance to every centroid, shape (n, k)."""
+    points = [without_zeros(centroid[None]) for centroid in centroids]
+    return np.sqrt(np.column_stack([squared_to(rows, point) for point in points]))
+
+
+def _squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray | SparseRows) -> FloatArray:
     """Return each row's squared distance to the centroid of its label, shape (n,)."""
     squared = np.empty(len(rows))
-    if _are_sparse(centroids):
-        _walk_to_own(rows.kept, labels, SparseRows.of(centroids).kept, squared)
+    if isinstance(centroids, SparseRows):
+        _walk_to_own(rows.kept, labels, centroids.kept, squared)
         return squared
     sums, order = SquareSums(rows), order_by_key(labels)
     members = np.split(order, np.cumsum(np.bincount(labels, minlength=len(centroids)))[:-1])
@@ -38,32 +52,23 @@ def squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray) ->
     return squared
 
 
-def squared_to(rows: SparseRows, point: FloatArray) -> FloatArray:
-    """Return each row's squared distance to a point of shape (d,)."""
-    return squared_to_own(rows, np.zeros(len(rows), np.int32), point[None])
-
-
-def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
-    """Return each row's distance to every centroid, shape (n, k)."""
-    return np.sqrt(np.column_stack([squared_to(rows, centroid) for centroid in centroids]))
-
-
-def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
-    """Find the labels alone."""
-    labels, squares = np.empty(len(rows), np.int32), (centroids**2).sum(axis=1)
+def _labels_of(rows: SparseRows, centroids: FloatArray | SparseRows) -> IntArray:
+    labels, squares = np.empty(len(rows), np.int32), _squares_of(centroids)
     tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
     rounding = rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
-    if _are_sparse(centroids):
-        sparse = SparseRows.of(centroids)
+    if isinstance(centroids, SparseRows):
         order = np.argsort(squares, kind="stable")
-        _find_sparse(rows.kept, sparse.turned().kept, sparse.kept, squares, order, rounding, labels)
+        _find_sparse(rows.kept, centroids.turned().kept, centroids.kept, squares, order, rounding, labels)
     else:
         _find(rows.kept, np.ascontiguousarray(centroids.T), centroids, squares, rounding, labels)
     return labels
 
 
-def _are_sparse(centroids: FloatArray) -> bool:
-    return int(np.count_nonzero(centroids)) * _FEW < centroids.size
+def _squares_of(points: FloatArray | SparseRows) -> FloatArray:
+    if isinstance(points, SparseRows):
+        return np.bincount(points.rows, points.values**2, len(points)).astype(np.float64)
+    squares: FloatArray = (points**2).sum(axis=1)
+    return squares
 
 
 @njit(inline="always")
@@ -72,16 +77,16 @@ def _squared_distance(rows, i, centroids, k):  # type: ignore[no-untyped-def]
     p, p_stop = rows.starts[i], rows.starts[i + 1]
     q, q_stop = centroids.starts[k], centroids.starts[k + 1]
     total = 0.0
-    while p < p_stop or q < q_stop:
-        difference = 0.0
-        row_next = p < p_stop and (q == q_stop or rows.places[p] <= centroids.places[q])
-        if q < q_stop and (p == p_stop or centroids.places[q] <= rows.places[p]):
-            difference = -centroids.values[q]
-            q += 1
-        if row_next:
-            difference += np.float64(rows.values[p])
-            p += 1
+    while p < p_stop and q < q_stop:  # without a branch, which no processor could foresee
+        ahead = rows.places[p] - centroids.places[q]
+        difference = np.float64(rows.values[p]) * (ahead <= 0) - centroids.values[q] * (ahead >= 0)
         total += difference * difference
+        p += ahead <= 0
+        q += ahead >= 0
+    for rest in range(p, p_stop):
+        total += np.float64(rows.values[rest]) * np.float64(rows.values[rest])
+    for rest in range(q, q_stop):
+        total += centroids.values[rest] * centroids.values[rest]
     return total
 
 

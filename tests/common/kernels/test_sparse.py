@@ -65,7 +65,7 @@ def test_squared_distances_from_one_binade_to_another(density: float, lowest: in
         points[3],
     ):
         expected = np.cumsum((points - centroid) ** 2, axis=1)[:, -1]
-        assert squared_to(SparseRows.of(points), centroid).tolist() == expected.tolist()
+        assert squared_to(SparseRows.of(points), centroid[None]).tolist() == expected.tolist()
 
 
 def combined(job: Job, rows: Any, state: Any) -> Records:
