@@ -76,10 +76,6 @@ class LloydStep(CentroidsJob):
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
-        if isinstance(rows, SparseRows):
-            from common.kernels.sparse_sums import sums_of
-
-            return sums_of(self.grid, keys, rows, k)
         limbs = self.grid.cut(rows).reshape(-1, len(rows))
         return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
 
@@ -87,7 +83,7 @@ class LloydStep(CentroidsJob):
         """Find the partials without a look at every row, if the rows are many."""
         memory.pop(KEPT_OF_START, None)
         if isinstance(rows.rows, SparseRows):
-            return Records.concatenate([self.combine(each) for each in self._mapped(rows, state)])
+            return self._summarize_sparse(rows, state, memory)
         if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
@@ -99,6 +95,19 @@ class LloydStep(CentroidsJob):
         for first_key, centroids in starts_of(state):
             parts.append(members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
         memory["lloyd"] = index
+        return Records.concatenate(parts)
+
+    def _summarize_sparse(self, rows: Block, state: State, memory: Memory) -> Records:
+        sums = memory.pop("lloyd", None)  # taken, as below
+        if sums is None or sums.grid != self.grid:
+            from common.kernels.sparse_sums import SparseSums
+
+            sums = SparseSums(cast(SparseRows, rows.rows), self.grid)
+        parts = []
+        for (first_key, centroids), mapped in zip(starts_of(state), self._mapped(rows, state), strict=True):
+            labels = cast(IntArray, mapped.keys) - np.int32(first_key)
+            parts.append(members(first_key, self._partials(*sums.of(labels, len(centroids), first_key))))
+        memory["lloyd"] = sums
         return Records.concatenate(parts)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
@@ -117,7 +126,10 @@ class LloydStep(CentroidsJob):
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
-        return np.column_stack([counts, np.ldexp(limbs, -self.grid.units.ravel())])
+        partials = np.empty((len(counts), 1 + limbs.shape[1]))
+        partials[:, 0] = counts
+        np.ldexp(limbs, -self.grid.units.ravel(), out=partials[:, 1:])
+        return partials
 
     def _are_partials(self, values: FloatArray) -> bool:
         """Tell partials, (count, every column's first limb, second limb, ...), from points.

@@ -51,7 +51,7 @@ def make_sparse_ready(dtype: str) -> None:
     labels, _ = sparse_nearest.nearest(rows, points[:8].astype(np.float64))
     sparse_nearest.nearest(SparseRows.of(alone.astype(dtype)), alone)
     sparse_sums.ranges_of(rows)
-    sparse_sums.sums_of(SumGrid.covering([2.0] * 3, [1.0] * 3, 8), labels.astype(np.int64), rows, 8)
+    sparse_sums.SparseSums(rows, SumGrid.covering([2.0] * 3, [1.0] * 3, 8)).of(labels, 8, 0)
 
 
 def _points(dtype: str, columns: int) -> PointArray:
