@@ -9,7 +9,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
-from common.kernels.sparse import SparseRows, WeightedSparseRows
+from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
@@ -117,9 +117,7 @@ def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, thr
 
 def _takes(job: Job, rows: Rows | SparseRows) -> bool:
     """Tell whether a job's functions work with rows as they are."""
-    if isinstance(rows, SparseRows):
-        return job.takes_sparse and not isinstance(rows, WeightedSparseRows)
-    return True
+    return job.takes_sparse or not isinstance(rows, SparseRows)
 
 
 def _blocks(job: Job, part: Block) -> Iterator[Block]:

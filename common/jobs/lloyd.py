@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, worth_compiled_code
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
+
+if TYPE_CHECKING:  # compiled code takes half a second to import
+    from common.kernels.sparse_sums import SparseSums
 
 
 @dataclass(frozen=True)
@@ -100,15 +103,18 @@ class LloydStep(CentroidsJob):
     def _summarize_sparse(self, rows: Block, state: State, memory: Memory) -> Records:
         sums = memory.pop("lloyd", None)  # taken, as below
         if sums is None or sums.grid != self.grid:
-            from common.kernels.sparse_sums import SparseSums
-
-            sums = SparseSums(cast(SparseRows, rows.rows), self.grid)
+            sums = self._sparse_sums(rows)
         parts = []
         for (first_key, centroids), mapped in zip(starts_of(state), self._mapped(rows, state), strict=True):
             labels = cast(IntArray, mapped.keys) - np.int32(first_key)
             parts.append(members(first_key, self._partials(*sums.of(labels, len(centroids), first_key))))
         memory["lloyd"] = sums
         return Records.concatenate(parts)
+
+    def _sparse_sums(self, rows: Block) -> "SparseSums":
+        from common.kernels.sparse_sums import SparseSums
+
+        return SparseSums(cast(SparseRows, rows.rows), self.grid)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean and their number, shape (1, d + 1)."""

@@ -89,11 +89,11 @@ class SparseRows:
         found[self.rows[where]] = self.values[where]
         return found
 
-    def in_order(self, order: LongArray) -> "SparseRows":
-        """Return all rows in another order."""
-        counts = np.diff(self.starts)[order]
+    def pick(self, rows: LongArray) -> "SparseRows":
+        """Return rows by their indexes."""
+        counts = np.diff(self.starts)[rows]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        kept = np.repeat(self.starts[order] - starts[:-1], counts) + np.arange(starts[-1])
+        kept = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
         return SparseRows(self.values[kept], self.places[kept], starts, self.columns)
 
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
@@ -114,15 +114,9 @@ class SparseRows:
         """Return the rows with all their numbers, shape (rows, columns)."""
         return self.take(np.arange(len(self)))
 
-    def beside(self, column: FloatArray) -> "WeightedSparseRows":
-        """Put a column of weights, shape (rows,), after the last one."""
-        ends = self.starts[1:]
-        return WeightedSparseRows(
-            np.insert(self.values.astype(np.float64), ends, column),
-            np.insert(self.places, ends, self.columns),
-            self.starts + np.arange(len(self.starts)),
-            self.columns + 1,
-        )
+    def beside(self, weights: FloatArray) -> "WeightedSparseRows":
+        """Put weights, shape (rows,), after the last column."""
+        return WeightedSparseRows(self.values, self.places, self.starts, self.columns, weights)
 
 
 def without_zeros(points: FloatArray) -> FloatArray | SparseRows:
@@ -130,5 +124,25 @@ def without_zeros(points: FloatArray) -> FloatArray | SparseRows:
     return SparseRows.of(points) if int(np.count_nonzero(points)) * _FEW < points.size else points
 
 
+@dataclass(frozen=True)
 class WeightedSparseRows(SparseRows):
-    """Sparse rows with their weights in the last column; there are no kernels for these."""
+    """Sparse rows with their weights in one more column, the last; it is not among `columns`."""
+
+    weights: FloatArray
+
+    def __getitem__(self, where: slice) -> "WeightedSparseRows":
+        return replace(self, starts=super().__getitem__(where).starts, weights=self.weights[where])
+
+    @property
+    def points(self) -> SparseRows:
+        """Return the rows without their weights."""
+        return SparseRows(self.values, self.places, self.starts, self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns, with that of the weights."""
+        return len(self), self.columns + 1
+
+    def dense(self) -> FloatArray:
+        """Return the rows with all their numbers, and their weights."""
+        return np.column_stack([self.points.dense(), self.weights])

@@ -5,6 +5,7 @@ from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.exact import SumGrid
+from common.kernels.limbs import low_part
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, IntArray
 
@@ -27,13 +28,28 @@ class SparseSums:
         """
         known, counts, sums = self._of_start.get(start, (labels[:0], np.empty(0), np.empty(0)))
         if len(counts) != k or np.count_nonzero(known != labels) * 2 > len(labels):
-            known, counts, sums = np.full_like(labels, -1), np.zeros(k), self._no_sums(k)
-        _move(self._rows.kept, known, labels, self.grid.constants, counts, sums)
+            sums = np.zeros((k, self.grid.limbs * self.grid.columns))
+            known, counts = np.full_like(labels, -1), np.zeros(k)
+        self._move(known, labels, counts, sums)
         self._of_start[start] = labels, counts, sums
         return counts, sums
 
-    def _no_sums(self, k: int) -> FloatArray:
-        return np.zeros((k, self.grid.limbs * self._rows.columns))
+    def _move(self, old: IntArray, new: IntArray, counts: FloatArray, sums: FloatArray) -> None:
+        _move(self._rows.kept, old, new, self.grid.constants, counts, sums)
+
+
+class WeightedSparseSums(SparseSums):
+    """The exact sums of the rows of each cluster times their weights, and of the weights, beside them.
+
+    Rows that weigh nothing are not counted.
+    """
+
+    def __init__(self, rows: SparseRows, weights: FloatArray, grid: SumGrid) -> None:
+        super().__init__(rows, grid)
+        self._weights = weights
+
+    def _move(self, old: IntArray, new: IntArray, counts: FloatArray, sums: FloatArray) -> None:
+        _move_weighted(self._rows.kept, self._weights, old, new, self.grid.constants, counts, sums)
 
 
 def ranges_of(rows: SparseRows) -> FloatArray:
@@ -58,16 +74,42 @@ def _move(rows, old, new, constants, counts, sums):  # type: ignore[no-untyped-d
 
 @njit(inline="always")
 def _add(rows, i, sign, key, constants, counts, sums):  # type: ignore[no-untyped-def]
-    """Cut a row as `SumGrid.cut` does, and add its limbs up."""
-    cuts, d = constants.shape
     counts[key] += sign
     for p in range(rows.starts[i], rows.starts[i + 1]):
-        rest, column = sign * np.float64(rows.values[p]), rows.places[p]
-        for limb in range(cuts):
-            high = (rest + constants[limb, column]) - constants[limb, column]
-            sums[key, limb * d + column] += high
-            rest -= high
-        sums[key, cuts * d + column] += rest
+        _add_number(sign * np.float64(rows.values[p]), rows.places[p], key, constants, sums)
+
+
+@kernel
+def _move_weighted(rows, weights, old, new, constants, counts, sums):  # type: ignore[no-untyped-def]
+    """Move rows as `_move` does; the last column's sum is that of the weights."""
+    for i in range(len(new)):
+        if old[i] != new[i] and weights[i] > 0:
+            _add_weighted(rows, i, 1.0, weights[i], new[i], constants, counts, sums)
+            if old[i] >= 0:
+                _add_weighted(rows, i, -1.0, weights[i], old[i], constants, counts, sums)
+
+
+@njit(inline="always")
+def _add_weighted(rows, i, sign, weight, key, constants, counts, sums):  # type: ignore[no-untyped-def]
+    counts[key] += sign
+    _add_number(sign * weight, constants.shape[1] - 1, key, constants, sums)
+    for p in range(rows.starts[i], rows.starts[i + 1]):
+        x = np.float64(rows.values[p])
+        product = x * weight
+        _add_number(sign * product, rows.places[p], key, constants, sums)
+        _add_number(sign * low_part(x, weight, product), rows.places[p], key, constants, sums)
+
+
+@njit(inline="always")
+def _add_number(number, column, key, constants, sums):  # type: ignore[no-untyped-def]
+    """Cut a number as `SumGrid.cut` does, and add its limbs up."""
+    cuts, d = constants.shape
+    rest = number
+    for limb in range(cuts):
+        high = (rest + constants[limb, column]) - constants[limb, column]
+        sums[key, limb * d + column] += high
+        rest -= high
+    sums[key, cuts * d + column] += rest
 
 
 @kernel

@@ -90,7 +90,7 @@ def _measuring(points: Points, order: LongArray) -> _Measure:
     if isinstance(points, SparseRows):
         from common.kernels.sparse_nearest import squared_to
 
-        rows = points.in_order(order)
+        rows = points.pick(order)
         return lambda near, index: squared_to(rows[near], rows[index : index + 1])
     columns = np.ascontiguousarray(points[order].T)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from common.jobs.base import Job
+from common.jobs.centroids import FarthestRows
 from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe, FirstDistinctRows
 from common.kernels.exact import SumGrid
@@ -83,6 +84,7 @@ def test_ranges_sums_and_distinct_rows(dtype: Any) -> None:
         (Describe(), {}),
         (FirstDistinctRows(9), {}),
         (FirstDistinctRows(250), {}),
+        (FarthestRows(9), {"centroids": exact[:8]}),
         (LloydStep(grid), starts),
         (LloydStep(grid), starts | moved),
     ]
@@ -90,3 +92,12 @@ def test_ranges_sums_and_distinct_rows(dtype: Any) -> None:
         found, expected = (combined(job, rows, state) for rows in (SparseRows.of(points), exact))
         assert found.keys.tolist() == expected.keys.tolist()
         assert found.values.tolist() == expected.values.tolist()
+
+
+def test_farthest_rows_whose_squares_vanish() -> None:
+    points = points_of(np.float64, whole=False) * 1e-170
+    found, expected = (
+        combined(FarthestRows(9), rows, {"centroids": points[:8]}) for rows in (SparseRows.of(points), points)
+    )
+    assert len(expected) == 9
+    assert found.values.tolist() == expected.values.tolist()
