@@ -28,9 +28,11 @@ def weighing(block: Block) -> tuple[LongArray, Block, FloatArray]:
     """Return which rows of a block weigh anything, these rows without their weights, and their weights."""
     points, weights = points_of(block), weights_of(block)
     kept = np.flatnonzero(weights > 0)
-    if len(kept) < len(weights):
-        points = points.pick(kept) if isinstance(points, SparseRows) else points[kept]
-    return kept, Block(points, 0), weights[kept]
+    if len(kept) == len(weights):
+        return kept, Block(points, 0), weights
+    if isinstance(points, SparseRows):
+        return kept, Block(points.pick(kept), 0), weights[kept]
+    return kept, Block(points[kept], 0), weights[kept]
 
 
 def sum_products(
