@@ -8,7 +8,6 @@ from itertools import chain
 import numpy as np
 
 from common.errors import FetchFailedError
-from common.jobs.apply import reduce_runs
 from common.jobs.base import Job
 from common.model import Attempt, CommittedFile, MapOutput, Records, TaskOptions
 from common.records import decode, encode_results
@@ -43,7 +42,7 @@ def run_reduce_task(task: ReduceTask, fetch: Fetch, store: NodeStore, pool: Exec
     FetchFailedError if a map output cannot be fetched; the text says whose. StaleAttemptError if a newer
     attempt or stage has begun; nothing was committed then.
     """
-    output = reduce_runs(task.job, shuffle(task, fetch, pool))
+    output = task.job.reduce_runs(shuffle(task, fetch, pool))
     left_out = 1 if task.job.counts and len(output) else 0
     values, counts = np.split(output.values, [output.values.shape[1] - left_out], axis=1)
     results = Records(output.keys, values)

@@ -1,6 +1,6 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 from typing import TypeVar, cast
@@ -9,8 +9,7 @@ import numpy as np
 
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
-from common.kernels.grouping import groups
-from common.kernels.sparse import SparseRows, WeightedSparseRows
+from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
@@ -118,9 +117,7 @@ def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, thr
 
 def _takes(job: Job, rows: Rows | SparseRows) -> bool:
     """Tell whether a job's functions work with rows as they are."""
-    if isinstance(rows, SparseRows):
-        return job.takes_sparse and not isinstance(rows, WeightedSparseRows)
-    return True
+    return job.takes_sparse or not isinstance(rows, SparseRows)
 
 
 def _blocks(job: Job, part: Block) -> Iterator[Block]:
@@ -142,12 +139,3 @@ def _as_jobs_take_it(rows: Rows | SparseRows) -> Rows:
     if isinstance(rows, SparseRows):
         return rows.dense()
     return np.asarray(rows, np.float64) if isinstance(rows, np.ndarray) else rows
-
-
-def reduce_runs(job: Job, runs: Sequence[Records]) -> Records:
-    """Merge runs that are each sorted by key, and reduce each key."""
-    reduced = job.reduce_all(runs)
-    if reduced is not None:
-        return reduced
-    parts = [Records.of_key(key, job.reduce(key, values)) for key, values in groups(*runs)]
-    return Records.concatenate([*parts, Records.empty(job.key_type)])

@@ -29,7 +29,7 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `reduce_all`, `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
+    `reduce_runs`, `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -80,12 +80,13 @@ class Job(ABC):
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Reduce all values of a key, shape (n, w), to the result, shape (m, w')."""
 
-    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
-        """Reduce all keys of runs that are each sorted by key, if that is faster than one after the other.
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
+        """Merge runs that are each sorted by key, and reduce each key.
 
-        Return what `reduce` makes of each key, sorted by key, or None to have just that done.
+        A job whose keys may be many can do it faster than one after the other.
         """
-        return None
+        parts = [Records.of_key(key, self.reduce(key, values)) for key, values in groups(*runs)]
+        return Records.concatenate([*parts, Records.empty(self.key_type)])
 
     def check(self, state: State, columns: int) -> None:  # noqa: B027
         """Raise ValueError if `map` cannot work with a state, or with rows of so many columns.

@@ -78,8 +78,9 @@ class SampleRows(CentroidsJob):
         return squared
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
-        """Put the drawn rows in order."""
-        return values[np.argsort(values[:, 0])]
+        """Put the drawn rows in order; if they are, they are not copied."""
+        rows = values[:, 0]
+        return values if (rows[1:] > rows[:-1]).all() else values[np.argsort(rows)]
 
 
 def _nearest_so_far(

@@ -19,6 +19,9 @@ from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray,
 
 _MOST_KEYS = (1 << 31) - 1
 
+_PIECE_NUMBERS = 1 << 21
+"""Of a piece of rows that is made dense."""
+
 KEPT_OF_START = "candidates"
 """What choosing a start keeps in memory, see `common.jobs.candidates`; an iteration forgets it."""
 
@@ -64,7 +67,13 @@ def state_of(keys: Iterable[range], starts: Iterable[FloatArray]) -> dict[str, F
     Its "starts", int64, shape (starts, 2), are each one's first key and number of clusters.
     """
     counts = [(own.start, len(own)) for own in keys]
-    return {"centroids": np.concatenate([*starts]), "starts": np.array(counts, np.int64)}
+    return {"centroids": all_of(starts), "starts": np.array(counts, np.int64)}
+
+
+def all_of(starts: Iterable[FloatArray]) -> FloatArray:
+    """Return the centroids of starts one after the other; those of one alone are not copied."""
+    first, *others = starts
+    return np.concatenate([first, *others]) if others else first
 
 
 @dataclass(frozen=True)
@@ -150,20 +159,25 @@ class FarthestRows(CentroidsJob):
     name: ClassVar[str] = "farthest"
     beside_point: ClassVar[int | None] = 2
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
         centroids = centroids_of(state)
         points = self.points_of(block)
         labels, squared = nearest(points, centroids)
-        places = np.flatnonzero(self._may_move(block, centroids[labels]))
+        may_move = self._may_move(block)
+        far = may_move & (squared > 0)
+        if np.count_nonzero(far) < self.limit:  # squares of small differences vanish
+            far = may_move & _differ(points, centroids, labels)
+        places = np.flatnonzero(far)
         kept = places[self._farthest(squared[places], places)]
-        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, points[kept]]))
+        farthest = points.take(kept, axis=0)
+        return Records.of_key(0, np.column_stack([squared[kept], block.row_start + kept, farthest]))
 
-    def _may_move(self, block: Block, centroids: FloatArray) -> BoolArray:
-        """Tell which rows are not where their centroids, shape (n, d), are."""
-        differ: BoolArray = (self.points_of(block) != centroids).any(axis=1)
-        return differ
+    def _may_move(self, block: Block) -> BoolArray:
+        """Tell which rows may leave their clusters."""
+        return np.ones(len(block.points), np.bool_)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the farthest over all."""
@@ -172,6 +186,12 @@ class FarthestRows(CentroidsJob):
     def _farthest(self, squared: FloatArray, rows: FloatArray | LongArray) -> LongArray:
         order: LongArray = np.lexsort((rows, -squared))
         return order[: self.limit]
+
+
+def _differ(points: FloatArray, centroids: FloatArray, labels: IntArray) -> BoolArray:
+    """Tell which points are not where the centroids of their labels are."""
+    pieces = np.array_split(np.arange(len(labels)), 1 + labels.size * centroids.shape[1] // _PIECE_NUMBERS)
+    return np.concatenate([(points.take(i, axis=0) != centroids[labels[i]]).any(axis=1) for i in pieces])
 
 
 @dataclass(frozen=True)

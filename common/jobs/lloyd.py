@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from common.kernels.grouping import add_by_key
 from common.kernels.nearest.distance import labels_of, worth_compiled_code
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
+
+if TYPE_CHECKING:  # compiled code takes half a second to import
+    from common.kernels.sparse_sums import SparseSums
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,6 @@ class LloydStep(CentroidsJob):
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         """Return each key's number of rows, shape (k,), and the limbs of their sums, shape (k, limbs * d)."""
-        if isinstance(rows, SparseRows):
-            from common.kernels.sparse_sums import sums_of
-
-            return sums_of(self.grid, keys, rows, k)
         limbs = self.grid.cut(rows).reshape(-1, len(rows))
         return np.bincount(keys, minlength=k).astype(np.float64), sum_by_key(keys, limbs, k)
 
@@ -88,7 +87,7 @@ class LloydStep(CentroidsJob):
         """Find the partials without a look at every row, if the rows are many."""
         memory.pop(KEPT_OF_START, None)
         if isinstance(rows.rows, SparseRows):
-            return Records.concatenate([self.combine(each) for each in self._mapped(rows, state)])
+            return self._summarize_sparse(rows, state, memory)
         if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
             return None
         index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
@@ -102,17 +101,33 @@ class LloydStep(CentroidsJob):
         memory["lloyd"] = index
         return Records.concatenate(parts)
 
+    def _summarize_sparse(self, rows: Block, state: State, memory: Memory) -> Records:
+        sums = memory.pop("lloyd", None)  # taken, as below
+        if sums is None or sums.grid != self.grid:
+            sums = self._sparse_sums(rows)
+        parts = []
+        for (first_key, centroids), mapped in zip(starts_of(state), self._mapped(rows, state), strict=True):
+            labels = cast(IntArray, mapped.keys) - np.int32(first_key)
+            parts.append(members(first_key, self._partials(*sums.of(labels, len(centroids), first_key))))
+        memory["lloyd"] = sums
+        return Records.concatenate(parts)
+
+    def _sparse_sums(self, rows: Block) -> "SparseSums":
+        from common.kernels.sparse_sums import SparseSums
+
+        return SparseSums(cast(SparseRows, rows.rows), self.grid)
+
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' mean and their number, shape (1, d + 1)."""
         if self._are_partials(values):
             return self._means(sum_all(values.T)[None])
         return np.append(round_once(self.grid.sum(values)) / len(values), len(values))[None]
 
-    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
         """Round the sums of all keys at once, if they are partials."""
         filled = [run for run in runs if len(run)]
         if not filled or not all(self._are_partials(run.values) for run in filled):
-            return None
+            return super().reduce_runs(runs)
         totals = add_by_key(Records.concatenate(filled))
         return Records(totals.keys, self._means(totals.values))
 
@@ -129,7 +144,10 @@ class LloydStep(CentroidsJob):
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
-        return np.column_stack([counts, np.ldexp(limbs, -self.grid.units.ravel())])
+        partials = np.empty((len(counts), 1 + limbs.shape[1]))
+        partials[:, 0] = counts
+        np.ldexp(limbs, -self.grid.units.ravel(), out=partials[:, 1:])
+        return partials
 
     def _are_partials(self, values: FloatArray) -> bool:
         """Tell partials, (count, every column's first limb, second limb, ...), from points.

@@ -1,5 +1,6 @@
 """Jobs about the input's rows, for any algorithm: ranges, distinct rows, rows by index."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from common.jobs.base import Engine, Job, check_floats
 from common.kernels.exact import SumGrid, round_once, sum_all
-from common.kernels.grouping import sort_by_key
+from common.kernels.grouping import first_distinct, sort_by_key
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
 
@@ -37,9 +38,7 @@ class Describe(Job):
             from common.kernels.sparse_sums import ranges_of
 
             return _of_columns(ranges_of(block.rows))
-        size = max(1, _PIECE_NUMBERS // block.points.shape[1])
-        starts = range(0, len(block.points), size)
-        return Records.concatenate([self._describe(block.points[start : start + size]) for start in starts])
+        return Records.concatenate([self._describe(piece) for piece in _pieces(block.points)])
 
     def _describe(self, points: FloatArray) -> Records:
         columns = np.ascontiguousarray(points.T)  # NumPy is fast along rows, if they are long
@@ -59,9 +58,19 @@ class Describe(Job):
         ranges = np.column_stack([*merged, np.minimum.reduceat(smallest, first)])
         return Records(ordered.keys[first], ranges)
 
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
+        """Merge as `combine` does."""
+        return self.combine(Records.concatenate([*runs]))
+
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Merge ranges."""
         return np.array([[values[:, 0].min(), values[:, 1].max(), values[:, 2].min()]])
+
+
+def _pieces(points: FloatArray) -> Iterator[FloatArray]:
+    """Cut rows into pieces that stay in the cache."""
+    size = max(1, _PIECE_NUMBERS // points.shape[1])
+    return (points[start : start + size] for start in range(0, len(points), size))
 
 
 def _of_columns(ranges: FloatArray) -> Records:
@@ -119,19 +128,13 @@ class FirstDistinctRows(Job):
     takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
-        """Look at ever longer beginnings of the block until there is enough."""
+        """Look at the block until there is enough."""
         if isinstance(block.rows, SparseRows):
             found = block.rows.first_distinct(self.limit)
         else:
-            found = self._first_distinct_of_many(block.points)
+            found = self._first_distinct(block.points)
         points = block.points.take(found, axis=0)
         return Records.of_key(0, np.column_stack([block.row_start + found, points]))
-
-    def _first_distinct_of_many(self, points: FloatArray) -> LongArray:
-        length = 4 * self.limit
-        while len(found := self._first_distinct(points[:length])) < self.limit and length < len(points):
-            length *= 8
-        return found
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""
@@ -140,8 +143,7 @@ class FirstDistinctRows(Job):
 
     def _first_distinct(self, points: FloatArray) -> LongArray:
         # Adding 0.0 makes -0.0 and 0.0, which are equal, the same row.
-        _, first = np.unique(points + 0.0, axis=0, return_index=True)
-        return np.sort(first)[: self.limit]
+        return first_distinct((row.tobytes() for piece in _pieces(points) for row in piece + 0.0), self.limit)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ weight times a number is two float64 numbers, exactly, and both are added exactl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -15,10 +15,14 @@ from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import CentroidsJob, FarthestRows, Label, Score, Spread, members
 from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows
+from common.jobs.weights import points_of, sum_products, weighing, weights_of
 from common.kernels.draws import uniforms
-from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key, two_product
-from common.kernels.nearest.distance import worth_compiled_code
+from common.kernels.exact import round_once, sum_all
+from common.kernels.sparse import SparseRows
 from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
+
+if TYPE_CHECKING:  # compiled code takes half a second to import
+    from common.kernels.sparse_sums import SparseSums
 
 
 class Weighted(CentroidsJob):
@@ -34,33 +38,7 @@ class Weighted(CentroidsJob):
 
     def points_of(self, block: Block) -> FloatArray:
         """Return the rows without their weights."""
-        return block.points[:, :-1]
-
-
-def weights_of(block: Block) -> FloatArray:
-    """Return the weights of a block's rows, shape (n,)."""
-    return np.asarray(block.points[:, -1], np.float64)
-
-
-def sum_products(
-    grid: SumGrid, keys: IntArray | LongArray, rows: FloatArray, weights: FloatArray, k: int
-) -> tuple[FloatArray, FloatArray]:
-    """Add rows times weights, shape (n, d) and (n,), and the weights, exactly, by key.
-
-    Return each key's number of rows that weigh anything, shape (k,), and limbs, shape (k, limbs * (d + 1)).
-    """
-    counts, sums = np.zeros(k), np.zeros((k, grid.limbs * grid.columns))
-    if worth_compiled_code(rows, grid.limbs):
-        from common.kernels.limbs import add_weighted
-
-        rows, weights = np.ascontiguousarray(rows, np.float64), np.ascontiguousarray(weights)
-        add_weighted(keys.astype(np.int32), rows, weights, grid.constants, counts, sums)
-        return counts, sums
-    high, low = two_product(rows, weights[:, None])
-    limbs = grid.cut(np.column_stack([high, weights]))
-    limbs += grid.cut(np.column_stack([low, np.zeros(len(weights))]))
-    counts += np.bincount(keys, weights > 0, k)
-    return counts, sum_by_key(keys, limbs.reshape(sums.shape[1], -1), k)
+        return points_of(block)
 
 
 @dataclass(frozen=True)
@@ -87,8 +65,16 @@ class WeightedLloydStep(Weighted, LloydStep):
         return self._keys(state), columns
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Have each block mapped and combined."""
+        """Have each block mapped and combined, but for sparse rows."""
+        if isinstance(rows.rows, SparseRows):
+            return super().summarize(rows, state, memory)
         return None
+
+    def _sparse_sums(self, rows: Block) -> "SparseSums":
+        from common.kernels.sparse_sums import WeightedSparseSums
+
+        weights = np.ldexp(weights_of(rows), self.shift)
+        return WeightedSparseSums(cast(SparseRows, points_of(rows)), weights, self.grid)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return the members' weighted mean and their weight, shape (1, d + 1); nothing if they have none."""
@@ -99,9 +85,9 @@ class WeightedLloydStep(Weighted, LloydStep):
             return np.empty((0, sums.shape[1]))
         return np.hstack([sums[:, :-1] / sums[:, -1:], np.ldexp(sums[:, -1:], -self.shift)])
 
-    def reduce_all(self, runs: Sequence[Records]) -> Records | None:
-        """Have each key reduced, for one without weight has no result."""
-        return None
+    def reduce_runs(self, runs: Sequence[Records]) -> Records:
+        """Reduce one key after the other, for one without weight has no result."""
+        return Job.reduce_runs(self, runs)
 
     def _sum_rows(self, keys: LongArray, rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
         rows = np.asarray(rows, np.float64)
@@ -176,9 +162,8 @@ class WeightedFarthest(Weighted, FarthestRows):
 
     name: ClassVar[str] = "weighted_farthest"
 
-    def _may_move(self, block: Block, centroids: FloatArray) -> BoolArray:
-        differ: BoolArray = super()._may_move(block, centroids) & (block.points[:, -1] > 0)
-        return differ
+    def _may_move(self, block: Block) -> BoolArray:
+        return weights_of(block) > 0
 
 
 @dataclass(frozen=True)
@@ -195,8 +180,15 @@ class WeightedDescribe(Describe):
     name: ClassVar[str] = "weighted_describe"
 
     def map(self, block: Block, state: State) -> Records:
-        """Leave out what weighs nothing."""
-        return super().map(Block(block.points[weights_of(block) > 0], 0), state)
+        """Leave out what weighs nothing; the key of the weights comes after those of the columns."""
+        kept, points, weights = weighing(block)
+        if not kept.size:
+            return Records.empty()
+        of_weights = super().map(Block(weights[:, None], 0), state)
+        key = np.int32(points.points.shape[1])
+        return Records.concatenate(
+            [super().map(points, state), Records(of_weights.keys + key, of_weights.values)]
+        )
 
 
 @dataclass(frozen=True)
@@ -240,8 +232,8 @@ class WeightedDistinct(FirstDistinctRows):
 
     def map(self, block: Block, state: State) -> Records:
         """Leave out what weighs nothing; then the row's index, too, is found by its place."""
-        kept = np.flatnonzero(block.points[:, -1] > 0)
-        found = super().map(Block(block.points[kept, :-1], 0), state)
+        kept, points, _ = weighing(block)
+        found = super().map(points, state)
         found.values[:, 0] = block.row_start + kept[found.values[:, 0].astype(np.int64)]
         return found
 
@@ -262,6 +254,7 @@ class DrawByWeight(Job):
     name: ClassVar[str] = "draw"
     beside_point: ClassVar[int | None] = 2
     aggregates: ClassVar[bool] = True
+    takes_sparse: ClassVar[bool] = True
 
     def result_shape(self, state: State, columns: int) -> tuple[int, int] | None:
         """Return what it is for rows without weights."""
@@ -271,18 +264,18 @@ class DrawByWeight(Job):
         """Draw from a block."""
         from common.kernels.logistic.elementary import logs
 
-        weights = weights_of(block)
-        rows = np.flatnonzero(weights > 0)
-        draws = 1 - uniforms(self.seed, 0, block.row_start, len(weights))[rows]
+        rows, points, weights = weighing(block)
+        draws = 1 - uniforms(self.seed, 0, block.row_start, len(block.points))[rows]
         with np.errstate(over="ignore"):
-            waits = np.minimum(-logs(draws) / weights[rows], np.finfo(np.float64).max)
-        found = np.column_stack([waits, block.row_start + rows, block.points[rows, :-1]])
-        return Records.of_key(0, self._first(found))
+            waits = np.minimum(-logs(draws) / weights, np.finfo(np.float64).max)
+        first = self._first(waits, rows)
+        chosen = points.points.take(first, axis=0)
+        return Records.of_key(0, np.column_stack([waits[first], block.row_start + rows[first], chosen]))
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Keep the first ones over all."""
-        return self._first(values)
+        return values[self._first(values[:, 0], values[:, 1])]
 
-    def _first(self, found: FloatArray) -> FloatArray:
-        kept: FloatArray = found[np.lexsort((found[:, 1], found[:, 0]))[: self.limit]]
-        return kept
+    def _first(self, waits: FloatArray, rows: FloatArray | LongArray) -> LongArray:
+        order: LongArray = np.lexsort((rows, waits))
+        return order[: self.limit]

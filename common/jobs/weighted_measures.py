@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from common.jobs.measures import Dispersion, Means, MeasureJob, Silhouette
-from common.jobs.weighted import Weighted, WeightedLloydStep, sum_products, weights_of
+from common.jobs.weighted import Weighted, WeightedLloydStep
+from common.jobs.weights import sum_products, weights_of
 from common.model import Block, FloatArray, IntArray, State
 
 

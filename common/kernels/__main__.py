@@ -47,11 +47,11 @@ def make_sparse_ready(dtype: str) -> None:
     from common.kernels import sparse_nearest, sparse_sums
 
     points = _points(dtype, 3)
-    rows, alone = SparseRows.of(points), SparseRows.of(np.eye(1, 64).astype(dtype))
+    rows, alone = SparseRows.of(points), np.eye(2, 64)
     labels, _ = sparse_nearest.nearest(rows, points[:8].astype(np.float64))
-    sparse_nearest.squared_to(alone, np.eye(1, 64)[0])
+    sparse_nearest.nearest(SparseRows.of(alone.astype(dtype)), alone)
     sparse_sums.ranges_of(rows)
-    sparse_sums.sums_of(SumGrid.covering([2.0] * 3, [1.0] * 3, 8), labels.astype(np.int64), rows, 8)
+    sparse_sums.SparseSums(rows, SumGrid.covering([2.0] * 3, [1.0] * 3, 8)).of(labels, 8, 0)
 
 
 def _points(dtype: str, columns: int) -> PointArray:

@@ -137,7 +137,12 @@ def _halves(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def sum_by_key(keys: IntArray | LongArray, limbs: FloatArray, size: int) -> FloatArray:
-    """Add limbs of shape (w, n) by key, shape (n,), exactly, into shape (size, w)."""
+    """Add limbs of shape (w, n) by key, shape (n,), exactly, into shape (size, w): along the longer axis."""
+    if len(limbs) > len(keys):
+        total = np.zeros((size, len(limbs)))
+        for key, row in zip(keys.tolist(), limbs.T, strict=True):
+            total[key] += row
+        return total
     sums = [np.bincount(keys, weights=limb, minlength=size) for limb in limbs]
     return np.stack(sums, axis=1)
 

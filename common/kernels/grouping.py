@@ -1,7 +1,7 @@
 """Sort, partition and group records by key."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -15,7 +15,9 @@ _FEW_KEYS = 1 << 16
 
 
 def sort_by_key(records: Records) -> Records:
-    """Sort by key; records of one key stay in their order."""
+    """Sort by key; records of one key stay in their order. Sorted ones are not copied: they may be wide."""
+    if records.keys.dtype != object and (records.keys[1:] >= records.keys[:-1]).all():
+        return records
     order = order_by_key(records.keys)
     return Records(records.keys[order], records.values[order])
 
@@ -67,6 +69,16 @@ def partition_positions(keys: Keys, partitions: int) -> list[LongArray]:
     return np.split(order_by_key(ranks[codes]), np.cumsum(sizes)[:-1])
 
 
+def first_distinct(rows: Iterable[Hashable], limit: int) -> LongArray:
+    """Return the indexes of the first distinct rows, so many of them at most, in order."""
+    found: dict[Hashable, int] = {}
+    for index, row in enumerate(rows):
+        found.setdefault(row, index)
+        if len(found) == limit:
+            break
+    return np.array([*found.values()], np.int64)
+
+
 def coded(keys: Keys | npt.NDArray[np.integer]) -> tuple[Sequence[Key], npt.NDArray[np.integer]]:
     """Return all keys that occur, in order, and the index of each of `keys` among them.
 
@@ -94,6 +106,9 @@ def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
 
 def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:
     """Merge runs that are each sorted by key: yield each key with its values, shape (n, w), in order."""
+    if len(runs) == 1:  # keys may be many
+        yield from ((key, runs[0].values[where]) for key, where in key_slices(runs[0].keys))
+        return
     parts: dict[Key, list[FloatArray]] = {}
     for run in runs:
         for key, where in key_slices(run.keys):

@@ -86,7 +86,7 @@ def _add_row(row, constants, sums, key):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _low_part(a, b, product):  # type: ignore[no-untyped-def]
+def low_part(a, b, product):  # type: ignore[no-untyped-def]
     """Return what rounding took away from the product of two numbers, as `two_product` does."""
     scaled_a, scaled_b = a * HALVING, b * HALVING
     a_high, b_high = scaled_a - (scaled_a - a), scaled_b - (scaled_b - b)
@@ -109,7 +109,7 @@ def add_weighted(labels, rows, weights, constants, counts, sums):  # type: ignor
             continue
         for c in range(d):
             high[c] = rows[r, c] * weight
-            low[c] = _low_part(rows[r, c], weight, high[c])
+            low[c] = low_part(rows[r, c], weight, high[c])
         high[d], low[d] = weight, 0.0
         counts[label] += 1
         _add_row(high, constants, sums, label)

@@ -7,7 +7,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.grouping import first_distinct
 from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_FEW = 16
+"""If less than one in so many numbers is not 0, leaving the zeros out saves time."""
 
 
 class Kept(NamedTuple):
@@ -34,9 +38,10 @@ class SparseRows:
     @classmethod
     def of(cls, points: PointArray) -> "SparseRows":
         """Return points, shape (n, d), without what is 0."""
-        rows, places = np.nonzero(points)
-        starts = np.searchsorted(rows, np.arange(len(points) + 1))
-        return cls(points[rows, places], places.astype(np.int32), starts, points.shape[1])
+        numbers = points.ravel()
+        found = np.flatnonzero(numbers != 0)
+        starts = np.searchsorted(found, np.arange(len(points) + 1) * points.shape[1])
+        return cls(numbers[found], (found % points.shape[1]).astype(np.int32), starts, points.shape[1])
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -67,6 +72,30 @@ class SparseRows:
 
         return Kept(read_only(self.values), read_only(self.places), read_only(self.starts))
 
+    def turned(self) -> "SparseRows":
+        """Return the columns as rows."""
+        order = np.argsort(self.places, kind="stable")
+        starts = np.searchsorted(self.places[order], np.arange(self.columns + 1))
+        return SparseRows(self.values[order], self.rows[order], starts, len(self))
+
+    @property
+    def rows(self) -> IntArray:
+        """Return the row of each number that is kept."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
+
+    def column(self, index: int) -> FloatArray:
+        """Return a column with all its numbers, shape (rows,)."""
+        found, where = np.zeros(len(self)), self.places == index
+        found[self.rows[where]] = self.values[where]
+        return found
+
+    def pick(self, rows: LongArray) -> "SparseRows":
+        """Return rows by their indexes."""
+        counts = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        kept = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
+        return SparseRows(self.values[kept], self.places[kept], starts, self.columns)
+
     def take(self, rows: npt.NDArray[np.integer], axis: Literal[0] = 0) -> FloatArray:
         """Return some rows with all their numbers, shape (n, columns), as an array does."""
         found = np.zeros((len(rows), self.columns))
@@ -77,27 +106,43 @@ class SparseRows:
 
     def first_distinct(self, limit: int) -> LongArray:
         """Return the indexes of the first distinct rows, so many of them at most, in order."""
-        found: dict[tuple[bytes, bytes], int] = {}
-        for row, (start, stop) in enumerate(pairwise(self.starts.tolist())):
-            found.setdefault((self.places[start:stop].tobytes(), self.values[start:stop].tobytes()), row)
-            if len(found) == limit:
-                break
-        return np.array([*found.values()], np.int64)
+        bounds = pairwise(self.starts.tolist())
+        rows = ((self.places[i:j].tobytes(), self.values[i:j].tobytes()) for i, j in bounds)
+        return first_distinct(rows, limit)
 
     def dense(self) -> FloatArray:
         """Return the rows with all their numbers, shape (rows, columns)."""
         return self.take(np.arange(len(self)))
 
-    def beside(self, column: FloatArray) -> "WeightedSparseRows":
-        """Put a column of weights, shape (rows,), after the last one."""
-        ends = self.starts[1:]
-        return WeightedSparseRows(
-            np.insert(self.values.astype(np.float64), ends, column),
-            np.insert(self.places, ends, self.columns),
-            self.starts + np.arange(len(self.starts)),
-            self.columns + 1,
-        )
+    def beside(self, weights: FloatArray) -> "WeightedSparseRows":
+        """Put weights, shape (rows,), after the last column."""
+        return WeightedSparseRows(self.values, self.places, self.starts, self.columns, weights)
 
 
+def without_zeros(points: FloatArray) -> FloatArray | SparseRows:
+    """Return points without their zeros if these are nearly all."""
+    return SparseRows.of(points) if int(np.count_nonzero(points)) * _FEW < points.size else points
+
+
+@dataclass(frozen=True)
 class WeightedSparseRows(SparseRows):
-    """Sparse rows with their weights in the last column; there are no kernels for these."""
+    """Sparse rows with their weights in one more column, the last; it is not among `columns`."""
+
+    weights: FloatArray
+
+    def __getitem__(self, where: slice) -> "WeightedSparseRows":
+        return replace(self, starts=super().__getitem__(where).starts, weights=self.weights[where])
+
+    @property
+    def points(self) -> SparseRows:
+        """Return the rows without their weights."""
+        return SparseRows(self.values, self.places, self.starts, self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns, with that of the weights."""
+        return len(self), self.columns + 1
+
+    def dense(self) -> FloatArray:
+        """Return the rows with all their numbers, and their weights."""
+        return np.column_stack([self.points.dense(), self.weights])

@@ -9,57 +9,66 @@ import numpy as np
 from numba import njit
 
 from common.kernels.compiling import kernel
+from common.kernels.grouping import order_by_key
 from common.kernels.nearest.scores import margin_of, rounding_of
-from common.kernels.sparse import SparseRows
-from common.model import FloatArray, IntArray, LongArray
-
-_LANES = 32
-"""Rows whose squared distances are added up side by side, in vector code."""
-_TILE_COLUMNS = 128
-"""Of so many rows; what is added up stays in the core's nearest cache."""
-_WALK = 16
-"""A centroid with fewer numbers than one in so many columns is faster walked along its numbers alone."""
+from common.kernels.sparse import SparseRows, without_zeros
+from common.kernels.sparse_squares import SquareSums
+from common.model import FloatArray, IntArray
 
 
 def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each row's nearest centroid, and its squared distance to it, both of shape (n,)."""
-    labels, squared = labels_of(rows, centroids), np.empty(len(rows))
-    order = np.argsort(labels, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(labels, minlength=len(centroids)))[:-1])
-    for own, centroid in zip(members, centroids, strict=True):
-        _measure(rows, own, centroid, squared)
-    return labels, squared
-
-
-def squared_to(rows: SparseRows, point: FloatArray) -> FloatArray:
-    """Return each row's squared distance to a point of shape (d,)."""
-    squared = np.empty(len(rows))
-    _measure(rows, np.arange(len(rows)), point, squared)
-    return squared
-
-
-def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
-    """Return each row's distance to every centroid, shape (n, k)."""
-    return np.sqrt(np.column_stack([squared_to(rows, centroid) for centroid in centroids]))
+    points = without_zeros(centroids)
+    labels = _labels_of(rows, points)
+    return labels, _squared_to_own(rows, labels, points)
 
 
 def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
     """Find the labels alone."""
-    labels, squares = np.empty(len(rows), np.int32), (centroids**2).sum(axis=1)
-    doubled = np.ascontiguousarray(2.0 * centroids.T)
+    return _labels_of(rows, without_zeros(centroids))
+
+
+def squared_to(rows: SparseRows, point: FloatArray | SparseRows) -> FloatArray:
+    """Return each row's squared distance to a point of shape (1, d)."""
+    return _squared_to_own(rows, np.zeros(len(rows), np.int32), point)
+
+
+def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
+    """Return each row's distance to every centroid, shape (n, k)."""
+    points = [without_zeros(centroid[None]) for centroid in centroids]
+    return np.sqrt(np.column_stack([squared_to(rows, point) for point in points]))
+
+
+def _squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray | SparseRows) -> FloatArray:
+    """Return each row's squared distance to the centroid of its label, shape (n,)."""
+    squared = np.empty(len(rows))
+    if isinstance(centroids, SparseRows):
+        _walk_to_own(rows.kept, labels, centroids.kept, squared)
+        return squared
+    sums, order = SquareSums(rows), order_by_key(labels)
+    members = np.split(order, np.cumsum(np.bincount(labels, minlength=len(centroids)))[:-1])
+    for own, centroid in zip(members, centroids, strict=True):
+        sums.add(own, centroid, squared)
+    return squared
+
+
+def _labels_of(rows: SparseRows, centroids: FloatArray | SparseRows) -> IntArray:
+    labels, squares = np.empty(len(rows), np.int32), _squares_of(centroids)
     tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
     rounding = rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
-    _find(rows.kept, doubled, squares, SparseRows.of(centroids).kept, rounding, labels)
+    if isinstance(centroids, SparseRows):
+        order = np.argsort(squares, kind="stable")
+        _find_sparse(rows.kept, centroids.turned().kept, centroids.kept, squares, order, rounding, labels)
+    else:
+        _find(rows.kept, np.ascontiguousarray(centroids.T), centroids, squares, rounding, labels)
     return labels
 
 
-def _measure(rows: SparseRows, own: LongArray, centroid: FloatArray, squared: FloatArray) -> None:
-    """Find the squared distances of some rows to one centroid."""
-    if np.count_nonzero(centroid) * _WALK < rows.columns:
-        _walk_to(rows.kept, own, SparseRows.of(centroid[None]).kept, squared)
-    else:
-        room = np.empty((_TILE_COLUMNS, _LANES)), np.empty(_LANES)
-        _sum_to(rows.kept, own, centroid, *room, squared)
+def _squares_of(points: FloatArray | SparseRows) -> FloatArray:
+    if isinstance(points, SparseRows):
+        return np.bincount(points.rows, points.values**2, len(points)).astype(np.float64)
+    squares: FloatArray = (points**2).sum(axis=1)
+    return squares
 
 
 @njit(inline="always")
@@ -68,22 +77,35 @@ def _squared_distance(rows, i, centroids, k):  # type: ignore[no-untyped-def]
     p, p_stop = rows.starts[i], rows.starts[i + 1]
     q, q_stop = centroids.starts[k], centroids.starts[k + 1]
     total = 0.0
-    while p < p_stop or q < q_stop:
-        difference = 0.0
-        row_next = p < p_stop and (q == q_stop or rows.places[p] <= centroids.places[q])
-        if q < q_stop and (p == p_stop or centroids.places[q] <= rows.places[p]):
-            difference = -centroids.values[q]
-            q += 1
-        if row_next:
-            difference += np.float64(rows.values[p])
+    while p < p_stop and q < q_stop:  # without a branch, which no processor could foresee
+        ahead = rows.places[p] - centroids.places[q]
+        difference = np.float64(rows.values[p]) * (ahead <= 0) - centroids.values[q] * (ahead >= 0)
+        total += difference * difference
+        p += ahead <= 0
+        q += ahead >= 0
+    for rest in range(p, p_stop):
+        total += np.float64(rows.values[rest]) * np.float64(rows.values[rest])
+    for rest in range(q, q_stop):
+        total += centroids.values[rest] * centroids.values[rest]
+    return total
+
+
+@njit(inline="always")
+def _squared_distance_to_dense(rows, i, centroids, k):  # type: ignore[no-untyped-def]
+    """Add up the squared differences of a sparse row and a centroid, in column order."""
+    p, total = rows.starts[i], 0.0
+    for c in range(centroids.shape[1]):
+        difference = centroids[k, c]
+        if p < rows.starts[i + 1] and rows.places[p] == c:
+            difference = np.float64(rows.values[p]) - difference
             p += 1
         total += difference * difference
     return total
 
 
 @kernel
-def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[no-untyped-def]
-    """Find labels; `doubled`, shape (d, k), are the centroids' columns, twice."""
+def _find(rows, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
+    """Find labels; `columns`, shape (d, k), are the centroids', shape (k, d)."""
     k = len(squares)
     scores = np.empty(k)
     for i in range(len(labels)):
@@ -93,7 +115,7 @@ def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[
             x, column = np.float64(rows.values[p]), np.uint32(rows.places[p])
             square += x * x
             for j in range(k):
-                scores[j] -= x * doubled[column, j]
+                scores[j] -= 2.0 * x * columns[column, j]
         label = 0
         least, second = scores[0], np.inf
         for j in range(1, k):
@@ -102,52 +124,61 @@ def _find(rows, doubled, squares, centroids, rounding, labels):  # type: ignore[
                 label, least = j, scores[j]
         margin = margin_of(square, rounding)
         if not second - least > margin:
-            limit, shortest = least + margin, np.inf
+            shortest = np.inf
             for j in range(k):
-                if scores[j] <= limit:
-                    distance = _squared_distance(rows, i, centroids, j)
+                if scores[j] <= least + margin:
+                    distance = _squared_distance_to_dense(rows, i, centroids, j)
                     if distance < shortest:
                         label, shortest = j, distance
         labels[i] = label
 
 
 @kernel
-def _walk_to(rows, own, centroid, squared):  # type: ignore[no-untyped-def]
-    """Find the squared distances of some rows to one centroid, which is a sparse row, too."""
-    for r in range(len(own)):
-        squared[own[r]] = _squared_distance(rows, own[r], centroid, 0)
+def _find_sparse(rows, columns, centroids, squares, order, rounding, labels):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Find labels; `columns` are those of the centroids, which are sparse rows, as sparse rows, too.
+
+    The score of a centroid that has no column in common with a row is its square: of these, only the two
+    least, which come first in `order`, are looked at.
+    """
+    k = len(squares)
+    scores, looked_at, is_looked_at = squares.copy(), np.empty(k, np.int64), np.zeros(k, np.bool_)
+    for i in range(len(labels)):
+        square, count, others = 0.0, 0, 0
+        for p in range(rows.starts[i], rows.starts[i + 1]):
+            x, column = np.float64(rows.values[p]), rows.places[p]
+            square += x * x
+            for q in range(columns.starts[column], columns.starts[column + 1]):
+                j = columns.places[q]
+                scores[j] -= 2.0 * x * columns.values[q]
+                if not is_looked_at[j]:
+                    is_looked_at[j], looked_at[count] = True, j
+                    count += 1
+        for j in order:
+            if others == 2:
+                break
+            if not is_looked_at[j]:
+                is_looked_at[j], looked_at[count] = True, j
+                count, others = count + 1, others + 1
+        label, least, second = looked_at[0], np.inf, np.inf
+        for j in looked_at[:count]:
+            second = min(second, max(least, scores[j]))
+            if scores[j] < least:
+                label, least = j, scores[j]
+        margin = margin_of(square, rounding)
+        if not second - least > margin:
+            shortest = np.inf
+            for j in range(k):
+                if scores[j] <= least + margin:
+                    distance = _squared_distance(rows, i, centroids, j)
+                    if distance < shortest:
+                        label, shortest = j, distance
+        labels[i] = label
+        for j in looked_at[:count]:
+            scores[j], is_looked_at[j] = squares[j], False
 
 
 @kernel
-def _sum_to(rows, own, centroid, room, totals, squared):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Find the squared distances of some rows to one centroid, shape (d,), most of which is not 0.
-
-    Some rows at a time: each column of `room` gets the squares that a row of zeros has, then those of the
-    numbers that its row has, and all are added up row by row.
-    """
-    tile, lanes = room.shape
-    places = np.zeros((2, lanes), np.int64)
-    for first in range(0, len(own), lanes):
-        some = own[first : first + lanes]
-        totals[:] = 0.0
-        for r in range(len(some)):
-            places[0, r], places[1, r] = rows.starts[some[r]], rows.starts[some[r] + 1]
-        for start in range(0, len(centroid), tile):
-            stop = min(start + tile, len(centroid))
-            for c in range(start, stop):
-                square = centroid[c] * centroid[c]
-                for r in range(lanes):
-                    room[c - start, r] = square
-            for r in range(len(some)):
-                p, end = places[0, r], places[1, r]
-                while p < end and rows.places[p] < stop:
-                    column = rows.places[p]
-                    difference = np.float64(rows.values[p]) - centroid[column]
-                    room[column - start, r] = difference * difference
-                    p += 1
-                places[0, r] = p
-            for c in range(stop - start):
-                for r in range(lanes):
-                    totals[r] += room[c, r]
-        for r in range(len(some)):
-            squared[some[r]] = totals[r]
+def _walk_to_own(rows, labels, centroids, squared):  # type: ignore[no-untyped-def]
+    """Find the squared distances of rows to centroids, which are sparse rows, too."""
+    for i in range(len(labels)):
+        squared[i] = _squared_distance(rows, i, centroids, labels[i])

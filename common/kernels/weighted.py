@@ -9,16 +9,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from common.kernels.nearest.distance import nearest, squared_distances
-from common.kernels.sparse import SparseRows
+from common.kernels.nearest.distance import labels_of, nearest, squared_distances
+from common.kernels.sparse import SparseRows, without_zeros
 from common.model import FloatArray, IntArray, LongArray
 
+Points: TypeAlias = FloatArray | SparseRows
 _Measure: TypeAlias = Callable[[slice, int], FloatArray]
 
 _LLOYD_STEPS = 10
 _MOST_TRIES = 10
-_FEW = 16
-"""If less than one in so many numbers is not 0, the zeros are left out."""
 _TRIED_CLUSTERS = 1000
 """How many clusters all tries choose together: few take no time, and many depend less on luck."""
 
@@ -30,21 +29,21 @@ def weighted_kmeans(points: FloatArray, weights: FloatArray, k: int, rng: np.ran
     ends at the least cost, shape (k, d).
     """
     tries = max(1, min(_MOST_TRIES, _TRIED_CLUSTERS // k))
-    found = [_improve(points, weights, points[choose(points, weights, k, rng)]) for _ in range(tries)]
-    return min(found, key=lambda centroids: _cost(points, weights, centroids))
+    rows = without_zeros(points)
+    found = [_improve(rows, weights, rows.take(choose(rows, weights, k, rng), axis=0)) for _ in range(tries)]
+    return min(found, key=lambda centroids: _cost(rows, weights, centroids))
 
 
-def choose(points: FloatArray, weights: FloatArray, k: int, rng: np.random.Generator) -> LongArray:
+def choose(points: Points, weights: FloatArray, k: int, rng: np.random.Generator) -> LongArray:
     """Choose k points by greedy k-means++; return their indexes.
 
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (SODA 2007): a point is drawn
     with a probability proportional to its weight times its squared distance to the nearest chosen one. Of
     several such draws, which they recommend, the one that lowers the cost most is taken.
     """
-    widest = np.ptp(points, axis=0).argmax()
-    order = np.argsort(points[:, widest], kind="stable")
-    points, weights = points[order], weights[order]
-    squared_to, line = _measuring(points), np.ascontiguousarray(points[:, widest])
+    line = _widest_column(points)
+    order = np.argsort(line, kind="stable")
+    weights, line, squared_to = weights[order], line[order], _measuring(points, order)
     chosen = _draw(weights, rng.random(1)).tolist()
     squared = squared_to(slice(None), chosen[0])
     while len(chosen) < k:
@@ -76,14 +75,24 @@ def _lower(
     return float(np.cumsum((squared[near] - found) * weights[near])[-1]), index, near, found
 
 
-def _measuring(points: FloatArray) -> _Measure:
-    """Return what finds the squared distances of successive points to one of them, by its index."""
-    rows = _fewest_numbers(points)
-    if isinstance(rows, SparseRows):
+def _widest_column(points: Points) -> FloatArray:
+    """Return the column of the greatest range, shape (n,)."""
+    if isinstance(points, SparseRows):
+        from common.kernels.sparse_sums import ranges_of
+
+        lowest, highest, _ = ranges_of(points).T
+        return points.column(int((highest - lowest).argmax()))
+    return np.ascontiguousarray(points[:, np.ptp(points, axis=0).argmax()])
+
+
+def _measuring(points: Points, order: LongArray) -> _Measure:
+    """Return what finds the squared distances of successive points, in that order, to one of them."""
+    if isinstance(points, SparseRows):
         from common.kernels.sparse_nearest import squared_to
 
-        return lambda near, index: squared_to(rows[near], points[index])
-    columns = np.ascontiguousarray(points.T)
+        rows = points.pick(order)
+        return lambda near, index: squared_to(rows[near], rows[index : index + 1])
+    columns = np.ascontiguousarray(points[order].T)
 
     def measure(near: slice, index: int) -> FloatArray:
         some = columns[:, near]
@@ -95,11 +104,6 @@ def _measuring(points: FloatArray) -> _Measure:
     return measure
 
 
-def _fewest_numbers(points: FloatArray) -> FloatArray | SparseRows:
-    """Return points without their zeros if these are nearly all."""
-    return SparseRows.of(points) if np.count_nonzero(points) * _FEW < points.size else points
-
-
 def _draw(pull: FloatArray, draws: FloatArray) -> LongArray:
     """Turn numbers in [0, 1) into indexes, each as likely as its pull is great; none of pull 0."""
     sums = np.cumsum(pull)
@@ -108,16 +112,30 @@ def _draw(pull: FloatArray, draws: FloatArray) -> LongArray:
     return found
 
 
-def _improve(points: FloatArray, weights: FloatArray, centroids: FloatArray) -> FloatArray:
+def _improve(points: Points, weights: FloatArray, centroids: FloatArray) -> FloatArray:
     """Take some steps of Lloyd's algorithm, up to a cluster without members: so centroids stay distinct."""
-    k, weighted, rows = len(centroids), weights[:, None] * points, _fewest_numbers(points)
+    k, sums_of = len(centroids), _adding(points, weights)
     for _ in range(_LLOYD_STEPS):
-        labels, _squared = nearest(rows, centroids)
+        labels = labels_of(points, centroids)
         sizes = np.bincount(labels, weights, k)
         if not sizes.all():
             break
-        centroids = _sums(labels, weighted, k) / sizes[:, None]
+        centroids = sums_of(labels, k) / sizes[:, None]
     return centroids
+
+
+def _adding(points: Points, weights: FloatArray) -> Callable[[IntArray, int], FloatArray]:
+    """Return what adds points times their weights up by label, one after another, into shape (k, d)."""
+    if not isinstance(points, SparseRows):
+        weighted = weights[:, None] * points
+        return lambda labels, k: _sums(labels, weighted, k)
+    width, rows, values = points.columns, points.rows, points.values * weights[points.rows]
+
+    def add(labels: IntArray, k: int) -> FloatArray:
+        places = labels.astype(np.int64)[rows] * width + points.places
+        return np.bincount(places, values, k * width).astype(np.float64, copy=False).reshape(k, width)
+
+    return add
 
 
 def _sums(labels: IntArray, rows: FloatArray, k: int) -> FloatArray:
@@ -131,5 +149,5 @@ def _sums(labels: IntArray, rows: FloatArray, k: int) -> FloatArray:
     return sums
 
 
-def _cost(points: FloatArray, weights: FloatArray, centroids: FloatArray) -> float:
-    return float(np.cumsum(nearest(_fewest_numbers(points), centroids)[1] * weights)[-1])
+def _cost(points: Points, weights: FloatArray, centroids: FloatArray) -> float:
+    return float(np.cumsum(nearest(points, centroids)[1] * weights)[-1])

@@ -9,7 +9,7 @@ import numpy as np
 from common.formats.dataset import InputFile, plan_splits
 from common.formats.opening import open_split
 from common.formats.texts import joined
-from common.jobs.apply import map_rows, reduce_runs
+from common.jobs.apply import map_rows
 from common.jobs.base import Engine, Job, Memory
 from common.kernels.grouping import groups, sort_by_key
 from common.kernels.sparse import SparseRows
@@ -47,7 +47,7 @@ class InlineEngine:
             threads=self._threads,
             meter=usage,
         )
-        return dict(groups(reduce_runs(job, [sort_by_key(records)])))
+        return dict(groups(job.reduce_runs([sort_by_key(records)])))
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`."""

@@ -3,7 +3,7 @@
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input, plan_splits
 from common.formats.opening import open_split
-from common.jobs.apply import map_rows, reduce_runs
+from common.jobs.apply import map_rows
 from common.jobs.base import Engine, Job
 from common.kernels.grouping import groups, sort_by_key
 from common.machine import usage
@@ -58,4 +58,4 @@ class _InlineParts(InlineEngine):
             sort_by_key(map_rows(job, state, rows, start, combine=False, meter=usage))
             for rows, start in self._parts
         ]
-        return dict(groups(reduce_runs(job, runs)))
+        return dict(groups(job.reduce_runs(runs)))

@@ -15,8 +15,8 @@ class KMeansConfig:
 
     `initial` are the centroids of the file `init_centroids`, shape (k, d), or of the caller, who may give
     those of every start, shape (n_init, k, d). `history` asks for the inertia after each iteration, which
-    takes one job more for each. `logged` is for people who read the log: it has the inertia of each
-    iteration, for one job more at the beginning.
+    takes one job more for each. `logged` is for people who read the log: it has the centroids, and the
+    inertia of each iteration, for one job more at the beginning.
 
     Raises
     ------

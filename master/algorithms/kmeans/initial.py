@@ -23,6 +23,35 @@ class FewerDistinctRowsError(UsageError):
         self.points = points
 
 
+class DistinctPoints:
+    """Points that differ from each other, in the order in which they came; 0.0 and -0.0 are the same.
+
+    There is room for as many as are expected: with thousands of columns, a copy would take much memory.
+    """
+
+    def __init__(self, points: FloatArray, room: int) -> None:
+        self._room = np.empty((room, points.shape[1]))  # It takes no memory until it is used.
+        self.points = self._room[:0]
+        self._known: dict[int, list[int]] = {}
+        self.add(points)
+
+    def add(self, points: FloatArray) -> FloatArray:
+        """Add those that are new; return all."""
+        for point in points:
+            alike = self._known.setdefault(hash((point + 0.0).tobytes()), [])
+            if not any(np.array_equal(point, self._room[index]) for index in alike):
+                alike.append(len(self.points))
+                self._append(point)
+        return self.points
+
+    def _append(self, point: FloatArray) -> None:
+        n = len(self.points)
+        if n == len(self._room):
+            self._room = np.concatenate([self._room, np.empty_like(self._room)])
+        self._room[n] = point
+        self.points = self._room[: n + 1]
+
+
 def random_rows(engine: Engine, ranges: Ranges, k: int, rng: np.random.Generator) -> FloatArray:
     """Choose k distinct points among the input's rows, each row as likely as any other, or by its weight.
 
@@ -38,12 +67,12 @@ def random_rows(engine: Engine, ranges: Ranges, k: int, rng: np.random.Generator
     distinct = _first_distinct(engine, ranges, k)
     most = 16 * k
     draw = ranges.draw(engine, most, rng)
-    points = _distinct_in_order(draw(k))
-    if len(points) < k:
-        points = _distinct_in_order(draw(most))
-    if len(points) < k:  # nearly all rows are copies of few: the first distinct ones fill up
-        points = _distinct_in_order(np.concatenate([points, distinct]))
-    return points[:k]
+    found = DistinctPoints(draw(k), most)
+    if len(found.points) < k:
+        found.add(draw(most))
+    if len(found.points) < k:  # nearly all rows are copies of few: the first distinct ones fill up
+        found.add(distinct)
+    return found.points[:k]
 
 
 def scalable_kmeans_plus_plus(
@@ -67,7 +96,8 @@ def scalable_kmeans_plus_plus(
     jobs = ranges.jobs
     distinct = _first_distinct(engine, ranges, k)
     seed = int(rng.integers(2**63))
-    candidates = ranges.draw_one(engine, rng)
+    found = DistinctPoints(ranges.draw_one(engine, rng), _ROUNDS * 2 * (k + _OVERSAMPLING))
+    candidates = found.points
     ((sizes, cost),) = score(engine, ranges, [candidates], jobs.candidates)
     for number in range(1, _ROUNDS + 1):
         if cost == 0:
@@ -75,11 +105,11 @@ def scalable_kmeans_plus_plus(
         job = jobs.sample(seed, number, float(k + _OVERSAMPLING))
         drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
         if 0 in drawn:
-            candidates = _distinct_in_order(np.concatenate([candidates, drawn[0][:, 1:]]))
+            candidates = found.add(drawn[0][:, 1:])
             ((sizes, cost),) = score(engine, ranges, [candidates], jobs.candidates)
         log.event(InitRound(round=number, candidates=len(candidates), cost=cost))
     if len(candidates) < k:
-        candidates = _distinct_in_order(np.concatenate([candidates, distinct]))[:k]
+        candidates = found.add(distinct)[:k]
         ((sizes, _),) = score(engine, ranges, [candidates], jobs.candidates)
     return weighted_kmeans(candidates, sizes.astype(np.float64), k, rng)
 
@@ -89,9 +119,3 @@ def _first_distinct(engine: Engine, ranges: Ranges, k: int) -> FloatArray:
     if len(found) < k:
         raise FewerDistinctRowsError(k, found[:, 1:])
     return found[:, 1:]
-
-
-def _distinct_in_order(points: FloatArray) -> FloatArray:
-    """Drop points that came before; 0.0 and -0.0 are the same."""
-    _, first = np.unique(points + 0.0, axis=0, return_index=True)
-    return points[np.sort(first)]

@@ -112,7 +112,7 @@ def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log:
         for number, (keys, shown) in enumerate(islice(places, config.n_init)):
             start = Start(keys, shown, _initial(engine, ranges, config, number, rng, log))
             log.event(events.InitialCentroids(**start.fields, k=config.k))
-            _log_centroids(log, start)
+            _log_centroids(log, start, config)
             starts.append(start)
     return starts
 
@@ -126,7 +126,7 @@ def _resumed(checkpoints: Checkpoints, configs: Sequence[KMeansConfig], log: Log
     if starts:
         log.event(Resumed(iteration=_iteration(starts), of=configs[0].iterations))
     for start in starts:
-        _log_centroids(log, start)
+        _log_centroids(log, start, configs[0])
     return starts
 
 
@@ -173,7 +173,7 @@ def _lloyd(
         found = _step(engine, ranges, job, going, iteration, config, log)
         for start in going:
             sizes = start.move(found, iteration)
-            _log_centroids(log, start)
+            _log_centroids(log, start, config)
             inertia = None if spread is None else spread.inertia(start.centroids, sizes)
             end = events.IterationFinished(
                 **start.fields, shift=start.shift, sizes=as_numbers(sizes), inertia=inertia
@@ -283,6 +283,9 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
     return f"not converged: a centroid still moved more than {config.tol:g}"
 
 
-def _log_centroids(log: Log, start: Start) -> None:
+def _log_centroids(log: Log, start: Start, config: KMeansConfig) -> None:
+    """Log a start's centroids for people; as text they would take longer than an iteration without any."""
+    if not config.logged:
+        return
     for key, centroid in enumerate(rows_to_print(start.centroids)):
         log.event(events.Centroid(**start.fields, key=key, value=centroid))

@@ -3,18 +3,22 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.base import Engine
 from common.jobs.candidates import SampleRows, WeighCandidates
-from common.jobs.centroids import FarthestRows, Score, Spread, key_ranges, state_of
+from common.jobs.centroids import FarthestRows, Score, Spread, all_of, key_ranges, state_of
 from common.jobs.lloyd import LloydStep
 from common.jobs.measures import Dispersion, Means, Silhouette
 from common.jobs.rows import Describe, FirstDistinctRows, SquaredDeviationsOfRows, take_rows
 from common.kernels.exact import LOWEST_EXPONENT, SumGrid, last_bit
 from common.model import FloatArray, Key, LongArray
+
+_PIECE_NUMBERS = 1 << 16
+"""Of a piece of centroids, of which copies are made; with thousands of columns, copies take much memory."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Ranges:
         drawn = rng.choice(self.rows, min(self.rows, limit), replace=False)
         return lambda n: take_rows(engine, drawn[:n])
 
-    @property
+    @cached_property
     def magnitudes(self) -> tuple[float, ...]:
         """Per column, the greatest magnitude."""
         return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
@@ -114,18 +118,23 @@ class Ranges:
 
     def distances(self, centroids: FloatArray) -> tuple[float, int]:
         """Bound squared distances to centroids of shape (k, d); and tell what power of two divides them."""
-        largest = np.abs(centroids).max(axis=0) + self.magnitudes
+        largest = np.maximum(centroids.max(axis=0), -centroids.min(axis=0)) + self.magnitudes
         # Doubling covers the sum's rounding.
-        bit = _bit_of_squares(np.append(self.smallest, centroids))
+        bit = _bit_of_squares(self.smallest, centroids)
         return 2.0 * math.fsum(largest**2), bit
 
 
-def _bit_of_squares(numbers: FloatArray) -> int:
-    """Return the exponent of a power of two that divides all squared differences of such numbers."""
+def _bit_of_squares(*points: FloatArray | Sequence[float]) -> int:
+    """Return the exponent of a power of two that divides all squared differences of the points' numbers."""
     # All are multiples of the last bit of the least one that is not 0, so differences are, too.
-    magnitudes = np.abs(numbers[numbers != 0])
-    q = last_bit(float(magnitudes.min())) if magnitudes.size else 0
-    return max(2 * q, LOWEST_EXPONENT)
+    least = min(_least_magnitude(np.asarray(point)) for point in points)
+    return max(2 * last_bit(least), LOWEST_EXPONENT) if math.isfinite(least) else 0
+
+
+def _least_magnitude(numbers: FloatArray) -> float:
+    """Return the least magnitude that is not 0; infinity if all are."""
+    pieces = np.array_split(numbers.ravel(), 1 + numbers.size // _PIECE_NUMBERS)
+    return min(float(np.abs(piece[piece != 0]).min(initial=np.inf)) for piece in pieces)
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,7 @@ def score(
         Shape (k,): rows nearest to each, or their weight. And the sum of all rows' squared distances to their
         nearest centroids, rounded once.
     """
-    job = ranges.scoring(kind or ranges.jobs.score, np.concatenate([*starts]))
+    job = ranges.scoring(kind or ranges.jobs.score, all_of(starts))
     keys = key_ranges(map(len, starts))
     found = engine.map_reduce(job, state_of(keys, starts))
     empty = np.zeros((1, 1 + job.grid.limbs * job.grid.columns))

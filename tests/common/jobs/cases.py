@@ -12,7 +12,7 @@ import pytest
 from hypothesis.strategies import SearchStrategy, builds, floats, integers, lists, text
 
 from common.jobs import apply
-from common.jobs.apply import map_rows, reduce_runs
+from common.jobs.apply import map_rows
 from common.jobs.base import Job
 from common.jobs.candidates import SampleRows, WeighCandidates
 from common.jobs.centroids import FarthestRows, Label, Score, Spread, state_of
@@ -57,7 +57,7 @@ def ranges_of(points: FloatArray) -> Ranges:
 
 def grouped(job: Job, *parts: Records) -> Result:
     """Reduce the map's records, as an engine does."""
-    reduced = reduce_runs(job, [sort_by_key(part) for part in parts])
+    reduced = job.reduce_runs([sort_by_key(part) for part in parts])
     return {key: values.tolist() for key, values in groups(reduced)}
 
 

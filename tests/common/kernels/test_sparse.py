@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 
 from common.jobs.base import Job
+from common.jobs.centroids import FarthestRows
 from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe, FirstDistinctRows
 from common.kernels.exact import SumGrid
 from common.kernels.nearest.distance import distances, labels_of, nearest
 from common.kernels.sparse import SparseRows
+from common.kernels.sparse_nearest import squared_to
 from common.model import Block, FloatArray, Records
 
 COLUMNS = 300
 
 
 def points_of(dtype: Any, *, whole: bool) -> FloatArray:
-    """Return rows of which one in twelve numbers is not 0, some rows twice, some all 0."""
+    """Return rows of which one in twenty numbers is not 0, some rows twice, some all 0."""
     rng = np.random.default_rng(1)
     points = rng.integers(1, 3, (200, COLUMNS)) if whole else rng.normal(size=(200, COLUMNS))
-    found: FloatArray = np.where(rng.random(points.shape) < 1 / 12, points, 0).astype(dtype)
+    found: FloatArray = np.where(rng.random(points.shape) < 1 / 20, points, 0).astype(dtype)
     found[::20], found[7], found[:, 5] = 0, found[8], 0
     return found
 
@@ -48,6 +50,25 @@ def test_tiny_numbers_whose_squares_vanish() -> None:
     assert same_bytes(nearest(SparseRows.of(points), centroids), nearest(points, centroids))
 
 
+@pytest.mark.parametrize("density", [0.003, 0.3])
+@pytest.mark.parametrize("lowest", [-540, -40, 0])
+@pytest.mark.parametrize("whole", [True, False])
+def test_squared_distances_from_one_binade_to_another(density: float, lowest: int, whole: bool) -> None:
+    """Totals leave binades in the middle of a tile; squares of powers of two lie half way between units."""
+    rng = np.random.default_rng(1)
+    numbers = rng.integers(1, 3, (40, 5000)) if whole else rng.normal(size=(40, 5000))
+    scaled = np.ldexp(numbers, rng.integers(lowest, 1, (40, 5000)))
+    points = np.where(rng.random(scaled.shape) < density, scaled, 0)
+    for centroid in (
+        scaled[0],
+        np.ldexp(1.0, rng.integers(-30, 1, 5000)),
+        points[:8].mean(axis=0),
+        points[3],
+    ):
+        expected = np.cumsum((points - centroid) ** 2, axis=1)[:, -1]
+        assert squared_to(SparseRows.of(points), centroid[None]).tolist() == expected.tolist()
+
+
 def combined(job: Job, rows: Any, state: Any) -> Records:
     return job.summarize(Block(rows, 3), state, {}) or job.combine(job.map(Block(rows, 3), state))
 
@@ -63,6 +84,7 @@ def test_ranges_sums_and_distinct_rows(dtype: Any) -> None:
         (Describe(), {}),
         (FirstDistinctRows(9), {}),
         (FirstDistinctRows(250), {}),
+        (FarthestRows(9), {"centroids": exact[:8]}),
         (LloydStep(grid), starts),
         (LloydStep(grid), starts | moved),
     ]
@@ -70,3 +92,12 @@ def test_ranges_sums_and_distinct_rows(dtype: Any) -> None:
         found, expected = (combined(job, rows, state) for rows in (SparseRows.of(points), exact))
         assert found.keys.tolist() == expected.keys.tolist()
         assert found.values.tolist() == expected.values.tolist()
+
+
+def test_farthest_rows_whose_squares_vanish() -> None:
+    points = points_of(np.float64, whole=False) * 1e-170
+    found, expected = (
+        combined(FarthestRows(9), rows, {"centroids": points[:8]}) for rows in (SparseRows.of(points), points)
+    )
+    assert len(expected) == 9
+    assert found.values.tolist() == expected.values.tolist()

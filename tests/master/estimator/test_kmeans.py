@@ -177,6 +177,7 @@ def test_sparse_rows_are_clustered_as_dense_ones(
     monkeypatch.setattr(apply, "_BLOCK_NUMBERS", 100)
     points = np.where(np.random.default_rng(8).random((120, 7)) < 0.3, cloud(120, 7), 0).astype(dtype)
     sparse, weights = kind(points), np.random.default_rng(9).random(120)
+    weights[::7] = 0.0
     for given in (None, weights):
         for init in ("k-means++", "random", points[:4]):
             model = KMeans(4, init=init, random_state=1)
@@ -186,6 +187,18 @@ def test_sparse_rows_are_clustered_as_dense_ones(
             assert model.labels_.tolist() == dense.labels_.tolist() == model.predict(sparse).tolist()
             assert model.inertia_ == dense.inertia_ == -model.score(sparse, None, given)
             assert model.transform(sparse).tobytes() == dense.transform(points).tobytes()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sparse_rows_fill_empty_clusters_as_dense_ones(weighted: bool) -> None:
+    points = np.where(np.random.default_rng(8).random((60, 7)) < 0.3, cloud(60, 7), 0)
+    weights = np.arange(60) % 3 if weighted else None
+    model = KMeans(5, init=points[[3, 3, 3, 3, 9]], threads=2)
+    dense = clone(model).fit(points, sample_weight=weights)
+    model.fit(csr_matrix(points), sample_weight=weights)
+    assert model.cluster_centers_.tobytes() == dense.cluster_centers_.tobytes()
+    assert model.labels_.tolist() == dense.labels_.tolist()
+    assert len(set(model.labels_)) == 5
 
 
 def test_sparse_rows_with_wide_indices_and_values_given_twice() -> None:
