@@ -36,8 +36,10 @@ def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
 def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tuple[slice, RowNumbers]]:
     """Yield the labels of block after block; each is to be used before the next."""
     n = len(points)
-    exponent = int(np.frexp(max(points.max(initial=0.0), -points.min(initial=0.0)))[1])
-    scores = scores_for(points.shape[1], len(centroids), exponent, points[: 1 << 10].mean(axis=0))
+    # Of the points a few do, for scores that overflow are in doubt: to look at all of them takes a while.
+    some = points[: 1 << 10]
+    exponent = int(np.frexp(max(np.abs(some).max(initial=0.0), np.abs(centroids).max()))[1])
+    scores = scores_for(points.shape[1], len(centroids), exponent, some.mean(axis=0, dtype=np.float64))
     scores.set_centroids(centroids)
     for start in range(0, n, scores.rows):
         stop = min(n, start + scores.rows)

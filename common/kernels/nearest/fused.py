@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from common.kernels.compiling import kernel, written_kernel
-from common.kernels.limbs import ANY_ORDER, read_only
+from common.kernels.limbs import read_only
 from common.kernels.nearest.scores import RowNumbers, Scores, margin_of, root_above, root_below
 from common.model import FloatArray, PointArray
 
@@ -65,23 +65,29 @@ def finder(columns: int) -> Any:
     """Return the compiled function for so many columns."""
     source = _source(columns)
     return written_kernel(
-        f"find_{columns}", source, __file__, fastmath=_CONTRACTED, gather=_gather, settle=_settle
+        f"find_{columns}", source, __file__, fastmath=_CONTRACTED, settle=_settle
     )
 
 
 def _source(columns: int) -> str:
     """Write the function that finds what `Scores.find` finds."""
     at_once = range(_AT_ONCE)
+    square = " + ".join(f"x_{c} * x_{c}" for c in range(columns))
     lines = [
         f"def find_{columns}(",
         "    points, rows, offset, scale, doubled, squares, exact, rounding,",
         "    tile, least, second, of_rows, distances, labels, upper, lower",
         "):",
-        "    doubtful = 0",
+        "    doubtful, number = 0, tile.dtype.type",
+        *(f"    o_{c} = offset[{c}]" for c in range(columns)),
         f"    for start in range(0, len(rows), {_TILE_ROWS}):",
         f"        stop = min(start + {_TILE_ROWS}, len(rows))",
         "        some, found = rows[start:stop], labels[start:stop]",
-        "        gather(points, some, offset, scale, tile, of_rows)",
+        "        for r in range(stop - start):",
+        "            i = some[r]",
+        *(f"            x_{c} = number((points[i, {c}] - o_{c}) * scale)" for c in range(columns)),
+        *(f"            tile[{c}, r] = x_{c}" for c in range(columns)),
+        f"            of_rows[r] = {square}",
         "        least[:], second[:], found[:] = np.inf, np.inf, 0",
         f"        for k in range(0, len(squares), {_AT_ONCE}):",
         *(f"            square_{j}, label_{j} = squares[k + {j}], np.uint32(k + {j})" for j in at_once),
@@ -107,19 +113,6 @@ def _source(columns: int) -> str:
         "    return doubtful",
     ]
     return "\n".join(lines)
-
-
-@kernel(fastmath=ANY_ORDER)
-def _gather(points, rows, offset, scale, tile, squares):  # type: ignore[no-untyped-def]
-    """Copy rows, less the offset and scaled, column by column, and find their squares."""
-    for r in range(len(rows)):
-        i = rows[r]
-        for c in range(points.shape[1]):
-            tile[c, r] = (points[i, c] - offset[c]) * scale
-    squares[:] = 0.0
-    for c in range(points.shape[1]):
-        for r in range(len(rows)):
-            squares[r] += tile[c, r] * tile[c, r]
 
 
 @kernel

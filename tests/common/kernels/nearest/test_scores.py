@@ -128,3 +128,18 @@ def test_the_scale_brings_numbers_to_near_one(exponent: int) -> None:
     scale = Products(1, 1, exponent, np.zeros(1)).scale
     assert 2.0**exponent * scale <= 1.0
     assert np.isfinite(scale)
+
+
+@pytest.mark.parametrize("columns", [2, 40])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_lie_far_out_after_the_first_ones(columns: int, dtype: str) -> None:
+    """The first rows alone say how large numbers are; later ones may overflow in scores."""
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(1400, columns)).astype(dtype)
+    points[1200:1300] *= np.geomspace(1, 1e37, 100, dtype=dtype)[:, None]
+    points[1300:] *= np.geomspace(1, 1e-37 if dtype == "float32" else 1e-150, 100, dtype=dtype)[:, None]
+    if dtype == "float64":
+        points[1290:1300] *= 1e100
+    centroids = rng.normal(size=(8, columns))
+    expected = [distance.nearest(points[i : i + 1].astype(float), centroids)[0][0] for i in range(1400)]
+    assert labels_of(points, centroids).tolist() == expected
