@@ -171,6 +171,8 @@ COMPETITORS: Mapping[str, Competitor] = {
     "sklearn-elkan float32": Competitor(_library, ("sklearn-elkan", "float32"), "sklearn"),
     "sklearn-lloyd, threads = 1": Competitor(_library, ("sklearn-lloyd", "float64", 1), "sklearn"),
     "sklearn-lloyd, threads = 2": Competitor(_library, ("sklearn-lloyd", "float64", 2), "sklearn"),
+    "oneDAL": Competitor(_library, ("oneDAL", "float64"), "sklearnex"),
+    "oneDAL float32": Competitor(_library, ("oneDAL", "float32"), "sklearnex"),
     "faiss": Competitor(_library, ("faiss", "float32"), "faiss"),
     "spark": Competitor(_library, ("spark", "float64"), "pyspark"),
     "spark-block": Competitor(_library, ("spark-block", "float64"), "pyspark"),

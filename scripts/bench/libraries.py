@@ -69,6 +69,17 @@ def _sklearn(task: Task, algorithm: str) -> Fit:
     return Fit(seconds, model.cluster_centers_, iterations, model.labels_)
 
 
+def _onedal(task: Task) -> Fit:
+    """Fit by scikit-learn-intelex."""
+    from daal4py import daalinit
+    from sklearnex.cluster import KMeans
+
+    daalinit(task.threads)
+    model = KMeans(len(task.initial), init=task.initial, n_init=1, max_iter=task.iterations, tol=0)
+    seconds, _ = _timed(lambda: model.fit(task.points))
+    return Fit(seconds, model.cluster_centers_, int(model.n_iter_), model.labels_)
+
+
 def _ours(task: Task) -> Fit:
     from common.kernels.__main__ import make_ready
     from master import KMeans
@@ -156,6 +167,7 @@ FITS: dict[str, Callable[[Task], Fit]] = {
     "ours": _ours,
     "sklearn-lloyd": lambda task: _sklearn(task, "lloyd"),
     "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
+    "oneDAL": _onedal,
     "faiss": _faiss,
     "spark": _spark,
     "spark-block": _spark_block,

@@ -17,9 +17,13 @@ from scripts.bench.measure import THREADS, Series
 from scripts.bench.outcomes import Outcome, by_group
 from scripts.bench.workloads import FIT_COLUMNS
 
-_PACKAGES = "numpy numba grpcio protobuf pyarrow scikit-learn faiss-cpu pandas pyspark dask-ml"
+_PACKAGES = (
+    "numpy numba grpcio protobuf pyarrow scikit-learn scikit-learn-intelex faiss-cpu pandas pyspark dask-ml"
+)
 _FIT = "workload | data | type"
-_TIMES = "iterations | ÷ lloyd | ÷ elkan | ÷ faiss (float32) | ÷ MLlib | ÷ MLlib's blocks | ÷ dask-ml"
+_TIMES = (
+    "iterations | ÷ lloyd | ÷ elkan | ÷ oneDAL | ÷ faiss (float32) | ÷ MLlib | ÷ MLlib's blocks | ÷ dask-ml"
+)
 _CHECKS = (
     "memory ÷ lloyd | anonymous memory ÷ lloyd | first iteration ÷ a later one | "
     "rows of another label than lloyd's | inertia ÷ lloyd's | with scoring ÷ without"

@@ -7,12 +7,15 @@ from scripts.bench.measure import THREADS
 
 SAMPLE = "sample"  # as data: the 31 points that come with the project
 FIT_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "ours": ("sklearn-lloyd", "sklearn-elkan", "faiss", "spark", "spark-block", "dask-ml"),
-    "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "faiss", "", "", ""),
-    "ours in Python": ("sklearn-lloyd", "sklearn-elkan", "", "", "", ""),
-    "ours in Python float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "", "", "", ""),
-    "ours on spark": ("", "", "", "spark", "spark-block", ""),
-    "ours on dask": ("", "", "", "", "", "dask-ml"),
+    "ours": ("sklearn-lloyd", "sklearn-elkan", "oneDAL", "faiss", "spark", "spark-block", "dask-ml"),
+    "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "oneDAL float32", "faiss", "", "", ""),
+    "ours in Python": ("sklearn-lloyd", "sklearn-elkan", "oneDAL", "", "", "", ""),
+    "ours in Python float32": (
+        *("sklearn-lloyd float32", "sklearn-elkan float32", "oneDAL float32"),
+        *("faiss", "", "", ""),
+    ),
+    "ours on spark": ("", "", "", "", "spark", "spark-block", ""),
+    "ours on dask": ("", "", "", "", "", "", "dask-ml"),
 }
 """Which libraries each of ours is compared with, in the columns of the table of fits; empty: with none."""
 

@@ -64,9 +64,7 @@ class FusedScores(Scores):
 def finder(columns: int) -> Any:
     """Return the compiled function for so many columns."""
     source = _source(columns)
-    return written_kernel(
-        f"find_{columns}", source, __file__, fastmath=_CONTRACTED, settle=_settle
-    )
+    return written_kernel(f"find_{columns}", source, __file__, fastmath=_CONTRACTED, settle=_settle)
 
 
 def _source(columns: int) -> str:

@@ -8,7 +8,7 @@ from scripts.bench.data import generate, initial_rows
 from scripts.bench.libraries import FITS, Task
 
 
-@pytest.mark.parametrize("library", ["sklearn-lloyd", "sklearn-elkan", "faiss", "dask-ml"])
+@pytest.mark.parametrize("library", ["sklearn-lloyd", "sklearn-elkan", "oneDAL", "faiss", "dask-ml"])
 def test_libraries_find_the_same_clusters(library: str) -> None:
     pytest.importorskip(COMPETITORS[library].package)
     points = generate("blobs", 500, 2, 3, seed=0)
