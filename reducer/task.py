@@ -57,7 +57,7 @@ def shuffle(task: ReduceTask, fetch: Fetch, pool: Executor) -> list[Records]:
 
     def run_of(source: MapOutput) -> list[Records]:
         try:
-            run = decode(fetch(task.attempt, source), task.job.key_type)
+            run = decode(fetch(task.attempt, source), task.options.intermediate, task.job.key_type)
         except ValueError as error:
             reason = f"not a partition file: {error}"
             raise FetchFailedError(source.task, source.attempt, False, reason) from error

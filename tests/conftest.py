@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from scripts.clusters.spark import QUICK_START
 from tests.programs import release_ports, worker_processes
 
-# In the background of a script, Ctrl-C is ignored, and under nohup the end of the terminal. What is started there
-# would ignore them, too.
+# In the background of a script, Ctrl-C is ignored, and under nohup the end of the terminal. What is started
+# there would ignore them, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -7,7 +7,6 @@ from common.records import npy, text
 from common.records.base import Encoder
 
 _MANY_NUMBERS = 5_000
-_ARROW_MAGIC = b"ARROW1"
 
 
 def encode_results(results: Records, kind: RecordFormat) -> Encoder:
@@ -30,20 +29,20 @@ def encode(records: Records, kind: RecordFormat) -> Encoder:
     return text.encode(records)
 
 
-def decode(data: Buffer, key_type: KeyType = int) -> list[Records]:
+def decode(data: Buffer, kind: RecordFormat, key_type: KeyType = int) -> list[Records]:
     """Read a file that an encoder has written, as blocks of records that follow each other.
 
-    Its first bytes tell its format. `key_type` is that of its keys; text does not tell it.
+    `kind` is what was asked for: the first bytes tell whether it is an array all the same. `key_type` is that
+    of its keys; text does not tell it.
 
     Raises
     ------
     ValueError
         The bytes are not what an encoder writes.
     """
-    begin = bytes(memoryview(data)[: len(npy.MAGIC)])
-    if begin == npy.MAGIC and key_type is int:
+    if key_type is int and data[: len(npy.MAGIC)] == npy.MAGIC:
         return [npy.decode(data)]
-    if begin == _ARROW_MAGIC:
+    if kind is RecordFormat.ARROW:
         from common.records.arrow import decode_batches
 
         return decode_batches(data, key_type)

@@ -21,6 +21,7 @@ from common.model import (
     CommittedFile,
     Input,
     MapOutput,
+    RecordFormat,
     Records,
     Split,
     Stage,
@@ -75,6 +76,7 @@ class WorkerCalls:
     def __init__(self, membership: Membership, options: TaskOptions, log: Log) -> None:
         self._membership = membership
         self._options = pack(options)
+        self._intermediate = options.intermediate
         self._call_log = CallLog(log)
         self.close = self._call_log.close
 
@@ -118,13 +120,24 @@ class WorkerCalls:
             file = unpack(CommittedFile, response.output)
             if response.data or not file.size_bytes:
                 answer["output_bytes"] = len(response.data)
-                return _checked_result(undamaged(response.data, file), response, order, command.task.index)
+                return self._result(undamaged(response.data, file), response, order, command)
         with self._logged("ReadReduceOutput", command, order.stage) as answer:
             read = pb.ReadReduceOutputRequest(attempt=attempt)
             chunks = reducer.ReadReduceOutput(read, timeout=STREAM_TIMEOUT_S)
             data = read_stream(chunks, file)
             answer["bytes"] = len(data)
-            return _checked_result(data, response, order, command.task.index)
+            return self._result(data, response, order, command)
+
+    def _result(
+        self, data: bytes, response: pb.ReduceResponse, order: StageOrder, command: RunTask
+    ) -> Records:
+        """Read a reduce task's output; TaskError if no reducer can have written it."""
+        try:
+            records = _records_of(data, response, order.job, self._intermediate)
+            _check_result(records, order, command.task.index)
+        except ValueError as error:
+            raise TaskError(f"the reducer's answer makes no sense: {error}") from None
+        return records
 
     def read_map_output(self, output: Output, stage: Stage, offset: int) -> Iterator[bytes]:
         """Stream a map output's bytes from `offset` on; TaskError if its map task must run again."""
@@ -156,19 +169,9 @@ class WorkerCalls:
         return self._call_log.call(slot_of(command.worker), call, backup=command.backup, **details)
 
 
-def _checked_result(data: bytes, response: pb.ReduceResponse, order: StageOrder, partition: int) -> Records:
-    """Read a reduce task's output; TaskError if no reducer can have written it."""
-    try:
-        records = _records_of(data, response, order.job)
-        _check_result(records, order, partition)
-    except ValueError as error:
-        raise TaskError(f"the reducer's answer makes no sense: {error}") from None
-    return records
-
-
-def _records_of(data: bytes, response: pb.ReduceResponse, job: Job) -> Records:
+def _records_of(data: bytes, response: pb.ReduceResponse, job: Job, kind: RecordFormat) -> Records:
     """Put together what a reduce task wrote, and what it left out of its file; ValueError for other bytes."""
-    parts = decode(data, job.key_type)
+    parts = decode(data, kind, job.key_type)
     records = Records.concatenate([*parts, Records.empty(job.key_type)])
     if len(records) != response.output.records or len(response.counts) != len(records) * job.counts:
         raise ValueError(f"{len(records)} records and {len(response.counts)} counts")

@@ -13,7 +13,7 @@ from common.events.catalogue.run import RunFinished, RunStarted
 from common.events.catalogue.tasks import SUCCESS, LateAnswerDropped, RpcCall, RpcResponse, StageEvent
 from common.events.line import Entry, read_dump
 from common.jobs.lloyd import LloydStep
-from common.model import Role
+from common.model import RecordFormat, Role
 from common.store.folders import DataDir
 from common.store.names import ITERATION_FOLDER, TASK_FOLDER
 from master.engines.table import ENGINES
@@ -54,6 +54,11 @@ class FinishedRun:
     def k(self) -> int:
         """The number of clusters."""
         return int(self.settings["k"])
+
+    @property
+    def kind(self) -> RecordFormat:
+        """The format that the workers' files were asked to have."""
+        return RecordFormat(self.started.intermediate or RecordFormat.TEXT)
 
     def of(self, kind: type[_Event]) -> list[_Event]:
         """Return the events of a kind."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from zlib import crc32
 
-from common.model import Records
+from common.model import RecordFormat, Records
 from common.records import decode
 from common.records.text import rows_to_print
 from common.store.names import MANIFEST, MAP_OUTPUT, REDUCE_OUTPUT, SUFFIXES, partition_name
@@ -92,29 +92,38 @@ class ReduceOutputs(Outputs):
 def read_map_outputs(run: FinishedRun) -> list[MapOutputs]:
     """Read the files of all map tasks."""
     names = [MAP_OUTPUT, *map(partition_name, range(run.started.reducers))]
-    return [MapOutputs(task, _read_all(task.folder, names)) for task in run.map_tasks]
+    return [MapOutputs(task, _read_all(run, task.folder, names)) for task in run.map_tasks]
 
 
 def read_reduce_outputs(run: FinishedRun) -> list[ReduceOutputs]:
     """Read the files of all reduce tasks."""
-    return [ReduceOutputs(task, _read_all(task.folder, [REDUCE_OUTPUT])) for task in run.reduce_tasks]
+    return [ReduceOutputs(task, _read_all(run, task.folder, [REDUCE_OUTPUT])) for task in run.reduce_tasks]
 
 
-def _read_all(folder: Path, names: list[str]) -> dict[str, RecordFile]:
-    return {name: _read(_find(folder, name)) for name in names}
+def _read_all(run: FinishedRun, folder: Path, names: list[str]) -> dict[str, RecordFile]:
+    return {name: _read(_find(folder, name), run.kind) for name in names}
 
 
 def _find(folder: Path, name: str) -> Path:
-    """Return the path of a file, whatever its format; that of a text if there is none."""
+    """Return the path of the file that the manifest lists; if it lists none, of one that is there."""
     paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
-    return next(filter(Path.exists, paths), paths[0])
+    listed = [path for path in paths if path.name in _listed(folder)]
+    return next(filter(Path.exists, [*listed, *paths]), paths[0])
 
 
-def _read(path: Path) -> RecordFile:
+def _listed(folder: Path) -> set[str]:
+    try:
+        lines = (folder / MANIFEST).read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {line.split(" ")[0] for line in lines}
+
+
+def _read(path: Path, kind: RecordFormat) -> RecordFile:
     content = b""
     try:
         content = path.read_bytes()
-        return RecordFile(path, content, Records.concatenate(decode(content)))
+        return RecordFile(path, content, Records.concatenate(decode(content, kind)))
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except ValueError as error:

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.events.catalogue.kmeans import BestStart
 from common.model import FloatArray
-from common.records.text import rows_to_print
+from common.records import encode_vectors
 from common.store.names import CENTROIDS
 from master.teaching.evidence import Evidence, Verdict, counts_by_key
 from master.teaching.finished import FinishedRun
@@ -25,7 +25,7 @@ def means_of_members(found: Evidence) -> Verdict:
 def centroids_compiled(found: Evidence) -> Verdict:
     """Check that centroids.txt has all outputs, by key; an empty cluster keeps its centroid."""
     path = found.run.data_dir.result(CENTROIDS)
-    wanted = rows_to_print(_compiled(found))
+    wanted = encode_vectors(_compiled(found)).decode().splitlines()
     faults = [f"{path}, line {line}: {what}" for line, what in _differences(found, wanted)]
     return Verdict(f"{CENTROIDS} is compiled from outputs", f"{len(wanted)} lines", faults)
 

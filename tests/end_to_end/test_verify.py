@@ -67,6 +67,15 @@ def test_large_results_are_arrays_that_numpy_opens(tmp_path: Path) -> None:
     assert broken(tmp_path) == {}
 
 
+def test_centroids_of_many_short_numbers(tmp_path: Path) -> None:
+    """Many numbers have another text than few where the log prints them; centroids.txt has one form."""
+    rows = np.random.default_rng(5).integers(-999, 999, size=(300, 50)) / 10.0 ** np.arange(50)
+    np.save(tmp_path / "rows.npy", rows)
+    run = options(m=2, r=1, k=101, n=1, input_path=tmp_path / "rows.npy")
+    assert run_master(tmp_path, *run).returncode == 0
+    assert broken(tmp_path) == {}
+
+
 @pytest.mark.parametrize("on_empty", ["farthest", "keep"])
 def test_empty_clusters(tmp_path: Path, on_empty: str) -> None:
     (tmp_path / "start.txt").write_text("0,8\n9,1\n500,500\n")

@@ -69,7 +69,7 @@ def grpc_engine(
 
 
 def records_in(path: Path) -> Records:
-    return Records.concatenate(decode(path.read_bytes()))
+    return Records.concatenate(decode(path.read_bytes(), KINDS[path.suffix]))
 
 
 def points_of(files: list[Records]) -> Counter[tuple[float, ...]]:

@@ -60,7 +60,7 @@ def check_partitions(folder: Path, files: int, r: int, kind: RecordFormat) -> No
     partitions = list(folder.glob("data/mappers/M*/**/partition_*"))
     assert len(partitions) == files
     for file in partitions:
-        records = Records.concatenate(decode(file.read_bytes(), str))
+        records = Records.concatenate(decode(file.read_bytes(), kind, str))
         distinct = list(dict.fromkeys(records.keys.tolist()))
         assert distinct == sorted(distinct)
         assert {partition_of(key, r) for key in distinct} == {int(file.stem.split("_")[1]) - 1}

@@ -40,9 +40,9 @@ def task(partitions: int, path: Path = SAMPLE, number: int = 1, **options: Any) 
     )
 
 
-def read(store: NodeStore, name: str, number: int = 1) -> Records:
+def read(store: NodeStore, name: str, kind: RecordFormat, number: int = 1) -> Records:
     attempt = Attempt(Stage(1, "label"), 0, number)
-    return Records.concatenate(decode(b"".join(store.read(attempt, name))))
+    return Records.concatenate(decode(b"".join(store.read(attempt, name)), kind))
 
 
 @pytest.mark.parametrize("kind", RecordFormat)
@@ -50,7 +50,7 @@ def test_partitions_hold_the_map_output_by_key(store: NodeStore, kind: RecordFor
     result = run_map_task(task(2, intermediate=kind), store, {})
     assert (result.map_output.records, sum(file.records for file in result.partitions)) == (31, 31)
     for index, file in enumerate(result.partitions):
-        records = read(store, partition_name(index))
+        records = read(store, partition_name(index), kind)
         assert set(records.keys.tolist()) == {index}
         assert len(records) == file.records
 
@@ -58,7 +58,7 @@ def test_partitions_hold_the_map_output_by_key(store: NodeStore, kind: RecordFor
 def test_without_partitions_the_map_output_is_text_whatever_is_asked_for(store: NodeStore) -> None:
     result = run_map_task(task(0, intermediate=RecordFormat.ARROW, combine=True), store, {})
     assert result.partitions == []
-    assert len(read(store, MAP_OUTPUT)) == 31
+    assert len(read(store, MAP_OUTPUT, RecordFormat.TEXT)) == 31
 
 
 def test_rows_are_parsed_once(store: NodeStore, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_words_stand_sorted_in_the_partitions_of_their_keys(
     found: dict[str, float] = {}
     for partition in range(3):
         (file,) = (tmp_path / "node").glob(f"**/partition_{partition + 1}{SUFFIXES[kind]}")
-        records = Records.concatenate(decode(file.read_bytes(), str))
+        records = Records.concatenate(decode(file.read_bytes(), kind, str))
         keys = records.keys.tolist()
         assert keys == sorted(keys, key=str.encode)
         assert {partition_of(key, 3) for key in keys} <= {partition}

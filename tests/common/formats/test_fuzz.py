@@ -149,7 +149,7 @@ def test_mutated_tables_and_archives(tmp_path: Path, suffix: str, data: DataObje
 
 def check_decoding(kind: RecordFormat, data: bytes) -> None:
     with bounded(), suppress(ValueError):
-        for records in decode(data):
+        for records in decode(data, kind):
             assert records.keys.dtype == np.int32
             assert records.values.dtype == np.float64
             assert len(records.keys) == len(records.values)

@@ -28,7 +28,7 @@ def written(records: Records, positions: list[int] | None = None) -> bytes:
 
 
 def read(content: bytes) -> Records:
-    blocks = decode(content)
+    blocks = decode(content, RecordFormat.ARROW)
     return Records.concatenate(blocks)
 
 
@@ -46,6 +46,8 @@ def ipc_file(
 
 
 CORRUPT = {
+    "text": b"1,2\n",
+    "nothing": b"",
     "magic_alone": b"ARROW1\0\0",
     "stream": bytes(pyarrow.schema([KEY]).serialize()),
     "no_column": ipc_file([], []),
@@ -76,7 +78,7 @@ def test_decode_undoes_encode_of_anything(whole: Records) -> None:
 
 @given(whole=WORD_RECORDS)
 def test_decode_undoes_encode_of_any_words(whole: Records) -> None:
-    assert same(Records.concatenate(decode(written(whole), str)), whole)
+    assert same(Records.concatenate(decode(written(whole), RecordFormat.ARROW, str)), whole)
 
 
 def test_words_are_strings_to_other_programs() -> None:
@@ -88,15 +90,15 @@ def test_words_are_strings_to_other_programs() -> None:
 @pytest.mark.parametrize("key_type", [int, str])
 def test_no_record_is_a_file_of_its_kind_of_keys(key_type: type[int] | type[str]) -> None:
     content = written(Records.empty(key_type))
-    assert decode(content, key_type) == []
+    assert decode(content, RecordFormat.ARROW, key_type) == []
     with pytest.raises(ValueError, match="its columns are not"):
-        decode(content, str if key_type is int else int)
+        decode(content, RecordFormat.ARROW, str if key_type is int else int)
 
 
 def test_words_that_are_no_utf8_are_refused() -> None:
     content = written(make_words(["abcdefgh" * 8], [[1.0]])).replace(b"abcdefgh", b"abc\xff\xfe\xfdgh")
     with pytest.raises(ValueError):  # noqa: PT011  # the text is whatever Arrow says
-        decode(content, str)
+        decode(content, RecordFormat.ARROW, str)
 
 
 @pytest.mark.parametrize("positions", POSITIONS.values(), ids=POSITIONS)
@@ -105,7 +107,7 @@ def test_writes_records_by_position_in_blocks(monkeypatch: pytest.MonkeyPatch, p
     expected = Records(whole.keys[positions], whole.values[positions]) if positions else Records.empty()
     assert same(read(written(whole, positions)), expected)
     monkeypatch.setattr(base, "_BLOCK_RECORDS", 2)
-    blocks = decode(written(whole, positions))
+    blocks = decode(written(whole, positions), RecordFormat.ARROW)
     assert [len(block) for block in blocks] == [
         len(positions[i : i + 2]) for i in range(0, len(positions), 2)
     ]
@@ -141,7 +143,7 @@ def test_other_programs_read_it() -> None:
 @pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
 def test_what_no_encoder_writes_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the text is whatever Arrow says
-        decode(content)
+        decode(content, RecordFormat.ARROW)
 
 
 @settings(max_examples=500)
@@ -153,7 +155,7 @@ def test_damaged_bytes_are_refused_or_read_as_records(data: st.DataObject) -> No
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     stop = data.draw(st.sampled_from([len(content), data.draw(st.integers(0, len(content)))]))
     try:
-        blocks = decode(bytes(content[:stop]))
+        blocks = decode(bytes(content[:stop]), RecordFormat.ARROW)
     except ValueError:
         return
     for block in blocks:

@@ -19,8 +19,8 @@ def written(records: Records, positions: list[int] | None = None) -> bytes:
     return out.getvalue()
 
 
-def read(content: bytes) -> Records:
-    return Records.concatenate(decode(content))
+def read(content: bytes, kind: RecordFormat = RecordFormat.TEXT) -> Records:
+    return Records.concatenate(decode(content, kind))
 
 
 WIDE = written(make([3, 1], [[1.5, -0.0], [5e-324, 2.0]]))
@@ -65,25 +65,29 @@ def test_results_of_many_numbers_are_arrays_whatever_the_user_asks_for() -> None
     assert encode_results(words, RecordFormat.TEXT).suffix == ".txt"
 
 
-def test_first_bytes_tell_the_format() -> None:
-    whole = make(*SMALL)
-    for kind in RecordFormat:
-        out = io.BytesIO()
-        encode(whole, kind).write(out)
-        assert same(read(out.getvalue()), whole)
-    assert not len(read(b""))
+@pytest.mark.parametrize("kind", RecordFormat)
+def test_first_bytes_tell_an_array_from_what_was_asked_for(kind: RecordFormat) -> None:
+    whole, out = make(*SMALL), io.BytesIO()
+    encode(whole, kind).write(out)
+    assert same(read(out.getvalue(), kind), whole)
+    assert same(read(written(whole), kind), whole)
+
+
+def test_a_word_may_be_the_first_bytes_of_another_format() -> None:
+    (records,) = decode(b"ARROW1,2\nARROW1\0\0,1\n", RecordFormat.TEXT, str)
+    assert records.keys.tolist() == ["ARROW1", "ARROW1\0\0"]
 
 
 @pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
 def test_what_no_encoder_writes_is_refused(content: bytes) -> None:
     assert content != WIDE
     with pytest.raises(ValueError):  # noqa: PT011  # that it is refused matters
-        decode(content)
+        decode(content, RecordFormat.TEXT)
 
 
 def test_an_array_has_no_words() -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # that it is refused matters
-        decode(WIDE, str)
+        decode(WIDE, RecordFormat.TEXT, str)
 
 
 @settings(max_examples=200)

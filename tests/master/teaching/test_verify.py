@@ -237,6 +237,17 @@ def test_a_worker_that_was_lost_owes_no_answer(plain: Path, tmp_path: Path) -> N
     assert broken(tmp_path) == {}
 
 
+def test_nobody_waits_for_an_attempt_whose_task_another_one_has_done(plain: Path, tmp_path: Path) -> None:
+    run = Spoiled(plain, tmp_path)
+    dump = tmp_path / "dump.txt"
+    answer = next(line for line in dump.read_text().splitlines() if " R1 event=rpc_response stage=1 " in line)
+    a_call_without_an_answer(run)
+    assert CALLS in broken(tmp_path)
+    with dump.open("a") as file:
+        file.write(answer.replace(" R1 ", " R2 ").replace("attempt=1", "attempt=2") + "\n")
+    assert broken(tmp_path) == {}
+
+
 def test_a_reducer_that_fetches_again_after_its_death_has_one_answer(plain: Path, tmp_path: Path) -> None:
     """The process that called first was killed before its answer came to the log."""
     shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
