@@ -36,6 +36,8 @@ def report(dump: Path, output: Path, trace: Path | None) -> None:
         check_writable(name, path)
         if path.exists() and dump.exists() and path.samefile(dump):
             raise UsageError(f"{name} {path} would overwrite the log file")
+    if trace is not None and trace.resolve() == output.resolve():
+        raise UsageError(f"--output and --trace are the same file, {trace}")
     _write_views(dump, output, trace, "--output")
 
 

@@ -94,8 +94,12 @@ class Data:
             copies = np.resize(found.points, (config.k, self.columns))
             alone = replace(config, n_init=1, initial=copies)
             result = fit(engine, self.rows, alone, self.log)
-        if self.points is None or self.points.dtype == np.float64 or unit is not INPUT_UNIT:
-            return replace(result, unit=unit)
+        return self.kept(replace(result, unit=unit))
+
+    def kept(self, result: KMeansResult) -> KMeansResult:
+        """Return a result as a model keeps it: centroids of float32 rows, in the input's unit, are float32."""
+        if self.points is None or self.points.dtype == np.float64 or result.unit is not INPUT_UNIT:
+            return result
         rounded: FloatArray = result.centroids.astype(np.float32).astype(np.float64)
         return replace(result, centroids=rounded, inertia=self.inertia(rounded))
 

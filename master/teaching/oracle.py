@@ -10,6 +10,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.events.catalogue.kmeans import Centroid, EmptyCluster
+from common.formats.columns import ColumnChoice
 from common.formats.dataset import open_input
 from common.formats.layout import TextOptions
 from common.kernels.exact import SumGrid
@@ -115,10 +116,12 @@ def centroids_before(run: FinishedRun) -> dict[int, FloatArray]:
 def _read_rows(run: FinishedRun) -> FloatArray:
     started, settings = run.started, run.settings
     dtype = FloatType(started.dtype or FloatType.FLOAT64)
-    file = open_input(started.input, settings.get("columns"), dtype, _text_options(settings))
+    columns = ColumnChoice(settings.get("columns"), ids=settings.get("id"))
+    file = open_input(started.input, columns, dtype, _text_options(settings))
     rows = np.asarray(load_rows(file), np.float64)
     if rows.shape != (started.rows, started.columns):
-        raise InputError.at(started.input, f"it has {len(rows)} rows now, and had {started.rows} in the run")
+        now, then = (f"{n:,} rows of {d} columns" for n, d in (rows.shape, (started.rows, started.columns)))
+        raise InputError.at(started.input, f"it has {now} now, and had {then} in the run")
     return rows
 
 

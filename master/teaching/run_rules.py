@@ -95,9 +95,12 @@ def _call_of(entry: Entry) -> tuple[object, ...]:
 
 
 def _unanswered(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield the calls without an answer; of equal calls, an answer belongs to the last one before it."""
+    """Yield the calls without an answer; of equal calls, an answer belongs to the last one before it.
+
+    The lines of one process stand in their order.
+    """
     waiting: dict[tuple[object, ...], list[Entry]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.time):
+    for entry in entries:
         if isinstance(entry.event, RpcCall):
             waiting.setdefault(_call_of(entry), []).append(entry)
         elif isinstance(entry.event, RpcResponse) and waiting.get(_call_of(entry)):

@@ -159,6 +159,7 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         (["report", "--dump", ".", "--output", "a.html"], "--dump .: not a file"),
         (["report", "--dump", "other.txt", "--output", "a.html"], "other.txt: no line says how a run began"),
         (["report", "--dump", "other.txt", "--output", "other.txt"], "would overwrite the log file"),
+        (["report", "--dump", "other.txt", "--output", "r.html", "--trace", "./r.html"], "are the same file"),
         (["report"], "--output"),
         (["report", "--output", "no/run.html"], "--output no/run.html: there is no folder no"),
         (["ui", "--dump", "none.txt"], "--dump none.txt: there is no such file"),

@@ -43,6 +43,16 @@ def test_how_the_input_was_read_is_taken_from_the_log(tmp_path: Path, more: list
     assert broken(tmp_path) == {}
 
 
+@pytest.mark.parametrize("ids", ["name", "all"])
+def test_ids_are_no_columns(tmp_path: Path, ids: str) -> None:
+    rows = "".join(f"row {i},{i % 7},{i * i % 11}\n" for i in range(60))
+    (tmp_path / "points.csv").write_text(f"name,x,y\n{rows}")
+    run = options(m=2, r=2, k=3, input_path=tmp_path / "points.csv")
+    ended = run_master(tmp_path, *run, "--columns", "x,y", "--id", ids, "--labels", "labels.csv")
+    assert ended.returncode == 0, ended.stderr
+    assert broken(tmp_path) == {}
+
+
 def test_a_folder_of_files(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     rows = np.random.default_rng(3).normal(size=(50, 3))

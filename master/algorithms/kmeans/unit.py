@@ -99,7 +99,11 @@ def choose_unit(engine: Engine, rows: int, columns: int, config: KMeansConfig) -
 
 def config_in(unit: Unit, config: KMeansConfig) -> KMeansConfig:
     """Return a configuration whose given centroids are in a unit."""
-    return config if config.initial is None else replace(config, initial=unit.enter(config.initial))
+    given = config.initial  # perhaps of several starts
+    if given is None:
+        return config
+    entered = unit.enter(given.reshape(-1, given.shape[-1]))
+    return replace(config, initial=entered.reshape(given.shape))
 
 
 def standardise(engine: Engine, ranges: Ranges) -> Standardised:

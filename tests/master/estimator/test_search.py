@@ -28,8 +28,9 @@ def test_examples_of_the_documentation() -> None:
     assert not result.failed
 
 
-def test_each_number_of_clusters_has_the_model_that_it_has_alone() -> None:
-    points = pd.DataFrame(cloud(), columns=["x", "y", "z"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_each_number_of_clusters_has_the_model_that_it_has_alone(dtype: str) -> None:
+    points = pd.DataFrame(cloud().astype(dtype), columns=["x", "y", "z"])
     template = KMeans(random_state=3, n_init=2, compute_sse=True, compute_scores=True)
     found = KMeansSearch(template, ks=[5, 2, 3, 2]).fit(points)
     assert found.results_["n_clusters"].tolist() == [2, 3, 5]

@@ -90,3 +90,15 @@ def test_given_centroids_of_rows_with_weights(tmp_path: Path) -> None:
     assert json.loads(predicted.stdout)["inertia"] == of_rows["inertia"]
     labels = nearest(POINTS, POINTS[:3])[0].tolist()
     assert [*map(int, (tmp_path / "l.txt").read_text().split())] == labels
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("n_init", [1, 3])
+def test_a_function_chooses_the_start_in_the_unit_of_the_input(name: str, n_init: int) -> None:
+    def first(rows: FloatArray, k: int, random_state: Any) -> FloatArray:
+        return rows[:k]
+
+    parameters, _ = UNITS[name]
+    chosen = KMeans(3, init=first, n_init=n_init, **parameters).fit(POINTS)
+    given = KMeans(3, init=POINTS[:3], n_init=1, **parameters).fit(POINTS)
+    assert np.array_equal(chosen.cluster_centers_, given.cluster_centers_)
