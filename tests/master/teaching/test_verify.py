@@ -313,7 +313,7 @@ def test_nothing_to_verify(tmp_path: Path) -> None:
     assert refusal().startswith("the run in dump.txt has not ended well; ")
     (tmp_path / "dump.txt").write_text(whole)
     (tmp_path / "points.txt").write_text("1,2\n3,4\n")
-    assert "it has 2 rows now, and had 3 in the run" in refusal()
+    assert "it has 2 rows of 2 columns now, and had 3 rows of 2 columns in the run" in refusal()
     predict = ("--centroids", "data/centroids.txt", "--input", "points.txt", "--labels", "labels.txt")
     assert run_here(tmp_path, "predict", *predict).returncode == 0
     assert refusal() == "the run in dump.txt was one of predict; verify and explain need one of K-Means\n"
