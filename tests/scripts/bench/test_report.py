@@ -19,7 +19,7 @@ def test_report_shows_ratios_and_json_what_they_are_made_of(tmp_path: Path) -> N
 
     text = (tmp_path / "results.md").read_text()
     assert "`make bench ARGS='--seed 3'`" in text
-    assert "| 1,000 × 2, K = 8 | blobs | float64 | 30 | 0.50 | – | 2.00 | – | – |" in text
+    assert "| 1,000 × 2, K = 8 | blobs | float64 | 30 | 0.50 | – | – | 2.00 | – | – |" in text
     assert "| 1,000 × 2, K = 8 | blobs | float64 | 2.00 | 3.00 | 2.0 | 1,234 | 1.000000000 | 1.10 |" in text
     assert "| 31 points, K = 2, M = R = 2, whole command | ours ÷ five starts | 1.23 |" in text
     assert "| 8 | 2.00 | 4.00 | 0.50 |" in text
