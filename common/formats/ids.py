@@ -40,18 +40,18 @@ def types_of_ids(file: InputFile) -> Iterator[tuple[str, list[pyarrow.DataType]]
         yield file.input.path, [pyarrow.string()] * len(file.ids.columns)
         return
     for split in plan_splits(file, 1):
-        path = file.source_of(split).path
-        try:
-            yield path, [column.type for column in next(_ids_in(file, split))]
-        except pyarrow.ArrowException as error:
-            raise InputError.at(path, f"--id: {str(error).splitlines()[0]}") from None
+        first = next(_ids_in(file, split))
+        yield file.source_of(split).path, [column.type for column in first]
 
 
 def _ids_in(file: InputFile, split: Split) -> Iterator[list[pyarrow.Array]]:
     source = _with_ids(file.source_of(split), file.ids.columns)
     ids = _Ids(source, file.input.columns)
-    for block in read_blocks(source, split, ids):
-        yield ids.take(block[:, 0])
+    try:
+        for block in read_blocks(source, split, ids):
+            yield ids.take(block[:, 0])
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise InputError.at(source.path, f"--id: {str(error).splitlines()[0]}") from None
 
 
 def _with_ids(source: Input, columns: tuple[int, ...]) -> Input:

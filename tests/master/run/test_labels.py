@@ -13,7 +13,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
-from common.errors import RunFailedError, UsageError
+from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.run import RunStarted
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
@@ -224,6 +224,13 @@ def test_ids_of_arrays_of_any_byte_order_and_of_texts(tmp_path: Path) -> None:
     assert written(file, "l.csv") == "n,u,s,cluster\n0.5,é,b,0\ninf,long,ü,1\n".encode()
     np.save(tmp_path / "b.npy", np.array([[0.5, 1]], ">f8"))
     assert written(open_input(tmp_path / "b.npy", ColumnChoice(ids="1")), "l.csv") == b"id,cluster\n0.5,0\n"
+
+
+@pytest.mark.parametrize("bad", [b"\xff", "\ud800"], ids=["bytes", "texts"])
+def test_texts_of_arrays_that_are_none_are_refused(tmp_path: Path, bad: bytes | str) -> None:
+    np.save(tmp_path / "a.npy", np.array([(bad, 1.0)], [("n", np.array(bad).dtype), ("x", "f8")]))
+    with pytest.raises(InputError, match="--id: "):
+        schema_of_ids(Path("l.csv"), open_input(tmp_path / "a.npy", ColumnChoice(ids="n")))
 
 
 @pytest.mark.parametrize(
