@@ -287,3 +287,11 @@ def test_a_name_that_only_is_an_ending_is_one_of_text(tmp_path: Path) -> None:
     run = (*options(), "--engine", "inline", "--labels", ".parquet")
     assert run_master(tmp_path, *run).returncode == 0
     assert (tmp_path / ".parquet").read_bytes().startswith(b"0\n")
+
+
+def test_a_dry_run_shows_the_ids(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("who,when,x\na,b,1\nc,d,2\n")
+    run = options(input_path=tmp_path / "rows.csv")
+    ended = run_master(tmp_path, *run, "--id", "who,when", "--labels", "l.csv", "--dry-run")
+    assert ended.returncode == 0
+    assert "beside the labels: who, when" in ended.stdout.splitlines()
