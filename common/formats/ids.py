@@ -10,13 +10,19 @@ import numpy.typing as npt
 import pyarrow
 import pyarrow.compute
 
+from common.errors import InputError
 from common.formats.dataset import InputFile, plan_splits, read_blocks
 from common.formats.fields import MISSING
 from common.formats.texts import TextCodes
-from common.model import FloatArray, FloatType, Input, PointArray
+from common.model import FloatArray, FloatType, Input, InputFormat, PointArray, Split
 from common.records.conversion import to_arrow, to_numpy
 
 _WHITE = " \t\v\f"
+_TAKEN_AS = {
+    pyarrow.string_view(): pyarrow.large_string(),
+    pyarrow.binary_view(): pyarrow.large_binary(),
+}
+"""The types of which pyarrow takes no rows, and what they become."""
 
 
 def read_ids(file: InputFile) -> Iterator[list[pyarrow.Array]]:
@@ -25,10 +31,27 @@ def read_ids(file: InputFile) -> Iterator[list[pyarrow.Array]]:
     Of text they are texts without the white space around them, else of the file's own type.
     """
     for split in plan_splits(file, 1):
-        source = _with_ids(file.source_of(split), file.ids.columns)
-        ids = _Ids(source, file.input.columns)
+        yield from _ids_in(file, split)
+
+
+def types_of_ids(file: InputFile) -> Iterator[tuple[str, list[pyarrow.DataType]]]:
+    """Yield the path of each file and the types of its id columns, as its first rows have them."""
+    if file.input.format is InputFormat.TEXT:
+        yield file.input.path, [pyarrow.string()] * len(file.ids.columns)
+        return
+    for split in plan_splits(file, 1):
+        first = next(_ids_in(file, split))
+        yield file.source_of(split).path, [column.type for column in first]
+
+
+def _ids_in(file: InputFile, split: Split) -> Iterator[list[pyarrow.Array]]:
+    source = _with_ids(file.source_of(split), file.ids.columns)
+    ids = _Ids(source, file.input.columns)
+    try:
         for block in read_blocks(source, split, ids):
             yield ids.take(block[:, 0])
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise InputError.at(source.path, f"--id: {str(error).splitlines()[0]}") from None
 
 
 def _with_ids(source: Input, columns: tuple[int, ...]) -> Input:
@@ -82,6 +105,8 @@ class _Ids(TextCodes):
         """Keep an Arrow array; if its texts have to be cleaned, without the white space around them."""
         if pyarrow.types.is_dictionary(array.type):
             array = array.dictionary_decode()
+        if array.type in _TAKEN_AS:
+            array = array.cast(_TAKEN_AS[array.type])
         self._arrays[column] = array if clean is None else pyarrow.compute.utf8_trim(array, characters=_WHITE)
         places = np.arange(len(array), dtype=np.float64)
         if column in self._needed:
@@ -90,7 +115,9 @@ class _Ids(TextCodes):
         return places
 
     def replace_numbers(self, block: PointArray, columns: list[npt.NDArray[Any]]) -> None:  # type: ignore[override]
-        """Keep columns of numbers."""
+        """Keep NumPy's columns; bytes are texts in UTF-8."""
         for column in self._texts:
-            self._arrays[column] = pyarrow.array(columns[column].copy())
+            kept = columns[column]
+            array = pyarrow.array(kept.astype(kept.dtype.newbyteorder("=")))
+            self._arrays[column] = array.cast(pyarrow.string()) if kept.dtype.kind == "S" else array
             block[:, column] = np.arange(len(block))

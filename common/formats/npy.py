@@ -1,4 +1,4 @@
-"""NumPy's files: a vector (one column), a matrix or a structured array of real numbers.
+"""NumPy's files: a vector (one column), a matrix or a structured array of real numbers; its ids may be texts.
 
 A worker memory-maps an .npy file. An .npz archive of one array is read from its beginning up to a split.
 """
@@ -24,6 +24,8 @@ from common.model import FloatType, Input, InputFormat, PointArray, Split
 
 _REAL = "fiub"
 """NumPy's kinds of real numbers; True and False are 1 and 0."""
+_IDS = _REAL + "US"
+"""Those of ids: texts and bytes, too."""
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
 
 
@@ -35,11 +37,8 @@ def open_file(path: Path, columns: ColumnChoice, dtype: FloatType, _options: Tex
         raise EmptyInputError.at(str(path), "the array is empty; it needs at least one row and one column")
     names, fields = list(array.names), array.fields
     chosen, texts, ids = choose(str(path), columns, names, range(fields), fields, hold_texts=())
-    used = (*chosen, *ids.columns)
-    for column, name in zip(used, array.names_of(used), strict=False):
-        if (kind := array.dtype[name]).kind not in _REAL:
-            what = f"column '{name}' holds {kind}, not numbers; choose others with --columns"
-            raise InputError.at(str(path), what, column=column + 1)
+    array.check_columns(str(path), chosen, _REAL, "not numbers; choose others with --columns")
+    array.check_columns(str(path), ids.columns, _IDS, "neither numbers nor texts; choose others with --id")
     found = input_of(
         path, InputFormat.NPY, array.fields, chosen, rows=array.rows, dtype=dtype, names=array.names
     )
@@ -53,10 +52,18 @@ def read_blocks(source: Input, split: Split, texts: TextCodes) -> Iterator[Point
         for start in range(split.row_start, split.row_stop, rows):
             raw = array.read(source.columns, start, min(rows, split.row_stop - start))
             kept = array.columns_in(raw, source.columns)
-            numbers = np.column_stack(kept) if array.names else raw
+            numbers = _stacked(kept, texts) if array.names or texts.as_they_stand else raw
             block = usable(numbers if numbers.dtype == source.dtype else numbers.astype(float), source, start)
             texts.replace_numbers(block, kept)
             yield block
+
+
+def _stacked(columns: list[npt.NDArray[Any]], texts: TextCodes) -> npt.NDArray[Any]:
+    """Put columns side by side; 0 stands for ids, which may be anything."""
+    are_ids = [texts.as_they_stand and i in texts for i in range(len(columns))]
+    return np.column_stack(
+        [np.zeros(len(each)) if is_id else each for each, is_id in zip(columns, are_ids, strict=True)]
+    )
 
 
 def view(source: Input, split: Split, *, mapped: bool) -> PointArray | None:
@@ -96,6 +103,12 @@ class _Array:
     def names_of(self, columns: tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of some columns, if they have names."""
         return tuple(self.names[column] for column in columns) if self.names else ()
+
+    def check_columns(self, path: str, columns: tuple[int, ...], kinds: str, advice: str) -> None:
+        """Raise InputError if one of a structured array's columns is of another kind."""
+        for column, name in zip(columns, self.names_of(columns), strict=False):
+            if (kind := self.dtype[name]).kind not in kinds:
+                raise InputError.at(path, f"column '{name}' holds {kind}, {advice}", column=column + 1)
 
     def rows_at_once(self, source: Input, split: Split) -> int:
         """Return the number of rows to read so that a zipped file is read once, from beginning to end."""

@@ -25,6 +25,8 @@ def preview(file: InputFile, config: RunConfig) -> Iterator[str]:
     yield in_words(understood(file)) or ""
     if source.format is not InputFormat.LINES and not config.input.is_address:
         yield from _columns(file)
+    if file.ids.names:
+        yield f"beside the labels: {shortened(', '.join(file.ids.names), 400)}"
     splits = config.workers.splits or config.workers.mappers
     fewest, more = divmod(source.rows, splits)
     sizes = f"{fewest:,} or {fewest + 1:,}" if more else f"{fewest:,}"

@@ -4,18 +4,19 @@ Labels come from the mappers, and ids from the input, piece by piece: never are 
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
+from pyarrow import types
 
-from common.errors import RunFailedError
+from common.errors import RunFailedError, UsageError, shortened
 from common.formats.columns import LABELS
 from common.formats.dataset import InputFile
-from common.formats.ids import read_ids
+from common.formats.ids import read_ids, types_of_ids
 from common.model import Buffer
 from common.records.conversion import to_arrow
 from common.records.text import decode
@@ -26,7 +27,9 @@ _TEXT = pyarrow.large_string()
 def label_table(path: Path, file: InputFile, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
     """Yield a table of the labels, whose lines come in pieces, and of the ids, if the input has some."""
     labels = _labels_in(pieces)
-    batches = _beside_ids(file.ids.names, read_ids(file), labels) if file.ids.columns else _alone(labels)
+    batches = (
+        _beside_ids(schema_of_ids(path, file), read_ids(file), labels) if file.ids.columns else _alone(labels)
+    )
     try:
         yield from _parquet(batches) if path.suffix == ".parquet" else _csv(batches)
     except pyarrow.ArrowException as error:
@@ -48,16 +51,69 @@ def _alone(labels: Iterator[pyarrow.Array]) -> Iterator[pyarrow.RecordBatch]:
 
 
 def _beside_ids(
-    names: Sequence[str], ids: Iterator[list[pyarrow.Array]], labels: Iterator[pyarrow.Array]
+    schema: pyarrow.Schema, ids: Iterator[list[pyarrow.Array]], labels: Iterator[pyarrow.Array]
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Put the labels beside the ids."""
+    """Put the labels beside the ids; read them to the end, so that no call is left without its answer."""
     ready = to_arrow(np.empty(0, np.int32))
     for some in ids:
         rows = len(some[0])
         while len(ready) < rows:
-            ready = pyarrow.concat_arrays([ready, next(labels)])
-        yield pyarrow.record_batch([*some, ready[:rows]], [*names, LABELS])
+            if (more := next(labels, None)) is None:
+                raise RunFailedError("the workers sent fewer labels than there are ids")
+            ready = pyarrow.concat_arrays([ready, more])
+        columns = [column.cast(kind) for column, kind in zip(some, schema.types, strict=True)]
+        yield pyarrow.record_batch([*columns, ready[:rows]], [*schema.names, LABELS])
         ready = ready[rows:]
+    if len(ready) + sum(map(len, labels)):
+        raise RunFailedError("the workers sent more labels than there are ids")
+
+
+def schema_of_ids(path: Path, file: InputFile) -> pyarrow.Schema:
+    """Return the names and types of the ids in their table; UsageError if it cannot hold them.
+
+    In CSV all are texts. In Parquet a column has one type, in which those of several files fit.
+    """
+    kinds = [pyarrow.null()] * len(file.ids.names)
+    for source, found in types_of_ids(file):
+        for i, kind in enumerate(found):
+            what = f"--id: column '{file.ids.names[i]}' of {source} holds {shortened(str(kind))}"
+            kinds[i] = _unified(what, kinds[i], kind) if path.suffix == ".parquet" else _text(what, kind)
+    return pyarrow.schema(zip(file.ids.names, kinds, strict=True))
+
+
+def _text(what: str, kind: pyarrow.DataType) -> pyarrow.DataType:
+    if not _fits_csv(kind):
+        advice = "; write a table with --labels FILE.parquet" if _fits_parquet(kind) else ""
+        raise UsageError(f"{what}, which cannot be written as CSV{advice}")
+    return _TEXT
+
+
+def _unified(what: str, before: pyarrow.DataType, kind: pyarrow.DataType) -> pyarrow.DataType:
+    if not _fits_parquet(kind):
+        raise UsageError(f"{what}, which cannot be written as Parquet")
+    schemas = [pyarrow.schema([("id", each)]) for each in (before, kind)]
+    try:
+        return pyarrow.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pyarrow.ArrowException:
+        advice = "; write texts with --labels FILE.csv" if _fits_csv(before) and _fits_csv(kind) else ""
+        raise UsageError(f"{what}, but {shortened(str(before))} in a file before it{advice}") from None
+
+
+def _fits_csv(kind: pyarrow.DataType) -> bool:
+    """Tell whether all values of a type can be written as texts; bytes may be anything."""
+    try:
+        pyarrow.array([], kind).cast(_TEXT)
+    except pyarrow.ArrowException:
+        return False
+    return not (types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+def _fits_parquet(kind: pyarrow.DataType) -> bool:
+    try:
+        pyarrow.parquet.ParquetWriter(io.BytesIO(), pyarrow.schema([("id", kind)])).close()
+    except pyarrow.ArrowException:
+        return False
+    return True
 
 
 def _csv(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[Buffer]:

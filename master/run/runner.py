@@ -34,6 +34,7 @@ def run(
         found_input, data_dir = source.file.input, source.data_dir
         if config.choice.ids is not None and not source.file.ids.columns:
             raise UsageError("--id needs an --input of files on this machine, where the ids are read")
+        _check_ids(config, source)
         algorithm.check(found_input)
         subject = Subject.of(found_input, parameters)
         check = partial(algorithm.check_progress, found_input)
@@ -75,9 +76,19 @@ def _write_published(config: RunConfig, source: Source, session: Session, publis
         session.log.event(Labels(file=str(config.labels)))
 
 
+def _check_ids(config: RunConfig, source: Source) -> None:
+    """Raise UsageError before any work if the table of labels cannot hold the ids."""
+    if config.choice.ids is not None:
+        from master.run.labels import schema_of_ids
+
+        schema_of_ids(Path(str(config.labels)), source.file)
+
+
 def _is_table(config: RunConfig, job: Job) -> bool:
     """Tell whether labels become a table; those of classes are lines of text, whatever the file is called."""
-    return job.key_type is int and (config.choice.ids is not None or str(config.labels).endswith(".parquet"))
+    return job.key_type is int and (
+        config.choice.ids is not None or Path(str(config.labels)).suffix == ".parquet"
+    )
 
 
 def _write(path: Path, pieces: Iterable[Buffer], what: str) -> None:

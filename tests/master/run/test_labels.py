@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
-from common.errors import UsageError
+from common.errors import InputError, RunFailedError, UsageError
 from common.events.catalogue.run import RunStarted
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
 from common.formats.layout import TextOptions
-from master.run.labels import label_table
+from master.run.labels import label_table, schema_of_ids
 from tests.programs import SAMPLE, options, run_master
 from tests.story import story_of
 
@@ -156,3 +157,141 @@ def test_one_name_of_two_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("cluster,x\n1,2\n3,4\n")
     with pytest.raises(UsageError, match="would have two columns 'cluster'; rename one in the input"):
         open_input(tmp_path / "rows.csv", ColumnChoice(ids="cluster"))
+
+
+@pytest.mark.parametrize(("labels", "text"), [(2, "fewer"), (4, "more"), (5, "more")])
+def test_labels_are_as_many_as_ids_and_read_to_their_end(tmp_path: Path, labels: int, text: str) -> None:
+    (tmp_path / "rows.txt").write_text("a 1\nb 2\nc 3\n")
+    pieces = iter([b"0\n"] * labels)
+    with pytest.raises(RunFailedError, match=f"sent {text} labels than there are ids"):
+        list(label_table(Path("l.csv"), open_input(tmp_path / "rows.txt", ColumnChoice(ids="1")), pieces))
+    assert not list(pieces)
+
+
+def test_labels_are_read_to_the_end_of_their_last_answer(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("a 1\nb 2\n")
+    pieces = iter([b"0\n1\n", b""])
+    list(label_table(Path("l.csv"), open_input(tmp_path / "rows.txt", ColumnChoice(ids="1")), pieces))
+    assert next(pieces, None) is None
+
+
+def two_files(folder: Path, *ids: pyarrow.Array) -> InputFile:
+    """Write a Parquet file of each of some ids."""
+    for i, column in enumerate(ids):
+        table = pyarrow.table({"n": column, "x": np.arange(len(column), dtype=float)})
+        pyarrow.parquet.write_table(table, folder / f"{i}.parquet")
+    return open_input(folder, ColumnChoice(ids="n"))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "ids", "found"),
+    [
+        (("int64", "int32"), [[1, 2**60], [3]], "int64"),
+        (("int32", "double"), [[1, 2], [0.5]], "double"),
+        (("null", "string"), [[None], ["a"]], "string"),
+        (("large_string", "string"), [["b"], ["a"]], "large_string"),
+    ],
+)
+def test_types_of_several_files_become_one(
+    tmp_path: Path, kinds: tuple[str, str], ids: list[list[Any]], found: str
+) -> None:
+    file = two_files(tmp_path, *(pyarrow.array(some, kind) for some, kind in zip(ids, kinds, strict=True)))
+    content = written(file, "l.parquet")
+    assert table_of(content)["n"] == [each for some in ids for each in some]
+    assert pyarrow.parquet.read_schema(io.BytesIO(content)).field("n").type == found
+
+
+def test_arrays_of_several_files_become_one_type(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[1, 2]]))
+    np.save(tmp_path / "b.npy", np.array([[0.5, 3]]))
+    assert table_of(written(open_input(tmp_path, ColumnChoice(ids="1")), "l.parquet"))["id"] == [1, 0.5]
+
+
+def test_texts_without_kernels_are_ids(tmp_path: Path) -> None:
+    views = [pyarrow.array(["a", None]).cast("string_view"), pyarrow.array([b"\xff", b"c"], "binary_view")]
+    table = pyarrow.table([*views, pyarrow.array([1.0, 2])], ["t", "b", "x"])
+    with pyarrow.ipc.new_file(tmp_path / "t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    file = open_input(tmp_path / "t.arrow", ColumnChoice(ids="t,b"))
+    wanted = {"t": ["a", None], "b": [b"\xff", b"c"], "cluster": [0, 1]}
+    assert table_of(written(file, "l.parquet")) == wanted
+
+
+def test_ids_of_arrays_of_any_byte_order_and_of_texts(tmp_path: Path) -> None:
+    rows = [(0.5, "é", b"b", 1.0), (np.inf, "long", "ü".encode(), 2.0)]
+    np.save(tmp_path / "a.npy", np.array(rows, [("n", ">f8"), ("u", ">U4"), ("s", "S2"), ("x", "<f4")]))
+    file = open_input(tmp_path / "a.npy", ColumnChoice(ids="n,u,s"))
+    assert written(file, "l.csv") == "n,u,s,cluster\n0.5,é,b,0\ninf,long,ü,1\n".encode()
+    np.save(tmp_path / "b.npy", np.array([[0.5, 1]], ">f8"))
+    assert written(open_input(tmp_path / "b.npy", ColumnChoice(ids="1")), "l.csv") == b"id,cluster\n0.5,0\n"
+
+
+@pytest.mark.parametrize("bad", [b"\xff", "\ud800"], ids=["bytes", "texts"])
+def test_texts_of_arrays_that_are_none_are_refused(tmp_path: Path, bad: bytes | str) -> None:
+    np.save(tmp_path / "a.npy", np.array([(bad, 1.0)], [("n", np.array(bad).dtype), ("x", "f8")]))
+    with pytest.raises(InputError, match="--id: "):
+        schema_of_ids(Path("l.csv"), open_input(tmp_path / "a.npy", ColumnChoice(ids="n")))
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "text"),
+    [
+        (
+            "l.parquet",
+            ("int64", "string"),
+            "column 'n' of {folder}/1.parquet holds string, but int64 in a file before it; write texts with "
+            "--labels FILE.csv",
+        ),
+        (
+            "l.csv",
+            (pyarrow.struct([("a", "int64")]),),
+            "column 'n' of {folder}/0.parquet holds struct<a: int64>, which cannot be written as CSV; write "
+            "a table with --labels FILE.parquet",
+        ),
+        (
+            "l.csv",
+            ("string", "binary"),
+            "column 'n' of {folder}/1.parquet holds binary, which cannot be written as CSV; write a "
+            "table with --labels FILE.parquet",
+        ),
+    ],
+)
+def test_types_that_a_table_cannot_hold_are_refused_before_the_run(
+    tmp_path: Path, name: str, kinds: tuple[Any, ...], text: str
+) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    two_files(folder, *(pyarrow.array([None], kind) for kind in kinds))
+    run = (*options(input_path=folder, k=1), "--engine", "inline", "--id", "n", "--labels", name)
+    ended = run_master(tmp_path, *run)
+    assert (ended.returncode, ended.stderr) == (2, f"Error: --id: {text.format(folder=folder)}\n")
+
+
+def test_types_of_ids_that_differ_are_texts_in_csv(tmp_path: Path) -> None:
+    file = two_files(tmp_path, pyarrow.array([1]), pyarrow.array(["a"]))
+    assert written(file, "l.csv") == b"n,cluster\n1,0\na,1\n"
+
+
+def test_what_cannot_be_written_at_all_has_no_advice(tmp_path: Path) -> None:
+    kind = pyarrow.month_day_nano_interval()
+    table = pyarrow.table({"n": pyarrow.array([None], kind), "x": [1.0]})
+    with pyarrow.ipc.new_file(tmp_path / "t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    file = open_input(tmp_path / "t.arrow", ColumnChoice(ids="n"))
+    for name, what in (("l.csv", "CSV"), ("l.parquet", "Parquet")):
+        with pytest.raises(UsageError, match=f"{kind}, which cannot be written as {what}$"):
+            schema_of_ids(Path(name), file)
+
+
+def test_a_name_that_only_is_an_ending_is_one_of_text(tmp_path: Path) -> None:
+    run = (*options(), "--engine", "inline", "--labels", ".parquet")
+    assert run_master(tmp_path, *run).returncode == 0
+    assert (tmp_path / ".parquet").read_bytes().startswith(b"0\n")
+
+
+def test_a_dry_run_shows_the_ids(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("who,when,x\na,b,1\nc,d,2\n")
+    run = options(input_path=tmp_path / "rows.csv")
+    ended = run_master(tmp_path, *run, "--id", "who,when", "--labels", "l.csv", "--dry-run")
+    assert ended.returncode == 0
+    assert "beside the labels: who, when" in ended.stdout.splitlines()
