@@ -72,7 +72,7 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
     _: KW_ONLY
     measure: str = "silhouette"
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of `X`, as `KMeans.fit` does, with each number of clusters; `y` is ignored."""
         model = KMeans() if self.estimator is None else clone(self.estimator)
         with translate_option_names():
@@ -82,7 +82,7 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
                 raise UsageError("ks is empty; give some numbers of clusters")
             if not isinstance(model.init, str):
                 raise UsageError("init must be 'k-means++' or 'random' for several numbers of clusters")
-        with model._open(X, reset=True) as data:
+        with model._open(X, sample_weight, reset=True) as data:
             configs = _configs(model, ks, data)
             unit = data.unit(configs[0])
             found = _kept(search(unit.on(data.engine), data.rows, configs, data.log).in_unit(unit), data)

@@ -28,14 +28,16 @@ def test_examples_of_the_documentation() -> None:
     assert not result.failed
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_each_number_of_clusters_has_the_model_that_it_has_alone(dtype: str) -> None:
+def test_each_number_of_clusters_has_the_model_that_it_has_alone(dtype: str, weighted: bool) -> None:
     points = pd.DataFrame(cloud().astype(dtype), columns=["x", "y", "z"])
+    weights = np.arange(len(points)) % 4 + 0.5 if weighted else None
     template = KMeans(random_state=3, n_init=2, compute_sse=True, compute_scores=True)
-    found = KMeansSearch(template, ks=[5, 2, 3, 2]).fit(points)
+    found = KMeansSearch(template, ks=[5, 2, 3, 2]).fit(points, sample_weight=weights)
     assert found.results_["n_clusters"].tolist() == [2, 3, 5]
     for k, model in found.estimators_.items():
-        alone = clone(template).set_params(n_clusters=k).fit(points)
+        alone = clone(template).set_params(n_clusters=k).fit(points, sample_weight=weights)
         assert model.get_params() == alone.get_params()
         kept = set(vars(alone)) - ({"labels_"} if k != found.best_k_ else set())
         assert set(vars(model)) == kept
