@@ -152,16 +152,19 @@ def _relieve(
     """Let workers that have nothing to do take the last task of the longest queue.
 
     The first task in a queue is left to its home, which will soon have the time. It is taken, too, if the
-    home is late with another one, or if the home is working and the free worker is nobody's home.
+    home is late with another one, or if the home is working and the free worker is nobody's home. No worker
+    takes a task that failed there last: it might fail it again and again while the others work.
     """
     chosen = []
     for index, worker in free.items():
-        lengths = {
-            home: len(queue)
-            for home, queue in queues.items()
-            if len(queue) > (0 if home in late or (index in newcomers and home in working) else 1)
-        }
-        if lengths:
-            longest = max(lengths, key=lambda home: (lengths[home], -(home or 0)))
-            chosen.append((queues[longest].pop(), worker))
+        open_to: dict[int | None, list[Task]] = {}
+        for home, queue in queues.items():
+            first = 0 if home in late or (index in newcomers and home in working) else 1
+            open_to[home] = [task for task in queue[first:] if task.failed_at != index]
+        able = [home for home, tasks in open_to.items() if tasks]
+        if able:
+            longest = max(able, key=lambda home: (len(queues[home]), -(home or 0)))
+            task = open_to[longest][-1]
+            queues[longest].remove(task)
+            chosen.append((task, worker))
     return chosen

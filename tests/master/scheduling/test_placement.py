@@ -76,6 +76,14 @@ def test_a_worker_that_is_nobodys_home_takes_the_last_waiting_task_of_a_busy_one
     assert join(scheduler, M2) == [RunTask(MAP2, 1, M2)]
 
 
+def test_a_worker_does_not_take_a_task_again_that_has_just_failed_there() -> None:
+    """A worker that fails at once would fail it four times while the others work, and end the run."""
+    scheduler = StageScheduler(range(2), 0, there(M1, M2, homes={MAP1: 2, MAP2: 2}))
+    assert scheduler.start(0.0) == [RunTask(MAP1, 1, M2), RunTask(MAP2, 1, M1)]
+    assert fail(scheduler, MAP2, 1) == NO_COMMANDS
+    assert succeed(scheduler, MAP1, 1, M2) == [RunTask(MAP2, 2, M2)]
+
+
 def test_an_idle_worker_whose_own_task_must_go_elsewhere_takes_another() -> None:
     homes = {MAP1: 1, MAP2: 1, MAP3: 1, MAP4: 2}
     scheduler = started(4, 0, [M1, M2], homes)

@@ -242,14 +242,19 @@ class Cluster(RuleBasedStateMachine):
                     has_elsewhere = self.slots.keys() - {(task.role, self.failed_at[task])}
                     assert not (elsewhere if any(role is task.role for role, _ in has_elsewhere) else idle)
                 elif home in first_in_line:
-                    assert not idle
+                    assert not self.untried(task, idle)
                 else:
                     first_in_line.add(home)
                     at_home = [worker for worker in idle if worker.index == home]
                     strangers = {w.index for w in idle} - {self.homes.get(task) for task in self.phase()}
                     assert not at_home
+                    strangers -= {self.failed_at.get(task)}
                     assert not strangers or not self.is_busy(task.role, home)
-                    assert not idle or not self.is_late(task.role, home)
+                    assert not self.untried(task, idle) or not self.is_late(task.role, home)
+
+    def untried(self, task: TaskId, workers: list[WorkerId]) -> list[WorkerId]:
+        """Return the workers other than the one where a task failed last."""
+        return [worker for worker in workers if worker.index != self.failed_at.get(task)]
 
     @invariant()
     def each_straggler_has_a_backup_or_will_be_looked_at(self) -> None:
