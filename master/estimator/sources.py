@@ -97,7 +97,7 @@ class Data:
         return self.kept(replace(result, unit=unit))
 
     def kept(self, result: KMeansResult) -> KMeansResult:
-        """Return a result as a model keeps it: centroids of float32 rows, in the input's unit are float32."""
+        """Return a result as a model keeps it: of float32 rows in float32, if its unit is the input's."""
         if self.points is None or self.points.dtype == np.float64 or result.unit is not INPUT_UNIT:
             return result
         rounded: FloatArray = result.centroids.astype(np.float32).astype(np.float64)

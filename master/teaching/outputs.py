@@ -1,6 +1,6 @@
 """The files that tasks have left, read one by one; what is wrong with a file is kept beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,10 +58,7 @@ class Outputs:
     @cached_property
     def manifest_lines(self) -> list[str]:
         """The lines of the manifest; none if it cannot be read."""
-        try:
-            return self.manifest.read_text("utf-8", errors="replace").splitlines()
-        except OSError:
-            return []
+        return _lines_of(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -101,22 +98,21 @@ def read_reduce_outputs(run: FinishedRun) -> list[ReduceOutputs]:
 
 
 def _read_all(run: FinishedRun, folder: Path, names: list[str]) -> dict[str, RecordFile]:
-    return {name: _read(_find(folder, name), run.kind) for name in names}
+    listed = {line.split(" ")[0] for line in _lines_of(folder / MANIFEST)}
+    return {name: _read(_find(folder, name, listed), run.kind) for name in names}
 
 
-def _find(folder: Path, name: str) -> Path:
+def _lines_of(manifest: Path) -> list[str]:
+    try:
+        return manifest.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _find(folder: Path, name: str, listed: Collection[str]) -> Path:
     """Return the path of the file that the manifest lists; if it lists none, of one that is there."""
     paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
-    listed = [path for path in paths if path.name in _listed(folder)]
-    return next(filter(Path.exists, [*listed, *paths]), paths[0])
-
-
-def _listed(folder: Path) -> set[str]:
-    try:
-        lines = (folder / MANIFEST).read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return set()
-    return {line.split(" ")[0] for line in lines}
+    return next(filter(Path.exists, sorted(paths, key=lambda path: path.name not in listed)), paths[0])
 
 
 def _read(path: Path, kind: RecordFormat) -> RecordFile:
