@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 
 from common.jobs.base import Engine, Job, check_floats
 from common.kernels.exact import SumGrid, round_once, sum_all
-from common.kernels.grouping import first_distinct, sort_by_key
+from common.kernels.grouping import first_distinct, key_starts, sort_by_key
 from common.kernels.sparse import SparseRows
-from common.model import Block, FloatArray, IntArray, Key, LongArray, Records, State
+from common.model import Block, FloatArray, Key, LongArray, Records, State
 
 _PIECE_NUMBERS = 1 << 17
 """Of a piece that stays in the cache: 1 MiB."""
@@ -52,7 +52,7 @@ class Describe(Job):
         if not len(records):
             return records
         ordered = sort_by_key(records)
-        first = np.flatnonzero(np.diff(cast(IntArray, ordered.keys), prepend=-1))
+        first = key_starts(ordered.keys)
         lowest, highest, smallest = ordered.values.T
         merged = np.minimum.reduceat(lowest, first), np.maximum.reduceat(highest, first)
         ranges = np.column_stack([*merged, np.minimum.reduceat(smallest, first)])

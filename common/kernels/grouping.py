@@ -37,7 +37,7 @@ def add_by_key(records: Records) -> Records:
     if not len(records):
         return records
     ordered = sort_by_key(records)
-    starts = np.flatnonzero(np.concatenate([[True], ordered.keys[1:] != ordered.keys[:-1]]))
+    starts = key_starts(ordered.keys)
     return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
 
 
@@ -96,9 +96,14 @@ def coded(keys: Keys | npt.NDArray[np.integer]) -> tuple[Sequence[Key], npt.NDAr
     return distinct.tolist(), codes
 
 
+def key_starts(keys: Keys) -> LongArray:
+    """Return where each key of sorted keys stands first."""
+    return np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
+
+
 def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
     """Yield each key of sorted keys, and where it stands."""
-    starts = np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
+    starts = key_starts(keys)
     bounds = pairwise([*starts.tolist(), len(keys)])
     for key, (start, stop) in zip(keys[starts].tolist(), bounds, strict=True):
         yield key, slice(start, stop)
