@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -192,12 +192,10 @@ def worker_processes(ancestor: psutil.Process | None = None) -> list[psutil.Proc
     """Return the mapper and reducer processes below a process (by default this one)."""
     found = []
     for process in (ancestor or psutil.Process()).children(recursive=True):
-        try:
-            arguments = process.cmdline()
-        except psutil.Error:
-            continue
-        if "-m" in arguments and arguments[arguments.index("-m") + 1] in ("mapper", "reducer"):
-            found.append(process)
+        with suppress(psutil.Error):
+            parent = process.parent()
+            if parent is not None and "common.worker.forkserver" in parent.cmdline():
+                found.append(process)
     return found
 
 

@@ -1,12 +1,6 @@
-"""Worker processes of this machine: how one is started, told where its master is, and ended.
+"""Worker processes of this machine: how one is started, told where its master is, and ended."""
 
-Nothing here needs gRPC, so that workers can start while the master still imports it.
-"""
-
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,21 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.worker.lifeline import new_token
+from master.cluster.forks import ForkServer
 from master.scheduling.messages import WorkerId
 
 END_TIMEOUT_S = 2.0
-_ROOT = Path(__file__).resolve().parents[2]
-_WORKER_SETTINGS = {
-    # The workers share the cores among themselves.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # Every iteration needs the same large arrays again, and pages fresh from the system cost more
-    # than what is computed in them: keep up to 256 MiB of freed memory.
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
+_REPORT_TIMEOUT_S = 10.0
+"""How long after its end a fork server may tell how it was."""
 
 
 class ProcessEnd(NamedTuple):
@@ -46,46 +31,44 @@ class WorkerProcess:
     `options` are more arguments of its command line.
     """
 
-    def __init__(self, worker: WorkerId, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, worker: WorkerId, forks: ForkServer, folder: Path, options: Sequence[str] = ()
+    ) -> None:
         self.worker = worker
-        self._folder, self._options = folder, options
+        self._forks, self._folder, self._options = forks, folder, options
         self.token = new_token()
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", worker.role, "--from-master", "--folder", str(folder), *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=os.environ | _WORKER_SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())},
-            process_group=0,  # Ctrl-C is for the master, which then ends its workers
-        )
-        self.pid = self._process.pid
+        self._process = forks.fork([worker.role, "--from-master", "--folder", str(folder), *options])
+
+    @property
+    def pid(self) -> int:
+        """Its process id, as soon as it has one; OSError if the system can't start it."""
+        return self._process.started.result()
 
     def successor(self) -> "WorkerProcess":
         """Start the next process of its slot; OSError if the system can't."""
         worker = replace(self.worker, incarnation=self.worker.incarnation + 1)
-        return WorkerProcess(worker, self._folder, self._options)
+        return WorkerProcess(worker, self._forks, self._folder, self._options)
 
     def introduce(self, master: str) -> None:
         """Tell it where the master listens, and its token."""
-        assert self._process.stdin is not None
         with suppress(BrokenPipeError, ValueError):  # it has ended already, which `wait` returns, or did
             self._process.stdin.write(f"{master} {self.token}\n".encode())
             self._process.stdin.flush()
 
     def wait(self) -> ProcessEnd:
         """Wait for its end."""
-        assert self._process.stderr is not None
         with self._process.stderr as stderr:
             errors = [line.decode("utf-8", "replace").rstrip() for line in stderr]
-        code = self._process.wait()
         self.close_input()
-        if code < 0:
-            return ProcessEnd(errors, f"was ended by signal {-code} ({signal.Signals(-code).name})")
-        return ProcessEnd(errors, f"ended with exit code {code}")
+        try:
+            code = self._process.ended.result(_REPORT_TIMEOUT_S)
+        except TimeoutError:  # a fork server that stands still would not start a successor either
+            self._forks.close()
+            code = self._process.ended.result()
+        return ProcessEnd(errors, _how_it_ended(code))
 
     def close_input(self) -> None:
         """Close its standard input, so that it ends."""
-        assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
 
@@ -96,15 +79,17 @@ class WorkerProcess:
     def end(self, timeout_s: float) -> None:
         """Let it end, and kill it if that takes too long."""
         self.close_input()
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        with suppress(TimeoutError):
+            if self._process.ended.result(timeout_s) is not None:
+                return
+        self._process.kill()
+        with suppress(TimeoutError):  # its fork server stands still
+            self._process.ended.result(timeout_s)
 
 
-def _import_path() -> list[str]:
-    """Return where a worker finds our packages and what PYTHONPATH adds: never the working directory."""
-    here = os.path.realpath(Path.cwd())
-    given = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    return [str(_ROOT), *(path for path in given if os.path.realpath(path) != here)]
+def _how_it_ended(code: int | None) -> str:
+    if code is None:
+        return "ended, and so did its fork server"
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+    return f"ended with exit code {code}"

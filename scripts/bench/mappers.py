@@ -31,7 +31,7 @@ class MapperMemory:
         self._watch.join()
 
     def _look_on(self) -> None:
-        mappers = [each.pid for each in psutil.Process().children() if "mapper" in each.cmdline()]
+        mappers = [each.pid for each in psutil.Process().children(recursive=True) if each.name() == "mapper"]
         while not self._ended.wait(_INTERVAL_S):
             for pid in mappers:
                 self._look(pid)

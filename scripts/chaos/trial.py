@@ -227,7 +227,7 @@ class Trial:
             return []
         try:
             self.peak_bytes = max(self.peak_bytes, self.master.memory_info().rss)
-            found = self.master.children()
+            found = self.master.children(recursive=True)
         except psutil.Error:
             return []
         self._seen.update(found)

@@ -23,12 +23,13 @@ sys.addaudithook(interrupt)
 try:
     master.estimator.KMeans(2, engine="grpc", mappers=3).fit({sample!r})
 except KeyboardInterrupt:
-    left = psutil.Process().children()
+    left = psutil.Process().children(recursive=True)
     print("interrupted", len(psutil.wait_procs(left, timeout=30)[1]), os.listdir({folder!r}))
 """
-STARTED = "event == 'subprocess.Popen'"
+STARTED = "event == 'socket.sendmsg'"
 MOMENTS = {
     "a folder is made": ("event == 'os.mkdir'", 1),
+    "the fork server": ("event == 'subprocess.Popen'", 1),
     "the first process": (STARTED, 1),
     "the second process": (STARTED, 2),
     "the last process": (STARTED, 4),

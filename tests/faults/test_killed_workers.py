@@ -103,7 +103,7 @@ def test_a_worker_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None
 def test_labels_survive_a_mapper_killed_before_they_are_read(tmp_path: Path) -> None:
     """It has another task to do by then; what it made of the first one is lost."""
     moment = opens("task_3/.map_output", job="label")
-    hook = at_first(f"'/M1/' in str(arguments[0]) and {moment}", KILL, tmp_path / "killed")
+    hook = at_first(f"{moment} and '/M1/' in str(arguments[0])", KILL, tmp_path / "killed")
     arguments = (*options(k=3), "--splits", 4, "--labels", "labels.txt")
     env = environment_with_hook(tmp_path, hook, NO_STRAGGLERS)
     assert run_master(tmp_path, *arguments, env=env).returncode == 0

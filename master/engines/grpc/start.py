@@ -5,6 +5,7 @@ from common.jobs.base import Engine
 from common.model import Role
 from common.rpc.address import new_master_socket, split_address
 from common.rpc.credentials import Certificates, PeerRole
+from master.cluster.forks import ForkServer
 from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.engines.table import EngineRequest
 from master.options.groups import HostOptions
@@ -32,11 +33,13 @@ def _start_workers(request: EngineRequest, listen: str) -> list[WorkerProcess]:
     """Start those of this machine; the request's stack ends them in any case."""
     workers, processes = request.config.workers, list[WorkerProcess]()
     arguments = _worker_arguments(listen, request.config.hosts)
+    forks = ForkServer()
+    request.stack.callback(forks.close)
     request.log.event(StartingWorkers(mappers=workers.mappers, reducers=workers.reducers))
     for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
         for index in range(1, count + 1):
             folder = request.data_dir.node(role, index)
-            process = WorkerProcess(WorkerId(role, index, 1), folder, arguments)
+            process = WorkerProcess(WorkerId(role, index, 1), forks, folder, arguments)
             request.stack.callback(process.end, END_TIMEOUT_S)
             processes.append(process)
     return processes

@@ -4,21 +4,21 @@ import queue
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
-
 from common.model import Role
 from common.rpc.address import new_master_socket
+from master.cluster.forks import ForkServer
 from master.cluster.processes import WorkerProcess
 from master.cluster.supervisor import Cluster
 from master.scheduling.messages import WorkerGone, WorkerId, WorkerNotice, WorkerReady
+from tests.programs import worker_processes
 from tests.servers import NO_LOG
 
 Inbox = queue.SimpleQueue[WorkerNotice]
 
 
 def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_path: Path) -> None:
-    before = psutil.Process().children()
-    inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), tmp_path)
+    forks = ForkServer()
+    inbox, process = Inbox(), WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
     stack = ExitStack()
     cluster = Cluster([process], None, new_master_socket(stack), NO_LOG, inbox.put, takes_strangers=False)
     cluster.start()
@@ -30,5 +30,6 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_with_the_cluster(tmp_p
     assert lost.reason == f"M1 (process {process.pid}) was ended by signal 9 (SIGKILL)"
     assert inbox.get(timeout=60) == WorkerReady(WorkerId(Role.MAPPER, 1, 2))
     cluster.close()
-    assert set(psutil.Process().children()) <= set(before)
+    assert worker_processes() == []
+    forks.close()
     stack.close()

@@ -1,0 +1,163 @@
+"""Processes of this machine, as the master holds them: a fork server, and the workers that it forks.
+
+See `common.worker.forkserver`, its program. Nothing here needs gRPC, so that workers can start while the
+master still imports it.
+"""
+
+import errno
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+from common.worker.forkserver import Ended, NotStarted, Order, Started
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = (
+    "-P",
+    "-m",
+    "common.worker.forkserver",
+    "common.worker.command",
+    "mapper.servicer",
+    "reducer.servicer",
+)
+_END_TIMEOUT_S = 2.0
+_SETTINGS = {
+    # The workers share the cores among themselves.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Every iteration needs the same large arrays again, and pages fresh from the system cost more
+    # than what is computed in them: keep up to 256 MiB of freed memory.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+
+
+class ForkedProcess:
+    """A process that a fork server starts; `stdin` and `stderr` are our ends of its pipes.
+
+    `started` becomes its process id, or OSError; `ended` its exit code, or None if nobody can tell any more.
+    """
+
+    def __init__(self, stdin: IO[bytes], stderr: IO[bytes]) -> None:
+        self.stdin, self.stderr = stdin, stderr
+        self.started, self.ended = Future[int](), Future[int | None]()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if not self.ended.done() or self.ended.result() is None:
+            with suppress(OSError):  # it has ended, or never started
+                os.kill(self.started.result(_END_TIMEOUT_S), signal.SIGKILL)
+
+
+class ForkServer:
+    """Starts processes by forking, and says how they end. Whenever there is none, a fork starts one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._processes = dict[int, ForkedProcess]()
+        self._lives = False
+        self._end = ExitStack()
+
+    def fork(self, arguments: Sequence[str]) -> ForkedProcess:
+        """Start a process, whose program is the first of the arguments; OSError if the system can't."""
+        with self._lock:
+            self._start()
+            order = Order(next(self._numbers), list(arguments))
+            (stdin, to_it), (from_it, stderr) = _pipe(), _pipe()
+            process = self._processes[order.number] = ForkedProcess(to_it, from_it)
+            with stdin, stderr, suppress(ConnectionError):  # then `_listen` notices, too
+                self._connection.send(order)
+                socket.send_fds(self._files, [b"\0"], [stdin.fileno(), stderr.fileno()])
+            return process
+
+    def start(self) -> None:
+        """Let it import what its processes need, which takes a while; nobody waits for it."""
+        with self._lock:
+            self._start()
+
+    def close(self) -> None:
+        """End it; its processes may live on."""
+        self._end.close()
+
+    def _start(self) -> None:
+        if self._lives:
+            return
+        self._end.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())}
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, *_PROGRAM],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                process_group=0,  # Ctrl-C is for the master
+            )
+        self._end.callback(_end, process)
+        self._files = self._end.enter_context(ours)
+        self._connection = self._end.enter_context(Connection(os.dup(ours.fileno())))
+        listener = threading.Thread(target=self._listen, args=(self._connection,), daemon=True)
+        self._lives = True
+        listener.start()
+        self._end.callback(listener.join)
+        self._end.callback(ours.shutdown, socket.SHUT_RDWR)
+
+    def _listen(self, connection: Connection) -> None:
+        """Note what it says, until its end."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._note(connection.recv())
+        with self._lock:
+            self._lives = False
+            for process in self._processes.values():
+                if not process.started.done():
+                    process.started.set_exception(OSError(errno.ECHILD, "its fork server has ended"))
+                process.ended.set_result(None)
+            self._processes.clear()
+
+    def _note(self, answer: Started | NotStarted | Ended) -> None:
+        match answer:
+            case Started(number, pid):
+                self._processes[number].started.set_result(pid)
+            case NotStarted(number, error):
+                process = self._processes.pop(number)
+                process.started.set_exception(error)
+                process.ended.set_result(None)
+            case Ended(number, exit_code):
+                self._processes.pop(number).ended.set_result(exit_code)
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return the end to read from and the end to write to."""
+    reads, writes = os.pipe()
+    return os.fdopen(reads, "rb"), os.fdopen(writes, "wb")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the end of a process that has no reason to go on."""
+    try:
+        process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _import_path() -> list[str]:
+    """Return where a worker finds our packages and what PYTHONPATH adds: never the working directory."""
+    here = os.path.realpath(Path.cwd())
+    given = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return [str(_ROOT), *(path for path in given if os.path.realpath(path) != here)]
