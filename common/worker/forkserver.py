@@ -1,8 +1,9 @@
 """A process that forks itself into workers: it imports what they need once, which takes longest of a start.
 
-`python -m common.worker.forkserver MODULE...`. Its standard input is a socket, over which the master sends an
-order for each worker: a number and the arguments of its command line, and then two open files, which become
-the worker's standard input and standard error. The answers are `Started`, `NotStarted` and `Ended`.
+`python -m common.worker.forkserver MODULE[:FUNCTION]...` imports the modules and calls the functions.
+Its standard input is a socket, over which the master sends an order for each worker: a number and the
+arguments of its command line, and then two open files, which become the worker's standard input and standard
+error. The answers are `Started`, `NotStarted` and `Ended`.
 """
 
 import gc
@@ -47,11 +48,13 @@ class Ended(NamedTuple):
     exit_code: int
 
 
-def main(modules: Sequence[str]) -> None:
-    """Import the modules, and fork for each order; in a worker, become its program."""
-    for module in modules:
+def main(preloads: Sequence[str]) -> None:
+    """Import and call what is named, and fork for each order; in a worker, become its program."""
+    for module, _, function in (preload.partition(":") for preload in preloads):
         with suppress(Exception):  # a worker will meet the same error, and can tell its master
-            import_module(module)
+            imported = import_module(module)
+            if function:
+                getattr(imported, function)()
     gc.freeze()  # else each worker's first collection would copy all pages
     with socket.socket(fileno=os.dup(0)) as files, Connection(os.dup(0)) as master, _woken_by_ends() as ends:
         arguments = _serve(master, files, ends)

@@ -22,14 +22,9 @@ from typing import IO
 from common.worker.forkserver import Ended, NotStarted, Order, Started
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PROGRAM = (
-    "-P",
-    "-m",
-    "common.worker.forkserver",
-    "common.worker.command",
-    "mapper.servicer",
-    "reducer.servicer",
-)
+_PROGRAM = ("-P", "-m", "common.worker.forkserver")
+_PRELOADS = ("common.worker.command", "mapper.servicer", "reducer.servicer")
+"""What all workers need."""
 _END_TIMEOUT_S = 2.0
 _SETTINGS = {
     # The workers share the cores among themselves.
@@ -62,9 +57,13 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """Starts processes by forking, and says how they end. Whenever there is none, a fork starts one."""
+    """Starts processes by forking, and says how they end. Whenever there is none, a fork starts one.
 
-    def __init__(self) -> None:
+    `preloads` are what it imports and calls beside what all workers need; see `common.worker.forkserver`.
+    """
+
+    def __init__(self, preloads: Sequence[str] = ()) -> None:
+        self._preloads = preloads
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._processes = dict[int, ForkedProcess]()
@@ -100,7 +99,7 @@ class ForkServer:
         with theirs:
             environment = os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())}
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *_PROGRAM],
+                [sys.executable, *_PROGRAM, *_PRELOADS, *self._preloads],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -148,12 +147,8 @@ def _pipe() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for the end of a process that has no reason to go on."""
-    try:
-        process.wait(_END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.kill()
+    process.wait()
 
 
 def _import_path() -> list[str]:

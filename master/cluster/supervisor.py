@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from common.errors import refusal_of
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
 from common.events.log import RunLog
 from common.rpc.credentials import Certificates
@@ -101,11 +102,11 @@ class Cluster:
                     if self._closing.is_set():
                         return
                     process = self._processes[name] = process.successor()
+                self._introduce(process)
             except OSError as error:
-                reason = f"{name} cannot be started again: {error.strerror}"
+                reason = f"{name} cannot be started again: {refusal_of(error)}"
                 self.membership.lose(process.worker, reason, returns=False)
                 return
-            self._introduce(process)
 
     def _report(self, process: WorkerProcess, end: ProcessEnd, *, returns: bool) -> None:
         """Log what a process said, and that its worker is lost."""

@@ -34,7 +34,8 @@ _REFUSED_ON_CLUSTERS = {
 class EngineRequest:
     """What an engine starts from; `tasks` are what workers are told with each task.
 
-    The data directory is locked. `stack` ends what the engine starts.
+    The data directory is locked. `stack` ends what the engine starts. `prepared` is what `prepare` of its row
+    returned.
     """
 
     config: RunConfig
@@ -43,6 +44,7 @@ class EngineRequest:
     data_dir: DataDir
     log: RunLog
     stack: ExitStack
+    prepared: Any = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class EngineRow:
         One line for the command line's help.
     start
         Takes an `EngineRequest`, returns the running `Engine`.
+    prepare
+        Takes a `RunConfig` and an `ExitStack`, before the input is opened. Begins what takes a while.
     threads
         Returns the threads of a map task; 0 lets the worker's host decide. A cluster gives a task one core.
     takes, refuses
@@ -91,6 +95,7 @@ class EngineRow:
 
     help: str
     start: str
+    prepare: str | None = None
     threads: Callable[[WorkerOptions, HostOptions], int] = lambda workers, _hosts: workers.threads or 1
     takes: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +104,10 @@ class EngineRow:
     open_array: str | None = None
     package: Package | None = None
     open_data: str | None = None
+
+    def prepared(self, config: RunConfig, stack: ExitStack) -> Any:
+        """Begin what takes a while, if there is such a thing; `stack` ends it."""
+        return self.prepare and load_function(self.prepare)(config, stack)
 
     def open_input(self, config: RunConfig, stack: ExitStack) -> InputFile:
         """Open the input: a file of this machine, or an address; `stack` ends what that starts."""
@@ -122,6 +131,7 @@ ENGINES = {
     "grpc": EngineRow(
         help="mapper and reducer processes",
         start="master.engines.grpc.start:start_engine",
+        prepare="master.engines.grpc.start:prepare",
         threads=_shared_cores,
         takes=("--splits", "--listen"),
         writes_files=True,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common.errors import MapReduceError, UserError
 from common.events.catalogue.run import RunFailed, RunFinished
@@ -25,7 +26,7 @@ from master.run.settings import run_started, understood
 
 @dataclass(frozen=True)
 class Source:
-    """The data directory, locked, the opened input, and the engine to start.
+    """The data directory, locked, the opened input, and the engine to start, with what its row has prepared.
 
     `labels` is where labels go, links followed.
     """
@@ -33,6 +34,7 @@ class Source:
     data_dir: DataDir
     file: InputFile
     engine: EngineRow
+    prepared: Any
     labels: Path | None
 
 
@@ -59,7 +61,8 @@ def open_source(config: RunConfig, file_names: Sequence[str] = ()) -> Iterator[S
     if labels is not None and not is_standard_output(labels):
         labels = resolve(labels)
     with data_dir.locked(file_names), ExitStack() as stack:
-        yield Source(data_dir, engine.open_input(config, stack), engine, labels)
+        prepared = engine.prepared(config, stack)
+        yield Source(data_dir, engine.open_input(config, stack), engine, prepared, labels)
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def open_session(
             stack.callback(log.close_view)
             log.event(run_started(config, tasks, parameters or {}, file.input))
             log.event(understood(file))
-            request = EngineRequest(config, tasks, file, data_dir, log, stack)
+            request = EngineRequest(config, tasks, file, data_dir, log, stack, source.prepared)
             engine = load_function(source.engine.start)(request)
             yield Session(engine, log, previous, log.close_view)
             log.event(RunFinished())

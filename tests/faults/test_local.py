@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.events.catalogue.tasks import RpcCall
 from common.events.catalogue.workers import AwaitingWorkers, WorkerJoined, WorkerStarted
 from common.rpc.address import SOCKET
 from tests.moments import Gate, opens
@@ -284,6 +285,28 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "Denied" in ended.stderr
+
+
+REFUSED = "Resource temporarily unavailable; raise the limit of processes (ulimit -u)"
+NO_FORK = "raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))"
+
+
+def test_processes_that_the_system_refuses_are_told_in_one_line(tmp_path: Path) -> None:
+    env = environment_with_hook(tmp_path, f"if event == 'os.fork': {NO_FORK}")
+    ended = run_master(tmp_path, *options(), "--quiet", env=env)
+    assert (ended.returncode, ended.stderr) == (1, f"Error: {REFUSED}\n")
+
+
+def test_a_worker_that_the_system_refuses_to_start_again_is_told_in_one_line(tmp_path: Path) -> None:
+    count = "counts['forks'] = counts.get('forks', 0) + 1"
+    hook = f"if event == 'os.fork':\n    {count}\n    if counts['forks'] > 2: {NO_FORK}"
+    env = environment_with_hook(tmp_path, hook)
+    with BackgroundRun(tmp_path, *options(m=1, r=1), "--task-delay", 60, "--quiet", env=env) as run:
+        run.wait_for(RpcCall, method="Map")
+        run.worker("M1").kill()
+        code, error = run.end()
+    assert (code, error.count("\n")) == (1, 1)
+    assert f"M1 cannot be started again: {REFUSED}" in error
 
 
 def test_odd_settings_of_grpc_do_no_harm(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Start the workers first, then import gRPC: both take some time, which passes only once."""
+"""Start the fork server first, then open the input and import gRPC: the time of all passes only once."""
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from common.events.catalogue.workers import StartingWorkers
 from common.jobs.base import Engine
@@ -8,8 +11,31 @@ from common.rpc.credentials import Certificates, PeerRole
 from master.cluster.forks import ForkServer
 from master.cluster.processes import END_TIMEOUT_S, WorkerProcess
 from master.engines.table import EngineRequest
-from master.options.groups import HostOptions
+from master.options.groups import HostOptions, InputOptions, RunConfig
 from master.scheduling.messages import WorkerId
+
+_LARGE_BYTES = 4 << 20
+"""From here on a mapper's part of the input will most likely need the compiled kernels."""
+_KERNELS = "common.kernels.compiling:load_compiler"
+
+
+def prepare(config: RunConfig, stack: ExitStack) -> ForkServer:
+    """Let a fork server import what the workers of this machine will need."""
+    large = _input_bytes(config.input) >= _LARGE_BYTES * config.workers.mappers
+    forks = ForkServer([_KERNELS] if large else [])
+    stack.callback(forks.close)
+    if config.hosts.workers == "local":
+        forks.start()
+    return forks
+
+
+def _input_bytes(given: InputOptions) -> int:
+    """Return about how much there is to read, as far as that is known before the input is opened."""
+    if given.rows is not None:
+        return given.rows.nbytes
+    with suppress(OSError, ValueError):  # it will be refused when it is opened
+        return Path(given.input).stat().st_size
+    return 0
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -33,13 +59,11 @@ def _start_workers(request: EngineRequest, listen: str) -> list[WorkerProcess]:
     """Start those of this machine; the request's stack ends them in any case."""
     workers, processes = request.config.workers, list[WorkerProcess]()
     arguments = _worker_arguments(listen, request.config.hosts)
-    forks = ForkServer()
-    request.stack.callback(forks.close)
     request.log.event(StartingWorkers(mappers=workers.mappers, reducers=workers.reducers))
     for role, count in {Role.MAPPER: workers.mappers, Role.REDUCER: workers.reducers}.items():
         for index in range(1, count + 1):
             folder = request.data_dir.node(role, index)
-            process = WorkerProcess(WorkerId(role, index, 1), forks, folder, arguments)
+            process = WorkerProcess(WorkerId(role, index, 1), request.prepared, folder, arguments)
             request.stack.callback(process.end, END_TIMEOUT_S)
             processes.append(process)
     return processes
