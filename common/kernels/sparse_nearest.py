@@ -1,8 +1,8 @@
 """Nearest centroids of sparse rows, by scores |c|² - 2 x·c, to which only the numbers kept add.
 
 Labels and squared distances are those of `common.kernels.nearest.distance.nearest`. Where rounding leaves
-doubt, the plain formula decides, as in `common.kernels.nearest.scores`. It adds up the columns in order; one
-where both numbers are 0 adds 0, and is left out.
+doubt, better scores decide, and at last the plain formula, as in `common.kernels.nearest.scores`. It adds up
+the columns in order; one where both numbers are 0 adds 0, and is left out.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ from common.kernels.compiling import kernel
 from common.kernels.grouping import order_by_key
 from common.kernels.nearest.scores import margin_of, rounding_of
 from common.kernels.sparse import SparseRows, without_zeros
+from common.kernels.sparse_scores import certain_labels
 from common.kernels.sparse_squares import SquareSums
 from common.model import FloatArray, IntArray
 
@@ -60,7 +61,10 @@ def _labels_of(rows: SparseRows, centroids: FloatArray | SparseRows) -> IntArray
         order = np.argsort(squares, kind="stable")
         _find_sparse(rows.kept, centroids.turned().kept, centroids.kept, squares, order, rounding, labels)
     else:
-        _find(rows.kept, np.ascontiguousarray(centroids.T), centroids, squares, rounding, labels)
+        doubtful = certain_labels(rows, centroids, squares, rounding, labels)
+        if len(doubtful):
+            columns = np.ascontiguousarray(centroids.T)
+            _find(rows.kept, doubtful, columns, centroids, squares, rounding, labels)
     return labels
 
 
@@ -104,11 +108,11 @@ def _squared_distance_to_dense(rows, i, centroids, k):  # type: ignore[no-untype
 
 
 @kernel
-def _find(rows, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
-    """Find labels; `columns`, shape (d, k), are the centroids', shape (k, d)."""
+def _find(rows, some, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
+    """Find the labels of some rows; `columns`, shape (d, k), are the centroids', shape (k, d)."""
     k = len(squares)
     scores = np.empty(k)
-    for i in range(len(labels)):
+    for i in some:
         square = 0.0
         scores[:] = squares
         for p in range(rows.starts[i], rows.starts[i + 1]):

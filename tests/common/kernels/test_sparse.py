@@ -44,6 +44,18 @@ def test_labels_and_distances(dtype: Any, whole: bool, far: float) -> None:
     assert distances(rows, centroids).tobytes() == distances(exact[30:170], centroids).tobytes()
 
 
+@pytest.mark.parametrize("scale", [1e-250, 1e-30, 1e-3, 1e30, 1e70])
+@pytest.mark.parametrize("k", [1, 16, 17])
+def test_labels_by_scores_in_float32(scale: float, k: int) -> None:
+    """Numbers beyond float32, and differences below its last bit, leave labels to float64."""
+    points = points_of(np.float64, whole=False)
+    points[50:60] *= 1e60
+    means = np.array([points[60 + i :: k].mean(axis=0) for i in range(k)])
+    for centroids in (means, np.zeros((k, COLUMNS)) + 1e-9, means[:1] + np.eye(k, COLUMNS) * 1e-12):
+        found = labels_of(SparseRows.of(points * scale), centroids * scale)
+        assert found.tolist() == labels_of(points * scale, centroids * scale).tolist()
+
+
 def test_tiny_numbers_whose_squares_vanish() -> None:
     points = points_of(np.float64, whole=False) * 1e-162
     centroids = points[:30]
