@@ -122,7 +122,7 @@ def _scan(rows, blocks, rounding, labels, doubtful):  # type: ignore[no-untyped-
     for i in range(len(labels)):
         start, stop, square = rows.starts[i], rows.starts[i + 1], 0.0
         for b in range(len(products)):
-            _add_products(rows.values, rows.places, start, stop, blocks.doubled, b, products)
+            _add_products(rows.values, rows.places, start, stop, blocks.doubled, b, products)  # type: ignore[call-arg]
         for p in range(start, stop):
             square += np.float64(rows.values[p]) * np.float64(rows.values[p])
         labels[i], least, second = _least_two(blocks.squares, products)
