@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import cast
 
 import numpy as np
@@ -38,6 +38,8 @@ def add_by_key(records: Records) -> Records:
         return records
     ordered = sort_by_key(records)
     starts = key_starts(ordered.keys)
+    if len(starts) == len(ordered):  # there is nothing to add
+        return ordered
     return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
 
 
@@ -105,8 +107,7 @@ def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
     """Yield each key of sorted keys, and where it stands."""
     starts = key_starts(keys)
     bounds = pairwise([*starts.tolist(), len(keys)])
-    for key, (start, stop) in zip(keys[starts].tolist(), bounds, strict=True):
-        yield key, slice(start, stop)
+    yield from zip(keys[starts].tolist(), starmap(slice, bounds), strict=True)
 
 
 def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:

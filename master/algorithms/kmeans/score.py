@@ -95,12 +95,13 @@ class Ranges:
     @cached_property
     def magnitudes(self) -> tuple[float, ...]:
         """Per column, the greatest magnitude."""
-        return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
+        found: list[float] = np.maximum(np.negative(self.lowest), self.highest).tolist()
+        return tuple(found)
 
-    @property
+    @cached_property
     def widest(self) -> float:
         """The range of the widest column."""
-        return max(high - low for low, high in zip(self.lowest, self.highest, strict=True))
+        return float(np.subtract(self.highest, self.lowest).max())
 
     def column_grid(self) -> SumGrid:
         """Return the cuts for exact sums of the columns."""
@@ -176,8 +177,10 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 def ranges_of_columns(rows: int, found: Mapping[Key, FloatArray]) -> Ranges:
     """Return the ranges that a job has found, for an input of that many rows."""
-    lowest, highest, smallest = np.concatenate([found[column] for column in sorted(found)]).T.tolist()
-    return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
+    ranges = np.concatenate([found[column] for column in sorted(found)])
+    ranges[np.isinf(ranges[:, 2]), 2] = 0.0
+    lowest, highest, smallest = map(tuple, ranges.T.tolist())
+    return Ranges(rows, lowest, highest, smallest)
 
 
 def score(
