@@ -209,7 +209,7 @@ def _round_in_three(limbs: FloatArray) -> FloatArray:
 
 
 def _to_odd(rounded: FloatArray, error: FloatArray) -> FloatArray:
-    """Return that one of the two numbers around each rounded + error whose last bit is 1, if it is neither."""
+    """Return that one of the two numbers around rounded + error whose last bit is 1, if it is neither."""
     bits = rounded.view(np.int64)
     away_from_zero = np.where((error > 0) == (rounded > 0), 1, -1)
     return np.where((error != 0) & (bits % 2 == 0), bits + away_from_zero, bits).view(np.float64)

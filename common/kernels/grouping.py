@@ -36,11 +36,22 @@ def add_by_key(records: Records) -> Records:
     """Add the values of each key, which is exact for integers; return one record a key, sorted by key."""
     if not len(records):
         return records
+    if records.values.shape[1] > len(records):
+        return _add_wide(records)
     ordered = sort_by_key(records)
     starts = key_starts(ordered.keys)
-    if len(starts) == len(ordered):  # there is nothing to add
-        return ordered
     return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
+
+
+def _add_wide(records: Records) -> Records:
+    """Add as `add_by_key` does, row after row: wide ones are not copied to be sorted."""
+    keys, first, codes = np.unique(records.keys, return_index=True, return_inverse=True)
+    if len(keys) == len(records):  # there is nothing to add
+        return sort_by_key(records)
+    sums = records.values[first]
+    for row in np.setdiff1d(np.arange(len(records)), first).tolist():
+        sums[codes[row]] += records.values[row]
+    return Records(records.keys[first], sums)
 
 
 def partition_of(key: Key, partitions: int) -> int:
