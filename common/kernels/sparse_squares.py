@@ -17,7 +17,7 @@ from common.kernels.compiling import kernel
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, LongArray
 
-_TILE_COLUMNS = 1024
+_TILE_COLUMNS = 2048
 _MOST_TILES = 64
 _BINADES = 56
 """In higher ones, a tile's squares are less than half a unit."""
