@@ -214,7 +214,8 @@ class Label(CentroidsJob):
 def members(first_key: int, partials: FloatArray) -> Records:
     """Put partials, a row a cluster with the count first, under their keys; none without members."""
     filled = np.flatnonzero(partials[:, 0])
-    return Records((filled + first_key).astype(np.int32), partials[filled])
+    kept = partials if len(filled) == len(partials) else partials[filled]  # they may be wide
+    return Records((filled + first_key).astype(np.int32), kept)
 
 
 def starts_of(state: State) -> Iterator[tuple[int, FloatArray]]:

@@ -138,15 +138,15 @@ class LloydStep(CentroidsJob):
 
     def _sums(self, totals: FloatArray) -> FloatArray:
         """Return the sums that partials of shape (k, 1 + limbs * d) hold, each rounded once, shape (k, d)."""
-        units = self.grid.units[:, None]
-        limbs = np.moveaxis(totals[:, 1:].reshape(len(totals), len(units), -1), 1, 0)
-        return round_once(np.ldexp(limbs, units).reshape(len(units), -1)).reshape(len(totals), -1)
+        scales = self.grid.scales[:, None]
+        limbs = np.moveaxis(totals[:, 1:].reshape(len(totals), len(scales), -1), 1, 0)
+        return round_once((limbs * scales).reshape(len(scales), -1)).reshape(len(totals), -1)
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""
         partials = np.empty((len(counts), 1 + limbs.shape[1]))
         partials[:, 0] = counts
-        np.ldexp(limbs, -self.grid.units.ravel(), out=partials[:, 1:])
+        np.divide(limbs, self.grid.scales.ravel(), out=partials[:, 1:])
         return partials
 
     def _are_partials(self, values: FloatArray) -> bool:

@@ -48,7 +48,8 @@ def make_sparse_ready(dtype: str) -> None:
 
     points = _points(dtype, 3)
     rows, alone = SparseRows.of(points), np.eye(2, 64)
-    labels, _ = sparse_nearest.nearest(rows, points[:8].astype(np.float64))
+    centroids = points[[0, 0, 1, 2]].astype(np.float64)  # two alike leave labels in doubt
+    labels, _ = sparse_nearest.nearest(rows, centroids)
     sparse_nearest.nearest(SparseRows.of(alone.astype(dtype)), alone)
     sparse_sums.ranges_of(rows)
     sparse_sums.SparseSums(rows, SumGrid.covering([2.0] * 3, [1.0] * 3, 8)).of(labels, 8, 0)

@@ -35,6 +35,9 @@ _BLOCK_ROWS = 1 << 14
 _MANY_SUMS = 64
 """From here on, arithmetic on arrays takes less time than a call for each sum."""
 
+_BLOCK_SUMS = 1 << 12
+"""Sums whose limbs stay in the cache, with what becomes of them."""
+
 
 def last_bit(value: float) -> int:
     """Return q such that every float64 at least as large as `value` is a multiple of 2**q."""
@@ -100,6 +103,12 @@ class SumGrid:
         exponents: IntArray = np.maximum(np.array(self.top) - limbs * self.bits, LOWEST_EXPONENT)
         return exponents.astype(np.int32)
 
+    @cached_property
+    def scales(self) -> FloatArray:
+        """What limbs are multiples of, shape (limbs, columns): the powers of two themselves."""
+        powers: FloatArray = np.ldexp(1.0, self.units)
+        return powers
+
     def cut(self, values: FloatArray) -> FloatArray:
         """Cut numbers of shape (n, columns) into limbs of shape (limbs, columns, n)."""
         result = np.empty((self.limbs, *values.T.shape))
@@ -156,8 +165,15 @@ def sum_all(limbs: FloatArray) -> FloatArray:
 
 def round_once(limbs: FloatArray) -> FloatArray:
     """Round sums held as limbs, shape (limbs, n), to the nearest float64, shape (n,)."""
-    if limbs.shape[1] < _MANY_SUMS:
+    n = limbs.shape[1]
+    if n < _MANY_SUMS:
         return _round_each(limbs)
+    parts = [_round_in_two(limbs[:, at : at + _BLOCK_SUMS]) for at in range(0, n, _BLOCK_SUMS)]
+    return np.concatenate(parts)
+
+
+def _round_in_two(limbs: FloatArray) -> FloatArray:
+    """Round sums by way of the sum of two numbers; where more are needed, of three."""
     total, rest = limbs[-1], np.zeros(limbs.shape[1])
     doubtful = np.zeros(limbs.shape[1], np.bool_)
     for limb in limbs[-2::-1]:
@@ -166,8 +182,37 @@ def round_once(limbs: FloatArray) -> FloatArray:
         doubtful |= left != 0
     # Where nothing is left, the sum is total + rest exactly, and this addition rounds it once.
     rounded: FloatArray = total + rest
-    rounded[doubtful] = _round_each(limbs[:, doubtful])
+    if doubtful.any():
+        rounded[doubtful] = _round_in_three(limbs[:, doubtful])
     return rounded
+
+
+def _round_in_three(limbs: FloatArray) -> FloatArray:
+    """Round sums as `_round_in_two` does, but add a third number last.
+
+    Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to
+    odd" (IEEE Transactions on Computers 57, 2008): what is added to the total is rounded to odd.
+    """
+    total, (rest, third) = limbs[-1], np.zeros((2, limbs.shape[1]))
+    doubtful = np.zeros(limbs.shape[1], np.bool_)
+    for limb in limbs[-2::-1]:
+        total, error = _two_sum(limb, total)
+        rest, error = _two_sum(error, rest)
+        third, left = _two_sum(error, third)
+        doubtful |= left != 0
+    rest, third = _two_sum(rest, third)
+    total, rest = _two_sum(total, rest)
+    rounded: FloatArray = total + _to_odd(*_two_sum(rest, third))
+    if doubtful.any():
+        rounded[doubtful] = _round_each(limbs[:, doubtful])
+    return rounded
+
+
+def _to_odd(rounded: FloatArray, error: FloatArray) -> FloatArray:
+    """Return that one of the two numbers around rounded + error whose last bit is 1, if it is neither."""
+    bits = rounded.view(np.int64)
+    away_from_zero = np.where((error > 0) == (rounded > 0), 1, -1)
+    return np.where((error != 0) & (bits % 2 == 0), bits + away_from_zero, bits).view(np.float64)
 
 
 def _round_each(limbs: FloatArray) -> FloatArray:

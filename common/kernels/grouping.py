@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import cast
 
 import numpy as np
@@ -36,9 +36,22 @@ def add_by_key(records: Records) -> Records:
     """Add the values of each key, which is exact for integers; return one record a key, sorted by key."""
     if not len(records):
         return records
+    if records.values.shape[1] > len(records):
+        return _add_wide(records)
     ordered = sort_by_key(records)
     starts = key_starts(ordered.keys)
     return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
+
+
+def _add_wide(records: Records) -> Records:
+    """Add as `add_by_key` does, row after row: wide ones are not copied to be sorted."""
+    keys, first, codes = np.unique(records.keys, return_index=True, return_inverse=True)
+    if len(keys) == len(records):  # there is nothing to add
+        return sort_by_key(records)
+    sums = records.values[first]
+    for row in np.setdiff1d(np.arange(len(records)), first).tolist():
+        sums[codes[row]] += records.values[row]
+    return Records(records.keys[first], sums)
 
 
 def partition_of(key: Key, partitions: int) -> int:
@@ -105,8 +118,7 @@ def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
     """Yield each key of sorted keys, and where it stands."""
     starts = key_starts(keys)
     bounds = pairwise([*starts.tolist(), len(keys)])
-    for key, (start, stop) in zip(keys[starts].tolist(), bounds, strict=True):
-        yield key, slice(start, stop)
+    yield from zip(keys[starts].tolist(), starmap(slice, bounds), strict=True)
 
 
 def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:

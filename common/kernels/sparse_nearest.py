@@ -1,8 +1,8 @@
 """Nearest centroids of sparse rows, by scores |c|² - 2 x·c, to which only the numbers kept add.
 
 Labels and squared distances are those of `common.kernels.nearest.distance.nearest`. Where rounding leaves
-doubt, the plain formula decides, as in `common.kernels.nearest.scores`. It adds up the columns in order; one
-where both numbers are 0 adds 0, and is left out.
+doubt, better scores decide, and at last the plain formula, as in `common.kernels.nearest.scores`. It adds up
+the columns in order; one where both numbers are 0 adds 0, and is left out.
 """
 
 import numpy as np
@@ -10,8 +10,9 @@ from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.grouping import order_by_key
-from common.kernels.nearest.scores import margin_of, rounding_of
+from common.kernels.nearest.scores import Rounding, margin_of, rounding_of
 from common.kernels.sparse import SparseRows, without_zeros
+from common.kernels.sparse_scores import certain_labels
 from common.kernels.sparse_squares import SquareSums
 from common.model import FloatArray, IntArray
 
@@ -21,6 +22,16 @@ def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArr
     points = without_zeros(centroids)
     labels = _labels_of(rows, points)
     return labels, _squared_to_own(rows, labels, points)
+
+
+def nearest_below(rows: SparseRows, centroids: FloatArray, limits: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds for rows whose squared distance may be below their limit; else infinity."""
+    points = without_zeros(centroids)
+    if not isinstance(points, SparseRows):
+        return nearest(rows, centroids)
+    labels, squared = _sparse_labels_of(rows, points, limits), np.full(len(rows), np.inf)
+    _walk_to_own(rows.kept, labels, points.kept, squared)
+    return labels, squared
 
 
 def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
@@ -53,15 +64,31 @@ def _squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray | 
 
 
 def _labels_of(rows: SparseRows, centroids: FloatArray | SparseRows) -> IntArray:
-    labels, squares = np.empty(len(rows), np.int32), _squares_of(centroids)
-    tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
-    rounding = rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
     if isinstance(centroids, SparseRows):
-        order = np.argsort(squares, kind="stable")
-        _find_sparse(rows.kept, centroids.turned().kept, centroids.kept, squares, order, rounding, labels)
-    else:
-        _find(rows.kept, np.ascontiguousarray(centroids.T), centroids, squares, rounding, labels)
+        return _sparse_labels_of(rows, centroids, np.full(len(rows), np.inf))
+    labels, squares = np.empty(len(rows), np.int32), _squares_of(centroids)
+    rounding = _rounding_of(rows, squares)
+    doubtful = certain_labels(rows, centroids, squares, rounding, labels)
+    if len(doubtful):
+        columns = np.ascontiguousarray(centroids.T)
+        _find(rows.kept, doubtful, columns, centroids, squares, rounding, labels)
     return labels
+
+
+def _sparse_labels_of(rows: SparseRows, centroids: SparseRows, limits: FloatArray) -> IntArray:
+    """Find the labels, -1 where no squared distance is below its limit for certain."""
+    if len(centroids) == 1 and np.isinf(limits).all():
+        return np.zeros(len(rows), np.int32)
+    labels, squares = np.empty(len(rows), np.int32), _squares_of(centroids)
+    order, rounding = np.argsort(squares, kind="stable"), _rounding_of(rows, squares)
+    columns = centroids.turned().kept
+    _find_sparse(rows.kept, columns, centroids.kept, squares, order, rounding, limits, labels)
+    return labels
+
+
+def _rounding_of(rows: SparseRows, squares: FloatArray) -> Rounding:
+    tiny = 2 * float(np.finfo(np.float64).tiny)  # nothing is scaled
+    return rounding_of(rows.columns, float(squares.max()), np.float64, tiny)
 
 
 def _squares_of(points: FloatArray | SparseRows) -> FloatArray:
@@ -104,11 +131,11 @@ def _squared_distance_to_dense(rows, i, centroids, k):  # type: ignore[no-untype
 
 
 @kernel
-def _find(rows, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
-    """Find labels; `columns`, shape (d, k), are the centroids', shape (k, d)."""
+def _find(rows, some, columns, centroids, squares, rounding, labels):  # type: ignore[no-untyped-def]
+    """Find the labels of some rows; `columns`, shape (d, k), are the centroids', shape (k, d)."""
     k = len(squares)
     scores = np.empty(k)
-    for i in range(len(labels)):
+    for i in some:
         square = 0.0
         scores[:] = squares
         for p in range(rows.starts[i], rows.starts[i + 1]):
@@ -134,8 +161,10 @@ def _find(rows, columns, centroids, squares, rounding, labels):  # type: ignore[
 
 
 @kernel
-def _find_sparse(rows, columns, centroids, squares, order, rounding, labels):  # type: ignore[no-untyped-def]  # noqa: C901
+def _find_sparse(rows, columns, centroids, squares, order, rounding, limits, labels):  # type: ignore[no-untyped-def]  # noqa: C901
     """Find labels; `columns` are those of the centroids, which are sparse rows, as sparse rows, too.
+
+    A row whose least squared distance is its limit at least gets -1.
 
     The score of a centroid that has no column in common with a row is its square: of these, only the two
     least, which come first in `order`, are looked at.
@@ -165,7 +194,9 @@ def _find_sparse(rows, columns, centroids, squares, order, rounding, labels):  #
             if scores[j] < least:
                 label, least = j, scores[j]
         margin = margin_of(square, rounding)
-        if not second - least > margin:
+        if least + square - margin >= limits[i]:
+            label = -1
+        elif not second - least > margin:
             shortest = np.inf
             for j in range(k):
                 if scores[j] <= least + margin:
@@ -179,6 +210,7 @@ def _find_sparse(rows, columns, centroids, squares, order, rounding, labels):  #
 
 @kernel
 def _walk_to_own(rows, labels, centroids, squared):  # type: ignore[no-untyped-def]
-    """Find the squared distances of rows to centroids, which are sparse rows, too."""
+    """Find the squared distances of rows that have a label to centroids, which are sparse rows, too."""
     for i in range(len(labels)):
-        squared[i] = _squared_distance(rows, i, centroids, labels[i])
+        if labels[i] >= 0:
+            squared[i] = _squared_distance(rows, i, centroids, labels[i])

@@ -17,7 +17,7 @@ from common.kernels.compiling import kernel
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, LongArray
 
-_TILE_COLUMNS = 1024
+_TILE_COLUMNS = 2048
 _MOST_TILES = 64
 _BINADES = 56
 """In higher ones, a tile's squares are less than half a unit."""
@@ -29,7 +29,7 @@ class SquareSums:
 
     def __init__(self, rows: SparseRows) -> None:
         self._rows = rows.kept
-        tile = max(_TILE_COLUMNS, -(-rows.columns // _MOST_TILES))
+        tile = max(_TILE_COLUMNS, 1 << (rows.columns // _MOST_TILES).bit_length())
         tiles = -(-rows.columns // tile)
         # Of this memory only the part that is used is taken: few binades of a tile are.
         self._prefixes = np.empty((tiles, _BINADES, tile + 1))
@@ -63,19 +63,25 @@ def _begin(point, prefixes, known, lowest, plain):  # type: ignore[no-untyped-de
 
 @kernel
 def _add_squares(rows, own, point, prefixes, known, lowest, plain, squared):  # type: ignore[no-untyped-def]
+    columns, shift = np.uint32(len(point)), _log2(prefixes.shape[2] - 1)
     for r in range(len(own)):
         i = own[r]
         p, end = rows.starts[i], rows.starts[i + 1]
-        c = rows.places[p] if p < end else len(point)
+        c = np.uint32(rows.places[p]) if p < end else columns
         total = plain[c]
         while p < end:
             difference = np.float64(rows.values[p]) - point[c]
             total += difference * difference
             p += 1
-            stop = rows.places[p] if p < end else len(point)
-            total = _add_run(total, point, c + 1, stop, prefixes, known, lowest)
+            stop = np.uint32(rows.places[p]) if p < end else columns
+            total = _add_run(total, point, np.uint32(c + 1), stop, shift, prefixes, known, lowest)
             c = stop
         squared[i] = total
+
+
+@njit
+def _log2(power):  # type: ignore[no-untyped-def]
+    return np.uint32(math.frexp(power)[1] - 1)
 
 
 @njit(inline="always")
@@ -85,33 +91,36 @@ def _binade_of(total):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _add_run(total, point, first, stop, prefixes, known, lowest):  # type: ignore[no-untyped-def]
+def _add_run(total, point, first, stop, shift, prefixes, known, lowest):  # type: ignore[no-untyped-def]
     """Add the squares of some columns to a total, one after another."""
-    tile, c = prefixes.shape[2] - 1, first
+    c = first
     while c < stop:
-        t = c // tile
-        start, exponent = t * tile, _binade_of(total)
-        end, binade = min(stop, start + tile), exponent - lowest[t]
+        t = np.uint32(c >> shift)
+        exponent, end = _binade_of(total), min(stop, np.uint32((t + 1) << shift))
+        binade = exponent - lowest[t]
         if binade >= _BINADES:
             c = end
             continue
-        if binade >= 0 and known[t, binade] == _UNKNOWN:
-            known[t, binade] = _find_prefixes(point, start, exponent - 1023, prefixes[t, binade])
-        if binade >= 0 and known[t, binade] == _KNOWN:
-            before = prefixes[t, binade, c - start]
-            added = total + (prefixes[t, binade, end - start] - before)
-            if _binade_of(added) == exponent:
-                total, c = added, end
-                continue
-            while end - c > 1:  # Find the last column before the total leaves the binade.
-                middle = (c + end) // 2
-                if _binade_of(total + (prefixes[t, binade, middle - start] - before)) == exponent:
-                    c = middle
-                else:
-                    end = middle
-            total += prefixes[t, binade, c - start] - before
+        if binade >= 0:
+            row = np.uint32(binade)
+            if known[t, row] == _UNKNOWN:
+                known[t, row] = _find_prefixes(point, t << shift, exponent - 1023, prefixes[t, row])
+            if known[t, row] == _KNOWN:
+                start = np.uint32(t << shift)
+                before = prefixes[t, row, np.uint32(c - start)]
+                added = total + (prefixes[t, row, np.uint32(end - start)] - before)
+                if _binade_of(added) == exponent:
+                    total, c = added, end
+                    continue
+                while end - c > 1:  # Find the last column before the total leaves the binade.
+                    middle = np.uint32((c + end) >> 1)
+                    if _binade_of(total + (prefixes[t, row, np.uint32(middle - start)] - before)) == exponent:
+                        c = middle
+                    else:
+                        end = middle
+                total += prefixes[t, row, np.uint32(c - start)] - before
         total += point[c] * point[c]
-        c += 1
+        c = np.uint32(c + 1)
     return total
 
 

@@ -63,8 +63,9 @@ def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:
         raise ValueError(
             f"X holds a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         )
-    places, starts = matrix.indices.astype(np.int32, copy=False), matrix.indptr.astype(np.int64, copy=False)
-    return SparseRows(matrix.data, places, starts, matrix.shape[1])
+    places = np.ascontiguousarray(matrix.indices, np.int32)
+    starts = np.ascontiguousarray(matrix.indptr, np.int64)
+    return SparseRows(np.ascontiguousarray(matrix.data), places, starts, matrix.shape[1])
 
 
 def check_weights(sample_weight: Any, points: PointArray | SparseRows) -> FloatArray:

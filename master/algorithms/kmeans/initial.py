@@ -93,24 +93,24 @@ def scalable_kmeans_plus_plus(
     FewerDistinctRowsError
         The input has fewer than k distinct rows.
     """
-    jobs = ranges.jobs
+    weighing = ranges.weighing()
     distinct = _first_distinct(engine, ranges, k)
     seed = int(rng.integers(2**63))
     found = DistinctPoints(ranges.draw_one(engine, rng), _ROUNDS * 2 * (k + _OVERSAMPLING))
     candidates = found.points
-    ((sizes, cost),) = score(engine, ranges, [candidates], jobs.candidates)
+    ((sizes, cost),) = score(engine, ranges, [candidates], weighing)
     for number in range(1, _ROUNDS + 1):
         if cost == 0:
             break
-        job = jobs.sample(seed, number, float(k + _OVERSAMPLING))
+        job = ranges.jobs.sample(seed, number, float(k + _OVERSAMPLING))
         drawn = engine.map_reduce(job, {"centroids": candidates, "cost": np.array([cost])})
         if 0 in drawn:
             candidates = found.add(drawn[0][:, 1:])
-            ((sizes, cost),) = score(engine, ranges, [candidates], jobs.candidates)
+            ((sizes, cost),) = score(engine, ranges, [candidates], weighing)
         log.event(InitRound(round=number, candidates=len(candidates), cost=cost))
     if len(candidates) < k:
         candidates = found.add(distinct)[:k]
-        ((sizes, _),) = score(engine, ranges, [candidates], jobs.candidates)
+        ((sizes, _),) = score(engine, ranges, [candidates], weighing)
     return weighted_kmeans(candidates, sizes.astype(np.float64), k, rng)
 
 

@@ -62,6 +62,10 @@ class Ranges:
         """Return the job that measures centroids of shape (k, d)."""
         return kind(self.distance_grid(centroids))
 
+    def weighing(self) -> Score:
+        """Return the job that measures candidates, which are rows of the input."""
+        return self.scoring(self.jobs.candidates, np.array([self.lowest, self.highest]))
+
     def means(self) -> LloydStep:
         """Return the job that finds the means of clusters."""
         return Means(self.column_grid())
@@ -95,12 +99,13 @@ class Ranges:
     @cached_property
     def magnitudes(self) -> tuple[float, ...]:
         """Per column, the greatest magnitude."""
-        return tuple(max(-low, high) for low, high in zip(self.lowest, self.highest, strict=True))
+        found: list[float] = np.maximum(np.negative(self.lowest), self.highest).tolist()
+        return tuple(found)
 
-    @property
+    @cached_property
     def widest(self) -> float:
         """The range of the widest column."""
-        return max(high - low for low, high in zip(self.lowest, self.highest, strict=True))
+        return float(np.subtract(self.highest, self.lowest).max())
 
     def column_grid(self) -> SumGrid:
         """Return the cuts for exact sums of the columns."""
@@ -165,7 +170,7 @@ class SpreadAround:
 def measure_spread(engine: Engine, ranges: Ranges) -> SpreadAround:
     """Measure the input's spread around the middle of its ranges."""
     middle = (np.array(ranges.lowest) + np.array(ranges.highest)) / 2
-    ((_, total),) = score(engine, ranges, [middle[None]], ranges.jobs.spread)
+    ((_, total),) = score(engine, ranges, [middle[None]], ranges.scoring(ranges.jobs.spread, middle[None]))
     return SpreadAround(middle, total)
 
 
@@ -176,14 +181,16 @@ def describe(engine: Engine, rows: int) -> Ranges:
 
 def ranges_of_columns(rows: int, found: Mapping[Key, FloatArray]) -> Ranges:
     """Return the ranges that a job has found, for an input of that many rows."""
-    lowest, highest, smallest = np.concatenate([found[column] for column in sorted(found)]).T.tolist()
-    return Ranges(rows, tuple(lowest), tuple(highest), tuple(0.0 if math.isinf(x) else x for x in smallest))
+    ranges = np.concatenate([found[column] for column in sorted(found)])
+    ranges[np.isinf(ranges[:, 2]), 2] = 0.0
+    lowest, highest, smallest = map(tuple, ranges.T.tolist())
+    return Ranges(rows, lowest, highest, smallest)
 
 
 def score(
-    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], kind: type[Score] | None = None
+    engine: Engine, ranges: Ranges, starts: Sequence[FloatArray], job: Score | None = None
 ) -> list[tuple[LongArray | FloatArray, float]]:
-    """Measure the centroids of several starts, each of shape (k, d).
+    """Measure the centroids of several starts, each of shape (k, d), by a job if that is not the usual one.
 
     Returns
     -------
@@ -191,7 +198,7 @@ def score(
         Shape (k,): rows nearest to each, or their weight. And the sum of all rows' squared distances to their
         nearest centroids, rounded once.
     """
-    job = ranges.scoring(kind or ranges.jobs.score, all_of(starts))
+    job = job or ranges.scoring(ranges.jobs.score, all_of(starts))
     keys = key_ranges(map(len, starts))
     found = engine.map_reduce(job, state_of(keys, starts))
     empty = np.zeros((1, 1 + job.grid.limbs * job.grid.columns))

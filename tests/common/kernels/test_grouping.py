@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kernels.grouping import groups, order_by_key, partition_of, partition_positions
+from common.kernels.grouping import add_by_key, groups, order_by_key, partition_of, partition_positions
 from common.model import Key, Keys, Records, as_keys
 from tests.programs import ROOT
 
@@ -81,3 +81,14 @@ def test_the_same_in_another_process() -> None:
     program = f"from common.kernels.grouping import partition_of as p; print([p(w, 97) for w in {words!r}])"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == f"{[partition_of(word, 97) for word in words]}\n"
+
+
+@pytest.mark.parametrize("width", [2, 50])
+def test_values_of_each_key_are_added(width: int) -> None:
+    keys = np.array([5, 2, 5, 9, 2, 5], np.int32)
+    values = np.arange(6.0 * width).reshape(6, width)
+    expected = [values[keys == key].sum(axis=0).tolist() for key in (2, 5, 9)]
+    added = add_by_key(Records(keys, values))
+    assert (added.keys.tolist(), added.values.tolist()) == ([2, 5, 9], expected)
+    again = add_by_key(Records(added.keys[::-1], added.values[::-1]))
+    assert (again.keys.tolist(), again.values.tolist()) == ([2, 5, 9], expected)

@@ -12,7 +12,7 @@ from common.jobs.rows import Describe, FirstDistinctRows
 from common.kernels.exact import SumGrid
 from common.kernels.nearest.distance import distances, labels_of, nearest
 from common.kernels.sparse import SparseRows
-from common.kernels.sparse_nearest import squared_to
+from common.kernels.sparse_nearest import nearest_below, squared_to
 from common.model import Block, FloatArray, Records
 
 COLUMNS = 300
@@ -42,6 +42,30 @@ def test_labels_and_distances(dtype: Any, whole: bool, far: float) -> None:
     assert same_bytes(nearest(rows, centroids), nearest(exact[30:170], centroids))
     assert labels_of(rows, centroids).tolist() == labels_of(exact[30:170], centroids).tolist()
     assert distances(rows, centroids).tobytes() == distances(exact[30:170], centroids).tobytes()
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-30, 1e-3, 1e30, 1e70])
+@pytest.mark.parametrize("k", [1, 16, 17])
+def test_labels_by_scores_in_float32(scale: float, k: int) -> None:
+    """Numbers beyond float32, and differences below its last bit, leave labels to float64."""
+    points = points_of(np.float64, whole=False)
+    points[50:60] *= 1e60
+    means = np.array([points[60 + i :: k].mean(axis=0) for i in range(k)])
+    for centroids in (means, np.zeros((k, COLUMNS)) + 1e-9, means[:1] + np.eye(k, COLUMNS) * 1e-12):
+        found = labels_of(SparseRows.of(points * scale), centroids * scale)
+        assert found.tolist() == labels_of(points * scale, centroids * scale).tolist()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_distances_below_limits(whole: bool) -> None:
+    """Limits are the squared distances themselves, some, less and more."""
+    points = points_of(np.float64, whole=whole)
+    labels, squared = nearest(points, points[:30])
+    limits = squared * np.resize([1.0, 0.5, 2.0], len(points))
+    found, shorter = nearest_below(SparseRows.of(points), points[:30], limits)
+    below = squared < limits
+    assert np.isinf(shorter[squared > 1.5 * limits]).all()
+    assert same_bytes((found[below], shorter[below]), (labels[below], squared[below]))
 
 
 def test_tiny_numbers_whose_squares_vanish() -> None:
