@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from common.worker.forkserver import Ended, NotStarted, Order, Started
@@ -95,6 +96,7 @@ class ForkServer:
         if self._lives:
             return
         self._end.close()
+        said = self._end.enter_context(TemporaryFile())  # noqa: SIM115
         ours, theirs = socket.socketpair()
         with theirs:
             environment = os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())}
@@ -102,29 +104,32 @@ class ForkServer:
                 [sys.executable, *_PROGRAM, *_PRELOADS, *self._preloads],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=said,
                 env=environment,
                 process_group=0,  # Ctrl-C is for the master
             )
         self._end.callback(_end, process)
         self._files = self._end.enter_context(ours)
         self._connection = self._end.enter_context(Connection(os.dup(ours.fileno())))
-        listener = threading.Thread(target=self._listen, args=(self._connection,), daemon=True)
+        listener = threading.Thread(target=self._listen, args=(self._connection, said), daemon=True)
         self._lives = True
         listener.start()
         self._end.callback(listener.join)
         self._end.callback(ours.shutdown, socket.SHUT_RDWR)
 
-    def _listen(self, connection: Connection) -> None:
+    def _listen(self, connection: Connection, said: IO[bytes]) -> None:
         """Note what it says, until its end."""
         with suppress(EOFError, OSError):
             while True:
                 self._note(connection.recv())
+        said.seek(0)
+        last_words = [line.decode("utf-8", "replace").rstrip() for line in said][-1:]
+        reason = ": ".join(["its fork server has ended", *last_words])
         with self._lock:
             self._lives = False
             for process in self._processes.values():
                 if not process.started.done():
-                    process.started.set_exception(OSError(errno.ECHILD, "its fork server has ended"))
+                    process.started.set_exception(OSError(errno.ECHILD, reason))
                 process.ended.set_result(None)
             self._processes.clear()
 

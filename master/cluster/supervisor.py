@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from common.errors import refusal_of
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
@@ -53,8 +54,8 @@ class Cluster:
         self._server.start()
         threading.Thread(target=self.membership.watch, args=(self._closing,), daemon=True).start()
         for process in self._processes.values():
-            self._introduce(process)
-            threading.Thread(target=self._supervise, args=(process,), daemon=True).start()
+            if self._introduce(process):
+                threading.Thread(target=self._supervise, args=(process,), daemon=True).start()
 
     def close(self) -> None:
         """End every worker and stop listening."""
@@ -70,14 +71,24 @@ class Cluster:
         self._server.stop(_LAST_ANSWERS_S)
         self.membership.close()
 
-    def _introduce(self, process: WorkerProcess) -> None:
-        """Let a process join, and tell it where the master is."""
+    def _introduce(self, process: WorkerProcess) -> bool:
+        """Let a process join, and tell it where the master is; return whether the system could start it."""
         worker = process.worker
-        self._log.event(
-            WorkerStarted(worker=slot_of(worker), pid=process.pid, incarnation=worker.incarnation)
-        )
+        try:
+            pid = process.pid
+        except OSError as error:
+            process.wait()
+            self._cannot_start(worker, error)
+            return False
+        self._log.event(WorkerStarted(worker=slot_of(worker), pid=pid, incarnation=worker.incarnation))
         self.membership.expect(worker, process.token)
         process.introduce(self.address)
+        return True
+
+    def _cannot_start(self, worker: WorkerId, error: OSError) -> None:
+        again = " again" if worker.incarnation > 1 else ""
+        reason = f"{slot_of(worker)} cannot be started{again}: {refusal_of(error)}"
+        self.membership.lose(worker, reason, returns=False)
 
     def _kill(self, worker: WorkerId) -> None:
         process = self._processes[slot_of(worker)]
@@ -102,10 +113,10 @@ class Cluster:
                     if self._closing.is_set():
                         return
                     process = self._processes[name] = process.successor()
-                self._introduce(process)
             except OSError as error:
-                reason = f"{name} cannot be started again: {refusal_of(error)}"
-                self.membership.lose(process.worker, reason, returns=False)
+                self._cannot_start(replace(process.worker, incarnation=process.worker.incarnation + 1), error)
+                return
+            if not self._introduce(process):
                 return
 
     def _report(self, process: WorkerProcess, end: ProcessEnd, *, returns: bool) -> None:

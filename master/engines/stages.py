@@ -18,6 +18,8 @@ from common.jobs.base import Engine, Job
 from common.model import Input, InputFormat, State, TaskOptions
 
 _LOOKS = 10
+_LAST_LOOK_S = 1.0
+"""For the look that is being taken as the block ends."""
 
 
 class ClusterData(NamedTuple):
@@ -115,7 +117,8 @@ def watched(
         lost.set()
         give_up()
 
-    Thread(target=watch, daemon=True).start()
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     except Exception:
@@ -123,6 +126,7 @@ def watched(
             raise
     finally:
         over.set()
+        watcher.join(_LAST_LOOK_S)  # what fails in a look must not be heard of later
     if lost.is_set():
         raise ClusterLostError(cluster, f"has had no living worker for {timeout_s:g} s")
 

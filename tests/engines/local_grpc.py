@@ -9,7 +9,7 @@ from common.formats.dataset import InputFile
 from common.jobs.base import Engine
 from common.model import TaskOptions
 from common.store.folders import DataDir
-from master.engines.grpc.start import start_engine
+from master.engines.grpc.start import prepare, start_engine
 from master.engines.table import EngineRequest
 from master.options.groups import InputOptions, OutputOptions, RunConfig, WorkerOptions
 from master.run.recorder import Recorder
@@ -32,4 +32,5 @@ def grpc_engine(
         input=InputOptions(file.input.path), output=OutputOptions(data_dir.root), workers=WorkerOptions(m, r)
     )
     with closing(Recorder(None, view or Screen())) as log, ExitStack() as stack:
-        yield start_engine(EngineRequest(config, tasks or TaskOptions(), file, data_dir, log, stack))
+        forks = prepare(config, stack)
+        yield start_engine(EngineRequest(config, tasks or TaskOptions(), file, data_dir, log, stack, forks))

@@ -294,7 +294,10 @@ NO_FORK = "raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))"
 def test_processes_that_the_system_refuses_are_told_in_one_line(tmp_path: Path) -> None:
     env = environment_with_hook(tmp_path, f"if event == 'os.fork': {NO_FORK}")
     ended = run_master(tmp_path, *options(), "--quiet", env=env)
-    assert (ended.returncode, ended.stderr) == (1, f"Error: {REFUSED}\n")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        f"Error: a worker did not start: M1 cannot be started: {REFUSED}\n",
+    )
 
 
 def test_a_worker_that_the_system_refuses_to_start_again_is_told_in_one_line(tmp_path: Path) -> None:
