@@ -10,7 +10,7 @@ import numpy.typing as npt
 from common.kernels.grouping import first_distinct
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
-_FEW = 16
+_FEW = 64
 """If less than one in so many numbers is not 0, leaving the zeros out saves time."""
 
 

@@ -15,14 +15,14 @@ from common.kernels.sparse import SparseRows
 from common.kernels.sparse_nearest import nearest_below, squared_to
 from common.model import Block, FloatArray, Records
 
-COLUMNS = 300
+COLUMNS = 1500
 
 
 def points_of(dtype: Any, *, whole: bool) -> FloatArray:
-    """Return rows of which one in twenty numbers is not 0, some rows twice, some all 0."""
+    """Return rows of which one in a hundred numbers is not 0, some rows twice, some all 0."""
     rng = np.random.default_rng(1)
     points = rng.integers(1, 3, (200, COLUMNS)) if whole else rng.normal(size=(200, COLUMNS))
-    found: FloatArray = np.where(rng.random(points.shape) < 1 / 20, points, 0).astype(dtype)
+    found: FloatArray = np.where(rng.random(points.shape) < 1 / 100, points, 0).astype(dtype)
     found[::20], found[7], found[:, 5] = 0, found[8], 0
     return found
 
