@@ -7,6 +7,7 @@ number of columns: this does it for the most usual ones, and a run for others wh
 
 import numpy as np
 
+from common.kernels.compiling import load_compiler
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
 from common.kernels.nearest import assigning, plain
@@ -20,6 +21,7 @@ _USUAL_LIMBS = 3
 
 def make_ready(dtype: str, columns: int) -> None:
     """Use each kernel for points once on points of a type, as splits keep them; this takes up to a second."""
+    load_compiler()
     points = _points(dtype, columns)
     grid = SumGrid.covering([2.0] * columns, [1.0] * columns, len(points))
     centroids = points[:64].astype(np.float64)

@@ -75,7 +75,7 @@ class ForkServer:
         """Start a process, whose program is the first of the arguments; OSError if the system can't."""
         with self._lock:
             self._start()
-            order = Order(next(self._numbers), list(arguments))
+            order = Order(next(self._numbers), list(map(str, arguments)))
             (stdin, to_it), (from_it, stderr) = _pipe(), _pipe()
             process = self._processes[order.number] = ForkedProcess(to_it, from_it)
             with stdin, stderr, suppress(ConnectionError):  # then `_listen` notices, too
