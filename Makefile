@@ -67,9 +67,9 @@ UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts
 unit: $(READY) $(STUBS) ## run the fast tests, in about a minute: no whole runs, no Spark, no Dask
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
-# Most tests wait for other processes, so that two cores are busy with eight at a time. A file's tests stay together.
+# Most tests wait for other processes, so that two cores are busy with six at a time. A file's tests stay together.
 test: $(READY) $(STUBS) $(ENGINES) $(PIPELINES) ## run all tests
-	$(BIN)/python -m pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """What ties a worker to its master: its standard input, which the master holds open.
 
-Imports little, so that a worker watches from its first moment on, and nothing later: the other thread is
+Imports little, so that a worker watches from its first moment on, and nothing later: the other thread may be
 importing then, and two threads that do so may stand in each other's way.
 """
 

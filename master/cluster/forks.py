@@ -26,7 +26,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = ("-P", "-m", "common.worker.forkserver")
 _PRELOADS = ("common.worker.command", "mapper.servicer", "reducer.servicer")
 """What all workers need."""
-_END_TIMEOUT_S = 2.0
+_START_TIMEOUT_S = 2.0
+"""For a process that is to be killed as soon as it is there."""
 _SETTINGS = {
     # The workers share the cores among themselves.
     "OMP_NUM_THREADS": "1",
@@ -51,10 +52,9 @@ class ForkedProcess:
         self.started, self.ended = Future[int](), Future[int | None]()
 
     def kill(self) -> None:
-        """End it at once."""
-        if not self.ended.done() or self.ended.result() is None:
-            with suppress(OSError):  # it has ended, or never started
-                os.kill(self.started.result(_END_TIMEOUT_S), signal.SIGKILL)
+        """End it at once; it must not be known to have ended."""
+        with suppress(OSError):  # it has ended all the same, or never started
+            os.kill(self.started.result(_START_TIMEOUT_S), signal.SIGKILL)
 
 
 class ForkServer:
@@ -68,6 +68,7 @@ class ForkServer:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._processes = dict[int, ForkedProcess]()
+        self._server: subprocess.Popen[bytes] | None = None
         self._lives = False
         self._end = ExitStack()
 
@@ -78,9 +79,8 @@ class ForkServer:
             order = Order(next(self._numbers), list(map(str, arguments)))
             (stdin, to_it), (from_it, stderr) = _pipe(), _pipe()
             process = self._processes[order.number] = ForkedProcess(to_it, from_it)
-            with stdin, stderr, suppress(ConnectionError):  # then `_listen` notices, too
-                self._connection.send(order)
-                socket.send_fds(self._files, [b"\0"], [stdin.fileno(), stderr.fileno()])
+            with stdin, stderr:
+                self._send(order, stdin, stderr)
             return process
 
     def start(self) -> None:
@@ -88,9 +88,24 @@ class ForkServer:
         with self._lock:
             self._start()
 
+    def kill(self) -> None:
+        """End it at once, if there is one; its processes live on."""
+        if self._server is not None:
+            self._server.kill()
+
     def close(self) -> None:
-        """End it; its processes may live on."""
+        """End it, and nobody forks any more; its processes may live on."""
         self._end.close()
+
+    def _send(self, order: Order, stdin: IO[bytes], stderr: IO[bytes]) -> None:
+        try:
+            self._connection.send(order)
+            socket.send_fds(self._files, [b"\0"], [stdin.fileno(), stderr.fileno()])
+        except ConnectionError:
+            pass  # it has ended, as `_listen` notices, too
+        except OSError:
+            self.kill()  # an order without its files
+            raise
 
     def _start(self) -> None:
         if self._lives:
@@ -100,7 +115,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             environment = os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join(_import_path())}
-            process = subprocess.Popen(  # noqa: S603
+            self._server = subprocess.Popen(  # noqa: S603
                 [sys.executable, *_PROGRAM, *_PRELOADS, *self._preloads],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
@@ -108,12 +123,12 @@ class ForkServer:
                 env=environment,
                 process_group=0,  # Ctrl-C is for the master
             )
-        self._end.callback(_end, process)
+        self._end.callback(_end, self._server)
         self._files = self._end.enter_context(ours)
         self._connection = self._end.enter_context(Connection(os.dup(ours.fileno())))
         listener = threading.Thread(target=self._listen, args=(self._connection, said), daemon=True)
-        self._lives = True
         listener.start()
+        self._lives = True
         self._end.callback(listener.join)
         self._end.callback(ours.shutdown, socket.SHUT_RDWR)
 

@@ -1,6 +1,9 @@
 """Worker processes of this machine: how one is started, told where its master is, and ended."""
 
+import errno
 import signal
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +15,8 @@ from master.cluster.forks import ForkServer
 from master.scheduling.messages import WorkerId
 
 END_TIMEOUT_S = 2.0
+_KILL_TIMEOUT_S = 1.0
+_FORK_TIMEOUT_S = 60.0
 _REPORT_TIMEOUT_S = 10.0
 """How long after its end a fork server may tell how it was."""
 
@@ -37,12 +42,17 @@ class WorkerProcess:
         self.worker = worker
         self._forks, self._folder, self._options = forks, folder, options
         self.token = new_token()
+        self._gone = threading.Event()
         self._process = forks.fork([worker.role, "--from-master", "--folder", str(folder), *options])
 
     @property
     def pid(self) -> int:
         """Its process id, as soon as it has one; OSError if the system can't start it."""
-        return self._process.started.result()
+        try:
+            return self._process.started.result(_FORK_TIMEOUT_S)
+        except TimeoutError:
+            self._forks.kill()
+            raise OSError(errno.ETIMEDOUT, "its fork server does not answer") from None
 
     def successor(self) -> "WorkerProcess":
         """Start the next process of its slot; OSError if the system can't."""
@@ -59,11 +69,12 @@ class WorkerProcess:
         """Wait for its end."""
         with self._process.stderr as stderr:
             errors = [line.decode("utf-8", "replace").rstrip() for line in stderr]
+        self._gone.set()
         self.close_input()
         try:
             code = self._process.ended.result(_REPORT_TIMEOUT_S)
         except TimeoutError:  # a fork server that stands still would not start a successor either
-            self._forks.close()
+            self._forks.kill()
             code = self._process.ended.result()
         return ProcessEnd(errors, _how_it_ended(code))
 
@@ -74,22 +85,29 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it at once."""
-        self._process.kill()
+        if not self._gone.is_set():
+            self._process.kill()
 
     def end(self, timeout_s: float) -> None:
         """Let it end, and kill it if that takes too long."""
         self.close_input()
+        deadline_s = time.monotonic() + timeout_s
         with suppress(TimeoutError):
-            if self._process.ended.result(timeout_s) is not None:
+            if self._process.ended.result(timeout_s) is not None or self._gone.wait(
+                deadline_s - time.monotonic()
+            ):
                 return
-        self._process.kill()
-        with suppress(TimeoutError):  # its fork server stands still
-            self._process.ended.result(timeout_s)
+        self.kill()
+        try:
+            self._process.ended.result(_KILL_TIMEOUT_S)
+        except TimeoutError:  # its fork server stands still
+            self._forks.kill()
 
 
 def _how_it_ended(code: int | None) -> str:
     if code is None:
-        return "ended, and so did its fork server"
+        return "ended; its fork server could not tell how"
     if code < 0:
-        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+        names = {number.value: f" ({number.name})" for number in signal.Signals}
+        return f"was ended by signal {-code}{names.get(-code, '')}"
     return f"ended with exit code {code}"

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from common.errors import refusal_of
 from common.events.catalogue.workers import WorkerSaid, WorkerStarted
@@ -54,8 +53,8 @@ class Cluster:
         self._server.start()
         threading.Thread(target=self.membership.watch, args=(self._closing,), daemon=True).start()
         for process in self._processes.values():
-            if self._introduce(process):
-                threading.Thread(target=self._supervise, args=(process,), daemon=True).start()
+            refusal = self._introduce(process)
+            threading.Thread(target=self._supervise, args=(process, refusal), daemon=True).start()
 
     def close(self) -> None:
         """End every worker and stop listening."""
@@ -71,31 +70,25 @@ class Cluster:
         self._server.stop(_LAST_ANSWERS_S)
         self.membership.close()
 
-    def _introduce(self, process: WorkerProcess) -> bool:
-        """Let a process join, and tell it where the master is; return whether the system could start it."""
+    def _introduce(self, process: WorkerProcess) -> str:
+        """Let a process join, and tell it where the master is; or return why it could not be started."""
         worker = process.worker
         try:
             pid = process.pid
         except OSError as error:
-            process.wait()
-            self._cannot_start(worker, error)
-            return False
+            process.close_input()
+            return refusal_of(error)
         self._log.event(WorkerStarted(worker=slot_of(worker), pid=pid, incarnation=worker.incarnation))
         self.membership.expect(worker, process.token)
         process.introduce(self.address)
-        return True
-
-    def _cannot_start(self, worker: WorkerId, error: OSError) -> None:
-        again = " again" if worker.incarnation > 1 else ""
-        reason = f"{slot_of(worker)} cannot be started{again}: {refusal_of(error)}"
-        self.membership.lose(worker, reason, returns=False)
+        return ""
 
     def _kill(self, worker: WorkerId) -> None:
         process = self._processes[slot_of(worker)]
         if process.worker == worker:
             process.kill()
 
-    def _supervise(self, process: WorkerProcess) -> None:
+    def _supervise(self, process: WorkerProcess, refusal: str) -> None:
         """Wait for a process's end, start the next one of its slot, and so on."""
         name, ends_s = slot_of(process.worker), list[float]()
         while True:
@@ -105,7 +98,7 @@ class Cluster:
             now_s = time.monotonic()
             ends_s = [end_s for end_s in (*ends_s, now_s) if now_s - end_s <= _RESTART_WINDOW_S]
             returns = len(ends_s) <= len(_RESTART_BACKOFF_S)
-            self._report(process, end, returns=returns)
+            self._report(process, end, refusal, returns=returns)
             if not returns or self._closing.wait(_RESTART_BACKOFF_S[len(ends_s) - 1]):
                 return
             try:
@@ -113,17 +106,20 @@ class Cluster:
                     if self._closing.is_set():
                         return
                     process = self._processes[name] = process.successor()
-            except OSError as error:
-                self._cannot_start(replace(process.worker, incarnation=process.worker.incarnation + 1), error)
+            except (OSError, RuntimeError) as error:
+                reason = f"{name} cannot be started again: {refusal_of(error)}"
+                self.membership.lose(process.worker, reason, returns=False)
                 return
-            if not self._introduce(process):
-                return
+            refusal = self._introduce(process)
 
-    def _report(self, process: WorkerProcess, end: ProcessEnd, *, returns: bool) -> None:
+    def _report(self, process: WorkerProcess, end: ProcessEnd, refusal: str, *, returns: bool) -> None:
         """Log what a process said, and that its worker is lost."""
         name = slot_of(process.worker)
         for line in end.errors:
             self._log.event(WorkerSaid(worker=name, text=line))
+        if refusal:
+            self.membership.lose(process.worker, f"{name} cannot be started: {refusal}", returns=returns)
+            return
         last_words = f": {end.errors[-1]}" if end.errors else ""
         reason = f"{name} (process {process.pid}) {end.how}{last_words}"
         self.membership.lose(process.worker, reason, returns=returns, pid=process.pid)

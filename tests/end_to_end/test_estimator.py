@@ -113,6 +113,6 @@ def test_bad_rows_are_told_by_the_mappers(tmp_path: Path, temporary: Path) -> No
 
 def test_processes_that_cannot_finish(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no worker process gets as far as its first line
-    with pytest.raises(RunFailedError, match="M1 cannot be started: its fork server has ended: "):
+    with pytest.raises(RunFailedError, match=r"[MR]1 cannot be started: its fork server has ended: "):
         KMeans(2, engine="grpc", mappers=1).fit(SAMPLE)
     assert not list(temporary.iterdir())

@@ -89,6 +89,12 @@ def test_every_worker_killed_once(tmp_path: Path, undisturbed: str) -> None:
     assert sorted(lost.worker for lost in story_of(tmp_path).of(WorkerLost)) == sorted(files)
 
 
+def test_the_process_that_forks_workers_is_killed_as_it_starts_them(tmp_path: Path, undisturbed: str) -> None:
+    hook = at_first("event == 'os.fork'", KILL, tmp_path / "killed", nth=2)
+    assert run_master(tmp_path, *options(k=3), env=environment_with_hook(tmp_path, hook)).returncode == 0
+    assert centroids_of(tmp_path) == undisturbed
+
+
 def test_a_worker_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None:
     with BackgroundRun(tmp_path, *options(m=1), "--task-delay", 60) as run:
         for incarnation in range(1, 5):

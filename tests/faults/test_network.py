@@ -154,7 +154,7 @@ def test_a_slow_wire_is_no_fault(tmp_path: Path, certs: Path, undisturbed: str, 
             Fault(Direction.FROM_TARGET, cut_after=40),
             lambda story, name: story.of(WorkerSuspected, worker=name),
         ),
-        (Fault(flip_at=100), lambda story, name: story.of(RpcResponse, from_=name, status=FAILURE)),
+        (Fault(flip_at=20), lambda story, name: story.of(RpcResponse, from_=name, status=FAILURE)),
     ],
     ids=["cut", "bit flipped"],
 )
