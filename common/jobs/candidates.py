@@ -12,8 +12,7 @@ import numpy as np
 from common.jobs.base import Memory
 from common.jobs.centroids import KEPT_OF_START, CentroidsJob, Score, centroids_of, starts_of
 from common.kernels.draws import uniforms
-from common.kernels.nearest.distance import nearest
-from common.kernels.sparse import SparseRows
+from common.kernels.nearest.distance import nearest, nearest_below
 from common.model import Block, FloatArray, IntArray, Key, Records, State
 
 _PIECE_NUMBERS = 1 << 21
@@ -105,21 +104,10 @@ def _compare(
 ) -> None:
     """Take new candidates for the rows that they are nearer to than the first so many."""
     for piece in _pieces(points):
-        found, shorter = _nearest_below(points[piece], candidates[known:], squared[piece])
+        found, shorter = nearest_below(points[piece], candidates[known:], squared[piece])
         nearer = shorter < squared[piece]
         labels[piece][nearer] = found[nearer] + known
         squared[piece][nearer] = shorter[nearer]
-
-
-def _nearest_below(
-    points: FloatArray, candidates: FloatArray, limits: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Find what `nearest` finds; of sparse rows, only where a candidate may be nearer than a limit."""
-    if not isinstance(points, SparseRows):
-        return nearest(points, candidates)
-    from common.kernels.sparse_nearest import nearest_below
-
-    return nearest_below(points, candidates, limits)
 
 
 def _pieces(points: FloatArray) -> list[slice]:

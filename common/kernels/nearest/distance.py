@@ -58,6 +58,20 @@ def nearest(points: PointArray | SparseRows, centroids: FloatArray) -> tuple[Int
     return labels, squared
 
 
+def nearest_below(
+    points: PointArray | SparseRows, centroids: FloatArray, limits: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Find what `nearest` finds; of sparse rows, perhaps only where the squared distance is below a limit.
+
+    Elsewhere the squared distance is infinite. `limits` has shape (n,).
+    """
+    if isinstance(points, SparseRows):
+        from common.kernels import sparse_nearest
+
+        return sparse_nearest.nearest_below(points, centroids, limits)
+    return nearest(points, centroids)
+
+
 def labels_of(points: PointArray | SparseRows, centroids: FloatArray) -> IntArray:
     """Find each point's nearest centroid as `nearest` does, without the distances if that is faster."""
     if isinstance(points, SparseRows):

@@ -45,11 +45,12 @@ def test_what_is_kept_changes_nothing(
 def test_rows_are_compared_with_new_candidates_only(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
 
-    def counted(points: FloatArray, centroids: FloatArray) -> Any:
+    def counted(points: FloatArray, centroids: FloatArray, *_: FloatArray) -> Any:
         compared.append(len(centroids))
         return nearest(points, centroids)
 
-    monkeypatch.setattr("common.jobs.candidates.nearest", counted)
+    for name in ("nearest", "nearest_below"):
+        monkeypatch.setattr(f"common.jobs.candidates.{name}", counted)
     memory: dict[str, Any] = {}
     for candidates in GROWING:
         for job in (WeighCandidates(GRID), SampleRows(1, 2, 40.0)):

@@ -19,6 +19,11 @@ def forks() -> Iterator[ForkServer]:
         yield server
 
 
+@pytest.fixture
+def process(forks: ForkServer, tmp_path: Path) -> WorkerProcess:
+    return WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
+
+
 def family(process: WorkerProcess) -> tuple[psutil.Process, psutil.Process]:
     """Return a worker's process and that of its fork server."""
     worker = psutil.Process(process.pid)
@@ -27,9 +32,8 @@ def family(process: WorkerProcess) -> tuple[psutil.Process, psutil.Process]:
     return worker, server
 
 
-def test_a_process_that_ended_is_introduced_in_vain(forks: ForkServer, tmp_path: Path) -> None:
+def test_a_process_that_ended_is_introduced_in_vain(process: WorkerProcess) -> None:
     """It may end, and its pipe be closed, before the master has told it anything."""
-    process = WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
     process.kill()
     assert process.wait() == ([], "was ended by signal 9 (SIGKILL)")
     process.introduce("unix:/nowhere")
@@ -46,9 +50,8 @@ def test_a_process_ends_when_its_input_closes_and_has_a_successor(forks: ForkSer
 
 
 def test_a_worker_outlives_its_fork_server_and_another_one_starts_its_successor(
-    forks: ForkServer, tmp_path: Path
+    process: WorkerProcess,
 ) -> None:
-    process = WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
     worker, server = family(process)
     server.kill()
     process.end(5.0)
@@ -61,9 +64,8 @@ def test_a_worker_outlives_its_fork_server_and_another_one_starts_its_successor(
 
 
 def test_a_process_of_a_fork_server_that_stands_still_is_ended_all_the_same(
-    forks: ForkServer, tmp_path: Path
+    forks: ForkServer, process: WorkerProcess
 ) -> None:
-    process = WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
     worker, server = family(process)
     server.suspend()
     process.end(0.1)
