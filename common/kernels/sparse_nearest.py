@@ -10,7 +10,7 @@ from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.grouping import order_by_key
-from common.kernels.nearest.scores import Rounding, margin_of, rounding_of
+from common.kernels.nearest.rounding import Rounding, margin_of, rounding_of
 from common.kernels.sparse import SparseRows, without_zeros
 from common.kernels.sparse_scores import certain_labels
 from common.kernels.sparse_squares import SquareSums

@@ -15,8 +15,9 @@ from numba.extending import intrinsic
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER
-from common.kernels.nearest.scores import Rounding, margin_of
+from common.kernels.nearest.rounding import Rounding, margin_of
 from common.kernels.sparse import SparseRows
+from common.kernels.vectors import add_product, in_all_lanes, in_loop, load_line, store_line
 from common.model import FloatArray, IntArray, LongArray
 
 _LANES = 16
@@ -77,31 +78,23 @@ def _write_products(context, builder, kinds, given):  # type: ignore[no-untyped-
     values, places, table, sums = (
         context.make_array(kinds.args[at])(context, builder, given[at]) for at in (0, 1, 4, 6)
     )
-    line, number = ir.VectorType(ir.FloatType(), _LANES), ir.IntType(64)
-    total = cgutils.alloca_once_value(builder, ir.Constant(line, [0.0] * _LANES))
+    line = ir.VectorType(ir.FloatType(), _LANES)
     above = builder.mul(block, cgutils.unpack_tuple(builder, table.shape, 3)[1])
-    with cgutils.for_range_slice(builder, first, stop, ir.Constant(number, 1)) as (p, _):
-        column = builder.zext(builder.load(builder.gep(places.data, [p])), number)
-        factors = _in_all_lanes(builder, builder.load(builder.gep(values.data, [p])), line)
-        of_column = builder.load(_line(builder, table, builder.add(above, column), line), align=4)
-        product = builder.fmul(factors, of_column, flags=("contract",))
-        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
-    builder.store(builder.load(total), _line(builder, sums, block, line), align=4)
+
+    def add(p, totals):  # type: ignore[no-untyped-def]
+        value, column = (builder.load(builder.gep(array.data, [p])) for array in (values, places))
+        single = value if value.type == line.element else builder.fptrunc(value, line.element)
+        of_column = load_line(
+            builder, table, start_of(builder.add(above, builder.zext(column, p.type))), line
+        )
+        return [add_product(builder, totals[0], in_all_lanes(builder, single, line), of_column)]
+
+    def start_of(index):  # type: ignore[no-untyped-def]
+        return builder.mul(index, ir.Constant(index.type, _LANES))
+
+    (total,) = in_loop(builder, first, stop, [ir.Constant(line, [0.0] * _LANES)], add)
+    store_line(builder, total, sums, start_of(block))
     return context.get_dummy_value()
-
-
-def _line(builder, array, index, line):  # type: ignore[no-untyped-def]
-    """Return the address of a line of an array."""
-    start = builder.mul(index, ir.Constant(index.type, _LANES))
-    return builder.bitcast(builder.gep(array.data, [start]), line.as_pointer())
-
-
-def _in_all_lanes(builder, x, line):  # type: ignore[no-untyped-def]
-    """Return a line of which every number is x, as float32."""
-    single = x if x.type == line.element else builder.fptrunc(x, line.element)
-    first, lane = ir.Constant(line, ir.Undefined), ir.IntType(32)
-    filled = builder.insert_element(first, single, ir.Constant(lane, 0))
-    return builder.shuffle_vector(filled, first, ir.Constant(ir.VectorType(lane, _LANES), [0] * _LANES))
 
 
 @njit(inline="always")

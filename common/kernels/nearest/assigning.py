@@ -1,18 +1,13 @@
-"""Which scores are found fastest for which numbers of columns and centroids, and labels by them."""
+"""Labels of many rows by scores."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from common.kernels.limbs import read_only
-from common.kernels.nearest.fused import MOST_COLUMNS, FusedScores
 from common.kernels.nearest.plain import squared_to
-from common.kernels.nearest.products import Products
 from common.kernels.nearest.scores import RowNumbers, Scores
 from common.model import FloatArray, IntArray
-
-COSTLY_ROW = 1 << 13
-"""From so many multiplications a row on, products of matrices are faster even if columns are few."""
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -39,17 +34,9 @@ def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tupl
     # Of the points a few do, for scores that overflow are in doubt: to look at all of them takes a while.
     some = points[: 1 << 10]
     exponent = int(np.frexp(max(np.abs(some).max(initial=0.0), np.abs(centroids).max()))[1])
-    scores = scores_for(points.shape[1], len(centroids), exponent, some.mean(axis=0, dtype=np.float64))
+    scores = Scores(points.shape[1], len(centroids), exponent, some.mean(axis=0, dtype=np.float64))
     scores.set_centroids(centroids)
     for start in range(0, n, scores.rows):
         stop = min(n, start + scores.rows)
         scores.assign(points, np.arange(start, stop, dtype=np.uint32))
         yield slice(start, stop), scores.found.labels[: stop - start]
-
-
-def scores_for(
-    columns: int, k: int, exponent: int, offset: FloatArray, costly_row: int = COSTLY_ROW
-) -> Scores:
-    """Choose how scores of k centroids are found; see `Scores`."""
-    fused = columns <= MOST_COLUMNS and columns * k < costly_row
-    return (FusedScores if fused else Products)(columns, k, exponent, offset)

@@ -7,7 +7,7 @@ below half the distance between its own centroid and the nearest other one.
 
 Where all scores of a row take long, more is tried first. The row's distance to its own centroid is measured.
 And as often only a few centroids move fast, but lower the bound of every row, some of the fastest are set
-aside, first few, then more: a matrix product bounds an unsettled row's distance to them anew, and its old
+aside, first few, then more: scores bound an unsettled row's distance to them anew, and its old
 bound falls only by as much as the rest have moved (Ding et al., "Yinyang K-means", ICML 2015, do so with
 groups of centroids, each with a bound of its own). The rows that are still unsettled are assigned anew by
 scores of all centroids. Only rows whose label changed are subtracted from one cluster's sum and added to
@@ -24,7 +24,6 @@ import numpy as np
 
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only, row_mover
-from common.kernels.nearest.assigning import COSTLY_ROW, scores_for
 from common.kernels.nearest.members import (
     Members,
     Motion,
@@ -36,9 +35,11 @@ from common.kernels.nearest.members import (
     settle,
     take_over,
 )
-from common.kernels.nearest.products import Products
 from common.kernels.nearest.scores import RowNumbers, Scores
 from common.model import FloatArray, LongArray, PointArray
+
+COSTLY_ROW = 1 << 13
+"""From so many multiplications for all scores of a row on, it is worth to try more first."""
 
 _CHUNK_ROWS = 1 << 15
 _MANY = 0.5
@@ -73,25 +74,28 @@ class BoundsIndex:
         k, d = centroids.shape
         way = self._starts.get(start)
         if way is None or len(way.members.counts) != k:
-            scores = scores_for(d, k, max(self.grid.top), self._offset, self._costly_row)
+            scores = Scores(d, k, max(self.grid.top), self._offset)
             scores.set_centroids(centroids)
             way = _Start(no_members(len(self._points), k, self.grid.limbs * d), scores, centroids)
             for chunk in self._chunks():
                 self._assign(way, chunk)
             self._starts[start] = way
         else:
-            shares = _SHARES if k * d >= self._costly_row else ()
-            self._follow(way, motion_between(way.centroids, centroids, way.scores.scale, shares))
+            costly = k * d >= self._costly_row
+            motion = motion_between(
+                way.centroids, centroids, way.scores.frame.scale, _SHARES if costly else ()
+            )
+            self._follow(way, motion, costly)
         way.centroids = centroids.copy()
         return way.members.counts.copy(), way.members.sums.copy()
 
-    def _follow(self, start: "_Start", motion: Motion) -> None:
+    def _follow(self, start: "_Start", motion: Motion, costly: bool) -> None:
         """Take members from the last centroids to new ones."""
         start.scores.set_centroids(motion.centroids)
         many = False
         for number, chunk in enumerate(self._chunks()):
             rows = self._move_bounds(start, motion, chunk)
-            if isinstance(start.scores, Products) and (not many or number % _PROBE_EVERY == 0):
+            if costly and (not many or number % _PROBE_EVERY == 0):
                 rows = self._settle(start.members, start.scores, motion, rows)
             many = len(rows) > _MANY * len(chunk)
             self._assign(start, rows)
@@ -106,24 +110,24 @@ class BoundsIndex:
         first, rows = int(chunk[0]), self._unsettled
         return rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
 
-    def _settle(self, members: Members, products: Products, motion: Motion, rows: RowNumbers) -> RowNumbers:
+    def _settle(self, members: Members, scores: Scores, motion: Motion, rows: RowNumbers) -> RowNumbers:
         """Settle rows by their distance to their own centroid; return those still unsettled.
 
         That is worth its time only where all scores of a row take much more.
         """
         rows = rows[: measure(self._points, rows, members, motion)]
         for choice in range(len(motion.firsts)):
-            rows = self._settle_slower(members, products, motion, choice, rows)
+            rows = self._settle_slower(members, scores, motion, choice, rows)
         return rows
 
     def _settle_slower(
-        self, members: Members, products: Products, motion: Motion, choice: int, rows: RowNumbers
+        self, members: Members, scores: Scores, motion: Motion, choice: int, rows: RowNumbers
     ) -> RowNumbers:
         """Look only at some of the fastest centroids where that may do; return the rows still unsettled."""
         aside = motion.order[: motion.firsts[choice]]
         left = hopeless_first(rows, members, motion, choice)
-        for block in _blocks(rows[left:].copy(), products.rows):
-            fast = products.bound_others(self._points, block, members.labels[block], aside)
+        for block in _blocks(rows[left:].copy(), scores.rows):
+            fast = scores.bound_others(self._points, block, members.labels[block], aside)
             left = settle(block, fast, members, motion, choice, rows, left)
         return rows[:left]
 

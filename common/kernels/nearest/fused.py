@@ -1,147 +1,206 @@
-"""Nearest centroids by one fused loop, where columns are few: no array of products is ever written.
+"""The two nearest centroids of each row by one fused loop: no array of products is ever written.
 
-A tile of rows is copied, column by column, to float32 numbers that stay in the core's nearest cache. Then
-some centroids at a time are compared with all of its rows: their scores are made, and the least two of each
-row kept, in registers. For that the loops over columns and centroids are written out: there is a function
-for each number of columns, made when it is first needed. Products of matrices write their results to
-memory, to be read again; that costs more than the products themselves if columns are few.
+Rows are copied to a tile. In a panel of it the rows stand side by side: what they have in a column is one
+line, a vector. A panel stays in the core's nearest cache while all centroids pass by, some at a time. Their
+scores grow in registers, column by column; then the least two of each row are kept, and the label of the
+least. Products of matrices would write their results to memory, to be read again.
 """
 
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from common.kernels.compiling import kernel, written_kernel
-from common.kernels.limbs import read_only
-from common.kernels.nearest.scores import RowNumbers, Scores, margin_of, root_above, root_below
-from common.model import FloatArray, PointArray
+from common.kernels.compiling import kernel
+from common.kernels.vectors import (
+    MANY_REGISTERS,
+    Floats,
+    add_product,
+    empty_lines,
+    in_all_lanes,
+    in_loop,
+    lanes_of,
+    line_from,
+    line_of,
+    load_line,
+    store_line,
+)
+from common.model import FloatArray
 
-MOST_COLUMNS = 32
-"""With more, matrix products are faster."""
+_AT_ONCE = 8 if MANY_REGISTERS else 4
+"""Centroids whose scores grow at once, all in registers."""
 
-_BLOCK_ROWS = 1 << 15
-_TILE_ROWS = 256
-_AT_ONCE = 4
-"""Centroids that are compared at once."""
-
-_CONTRACTED = {"contract", "nnan", "nsz"}
-"""What the compiler may do to scores. They have a margin; infinite ones occur."""
-
-
-class FusedScores(Scores):
-    """Assigns rows of at most `MOST_COLUMNS` columns."""
-
-    def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
-        super().__init__(columns, k, exponent, offset, _BLOCK_ROWS)
-
-    def make_room(self) -> None:
-        """See `Scores`."""
-        columns, k = self.shape
-        self._tile = np.empty((columns, _TILE_ROWS), self.dtype)
-        self._of_rows = tuple(np.empty((3, _TILE_ROWS), self.dtype))
-        self._distances = np.empty(k)
-
-    def set_centroids(self, centroids: FloatArray) -> None:
-        """Take centroids of shape (k, d); infinite scores fill up the last few that are compared at once."""
-        super().set_centroids(centroids)
-        more = -len(centroids) % _AT_ONCE
-        given = self.centroids
-        self._doubled = read_only(np.pad(given.doubled, ((0, more), (0, 0))))
-        self._squares = read_only(np.pad(given.squares, (0, more), constant_values=np.inf))
-        self._columns = read_only(np.ascontiguousarray(given.exact.T))
-
-    def find(self, points: PointArray, rows: RowNumbers) -> int:
-        """See `Scores`."""
-        doubtful: int = finder(self.shape[0])(
-            *(points, rows, self.offset, self.scale, self._doubled, self._squares, self._columns),
-            *(self.centroids.rounding, self._tile, *self._of_rows, self._distances, *self.found),
-        )
-        return doubtful
+_TILE_NUMBERS = 1 << 14
+_MOST_PANELS = 16
 
 
-@cache
-def finder(columns: int) -> Any:
-    """Return the compiled function for so many columns."""
-    source = _source(columns)
-    return written_kernel(f"find_{columns}", source, __file__, fastmath=_CONTRACTED, settle=_settle)
+class Frame(NamedTuple):
+    """How rows are moved and scaled before they are compared."""
+
+    offset: FloatArray  # (d,): a point amid the data
+    scale: float
 
 
-def _source(columns: int) -> str:
-    """Write the function that finds what `Scores.find` finds."""
-    at_once = range(_AT_ONCE)
-    square = " + ".join(f"x_{c} * x_{c}" for c in range(columns))
-    lines = [
-        f"def find_{columns}(",
-        "    points, rows, offset, scale, doubled, squares, exact, rounding,",
-        "    tile, least, second, of_rows, distances, labels, upper, lower",
-        "):",
-        "    doubtful, number = 0, tile.dtype.type",
-        *(f"    o_{c} = offset[{c}]" for c in range(columns)),
-        f"    for start in range(0, len(rows), {_TILE_ROWS}):",
-        f"        stop = min(start + {_TILE_ROWS}, len(rows))",
-        "        some, found = rows[start:stop], labels[start:stop]",
-        "        for r in range(stop - start):",
-        "            i = some[r]",
-        *(f"            x_{c} = number((points[i, {c}] - o_{c}) * scale)" for c in range(columns)),
-        *(f"            tile[{c}, r] = x_{c}" for c in range(columns)),
-        f"            of_rows[r] = {square}",
-        "        least[:], second[:], found[:] = np.inf, np.inf, 0",
-        f"        for k in range(0, len(squares), {_AT_ONCE}):",
-        *(f"            square_{j}, label_{j} = squares[k + {j}], np.uint32(k + {j})" for j in at_once),
-        *(f"            c_{j}_{c} = doubled[k + {j}, {c}]" for j in at_once for c in range(columns)),
-        "            for r in range(stop - start):",
-        *(f"                x_{c} = tile[{c}, r]" for c in range(columns)),
-        "                first, other, label = least[r], second[r], found[r]",
-    ]
-    for j in at_once:
-        products = "".join(f" - c_{j}_{c} * x_{c}" for c in range(columns))
-        lines += [
-            f"                score = square_{j}{products}",
-            "                other = min(other, max(first, score))",
-            f"                label = label_{j} if score < first else label",
-            "                first = min(first, score)",
-        ]
-    lines += [
-        "                least[r], second[r], found[r] = first, other, label",
-        "        doubtful += settle(",
-        "            points, some, exact, rounding, least, second, of_rows, distances,",
-        "            found, upper[start:stop], lower[start:stop],",
-        "        )",
-        "    return doubtful",
-    ]
-    return "\n".join(lines)
+class Table(NamedTuple):
+    """Centroids as they are compared; the last group is filled up with some whose scores are infinite."""
+
+    doubled: Floats  # (groups, d, at once): -2 c
+    squares: Floats  # (groups * at once,): |c|²
+
+
+class Tile(NamedTuple):
+    """Some rows, and what is found of them; used again for the next ones."""
+
+    numbers: Floats  # (panels, d, lanes)
+    least: Floats  # (panels * lanes,): the least score
+    second: Floats  # the same: the second least
+    squares: Floats  # the same: |x|²
+    labels: npt.NDArray[np.uint32]  # the same: of the centroid with the least score
+
+
+def table_of(centroids: Floats, squares: Floats) -> Table:
+    """Arrange centroids, shape (k, d), and their squared lengths, to be compared."""
+    k, d = centroids.shape
+    more = -k % _AT_ONCE
+    groups = np.pad(-2 * centroids, ((0, more), (0, 0))).reshape(-1, _AT_ONCE, d).transpose(0, 2, 1)
+    return Table(np.ascontiguousarray(groups), np.pad(squares, (0, more), constant_values=np.inf))
+
+
+def empty_tile(columns: int, dtype: np.dtype[Any]) -> Tile:
+    """Make room for as many rows as the core's caches hold."""
+    lanes = lanes_of(dtype)
+    panels = min(_MOST_PANELS, max(1, _TILE_NUMBERS // (columns * lanes)))
+    least, second, squares = (np.empty(panels * lanes, dtype) for _ in range(3))
+    return Tile(
+        empty_lines((panels, columns, lanes), dtype),
+        least,
+        second,
+        squares,
+        np.empty(panels * lanes, np.uint32),
+    )
 
 
 @kernel
-def _settle(  # type: ignore[no-untyped-def]
-    points, rows, exact, rounding, least, second, squares, distances, labels, upper, lower
-):
-    """Decide doubtful rows by the plain formula, and count them; turn scores into bounds."""
-    doubtful = 0
-    for r in range(len(rows)):
-        square = np.float64(squares[r])
-        first, other = np.float64(least[r]), np.float64(second[r])
-        margin = margin_of(square, rounding)
-        in_doubt = not other - first > margin
-        doubtful += in_doubt
-        upper[r] = root_above(first + square + margin)
-        lower[r] = root_below((first if in_doubt else other) + square - margin)
-    if doubtful:
-        for r in range(len(rows)):
-            margin = margin_of(np.float64(squares[r]), rounding)
-            if not np.float64(second[r]) - np.float64(least[r]) > margin:
-                labels[r] = _nearest_by_plain_formula(points, rows[r], exact, distances)
-    return doubtful
+def compare(points, rows, frame, tile, table):  # type: ignore[no-untyped-def]
+    """Copy rows, as many as fit or fewer, to a tile, and find their nearest centroids."""
+    numbers, least, second, squares, labels = tile
+    lanes = numbers.shape[2]
+    for panel in range(-(-len(rows) // lanes)):
+        _fill(panel, points, rows[panel * lanes :], frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
+        _compare(panel, numbers, table.doubled, table.squares, least, second, squares, labels)
 
 
-@kernel
-def _nearest_by_plain_formula(points, i, exact, distances):  # type: ignore[no-untyped-def]
-    """Find the nearest centroid of points[i]; `exact` are the centroids' columns, shape (d, k)."""
-    distances[:] = 0.0
-    for c in range(len(exact)):
-        x, column = points[i, c], exact[c]
-        for k in range(len(distances)):
-            difference = x - column[k]
-            distances[k] += difference * difference
-    return np.uint32(distances.argmin())
+@intrinsic
+def _fill(_, panel, points, rows, offset, scale, numbers):  # type: ignore[no-untyped-def]
+    """Copy rows to a panel, less the offset and scaled; the last of them stands in for missing ones."""
+    given = types.int64, points, rows, offset, types.float64, numbers
+    return types.void(*given), _write_filling
+
+
+def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-def]
+    """Write the compiler's code for `_fill`; all arrays are contiguous."""
+    panel = given[0]
+    points, rows, offset, numbers = (
+        context.make_array(kinds.args[at])(context, builder, given[at]) for at in (1, 2, 3, 5)
+    )
+    line = line_of(context.get_value_type(kinds.args[5].dtype))
+    wide = ir.VectorType(ir.DoubleType(), line.count)
+    _, columns = cgutils.unpack_tuple(builder, points.shape, 2)
+    none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
+    (given_rows,) = cgutils.unpack_tuple(builder, rows.shape, 1)
+    last, panel_start = (
+        builder.sub(given_rows, ir.Constant(columns.type, 1)),
+        builder.mul(builder.mul(panel, lanes), columns),
+    )
+
+    def start_of(lane):  # type: ignore[no-untyped-def]
+        index = ir.Constant(columns.type, lane)
+        index = builder.select(builder.icmp_signed("<", index, last), index, last)
+        row = builder.load(builder.gep(rows.data, [index]))
+        return builder.mul(builder.zext(row, columns.type), columns)
+
+    starts = [start_of(lane) for lane in range(line.count)]
+    scales = in_all_lanes(builder, given[4], wide)
+
+    def copy_column(column, _):  # type: ignore[no-untyped-def]
+        values = (builder.load(builder.gep(points.data, [builder.add(start, column)])) for start in starts)
+        x = line_from(builder, values)
+        x = x if x.type == wide else builder.fpext(x, wide)
+        moved = builder.fsub(x, in_all_lanes(builder, builder.load(builder.gep(offset.data, [column])), wide))
+        scaled = builder.fmul(moved, scales)
+        scaled = scaled if line == wide else builder.fptrunc(scaled, line)
+        store_line(builder, scaled, numbers, builder.add(panel_start, builder.mul(column, lanes)))
+        return []
+
+    in_loop(builder, none, columns, [], copy_column)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def _compare(_, panel, numbers, doubled, of_centroids, least, second, of_rows, labels):  # type: ignore[no-untyped-def]
+    """Find the nearest centroids of a panel's rows."""
+    given = types.int64, numbers, doubled, of_centroids, least, second, of_rows, labels
+    return types.void(*given), _write_comparison
+
+
+def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untyped-def]
+    """Write the compiler's code for `_compare`; all arrays are contiguous."""
+    panel, *arrays = given
+    numbers, doubled, of_centroids, *found = (
+        context.make_array(kind)(context, builder, array)
+        for kind, array in zip(kinds.args[1:], arrays, strict=True)
+    )
+    line = line_of(context.get_value_type(kinds.args[1].dtype))
+    groups, columns, at_once = cgutils.unpack_tuple(builder, doubled.shape, 3)
+    none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
+    row = builder.mul(panel, lanes)
+    panel_start = builder.mul(row, columns)
+
+    def in_column(column):  # type: ignore[no-untyped-def]
+        return load_line(builder, numbers, builder.add(panel_start, builder.mul(column, lanes)), line)
+
+    def of_group(array, start):  # type: ignore[no-untyped-def]
+        places = (builder.add(start, ir.Constant(start.type, j)) for j in range(_AT_ONCE))
+        return [in_all_lanes(builder, builder.load(builder.gep(array.data, [at])), line) for at in places]
+
+    def keep_two(group, kept):  # type: ignore[no-untyped-def]
+        first = builder.mul(group, at_once)
+        group_start = builder.mul(first, columns)
+
+        def add_products(column, scores):  # type: ignore[no-untyped-def]
+            x, factors = (
+                in_column(column),
+                of_group(doubled, builder.add(group_start, builder.mul(column, at_once))),
+            )
+            return [add_product(builder, score, x, c) for score, c in zip(scores, factors, strict=True)]
+
+        scores = in_loop(builder, none, columns, of_group(of_centroids, first), add_products)
+        for j, score in enumerate(scores):
+            kept = _keep_two(builder, kept, score, builder.add(first, ir.Constant(first.type, j)))
+        return kept
+
+    def add_squares(column, totals):  # type: ignore[no-untyped-def]
+        x = in_column(column)
+        return [add_product(builder, totals[0], x, x)]
+
+    zeros, infinity = (ir.Constant(line, [each] * line.count) for each in (0.0, np.inf))
+    first_label = ir.Constant(ir.VectorType(ir.IntType(32), line.count), [0] * line.count)
+    least, second, label = in_loop(builder, none, groups, [infinity, infinity, first_label], keep_two)
+    squares = in_loop(builder, none, columns, [zeros], add_squares)
+    for array, value in zip(found, (least, second, *squares, label), strict=True):
+        store_line(builder, value, array, row)
+    return context.get_dummy_value()
+
+
+def _keep_two(builder, kept, score, number):  # type: ignore[no-untyped-def]
+    """Return the least, the second least and the label after one more score; NaN becomes a tie."""
+    least, second, label = kept
+    other = builder.select(builder.fcmp_ordered(">", score, least), score, least)
+    second = builder.select(builder.fcmp_ordered("<", other, second), other, second)
+    nearer = builder.fcmp_ordered("<", score, least)
+    own = in_all_lanes(builder, builder.trunc(number, label.type.element), label.type)
+    return [builder.select(nearer, score, least), second, builder.select(nearer, own, label)]

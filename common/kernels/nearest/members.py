@@ -8,7 +8,7 @@ from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER, squared_distance
-from common.kernels.nearest.scores import above, below, root_below
+from common.kernels.nearest.rounding import above, below, root_below
 from common.model import FloatArray, LongArray
 
 Singles = npt.NDArray[np.float32]

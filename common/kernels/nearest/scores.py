@@ -1,9 +1,8 @@
-"""What ways to find the two nearest centroids by scores, |c|² - 2 x·c, have in common.
+"""Nearest centroids by scores, |c|² - 2 x·c, which are found many times faster than by the plain formula.
 
-The squared distance is |x|² + |c|² - 2 x·c. Scores are found many times faster than the plain formula, but
-they round differently. So where the least two scores of a row are nearer to each other than the rounding
-errors together, the row is in doubt, and the plain formula decides. The labels are always those of
-`distance.nearest`.
+The squared distance is |x|² + |c|² - 2 x·c. Scores round differently than the plain formula. So where the
+least two scores of a row are nearer to each other than the rounding errors together, the row is in doubt,
+and the plain formula decides. The labels are always those of `distance.nearest`.
 
 A common offset is subtracted first, so that data far from the origin do not leave every row in doubt. A
 power of two brings all numbers near 1, so that nothing overflows. If float32 leaves many rows in doubt,
@@ -11,46 +10,32 @@ float64 takes over.
 """
 
 import math
-from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from common.model import FloatArray, PointArray
+from common.kernels.compiling import kernel
+from common.kernels.nearest.fused import Frame, Table, compare, empty_tile, table_of
+from common.kernels.nearest.rounding import Rounding, margin_of, root_above, root_below, rounding_of
+from common.model import FloatArray, LongArray, PointArray
 
+_BLOCK_ROWS = 1 << 15
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
 _FEW_ROWS = 512
 """Of a block: some of them in doubt say nothing of the others."""
 
-_STEP = np.float32(2**-22)
-"""Of a float32 number, more than two roundings change."""
-_LARGEST = np.float32(3e38)
-
 RowNumbers = npt.NDArray[np.uint32]
-Floats = npt.NDArray[Any]
-"""float32 or float64, as all scores are computed with."""
 
 
-class Rounding(NamedTuple):
-    """Bounds the rounding errors of a row's squared distances by relative * (|x|² + reach) + absolute.
-
-    It is twice what (|x| + |c|)² asks for, and takes no root.
-    """
-
-    reach: float  # the greatest |c|²
-    relative: float
-    absolute: float
-
-
-class Centroids(NamedTuple):
+class _Centroids(NamedTuple):
     """The centroids as they are given, and as scores take them."""
 
     exact: FloatArray  # (k, d)
-    doubled: Floats  # (k, d): 2 c, less the offset and scaled
-    squares: Floats  # (k,): |c|²
+    columns: FloatArray  # (d, k): the same
+    moved: FloatArray  # (k, d): less the offset and scaled
+    table: Table
     rounding: Rounding
 
 
@@ -62,106 +47,142 @@ class Found(NamedTuple):
     lower: npt.NDArray[np.float32]  # at most the distance to any other
 
 
-class Scores(ABC):
+class Scores:
     """Assigns blocks of at most `rows` rows to k centroids.
 
     Every number of the data is smaller in magnitude than 2**exponent; `offset`, shape (columns,), is a
     point amid the data.
     """
 
-    def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray, rows: int) -> None:
-        self.rows = rows
-        """How many fit in a block."""
-        self.scale = math.ldexp(1.0, -max(exponent, -1000) - 1)
-        """The power of two that brings the data to near 1."""
-        upper, lower = np.empty((2, rows), np.float32)
-        self.found = Found(labels=np.empty(rows, np.uint32), upper=upper, lower=lower)
+    rows = _BLOCK_ROWS
+    """How many fit in a block."""
+
+    def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
+        self.frame = Frame(offset, math.ldexp(1.0, -max(exponent, -1000) - 1))
+        """With the power of two that brings the data to near 1."""
+        upper, lower = np.empty((2, self.rows), np.float32)
+        self.found = Found(labels=np.empty(self.rows, np.uint32), upper=upper, lower=lower)
         """Of the last block."""
-        self.offset = offset
-        self.shape = (columns, k)
-        self._take_type(np.float32)
+        self._distances = np.empty(k)
+        self._take_type(columns, np.float32)
 
     @property
     def in_single(self) -> bool:
         """Whether float32 still does."""
-        return self.dtype == np.float32
+        return self._dtype == np.float32
 
-    def _take_type(self, dtype: npt.DTypeLike) -> None:
-        self.dtype = np.dtype(dtype)
-        self.make_room()
-
-    @abstractmethod
-    def make_room(self) -> None:
-        """Make the arrays that are used again for every block, of `dtype`."""
-
-    @abstractmethod
-    def find(self, points: PointArray, rows: RowNumbers) -> int:
-        """Write to `found` what is found of some rows; return how many were in doubt."""
+    def _take_type(self, columns: int, dtype: npt.DTypeLike) -> None:
+        self._dtype = np.dtype(dtype)
+        self._tile = empty_tile(columns, self._dtype)
 
     def set_centroids(self, centroids: FloatArray) -> None:
         """Take centroids of shape (k, d)."""
+        columns = centroids.shape[1]
         with np.errstate(over="ignore", invalid="ignore"):  # then all is in doubt
-            moved = (centroids - self.offset) * self.scale
+            moved = (centroids - self.frame.offset) * self.frame.scale
             if self.in_single and np.abs(moved).max() > _FAR:
-                self._take_type(np.float64)
-            squares = (moved**2).sum(axis=1)
-            self.centroids = Centroids(
+                self._take_type(columns, np.float64)
+            reach = float((moved**2).sum(axis=1).max())
+            tiny = float(np.finfo(self._dtype).tiny) + 5e-324 * self.frame.scale * self.frame.scale
+            self._centroids = _Centroids(
                 exact=centroids,
-                doubled=(2.0 * moved).astype(self.dtype),
-                squares=squares.astype(self.dtype),
-                rounding=self._rounding(float(squares.max())),
+                columns=np.ascontiguousarray(centroids.T),
+                moved=moved,
+                table=self._table_of(moved),
+                rounding=rounding_of(columns, reach, self._dtype, tiny),
             )
 
-    def _rounding(self, reach: float) -> Rounding:
-        tiny = float(np.finfo(self.dtype).tiny) + 5e-324 * self.scale * self.scale
-        return rounding_of(self.shape[0], reach, self.dtype, tiny)
+    def _table_of(self, moved: FloatArray) -> Table:
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = (moved**2).sum(axis=1).astype(self._dtype)
+            return table_of(moved.astype(self._dtype), squares)
 
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
         """Find the nearest centroids of some points, at most `self.rows`; the results are in `found`."""
-        doubtful = self.find(points, rows)
+        given = self._centroids
+        doubtful = _find(
+            *(points, rows, self.frame, given.table, given.columns, given.rounding),
+            *(self._tile, self._distances, self.found),
+        )
         if self.in_single and doubtful > max(len(rows), _FEW_ROWS) // 8:
-            self._take_type(np.float64)
-            self.set_centroids(self.centroids.exact)
+            self._take_type(points.shape[1], np.float64)
+            self.set_centroids(given.exact)
+
+    def bound_others(
+        self, points: PointArray, rows: RowNumbers, own: RowNumbers, others: LongArray
+    ) -> FloatArray:
+        """Return a lower bound of each row's squared distance, scaled, to the nearest of some others.
+
+        `others` are the indexes of these centroids; each row's `own` is left out.
+        """
+        bounds = np.empty(len(rows))
+        given, names = self._centroids, others.astype(np.uint32)
+        table = self._table_of(given.moved[others])
+        _bound_others(*(points, rows, self.frame, table, given.rounding, self._tile, own, names, bounds))
+        return bounds
 
 
-def rounding_of(columns: int, reach: float, dtype: npt.DTypeLike, tiny: float) -> Rounding:
-    """Bound the rounding errors of scores in that type; what underflows in a product is less than `tiny`."""
-    # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which one product
-    # after the other is subtracted, make the difference of two centroids wrong by at most
-    # (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)².
-    relative = 2 * (4 * columns + 16) * float(np.finfo(dtype).eps) / 2
-    return Rounding(reach, relative, (columns + 64) * tiny)
+@kernel
+def _find(points, rows, frame, table, columns, rounding, tile, distances, found):  # type: ignore[no-untyped-def]
+    """Find labels and bounds of rows; return how many were in doubt."""
+    doubtful, size = 0, len(tile.least)
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        stop = start + len(some)
+        labels, upper, lower = found.labels[start:stop], found.upper[start:stop], found.lower[start:stop]
+        compare(points, some, frame, tile, table)
+        in_doubt = _bound(tile, rounding, labels, upper, lower)
+        for r in range(len(some) if in_doubt else 0):
+            gap = np.float64(tile.second[r]) - np.float64(tile.least[r])
+            if not gap > margin_of(np.float64(tile.squares[r]), rounding):
+                labels[r] = _nearest_by_plain_formula(points, some[r], columns, distances)
+        doubtful += in_doubt
+    return doubtful
 
 
-@njit(inline="always")
-def above(x):  # type: ignore[no-untyped-def]
-    """Return more than a float32 number may be without its last roundings."""
-    return x + abs(x) * _STEP
+@kernel
+def _bound(tile, rounding, labels, upper, lower):  # type: ignore[no-untyped-def]
+    """Turn the scores of rows into bounds; count the rows in doubt.
 
-
-@njit(inline="always")
-def below(x):  # type: ignore[no-untyped-def]
-    """Return less than a float32 number may be without its last roundings."""
-    finite = min(x, _LARGEST)
-    return finite - abs(finite) * _STEP
-
-
-@njit(inline="always")
-def root_above(square):  # type: ignore[no-untyped-def]
-    """Return, in float32, at least the root of a square, if that is not below 1e-18."""
-    return above(np.sqrt(np.float32(square)))
-
-
-@njit(inline="always")
-def root_below(square):  # type: ignore[no-untyped-def]
-    """Return, in float32, at most the root of a square, if that is not below 1e-18; 0 for NaN.
-
-    A square beyond float32's range has at least the root of the greatest one in it.
+    Without a branch, so that the compiler makes vector code of the loop.
     """
-    return below(np.sqrt(np.float32(min(square, 3e38)))) if square > 0.0 else np.float32(0.0)
+    doubtful = 0
+    for r in range(len(labels)):
+        square, least, second = (
+            np.float64(tile.squares[r]),
+            np.float64(tile.least[r]),
+            np.float64(tile.second[r]),
+        )
+        margin = margin_of(square, rounding)
+        in_doubt = not second - least > margin
+        doubtful += in_doubt
+        labels[r] = tile.labels[r]
+        upper[r] = root_above(least + square + margin)
+        lower[r] = root_below((least if in_doubt else second) + square - margin)
+    return doubtful
 
 
-@njit(inline="always")
-def margin_of(square, rounding):  # type: ignore[no-untyped-def]
-    """Return what |x|² + |c|² - 2 x·c may be wrong by, for a row of this |x|²."""
-    return rounding.relative * (square + rounding.reach) + rounding.absolute
+@kernel
+def _nearest_by_plain_formula(points, i, columns, distances):  # type: ignore[no-untyped-def]
+    """Find the nearest centroid of points[i]."""
+    distances[:] = 0.0
+    for c in range(len(columns)):
+        x, column = points[i, c], columns[c]
+        for k in range(len(distances)):
+            difference = x - column[k]
+            distances[k] += difference * difference
+    return np.uint32(distances.argmin())
+
+
+@kernel
+def _bound_others(points, rows, frame, table, rounding, tile, own, names, bounds):  # type: ignore[no-untyped-def]
+    """Turn each row's least score among some centroids, its own left out, into a lower bound."""
+    size = len(tile.least)
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        compare(points, some, frame, tile, table)
+        for r in range(len(some)):
+            least = tile.second[r] if names[tile.labels[r]] == own[start + r] else tile.least[r]
+            square = np.float64(tile.squares[r])
+            bound = np.float64(least) + square - margin_of(square, rounding)
+            bounds[start + r] = bound if bound > 0.0 else 0.0  # and not NaN

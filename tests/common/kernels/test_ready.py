@@ -13,10 +13,10 @@ from common.kernels import limbs
 from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, fused, members, plain, products, scores
+from common.kernels.nearest import bounds, fused, members, plain, scores
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, members, plain, products, scores]
+MODULES: list[ModuleType] = [limbs, bounds, fused, members, plain, scores]
 
 
 def compiled() -> dict[str, list[Any]]:
@@ -27,7 +27,6 @@ def compiled() -> dict[str, list[Any]]:
         for name, value in vars(module).items()
         if isinstance(value, CPUDispatcher)
     }
-    functions |= {f"find {columns}": fused.finder(columns) for columns in (2, 32)}
     functions |= {f"move {columns}": limbs.row_mover(columns, 3) for columns in (2, 40)}
     return {name: list(function.signatures) for name, function in functions.items()}
 

@@ -5,9 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.kernels.nearest.assigning import scores_for
-from common.kernels.nearest.fused import FusedScores
-from common.kernels.nearest.products import Products
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import BUILDS, Build, check, data, walk
 
@@ -47,13 +44,6 @@ def test_many_rows(build: Build, columns: int) -> None:
 def test_several_starts_side_by_side(build: Build) -> None:
     points = np.random.default_rng(0).normal(size=(3000, 2))
     check(build, points, *(walk(points, k, seed) for seed, k in enumerate([3, 7, 300])))
-
-
-def test_fused_scores_are_for_few_columns_and_cheap_rows() -> None:
-    kinds = [
-        type(scores_for(columns, k, 1, np.zeros(columns))) for columns, k in ((32, 255), (33, 2), (16, 512))
-    ]
-    assert kinds == [FusedScores, Products, Products]
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

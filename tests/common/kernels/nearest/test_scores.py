@@ -5,31 +5,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.kernels.limbs import read_only
-from common.kernels.nearest import assigning, distance
+from common.kernels.nearest import distance
 from common.kernels.nearest.assigning import labels_of, nearest
-from common.kernels.nearest.fused import FusedScores
 from common.kernels.nearest.members import _SMALL
-from common.kernels.nearest.products import Products
 from common.kernels.nearest.scores import Scores
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import data, walk
 
-KINDS: list[type[FusedScores] | type[Products]] = [FusedScores, Products]
 
-
-@pytest.mark.parametrize("kind", KINDS)
 @given(drawn=data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 def test_scores_give_the_labels_and_distances_of_the_plain_formula(
-    kind: type[FusedScores] | type[Products],
     drawn: tuple[FloatArray, int, int],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(assigning, "FusedScores", kind)
     points, k, seed = drawn
     for centroids in walk(points, k, seed, steps=2):
         labels, squared = distance.nearest(points, centroids)
@@ -39,29 +31,24 @@ def test_scores_give_the_labels_and_distances_of_the_plain_formula(
         assert np.array_equal(labels_of(points, centroids), labels)
 
 
-def prepared(
-    drawn: tuple[FloatArray, int, int], kind: type[FusedScores] | type[Products] = Products
-) -> tuple[Any, FloatArray, FloatArray, FloatArray]:
+def prepared(drawn: tuple[FloatArray, int, int]) -> tuple[Scores, FloatArray, FloatArray, FloatArray]:
     """Return scores, points, centroids, and all squared distances in units of the scores' scale."""
     points, k, seed = drawn
     points = points[:200]
     exponent = int(np.frexp(np.abs(points).max())[1])
-    products = kind(points.shape[1], k, exponent, points.mean(axis=0))
+    scores = Scores(points.shape[1], k, exponent, points.mean(axis=0))
     centroids = points[np.random.default_rng(seed).integers(len(points), size=k)]
-    scaled = np.array([((points - c) * products.scale) ** 2 for c in centroids]).sum(axis=2)
-    return products, points, centroids, scaled
+    scaled = np.array([((points - c) * scores.frame.scale) ** 2 for c in centroids]).sum(axis=2)
+    return scores, points, centroids, scaled
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @given(drawn=data())
-def test_bounds_hold_for_the_nearest_and_the_second(
-    kind: type[FusedScores] | type[Products], drawn: tuple[FloatArray, int, int]
-) -> None:
-    products, points, centroids, scaled = prepared(drawn, kind)
+def test_bounds_hold_for_the_nearest_and_the_second(drawn: tuple[FloatArray, int, int]) -> None:
+    scores, points, centroids, scaled = prepared(drawn)
     rows = np.arange(len(points), dtype=np.uint32)
-    products.set_centroids(read_only(centroids))
-    products.assign(read_only(points), rows)
-    found = products.found
+    scores.set_centroids(read_only(centroids))
+    scores.assign(read_only(points), rows)
+    found = scores.found
     for r in rows.tolist():
         label = found.labels[r]
         assert found.upper[r] >= np.sqrt(scaled[label, r]) * (1 - 1e-12) - _SMALL
@@ -76,22 +63,17 @@ def filled(
     return np.full(shape, np.nan if np.issubdtype(dtype, np.floating) else 77, dtype)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("columns", [2, 6])
-def test_bounds_do_not_depend_on_what_the_memory_held(
-    columns: int, kind: type[FusedScores] | type[Products], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bounds_do_not_depend_on_what_the_memory_held(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = np.random.default_rng(0).normal(size=(40, columns)), 4, 1
 
     def bounds() -> tuple[bytes, ...]:
-        products, points, centroids, _ = prepared(drawn, kind)
-        rows, others = np.arange(len(points), dtype=np.uint32), b""
-        products.set_centroids(read_only(centroids))
-        if kind is Products:
-            others = products.bound_others(read_only(points), rows, rows % 4, np.arange(4)).tobytes()
-        products.set_centroids(read_only(centroids))
-        products.assign(read_only(points), rows)
-        return others, *(array[: len(rows)].tobytes() for array in products.found)
+        scores, points, centroids, _ = prepared(drawn)
+        rows = np.arange(len(points), dtype=np.uint32)
+        scores.set_centroids(read_only(centroids))
+        others = scores.bound_others(read_only(points), rows, rows % 4, np.arange(4)).tobytes()
+        scores.assign(read_only(points), rows)
+        return others, *(array[: len(rows)].tobytes() for array in scores.found)
 
     expected = bounds()
     with monkeypatch.context() as patch:
@@ -101,31 +83,30 @@ def test_bounds_do_not_depend_on_what_the_memory_held(
 
 @given(drawn=data(), first=st.integers(1, 12))
 def test_others_are_bounded_without_each_rows_own(drawn: tuple[FloatArray, int, int], first: int) -> None:
-    products, points, centroids, scaled = prepared(drawn)
+    scores, points, centroids, scaled = prepared(drawn)
     rows = np.arange(len(points), dtype=np.uint32)
     order = np.arange(len(centroids))[::-1].copy()
     first = min(first, len(order))
-    products.set_centroids(read_only(centroids))
+    scores.set_centroids(read_only(centroids))
     own = (rows % len(centroids)).astype(np.uint32)
-    bounds = products.bound_others(read_only(points), rows, own, order[:first])
+    bounds = scores.bound_others(read_only(points), rows, own, order[:first])
     for r in rows.tolist():
         others = [scaled[k, r] for k in order[:first].tolist() if k != own[r]]
         assert bounds[r] <= min(others, default=np.inf) * (1 + 1e-12) + 1e-300
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_centroids_too_far_for_float32_take_float64(kind: type[FusedScores] | type[Products]) -> None:
+def test_centroids_too_far_for_float32_take_float64() -> None:
     points = np.random.default_rng(0).normal(size=(10, 3))
-    products: Scores = kind(3, 2, 2, np.zeros(3))
-    products.set_centroids(read_only(points[:2].copy()))
-    assert products.in_single
-    products.set_centroids(read_only(np.array([points[0], points[1] + 1e9])))
-    assert not products.in_single
+    scores = Scores(3, 2, 2, np.zeros(3))
+    scores.set_centroids(read_only(points[:2].copy()))
+    assert scores.in_single
+    scores.set_centroids(read_only(np.array([points[0], points[1] + 1e9])))
+    assert not scores.in_single
 
 
 @pytest.mark.parametrize("exponent", [-1074, -3, 0, 5, 480])
 def test_the_scale_brings_numbers_to_near_one(exponent: int) -> None:
-    scale = Products(1, 1, exponent, np.zeros(1)).scale
+    scale = Scores(1, 1, exponent, np.zeros(1)).frame.scale
     assert 2.0**exponent * scale <= 1.0
     assert np.isfinite(scale)
 
