@@ -15,7 +15,7 @@ from common.model import Block, FloatArray, IntArray, Records, Rows, State, Tabl
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
 _BLOCK_LINES = 1 << 14
-_THREAD_ROWS = 1 << 16
+_THREAD_NUMBERS = 1 << 17
 """Fewer are not worth a thread."""
 _T = TypeVar("_T")
 
@@ -48,7 +48,7 @@ def map_rows(
 
     def map_part(where: slice) -> list[Records]:
         part = Block(cast(Rows, rows[where]), row_start + where.start)
-        if combines and _takes(job, rows):
+        if (combines or job.maps_at_once) and _takes(job, rows):
             summary = job.summarize(part, state, memory.setdefault(f"rows {where.start} to {where.stop}", {}))
             if summary is not None:
                 return [summary]
@@ -105,8 +105,8 @@ def _map_alone(job: Job, state: State, block: Block, meter: Meter) -> Records:
 
 def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, threads: int) -> list[_T]:
     """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
-    n, much = len(rows), rows.size if isinstance(rows, SparseRows) else len(rows)
-    parts = max(1, min(threads, n, much // _THREAD_ROWS))
+    n, much = len(rows), rows.size if isinstance(rows, np.ndarray | SparseRows) else 2 * len(rows)
+    parts = max(1, min(threads, n, much // _THREAD_NUMBERS))
     bounds = [n * i // parts for i in range(parts + 1)]
     slices = [slice(*pair) for pair in pairwise(bounds)]
     if parts == 1:

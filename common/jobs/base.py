@@ -29,7 +29,8 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `reduce_runs`, `aggregates`, `emits_rows`, `takes_sparse`. What goes beside output files: `counts`.
+    `reduce_runs`, `aggregates`, `emits_rows`, `maps_at_once`, `takes_sparse`. What goes beside output
+    files: `counts`.
     """
 
     name: ClassVar[str]
@@ -52,6 +53,9 @@ class Job(ABC):
 
     counts: ClassVar[bool] = False
     """True: the last column of what `reduce` returns is a number for people, which output files leave out."""
+
+    maps_at_once: ClassVar[bool] = False
+    """True: `summarize` is tried though nothing is combined; it returns what `map` would."""
 
     takes_sparse: ClassVar[bool] = False
     """True: its blocks may hold `SparseRows`. Other jobs get them dense, in many small blocks."""

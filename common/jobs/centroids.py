@@ -22,6 +22,9 @@ _MOST_KEYS = (1 << 31) - 1
 _PIECE_NUMBERS = 1 << 21
 """Of a piece of rows that is made dense."""
 
+KEPT_BOUNDS = "bounds"
+"""What an iteration keeps in memory: a `BoundsIndex`, which knows labels."""
+
 KEPT_OF_START = "candidates"
 """What choosing a start keeps in memory, see `common.jobs.candidates`; an iteration forgets it."""
 
@@ -107,6 +110,16 @@ class Score(CentroidsJob):
             parts.append(self.measure(first_key, block, centroids, *nearest(points, centroids)))
         return Records.concatenate(parts)
 
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Take the labels that an iteration's bounds tell."""
+        parts = []
+        for first_key, centroids in starts_of(state):
+            found = _known_nearest(rows, centroids, memory)
+            if found is None:
+                return None
+            parts.append(self.measure(first_key, rows, centroids, *found))
+        return Records.concatenate(parts)
+
     def measure(
         self, first_key: int, rows: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray
     ) -> Records:
@@ -163,10 +176,15 @@ class FarthestRows(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Keep the block's farthest."""
-        centroids = centroids_of(state)
-        points = self.points_of(block)
-        labels, squared = nearest(points, centroids)
-        may_move = self._may_move(block)
+        return self._pick(block, centroids_of(state), *nearest(self.points_of(block), centroids_of(state)))
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Take the labels that an iteration's bounds tell."""
+        found = _known_nearest(rows, centroids_of(state), memory)
+        return None if found is None else self._pick(rows, centroids_of(state), *found)
+
+    def _pick(self, block: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray) -> Records:
+        points, may_move = self.points_of(block), self._may_move(block)
         far = may_move & (squared > 0)
         if np.count_nonzero(far) < self.limit:  # squares of small differences vanish
             far = may_move & _differ(points, centroids, labels)
@@ -199,16 +217,44 @@ class Label(CentroidsJob):
     """Name each row's nearest centroid. The map output, in input order, is the result."""
 
     name: ClassVar[str] = "label"
+    maps_at_once: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:
         """Give each row its cluster as the key, and no value."""
-        labels = labels_of(self.points_of(block), centroids_of(state))
-        return Records(labels, np.empty((len(labels), 0)))
+        return _named(labels_of(self.points_of(block), centroids_of(state)))
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Take the labels that an iteration's bounds tell."""
+        labels = _known_labels(centroids_of(state), memory)
+        return None if labels is None else _named(labels)
 
     def reduce(self, key: Key, values: FloatArray) -> FloatArray:
         """Return what it is given; nothing is reduced here."""
         return values
+
+
+def _named(labels: IntArray) -> Records:
+    return Records(labels, np.empty((len(labels), 0)))
+
+
+def _known_nearest(rows: Block, centroids: FloatArray, memory: Memory) -> tuple[IntArray, FloatArray] | None:
+    """Find what `nearest` finds by an iteration's bounds; None if there are none."""
+    labels = _known_labels(centroids, memory)
+    if labels is None:
+        return None
+    from common.kernels.nearest.plain import squared_to
+
+    return labels, squared_to(rows.points, centroids, labels)
+
+
+def _known_labels(centroids: FloatArray, memory: Memory) -> IntArray | None:
+    index = memory.pop(KEPT_BOUNDS, None)  # taken, so that nobody else works with it meanwhile
+    if index is None:
+        return None
+    labels: IntArray | None = index.labels(centroids)
+    memory[KEPT_BOUNDS] = index
+    return labels
 
 
 def members(first_key: int, partials: FloatArray) -> Records:

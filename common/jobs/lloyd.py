@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from common.jobs.base import Memory
-from common.jobs.centroids import KEPT_OF_START, CentroidsJob, centroids_of, members, starts_of
+from common.jobs.centroids import (
+    KEPT_BOUNDS,
+    KEPT_OF_START,
+    CentroidsJob,
+    centroids_of,
+    members,
+    starts_of,
+)
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.grouping import add_by_key
 from common.kernels.nearest.distance import labels_of, worth_compiled_code
@@ -58,16 +65,17 @@ class LloydStep(CentroidsJob):
             keys = labels + np.int32(first_key)
             if "moved_rows" in state:
                 own_keys = range(first_key, first_key + len(centroids))
-                self._move(keys, block.row_start, state, own_keys)
+                moved, moved_keys = self._moved(block, state, own_keys)
+                keys[moved] = moved_keys
             yield Records(keys, block.points)
 
-    def _move(self, keys: IntArray, row_start: int, state: State, known: range) -> None:
-        """Give moved rows of a block their keys, if these are among the known ones."""
+    def _moved(self, block: Block, state: State, known: range) -> tuple[LongArray, LongArray]:
+        """Return the moved rows of a block, as offsets, and their keys, of those that are known."""
         moved_keys = state["moved_keys"]
-        offsets = state["moved_rows"] - row_start
-        mine = (offsets >= 0) & (offsets < len(keys))
+        offsets = state["moved_rows"] - block.row_start
+        mine = (offsets >= 0) & (offsets < len(block.points))
         mine &= (moved_keys >= known.start) & (moved_keys < known.stop)
-        keys[offsets[mine]] = moved_keys[mine]
+        return offsets[mine], moved_keys[mine]
 
     def combine(self, records: Records) -> Records:
         """Turn the records of each key into one partial."""
@@ -88,17 +96,21 @@ class LloydStep(CentroidsJob):
         memory.pop(KEPT_OF_START, None)
         if isinstance(rows.rows, SparseRows):
             return self._summarize_sparse(rows, state, memory)
-        if "moved_rows" in state or not worth_compiled_code(rows.points, len(centroids_of(state))):
+        if not worth_compiled_code(rows.points, len(centroids_of(state))):
             return None
-        index = memory.pop("lloyd", None)  # taken, so that nobody else works with it meanwhile
+        index = memory.pop(KEPT_BOUNDS, None)  # taken, so that nobody else works with it meanwhile
         if index is None or index.grid != self.grid:
             from common.kernels.nearest.bounds import BoundsIndex
 
             index = BoundsIndex(rows.points, self.grid)
         parts = []
         for first_key, centroids in starts_of(state):
-            parts.append(members(first_key, self._partials(*index.cluster_sums(centroids, first_key))))
-        memory["lloyd"] = index
+            counts, sums = index.cluster_sums(centroids, first_key)
+            if "moved_rows" in state:
+                moved, keys = self._moved(rows, state, range(first_key, first_key + len(centroids)))
+                index.move(moved, keys - first_key, counts, sums, first_key)
+            parts.append(members(first_key, self._partials(counts, sums)))
+        memory[KEPT_BOUNDS] = index
         return Records.concatenate(parts)
 
     def _summarize_sparse(self, rows: Block, state: State, memory: Memory) -> Records:

@@ -28,11 +28,11 @@ def make_ready(dtype: str, columns: int) -> None:
     labels, squared = plain.nearest(points.astype(np.float64), centroids)
     assigning.nearest(points.astype(np.float64), centroids)
     add_numbers(labels, squared, grid.constants[:, :1], np.zeros(64), np.zeros((64, grid.limbs)))
-    for index in (BoundsIndex(points, grid), BoundsIndex(points, grid, costly_row=0)):
-        walk = centroids.copy()
-        for far in (0.0, 0.5, 1e9, 0.5):  # One is fast, so that it alone is looked at; then it goes far.
-            walk[0] += far
-            index.cluster_sums(walk)
+    index, walk = BoundsIndex(points, grid), centroids.copy()
+    for far in (0.0, 0.5, 1e9, 0.5):
+        walk[0] += far
+        index.cluster_sums(walk)
+    plain.squared_to(points, centroids, labels)
     usual = SumGrid(grid.top, grid.bits, _USUAL_LIMBS)
     BoundsIndex(points, usual).cluster_sums(centroids)
 

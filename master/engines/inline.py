@@ -57,7 +57,7 @@ class InlineEngine:
 
     def map_records(self, job: Job, state: State) -> Records:
         """Run a job's map alone; return its records, not their text."""
-        return map_rows(job, state, self._rows, 0, combine=False, threads=self._threads)
+        return map_rows(job, state, self._rows, 0, combine=False, memory=self._memory, threads=self._threads)
 
 
 def load_rows(file: InputFile) -> Rows:

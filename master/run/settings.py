@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def _settings(group: Any) -> Iterator[tuple[str, str]]:
             yield field.name, str(value)
 
 
+@cache
 def _versions() -> dict[str, str]:
     """Return the versions of what decides how a run goes; `importlib.metadata` would take 50 ms to import."""
     found = {"kmeans-mapreduce": __version__, "python": platform.python_version()}

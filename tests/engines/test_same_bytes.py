@@ -210,7 +210,7 @@ def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
         with grpc_engine(tmp_path / f"{m}-{combine}", path, m, 2, combine) as engine:
             results[m, combine] = cluster(engine, path, 30)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apply, "_THREAD_ROWS", 5000)
+        patch.setattr(apply, "_THREAD_NUMBERS", 5000)
         for combine in (True, False):
             threaded = InlineEngine(open_input(path), combine=combine, threads=3)
             results["threads", combine] = cluster(threaded, path, 30)

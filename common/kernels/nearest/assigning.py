@@ -6,17 +6,16 @@ import numpy as np
 
 from common.kernels.limbs import read_only
 from common.kernels.nearest.plain import squared_to
-from common.kernels.nearest.scores import RowNumbers, Scores
+from common.kernels.nearest.scores import BLOCK_ROWS, RowNumbers, Scores
 from common.model import FloatArray, IntArray
 
 
 def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `common.kernels.nearest.distance.nearest` finds."""
-    points, centroids, squared = read_only(points), read_only(centroids), np.empty(len(points))
-    labels = np.empty(len(points), np.int32)
-    for block, found in _found_in_blocks(points, centroids):
+    labels, squared = np.empty(len(points), np.int32), np.empty(len(points))
+    for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
         labels[block] = found
-        squared_to(points[block], centroids, found, squared[block])
+        squared[block] = squared_to(points[block], centroids, labels[block])
     return labels, squared
 
 
@@ -36,7 +35,7 @@ def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tupl
     exponent = int(np.frexp(max(np.abs(some).max(initial=0.0), np.abs(centroids).max()))[1])
     scores = Scores(points.shape[1], len(centroids), exponent, some.mean(axis=0, dtype=np.float64))
     scores.set_centroids(centroids)
-    for start in range(0, n, scores.rows):
-        stop = min(n, start + scores.rows)
+    for start in range(0, n, BLOCK_ROWS):
+        stop = min(n, start + BLOCK_ROWS)
         scores.assign(points, np.arange(start, stop, dtype=np.uint32))
         yield slice(start, stop), scores.found.labels[: stop - start]

@@ -8,7 +8,7 @@ from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER, squared_distance
-from common.kernels.nearest.rounding import above, below, root_below
+from common.kernels.nearest.rounding import above, below
 from common.model import FloatArray, LongArray
 
 Singles = npt.NDArray[np.float32]
@@ -36,24 +36,16 @@ def no_members(n: int, k: int, width: int) -> Members:
 class Motion(NamedTuple):
     """How centroids moved; all distances are in units of the data's range."""
 
-    centroids: FloatArray  # (k, d): where they are now, in the data's own unit
-    scale: float  # from the data's unit to that of the distances
     drift: Singles  # (k,): how far each moved, at most
     drops: Singles  # (k,): how far any but this one moved, at most
     half_gaps: Singles  # (k,): half of each one's distance to the nearest other one, at least
-    order: LongArray  # (k,): their indexes, the fastest first
-    firsts: LongArray  # how many of the fastest may be set aside: several choices
-    speeds: FloatArray  # for each choice, how far any of the rest moved, at most
     tiny: np.float32  # a limit below this settles nothing
-    slack: float  # distances found in float64 are off by less than this, relatively
 
 
-def motion_between(
-    before: FloatArray, after: FloatArray, scale: float, shares: tuple[float, ...] = ()
-) -> Motion:
-    """Compare two positions of centroids, shape (k, d); `firsts` are these shares of k."""
+def motion_between(before: FloatArray, after: FloatArray, scale: float) -> Motion:
+    """Compare two positions of centroids, shape (k, d); `scale` is from their unit to the distances'."""
     k, d = after.shape
-    slack = (d + 8) * float(np.finfo(np.float64).eps)
+    slack = (d + 8) * float(np.finfo(np.float64).eps)  # what rounding does to distances, relatively
     with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
         moved = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
         drift = (moved * (1 + 2**-23)).astype(np.float32)
@@ -62,22 +54,10 @@ def motion_between(
         gaps = np.empty(k)
         _halve_gaps(after, scale * (1 - slack) * (1 - 2**-22), gaps)
         half_gaps = gaps.astype(np.float32)
-    order = np.argsort(-drift, kind="stable")
-    drops = np.full(k, drift[order[0]])
-    drops[order[0]] = drift[order[1]] if k > 1 else 0
-    firsts = np.array(sorted({int(k * share) for share in shares} - {0}), np.int64)
-    return Motion(
-        centroids=after,
-        scale=scale,
-        drift=drift,
-        drops=drops,
-        half_gaps=half_gaps,
-        order=order,
-        firsts=firsts,
-        speeds=drift[order][firsts],
-        tiny=tiny,
-        slack=slack,
-    )
+    fastest = int(drift.argmax())
+    drops = np.full(k, drift[fastest])
+    drops[fastest] = np.delete(drift, fastest).max(initial=0)
+    return Motion(drift, drops, half_gaps, tiny)
 
 
 @kernel(fastmath=ANY_ORDER)
@@ -113,61 +93,6 @@ def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-unt
         unsettled[found] = start + i
         found += open_rows[i]
     return found
-
-
-@kernel(fastmath=ANY_ORDER)
-def measure(points, rows, members, motion):  # type: ignore[no-untyped-def]
-    """Measure the rows' distances to their centroids; put those still unsettled first, and count them."""
-    labels, upper, lower = members.labels, members.upper, members.lower
-    centroids, half_gaps, tiny = motion.centroids, motion.half_gaps, motion.tiny
-    scale, widened = motion.scale, 1.0 + motion.slack
-    found = 0
-    for r in range(len(rows)):
-        i = rows[r]
-        label = labels[i]
-        distance = np.sqrt(squared_distance(points, i, centroids, label)) * scale * widened
-        upper[i] = above(np.float32(distance))
-        rows[found] = i
-        found += not _settled(upper[i], lower[i], half_gaps[label], tiny)
-    return found
-
-
-@kernel
-def hopeless_first(rows, members, motion, choice):  # type: ignore[no-untyped-def]
-    """Put those rows first, and count them, that not even a bound of the rest could settle.
-
-    Rounding does not matter here: `settle` checks.
-    """
-    labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speed = motion.drops, motion.speeds[choice]
-    found = 0
-    for r in range(len(rows)):
-        i = rows[r]
-        if not upper[i] < lower[i] + drops[labels[i]] - speed:
-            rows[r], rows[found] = rows[found], i
-            found += 1
-    return found
-
-
-@kernel
-def settle(rows, fast, members, motion, choice, unsettled, left):  # type: ignore[no-untyped-def]
-    """Settle rows by a bound of the fastest centroids and one of the rest; list the others from `left` on.
-
-    `fast`, squared, bounds the distances to the firsts[choice] fastest.
-    """
-    labels, upper, lower = members.labels, members.upper, members.lower
-    drops, speed, tiny = motion.drops, motion.speeds[choice], motion.tiny
-    for r in range(len(rows)):
-        i = rows[r]
-        nearest = root_below(fast[r])
-        before = (np.float64(lower[i]) + drops[labels[i]]) * (1.0 - 2.0**-50)
-        rest = below(np.float32(before - speed))
-        if upper[i] < nearest and upper[i] < rest and nearest > tiny and rest > tiny:
-            lower[i] = min(nearest, rest)
-        else:
-            unsettled[left] = i
-            left += 1
-    return left
 
 
 @kernel

@@ -4,7 +4,7 @@ import numpy as np
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import read_only, squared_distance
-from common.model import FloatArray, IntArray
+from common.model import FloatArray, IntArray, PointArray
 
 _BLOCK_ROWS = 512
 """Rows whose columns, and distances to one centroid, stay in the core's nearest cache."""
@@ -50,8 +50,14 @@ def _nearest(points, centroids, room, labels, squared):  # type: ignore[no-untyp
                 nearest[r] = s if s < least else least
 
 
-@kernel
-def squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
+def squared_to(points: PointArray, centroids: FloatArray, labels: IntArray) -> FloatArray:
     """Find each point's squared distance to the centroid that its label names."""
+    squared = np.empty(len(points))
+    _squared_to(read_only(points), read_only(centroids), labels, squared)
+    return squared
+
+
+@kernel
+def _squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
     for r in range(len(points)):
         out[r] = squared_distance(points, r, centroids, labels[r])

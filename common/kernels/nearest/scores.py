@@ -18,9 +18,11 @@ import numpy.typing as npt
 from common.kernels.compiling import kernel
 from common.kernels.nearest.fused import Frame, Table, compare, empty_tile, table_of
 from common.kernels.nearest.rounding import Rounding, margin_of, root_above, root_below, rounding_of
-from common.model import FloatArray, LongArray, PointArray
+from common.model import FloatArray, PointArray
 
-_BLOCK_ROWS = 1 << 15
+BLOCK_ROWS = 1 << 15
+"""The most rows that are assigned at once."""
+
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
 _FEW_ROWS = 512
@@ -34,7 +36,6 @@ class _Centroids(NamedTuple):
 
     exact: FloatArray  # (k, d)
     columns: FloatArray  # (d, k): the same
-    moved: FloatArray  # (k, d): less the offset and scaled
     table: Table
     rounding: Rounding
 
@@ -48,20 +49,17 @@ class Found(NamedTuple):
 
 
 class Scores:
-    """Assigns blocks of at most `rows` rows to k centroids.
+    """Assigns blocks of rows to k centroids.
 
     Every number of the data is smaller in magnitude than 2**exponent; `offset`, shape (columns,), is a
     point amid the data.
     """
 
-    rows = _BLOCK_ROWS
-    """How many fit in a block."""
-
     def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
         self.frame = Frame(offset, math.ldexp(1.0, -max(exponent, -1000) - 1))
         """With the power of two that brings the data to near 1."""
-        upper, lower = np.empty((2, self.rows), np.float32)
-        self.found = Found(labels=np.empty(self.rows, np.uint32), upper=upper, lower=lower)
+        upper, lower = np.empty((2, BLOCK_ROWS), np.float32)
+        self.found = Found(labels=np.empty(BLOCK_ROWS, np.uint32), upper=upper, lower=lower)
         """Of the last block."""
         self._distances = np.empty(k)
         self._take_type(columns, np.float32)
@@ -82,23 +80,17 @@ class Scores:
             moved = (centroids - self.frame.offset) * self.frame.scale
             if self.in_single and np.abs(moved).max() > _FAR:
                 self._take_type(columns, np.float64)
-            reach = float((moved**2).sum(axis=1).max())
+            squares = (moved**2).sum(axis=1)
             tiny = float(np.finfo(self._dtype).tiny) + 5e-324 * self.frame.scale * self.frame.scale
             self._centroids = _Centroids(
                 exact=centroids,
                 columns=np.ascontiguousarray(centroids.T),
-                moved=moved,
-                table=self._table_of(moved),
-                rounding=rounding_of(columns, reach, self._dtype, tiny),
+                table=table_of(moved.astype(self._dtype), squares.astype(self._dtype)),
+                rounding=rounding_of(columns, float(squares.max()), self._dtype, tiny),
             )
 
-    def _table_of(self, moved: FloatArray) -> Table:
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = (moved**2).sum(axis=1).astype(self._dtype)
-            return table_of(moved.astype(self._dtype), squares)
-
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
-        """Find the nearest centroids of some points, at most `self.rows`; the results are in `found`."""
+        """Find the nearest centroids of some points, at most `BLOCK_ROWS`; the results are in `found`."""
         given = self._centroids
         doubtful = _find(
             *(points, rows, self.frame, given.table, given.columns, given.rounding),
@@ -107,19 +99,6 @@ class Scores:
         if self.in_single and doubtful > max(len(rows), _FEW_ROWS) // 8:
             self._take_type(points.shape[1], np.float64)
             self.set_centroids(given.exact)
-
-    def bound_others(
-        self, points: PointArray, rows: RowNumbers, own: RowNumbers, others: LongArray
-    ) -> FloatArray:
-        """Return a lower bound of each row's squared distance, scaled, to the nearest of some others.
-
-        `others` are the indexes of these centroids; each row's `own` is left out.
-        """
-        bounds = np.empty(len(rows))
-        given, names = self._centroids, others.astype(np.uint32)
-        table = self._table_of(given.moved[others])
-        _bound_others(*(points, rows, self.frame, table, given.rounding, self._tile, own, names, bounds))
-        return bounds
 
 
 @kernel
@@ -172,17 +151,3 @@ def _nearest_by_plain_formula(points, i, columns, distances):  # type: ignore[no
             difference = x - column[k]
             distances[k] += difference * difference
     return np.uint32(distances.argmin())
-
-
-@kernel
-def _bound_others(points, rows, frame, table, rounding, tile, own, names, bounds):  # type: ignore[no-untyped-def]
-    """Turn each row's least score among some centroids, its own left out, into a lower bound."""
-    size = len(tile.least)
-    for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        compare(points, some, frame, tile, table)
-        for r in range(len(some)):
-            least = tile.second[r] if names[tile.labels[r]] == own[start + r] else tile.least[r]
-            square = np.float64(tile.squares[r])
-            bound = np.float64(least) + square - margin_of(square, rounding)
-            bounds[start + r] = bound if bound > 0.0 else 0.0  # and not NaN

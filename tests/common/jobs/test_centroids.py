@@ -1,17 +1,19 @@
 """The jobs of K-Means."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
-from common.jobs.centroids import FarthestRows, Score
+from common.jobs.apply import map_rows
+from common.jobs.centroids import FarthestRows, Label, Score, state_of
 from common.jobs.lloyd import LloydStep
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
 from common.kernels.nearest.distance import nearest
-from common.model import Block, FloatArray
+from common.model import Block, FloatArray, Records
 from tests.common.jobs.cases import CENTROIDS, COORDINATE, at_once, lloyd, matrices, members, ranges_of
 
 EXTREME = floats(-LARGEST_MAGNITUDE, LARGEST_MAGNITUDE) | floats(-1e-30, 1e-30) | COORDINATE
@@ -47,6 +49,53 @@ def test_lloyd_moves_only_rows_of_its_own_block() -> None:
     state = {"centroids": CENTROIDS, "moved_rows": np.array([9, 11, 14]), "moved_keys": np.array([3, 4, 5])}
     records = LloydStep(SumGrid((1, 1), 48, 2)).map(Block(np.zeros((3, 2)), 10), state)
     assert records.keys.tolist() == [0, 4, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_an_iterations_bounds_tell_is_what_a_look_at_every_row_finds(dtype: str, threads: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(70_000, 3)).astype(dtype)
+    first, second = rng.normal(size=(2, 32, 3))
+    step = lloyd(rows.astype(np.float64))
+    moved = {"moved_rows": np.array([5, 60_007, 69_999]), "moved_keys": np.array([40, 1, 63])}
+    both = state_of([range(32), range(32, 64)], [first, second])
+    memory: dict[str, Any] = {}
+    score = Score(ranges_of(rows.astype(np.float64)).distance_grid(first))
+    for job, state in (
+        (step, both),
+        (step, both | moved),
+        (step, both),
+        (FarthestRows(4), {"centroids": second}),
+        (score, both),
+        (score, {"centroids": second + 1e-3}),
+        (Label(), {"centroids": second + 1e-3}),
+        (Label(), {"centroids": first[:5]}),
+    ):
+        found, expected = (
+            map_rows(job, state, rows, 7, combine=job is step, memory=each, threads=threads)
+            for each in (memory, {})
+        )
+        assert found.keys.tobytes() == expected.keys.tobytes()
+        assert found.values.tobytes() == expected.values.tobytes()
+    plain, _ = nearest(rows.astype(np.float64), second + 1e-3)
+    assert (
+        map_rows(Label(), {"centroids": second + 1e-3}, rows, 0, combine=False).keys.tolist()
+        == plain.tolist()
+    )
+
+
+def test_moved_rows_count_where_they_are_moved_to() -> None:
+    """Large splits, of which each row is not looked at, and small ones give the same partials."""
+    points = np.random.default_rng(0).normal(size=(70_000, 3))
+    centroids = points[:32].copy()
+    state = {"centroids": centroids, "moved_rows": np.array([5, 60_007]), "moved_keys": np.array([31, 1])}
+    step = lloyd(points)
+    found = map_rows(step, state, points, 0, combine=True)
+    blocks = [Block(points[start : start + 500], start) for start in range(0, 70_000, 500)]
+    expected = step.combine(Records.concatenate([step.map(block, state) for block in blocks]))
+    assert found.keys.tolist() == expected.keys.tolist()
+    assert found.values.tobytes() == expected.values.tobytes()
 
 
 def test_farthest_ties_go_to_the_lowest_row() -> None:

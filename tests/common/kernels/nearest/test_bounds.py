@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.common.kernels.nearest.walks import BUILDS, Build, check, walk
+from tests.common.kernels.nearest.walks import check, walk
 
 
-@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
-def test_float32_ceases_to_do_while_whole_chunks_are_assigned(build: Build) -> None:
+def test_float32_ceases_to_do_while_whole_chunks_are_assigned() -> None:
     """A jump puts the first chunks in doubt as a whole; only in a later one are there near-ties."""
     rng = np.random.default_rng(1)
     points = rng.normal(size=(40_000, 6))
@@ -15,11 +14,10 @@ def test_float32_ceases_to_do_while_whole_chunks_are_assigned(build: Build) -> N
     far_apart = np.concatenate([rng.normal(size=(10, 6)), np.full((2, 6), -50.0)])
     near_ties = rng.normal(size=(12, 6))
     near_ties[-2], near_ties[-1] = 1.0, 1.0 + 1e-9
-    check(build, points, [far_apart, near_ties, near_ties + 1e-9, far_apart])
+    check(points, [far_apart, near_ties, near_ties + 1e-9, far_apart])
 
 
-@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
-def test_rows_that_float32_cannot_tell_apart_come_late(build: Build) -> None:
+def test_rows_that_float32_cannot_tell_apart_come_late() -> None:
     """Most of a later block is in doubt, which the first ones do not show."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(12_000, 6))
@@ -27,12 +25,11 @@ def test_rows_that_float32_cannot_tell_apart_come_late(build: Build) -> None:
     path = walk(points, 12, seed=0, steps=3)
     centroids = path[0].copy()
     centroids[:4] = 1.0 + 1e-9 * rng.integers(0, 3, size=(4, 6))
-    check(build, points, [centroids, *path])
+    check(points, [centroids, *path])
 
 
-@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @pytest.mark.parametrize("fast", [1, 4, 9])
-def test_some_centroids_are_fast(build: Build, fast: int) -> None:
+def test_some_centroids_are_fast(fast: int) -> None:
     """They run through the others, some through a lattice's corners, where points are half way between."""
     rng = np.random.default_rng(fast)
     points = np.concatenate([rng.normal(size=(9000, 5)), rng.integers(0, 2, size=(500, 5))])
@@ -41,14 +38,13 @@ def test_some_centroids_are_fast(build: Build, fast: int) -> None:
         centroids = path[-1] + rng.normal(scale=1e-3, size=path[0].shape)
         centroids[rng.choice(len(centroids), fast, replace=False)] += rng.integers(-1, 2, size=(fast, 5)) / 2
         path.append(centroids)
-    check(build, points, path)
+    check(points, path)
 
 
-@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @pytest.mark.parametrize("far", [1e18, 2e19, 1e20, 1e38, 1e140])
-def test_a_centroid_comes_back_from_where_squares_overflow_float32(build: Build, far: float) -> None:
+def test_a_centroid_comes_back_from_where_squares_overflow_float32(far: float) -> None:
     rng = np.random.default_rng(0)
     points = rng.random((2000, 3))
     near = 0.1 * rng.random((1, 3))
     away, back = np.vstack([near, np.full((1, 3), far)]), np.vstack([near, np.full((1, 3), 0.9)])
-    check(build, points, [away, back, back])
+    check(points, [away, back, back])

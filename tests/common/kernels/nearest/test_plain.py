@@ -3,7 +3,6 @@
 import numpy as np
 from hypothesis import given, settings
 
-from common.kernels.limbs import read_only
 from common.kernels.nearest import distance, plain
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import data, walk
@@ -27,7 +26,6 @@ def test_squared_distances_to_given_labels(drawn: tuple[FloatArray, int, int]) -
     points, k, seed = drawn
     rng = np.random.default_rng(seed)
     centroids, labels = points[rng.integers(len(points), size=k)], rng.integers(k, size=len(points))
-    out = np.empty(len(points))
-    plain.squared_to(read_only(points), read_only(centroids), labels.astype(np.uint32), out)
+    out = plain.squared_to(points, centroids, labels.astype(np.int32))
     for r, label in enumerate(labels.tolist()):
         assert out[r] == distance.nearest(points[r : r + 1], centroids[label : label + 1])[1][0]

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from common.kernels.limbs import read_only
 from common.kernels.nearest import distance
@@ -71,28 +70,13 @@ def test_bounds_do_not_depend_on_what_the_memory_held(columns: int, monkeypatch:
         scores, points, centroids, _ = prepared(drawn)
         rows = np.arange(len(points), dtype=np.uint32)
         scores.set_centroids(read_only(centroids))
-        others = scores.bound_others(read_only(points), rows, rows % 4, np.arange(4)).tobytes()
         scores.assign(read_only(points), rows)
-        return others, *(array[: len(rows)].tobytes() for array in scores.found)
+        return tuple(array[: len(rows)].tobytes() for array in scores.found)
 
     expected = bounds()
     with monkeypatch.context() as patch:
         patch.setattr(np, "empty", filled)
         assert bounds() == expected
-
-
-@given(drawn=data(), first=st.integers(1, 12))
-def test_others_are_bounded_without_each_rows_own(drawn: tuple[FloatArray, int, int], first: int) -> None:
-    scores, points, centroids, scaled = prepared(drawn)
-    rows = np.arange(len(points), dtype=np.uint32)
-    order = np.arange(len(centroids))[::-1].copy()
-    first = min(first, len(order))
-    scores.set_centroids(read_only(centroids))
-    own = (rows % len(centroids)).astype(np.uint32)
-    bounds = scores.bound_others(read_only(points), rows, own, order[:first])
-    for r in rows.tolist():
-        others = [scaled[k, r] for k in order[:first].tolist() if k != own[r]]
-        assert bounds[r] <= min(others, default=np.inf) * (1 + 1e-12) + 1e-300
 
 
 def test_centroids_too_far_for_float32_take_float64() -> None:

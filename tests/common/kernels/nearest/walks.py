@@ -1,8 +1,5 @@
 """Walks of centroids through hard kinds of points, and the sums of the plain formula to compare with."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 from hypothesis import strategies as st
 
@@ -10,12 +7,6 @@ from common.kernels.exact import SumGrid, sum_by_key
 from common.kernels.nearest import distance
 from common.kernels.nearest.bounds import BoundsIndex
 from common.model import FloatArray
-
-Build = Callable[[FloatArray, SumGrid], BoundsIndex]
-BUILDS: dict[str, Build] = {
-    "all scores": BoundsIndex,
-    "the fastest set aside": partial(BoundsIndex, costly_row=0),
-}
 
 
 def grid_of(points: FloatArray) -> SumGrid:
@@ -33,18 +24,21 @@ def plain_sums(points: FloatArray, grid: SumGrid, centroids: FloatArray) -> tupl
     return np.bincount(labels, minlength=len(centroids)).tolist(), sums
 
 
-def check(build: Build, points: FloatArray, *paths: list[FloatArray], dtype: str = "float64") -> None:
+def check(points: FloatArray, *paths: list[FloatArray], dtype: str = "float64") -> None:
     """Walk along paths of centroids, side by side."""
     stored = points.astype(dtype)
     points = stored.astype(np.float64)
     grid = grid_of(points)
     stored.flags.writeable = False
-    index = build(stored, grid)
+    index = BoundsIndex(stored, grid)
     for start, centroids in (step for steps in zip(*paths, strict=True) for step in enumerate(steps)):
         counts, sums = index.cluster_sums(centroids, start)
         expected_counts, expected_sums = plain_sums(points, grid, centroids)
         assert counts.tolist() == expected_counts
         assert np.array_equal(sums, expected_sums)
+        labels = index.labels(centroids)
+        assert labels is not None
+        assert np.array_equal(labels, distance.nearest(points, centroids)[0])
 
 
 def walk(points: FloatArray, k: int, seed: int, steps: int = 6) -> list[FloatArray]:
