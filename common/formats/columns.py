@@ -26,6 +26,9 @@ _LARGEST = {
     FloatType.FLOAT64: LARGEST_MAGNITUDE,
 }
 
+_PIECE_NUMBERS = 1 << 16
+"""Of a piece that stays in a core's cache while it is looked at twice."""
+
 
 @dataclass(frozen=True)
 class ColumnChoice:
@@ -248,9 +251,10 @@ def problem_in(source: Input, used: int, value: float) -> str | None:
 
 def are_usable(points: PointArray, dtype: FloatType) -> bool:
     """Tell whether all numbers can be used."""
-    largest = _LARGEST[dtype]
+    largest, rows = _LARGEST[dtype], max(1, _PIECE_NUMBERS * len(points) // max(1, points.size))
+    pieces = (points[start : start + rows] for start in range(0, len(points), rows) if points.size)
     # Written so that nan fails the comparisons too.
-    return not points.size or (float(points.max()) <= largest and float(points.min()) >= -largest)
+    return all(float(each.max()) <= largest and float(each.min()) >= -largest for each in pieces)
 
 
 def are_weighted(points: PointArray, source: Input) -> bool:

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.jobs.base import Engine, Job, check_floats
+from common.jobs.base import Engine, Job, Memory, check_floats
 from common.kernels.exact import SumGrid, round_once, sum_all
 from common.kernels.grouping import first_distinct, key_starts, sort_by_key
+from common.kernels.nearest.distance import worth_compiled_code
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, Key, LongArray, Records, State
 
@@ -39,6 +40,16 @@ class Describe(Job):
 
             return _of_columns(ranges_of(block.rows))
         return Records.concatenate([self._describe(piece) for piece in _pieces(block.points)])
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Let compiled code look at all rows, if they are dense and many."""
+        if isinstance(rows.rows, SparseRows):
+            return None
+        if not worth_compiled_code(rows.points, 1):
+            return None
+        from common.kernels.ranges import ranges_of
+
+        return _of_columns(ranges_of(rows.points))
 
     def _describe(self, points: FloatArray) -> Records:
         columns = np.ascontiguousarray(points.T)  # NumPy is fast along rows, if they are long
@@ -74,7 +85,7 @@ def _pieces(points: FloatArray) -> Iterator[FloatArray]:
 
 
 def _of_columns(ranges: FloatArray) -> Records:
-    return Records(np.arange(len(ranges), dtype=np.int32), ranges)
+    return Records(np.arange(len(ranges), dtype=np.int32), ranges + 0.0)  # 0, not -0, which is equal
 
 
 @dataclass(frozen=True)

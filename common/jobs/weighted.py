@@ -179,6 +179,10 @@ class WeightedDescribe(Describe):
 
     name: ClassVar[str] = "weighted_describe"
 
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Have each block mapped."""
+        return None
+
     def map(self, block: Block, state: State) -> Records:
         """Leave out what weighs nothing; the key of the weights comes after those of the columns."""
         kept, points, weights = weighing(block)

@@ -12,6 +12,7 @@ from common.kernels.exact import SumGrid
 from common.kernels.limbs import add_numbers
 from common.kernels.nearest import assigning, plain
 from common.kernels.nearest.bounds import BoundsIndex
+from common.kernels.ranges import ranges_of
 from common.kernels.sparse import SparseRows
 from common.model import PointArray
 
@@ -27,6 +28,7 @@ def make_ready(dtype: str, columns: int) -> None:
     centroids = points[:64].astype(np.float64)
     labels, squared = plain.nearest(points.astype(np.float64), centroids)
     assigning.nearest(points.astype(np.float64), centroids)
+    ranges_of(points)
     add_numbers(labels, squared, grid.constants[:, :1], np.zeros(64), np.zeros((64, grid.limbs)))
     index, walk = BoundsIndex(points, grid), centroids.copy()
     for far in (0.0, 0.5, 1e9, 0.5):

@@ -38,14 +38,18 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     """
     if is_masked(X) and (flaw := _find_flaw(X)):
         raise ValueError(in_words(X, flaw))
+    as_floats: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
     try:
-        checked = validate_data(model, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+        checked = validate_data(model, X, reset=reset, ensure_all_finite=False, **as_floats)
+        usable = are_usable(checked, FloatType(checked.dtype.name))
+        if not usable:  # Only now have scikit-learn look at all numbers, too, and say what it finds.
+            validate_data(model, X, reset=False, **as_floats)
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):
             raise
         raise _in_one_line(X, error) from None
     points: PointArray = np.require(checked, requirements=["C", "ALIGNED"])
-    if not are_usable(points, FloatType(points.dtype.name)) and (flaw := _find_flaw(points)):
+    if not usable and (flaw := _find_flaw(points)):
         what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         raise ValueError(in_words(X, flaw._replace(what=what)))
     return points

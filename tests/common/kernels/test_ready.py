@@ -9,14 +9,14 @@ from numba.core.registry import CPUDispatcher
 
 from common.jobs.centroids import Score
 from common.jobs.lloyd import LloydStep
-from common.kernels import limbs
+from common.kernels import limbs, ranges
 from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
 from common.kernels.nearest import bounds, fused, members, plain, scores
 from common.model import Block
 
-MODULES: list[ModuleType] = [limbs, bounds, fused, members, plain, scores]
+MODULES: list[ModuleType] = [limbs, ranges, bounds, fused, members, plain, scores]
 
 
 def compiled() -> dict[str, list[Any]]:
