@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+KERNELS := $(VENV)/.kernels-ready
 PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
 PIPELINES := $(VENV)/.pipelines-ready
 NOTEBOOK := $(VENV)/.notebook-ready
 PICTURES := $(VENV)/.pictures-ready
 STUBS  := protos/mapreduce_pb2.py
+RUNS   := $(READY) $(STUBS) $(KERNELS)
 
 # Variables of run-local, run-docker, spark-run and dask-run.
 M     ?= 2
@@ -31,20 +33,23 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables of run-local and run-docker: M=$(M) R=$(R) K=$(K) N=$(N) INPUT=$(INPUT) ARGS=$(ARGS)"
 
-# The environment: made once, and again when the dependencies change. Installing generates the stubs;
-# compiling the kernels now spares the first large run the wait.
+# The environment: made once, and again when the dependencies change. Installing generates the stubs.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	$(BIN)/python -m common.kernels
 	@touch $(READY)
+
+# Compiling the kernels now spares the first large run the wait.
+$(KERNELS): $(READY)
+	$(BIN)/python -m common.kernels
+	@touch $(KERNELS)
 
 # Generated again when the .proto file changes.
 $(STUBS): protos/mapreduce.proto scripts/protos.py | $(READY)
 	$(BIN)/python -m scripts.protos
 	@touch $(STUBS)
 
-run-local: $(READY) $(STUBS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
+run-local: $(RUNS) ## cluster INPUT with M mappers, R reducers, K clusters, N iterations
 	$(BIN)/python -m master $(RUN_ARGS)
 
 # Spark and Dask: installed where an engine on them is tested or tried. Spark needs Java 17 as well.
@@ -64,11 +69,11 @@ run-docker: ## run-local, but each process in a container (needs Docker)
 
 UNIT_TESTS := tests/common tests/master tests/mapper tests/reducer tests/scripts tests/docs tests/test_sizes.py
 
-unit: $(READY) $(STUBS) ## run the fast tests, in about a minute: no whole runs, no Spark, no Dask
+unit: $(RUNS) ## run the fast tests, in about a minute: no whole runs, no Spark, no Dask
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
 # Most tests wait for other processes, so that two cores are busy with six at a time. A file's tests stay together.
-test: $(READY) $(STUBS) $(ENGINES) $(PIPELINES) ## run all tests
+test: $(RUNS) $(ENGINES) $(PIPELINES) ## run all tests
 	$(BIN)/python -m pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
@@ -81,18 +86,21 @@ types: $(READY) $(STUBS)
 imports: $(READY) $(STUBS)
 	$(BIN)/lint-imports
 
-check: lint types imports test ## everything that CI runs
+check: ## everything that CI runs; what needs one core runs two at a time
+	$(MAKE) --no-print-directory --jobs 2 lint types imports
+	$(MAKE) --no-print-directory --jobs 2 $(KERNELS) $(PIPELINES)
+	$(MAKE) --no-print-directory test
 
-spark-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret
+spark-cluster: $(RUNS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret
 	@$(BIN)/python -m scripts.clusters.spark up
 
-spark-run: $(READY) $(STUBS) $(ENGINES) ## run-local, but on that cluster
+spark-run: $(RUNS) $(ENGINES) ## run-local, but on that cluster
 	@$(BIN)/python -m scripts.clusters.spark run $(RUN_ARGS)
 
-dask-cluster: $(READY) $(STUBS) $(ENGINES) ## start a Dask cluster here: a scheduler and two workers, with TLS
+dask-cluster: $(RUNS) $(ENGINES) ## start a Dask cluster here: a scheduler and two workers, with TLS
 	@$(BIN)/python -m scripts.clusters.dask up
 
-dask-run: $(READY) $(STUBS) $(ENGINES) ## run-local, but on that cluster
+dask-run: $(RUNS) $(ENGINES) ## run-local, but on that cluster
 	@$(BIN)/python -m scripts.clusters.dask run $(RUN_ARGS)
 
 down: $(READY) ## end the clusters that were started so
@@ -104,41 +112,41 @@ $(PEERS): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $(PEERS)
 
-bench: $(READY) $(STUBS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
+bench: $(RUNS) $(PEERS) ## measure, side by side, and print a table (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench $(ARGS)
 
-bench-classification: $(READY) $(STUBS) $(PEERS) $(ENGINES) ## the same for classification, beside MLlib and scikit-learn
+bench-classification: $(RUNS) $(PEERS) $(ENGINES) ## the same for classification, beside MLlib and scikit-learn
 	$(BIN)/python -m scripts.bench.classification $(ARGS)
 
-speedup: $(READY) $(STUBS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
+speedup: $(RUNS) $(PEERS) ## measure 1 to M mappers on every engine, and draw it (ARGS='--help' lists options)
 	$(BIN)/python -m scripts.bench.speedup $(ARGS)
 
 # XGBoost and the others that the pipelines are made of; Spark needs Java 17 as well.
-$(PIPELINES): pyproject.toml | $(READY)
+$(PIPELINES): pyproject.toml | $(READY) $(ENGINES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pipelines]'
 	@touch $(PIPELINES)
 
-pipelines: $(READY) $(STUBS) $(PIPELINES) ## compare with pipelines of MLlib, XGBoost and scikit-learn (ARGS='--help')
+pipelines: $(RUNS) $(PIPELINES) ## compare with pipelines of MLlib, XGBoost and scikit-learn (ARGS='--help')
 	$(BIN)/python -m scripts.pipelines $(ARGS)
 
 $(NOTEBOOK): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook]'
 	@touch $(NOTEBOOK)
 
-notebook: $(READY) $(STUBS) $(NOTEBOOK) ## execute docs/notebooks/walkthrough.ipynb; out/walkthrough.ipynb has the outputs
+notebook: $(RUNS) $(NOTEBOOK) ## execute docs/notebooks/walkthrough.ipynb; out/walkthrough.ipynb has the outputs
 	$(BIN)/python -m scripts.notebook out/walkthrough.ipynb
 
 $(PICTURES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures]'
 	@touch $(PICTURES)
 
-pictures: $(READY) $(STUBS) $(ENGINES) $(PICTURES) ## make docs/pictures again (needs Chromium and Java; ARGS=terminal: one)
+pictures: $(RUNS) $(ENGINES) $(PICTURES) ## make docs/pictures again (needs Chromium and Java; ARGS=terminal: one)
 	$(BIN)/python -m scripts.pictures $(ARGS)
 
 model: $(READY) ## check the model of the protocol (needs spin and gcc)
 	$(BIN)/python -m scripts.model
 
-chaos: $(READY) $(STUBS) ## disturb runs at random for ten minutes (ARGS='--seconds 60 --seed 7')
+chaos: $(RUNS) ## disturb runs at random for ten minutes (ARGS='--seconds 60 --seed 7')
 	$(BIN)/python -m scripts.chaos $(ARGS)
 
 protos: $(READY) ## generate the code of the wire again
