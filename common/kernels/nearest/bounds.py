@@ -1,9 +1,10 @@
 """Lloyd's sums: bounds that tell which rows cannot have changed.
 
-Each row keeps its label, an upper bound of the distance to its own centroid and a lower bound of the distance
-to any other (Hamerly, "Making k-means even faster", SDM 2010). When centroids move, the bounds move with
-them. A row is settled, which means that its label stands, while its upper bound is below its lower bound, or
-below half the distance between its own centroid and the nearest other one.
+Each row keeps its label, an upper bound of the distance to its own centroid, and the gap from there to a
+lower bound of the distance to any other (Hamerly, "Making k-means even faster", SDM 2010). When centroids
+move, an upper bound grows by as much as its own centroid has moved, and the gap closes by that and by as much
+as any other one has moved. A row is settled, which means that its label stands, while its gap is not closed,
+or while its upper bound is below half the distance between its own centroid and the nearest other one.
 
 The rows that are not settled are assigned anew by scores of all centroids. Only rows whose label changed
 are subtracted from one cluster's sum and added to another's; sums are exact, so a subtraction leaves nothing
@@ -23,13 +24,17 @@ from common.kernels.limbs import read_only, row_mover
 from common.kernels.nearest.members import (
     Members,
     Motion,
-    motion_between,
-    move_bounds,
+    further,
+    list_unsettled,
     no_members,
+    no_motion,
     take_over,
 )
 from common.kernels.nearest.scores import BLOCK_ROWS, RowNumbers, Scores
 from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_MOST_CLOSING = 4.0
+"""If gaps have closed by more, in units of the data's range, float32 keeps too few digits of them."""
 
 
 class BoundsIndex:
@@ -46,7 +51,7 @@ class BoundsIndex:
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
         self._unsettled = np.empty(BLOCK_ROWS, np.uint32)
         self._moves = np.empty((3, BLOCK_ROWS), np.uint32)
-        self._starts: dict[int, _Start] = {}
+        self._ways: dict[int, _Way] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
         """Return each cluster's number of members, shape (k,), and the limbs of their sum, (k, limbs * d).
@@ -60,7 +65,7 @@ class BoundsIndex:
         """Return each row's nearest centroid, if there were as many centroids before; those near do best."""
         far = {
             start: np.abs(way.centroids - centroids).max()
-            for start, way in self._starts.items()
+            for start, way in self._ways.items()
             if way.centroids.shape == centroids.shape
         }
         if not far:
@@ -69,28 +74,38 @@ class BoundsIndex:
 
     def _members_at(self, centroids: FloatArray, start: int) -> Members:
         """Let a way go on to centroids, or begin there."""
-        k, d = centroids.shape
-        way = self._starts.get(start)
+        way = self._ways.get(start)
         if way is None or way.centroids.shape != centroids.shape:
-            scores = Scores(d, k, max(self.grid.top), self._offset)
-            scores.set_centroids(centroids)
-            way = _Start(no_members(len(self._points), k, self.grid.limbs * d), scores, centroids)
-            for chunk in self._chunks():
-                self._assign(way, chunk)
-            self._starts[start] = way
+            way = self._ways[start] = self._begin(centroids)
         elif not np.array_equal(way.centroids, centroids):
-            motion = motion_between(way.centroids, centroids, way.scores.frame.scale)
-            way.scores.set_centroids(centroids)
-            for chunk in self._chunks():
-                self._assign(way, self._move_bounds(way, motion, chunk))
-        way.centroids = centroids.copy()
+            self._follow(way, centroids)
         return way.members
+
+    def _begin(self, centroids: FloatArray) -> "_Way":
+        k, d = centroids.shape
+        scores = Scores(d, k, max(self.grid.top), self._offset)
+        scores.set_centroids(centroids)
+        members = no_members(len(self._points), k, self.grid.limbs * d)
+        way = _Way(members, scores, centroids.copy(), no_motion(k))
+        for chunk in self._chunks():
+            self._assign(way, chunk)
+        return way
+
+    def _follow(self, way: "_Way", centroids: FloatArray) -> None:
+        way.motion = further(way.motion, way.centroids, centroids, way.scores.frame.scale)
+        way.scores.set_centroids(centroids)
+        way.centroids = centroids.copy()
+        near = way.motion.closings.max() < _MOST_CLOSING
+        if not near:
+            way.motion = no_motion(len(centroids))
+        for chunk in self._chunks():
+            self._assign(way, self._unsettled_of(way, chunk) if near else chunk)
 
     def move(
         self, rows: LongArray, keys: LongArray, counts: LongArray, sums: FloatArray, start: int = 0
     ) -> None:
         """Take some rows, each once, to other clusters: in what `cluster_sums` has returned, not in here."""
-        old, new = self._starts[start].members.labels[rows], keys.astype(np.uint32)
+        old, new = self._ways[start].members.labels[rows], keys.astype(np.uint32)
         np.subtract.at(counts, old, 1)
         np.add.at(counts, new, 1)
         self._move(self._points, rows.astype(np.uint32), old, new, self._constants, sums)
@@ -100,23 +115,24 @@ class BoundsIndex:
         for start in range(0, n, BLOCK_ROWS):
             yield np.arange(start, min(n, start + BLOCK_ROWS), dtype=np.uint32)
 
-    def _move_bounds(self, start: "_Start", motion: Motion, chunk: RowNumbers) -> RowNumbers:
-        """Move the bounds of a chunk's rows with the centroids; return the rows that they do not settle."""
+    def _unsettled_of(self, way: "_Way", chunk: RowNumbers) -> RowNumbers:
+        """Return the rows of a chunk that bounds do not settle."""
         first, rows = int(chunk[0]), self._unsettled
-        return rows[: move_bounds(start.members, motion, first, first + len(chunk), rows)]
+        return rows[: list_unsettled(way.members, way.motion, first, first + len(chunk), rows)]
 
-    def _assign(self, way: "_Start", rows: RowNumbers) -> None:
+    def _assign(self, way: "_Way", rows: RowNumbers) -> None:
         """Find the rows' labels and bounds anew; move rows with another label from sum to sum."""
         members, scores = way.members, way.scores
         scores.assign(self._points, rows)
-        moved, old, new = self._moves[:, : take_over(rows, scores.found, members, self._moves)]
+        moved, old, new = self._moves[:, : take_over(rows, scores.found, members, way.motion, self._moves)]
         self._move(self._points, moved, old, new, self._constants, members.sums)
 
 
 @dataclass
-class _Start:
-    """One of several ways through the points, and its last centroids."""
+class _Way:
+    """One of several ways of centroids through the points."""
 
     members: Members
     scores: Scores
-    centroids: FloatArray
+    centroids: FloatArray  # the last ones
+    motion: Motion  # since the members' bounds began

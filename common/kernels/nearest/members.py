@@ -1,10 +1,13 @@
-"""The members of clusters, bounds of their distances, and how centroids move these; `bounds` explains it."""
+"""The members of clusters, bounds of their distances, and how centroids move these; `bounds` explains it.
+
+A row's bounds are kept as if its centroid had not moved since the beginning, so that no motion has to change
+them: what all motions have done together is one number for each centroid.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER, squared_distance
@@ -15,49 +18,70 @@ Singles = npt.NDArray[np.float32]
 
 _SMALL = 1e-18
 """Distances below this part of the data's range settle nothing: float32 has too few bits for squares."""
+_STEP = 2.0**-22
+"""More than rounding to float32 changes a number, relatively."""
 
 
 class Members(NamedTuple):
-    """What is known of each row, for the last centroids, and of each cluster; changed in place."""
+    """What is known of each row, and of each cluster; changed in place.
+
+    The bounds are right at any time if a centroid's `Motion` is added to `uppers`, and taken from `gaps`.
+    """
 
     labels: npt.NDArray[np.uint32]  # (n,): each row's cluster; k before the first step
-    upper: Singles  # (n,): at least its distance to its own centroid
-    lower: Singles  # (n,): at most its distance to any other
+    uppers: Singles  # (n,): at least its distance to its own centroid
+    gaps: Singles  # (n,): at most how much farther any other centroid is
     counts: LongArray  # (k,): how many rows each cluster has
     sums: FloatArray  # (k, limbs * d): the limbs of their sums
 
 
 def no_members(n: int, k: int, width: int) -> Members:
     """Return n rows in no cluster; `width` numbers make a sum."""
-    upper, lower = np.empty((2, n), np.float32)
-    return Members(np.full(n, k, np.uint32), upper, lower, np.zeros(k, np.int64), np.zeros((k, width)))
+    uppers, gaps = np.empty((2, n), np.float32)
+    return Members(np.full(n, k, np.uint32), uppers, gaps, np.zeros(k, np.int64), np.zeros((k, width)))
 
 
 class Motion(NamedTuple):
-    """How centroids moved; all distances are in units of the data's range."""
+    """How centroids have moved since the beginning; all distances are in units of the data's range."""
 
-    drift: Singles  # (k,): how far each moved, at most
-    drops: Singles  # (k,): how far any but this one moved, at most
-    half_gaps: Singles  # (k,): half of each one's distance to the nearest other one, at least
-    tiny: np.float32  # a limit below this settles nothing
+    drifts: FloatArray  # (k,): how far each has moved, at most
+    closings: FloatArray  # (k,): by how much its rows' gaps have closed, at most
+    enough: Singles  # (k,): a row of it with a greater gap is settled
+    near: Singles  # (k,): a row of it with a lesser upper bound is settled
 
 
-def motion_between(before: FloatArray, after: FloatArray, scale: float) -> Motion:
-    """Compare two positions of centroids, shape (k, d); `scale` is from their unit to the distances'."""
+def no_motion(k: int) -> Motion:
+    """Return how k centroids have moved in the beginning."""
+    nothing = np.zeros(k, np.float32)
+    return Motion(np.zeros(k), np.zeros(k), nothing, nothing)
+
+
+def further(motion: Motion, before: FloatArray, after: FloatArray, scale: float) -> Motion:
+    """Add the motion between two positions of centroids, shape (k, d).
+
+    `scale` brings their unit to that of the distances.
+    """
     k, d = after.shape
     slack = (d + 8) * float(np.finfo(np.float64).eps)  # what rounding does to distances, relatively
-    with np.errstate(over="ignore"):  # infinite bounds settle nothing that they must not
-        moved = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
-        drift = (moved * (1 + 2**-23)).astype(np.float32)
+    half_gaps = np.empty(k)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite motion settles nothing
+        drift = np.sqrt(((after - before) ** 2).sum(axis=1)) * scale * (1 + slack)
+        _halve_gaps(after, scale * (1 - slack) * (1 - _STEP), half_gaps)
+        drifts, closings = motion.drifts + drift, motion.closings + drift + _greatest_of_others(drift)
         # Below this the plain formula's squares underflow, too, and it may see no difference.
-        tiny = np.float32(max(1e-140 * scale, _SMALL))
-        gaps = np.empty(k)
-        _halve_gaps(after, scale * (1 - slack) * (1 - 2**-22), gaps)
-        half_gaps = gaps.astype(np.float32)
-    fastest = int(drift.argmax())
-    drops = np.full(k, drift[fastest])
-    drops[fastest] = np.delete(drift, fastest).max(initial=0)
-    return Motion(drift, drops, half_gaps, tiny)
+        tiny = max(1e-140 * scale, _SMALL)
+        enough = (closings + tiny) * (1 + _STEP)
+        near = half_gaps * (1 - 2 * _STEP) - drifts * (1 + 2 * _STEP)
+        near[half_gaps <= tiny] = -np.inf
+        return Motion(drifts, closings, enough.astype(np.float32), near.astype(np.float32))
+
+
+def _greatest_of_others(numbers: FloatArray) -> FloatArray:
+    """Return, for each number, the greatest of the others; 0 if there is none."""
+    greatest = int(numbers.argmax())
+    found = np.full(len(numbers), numbers[greatest])
+    found[greatest] = np.delete(numbers, greatest).max(initial=0)
+    return found
 
 
 @kernel(fastmath=ANY_ORDER)
@@ -72,22 +96,15 @@ def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
         half_gaps[a] = np.sqrt(half_gaps[a]) * 0.5 * scale
 
 
-@njit(inline="always")
-def _settled(upper, lower, half_gap, tiny):  # type: ignore[no-untyped-def]
-    limit = max(lower, half_gap)
-    return upper < limit and limit > tiny
-
-
 @kernel
-def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-untyped-def]
-    """Move the bounds of a chunk's rows with the centroids; list, and count, the rows then unsettled."""
-    labels, upper, lower = members.labels[start:stop], members.upper[start:stop], members.lower[start:stop]
-    drift, drops, half_gaps, tiny = motion.drift, motion.drops, motion.half_gaps, motion.tiny
+def list_unsettled(members, motion, start, stop, unsettled):  # type: ignore[no-untyped-def]
+    """List, and count, the rows of a chunk whose bounds do not tell that their labels stand."""
+    labels, uppers, gaps = members.labels[start:stop], members.uppers[start:stop], members.gaps[start:stop]
+    enough, near = motion.enough, motion.near
     open_rows = np.empty(len(labels), np.uint8)
     for i in range(len(labels)):  # without a branch, so that the compiler makes vector code of it
         label = labels[i]
-        lower[i], upper[i] = below(lower[i] - drops[label]), above(upper[i] + drift[label])
-        open_rows[i] = not _settled(upper[i], lower[i], half_gaps[label], tiny)
+        open_rows[i] = not ((gaps[i] > enough[label]) | (uppers[i] < near[label]))
     found = 0
     for i in range(len(labels)):
         unsettled[found] = start + i
@@ -96,17 +113,20 @@ def move_bounds(members, motion, start, stop, unsettled):  # type: ignore[no-unt
 
 
 @kernel
-def take_over(rows, found, members, moves):  # type: ignore[no-untyped-def]
+def take_over(rows, found, members, motion, moves):  # type: ignore[no-untyped-def]
     """Keep the rows' new labels and bounds; list, and count, the rows with another label.
 
     `moves`, shape (3, at least n), gets each such row, its old label and its new one.
     """
-    labels, upper, lower, counts = members.labels, members.upper, members.lower, members.counts
+    labels, uppers, gaps, counts = members.labels, members.uppers, members.gaps, members.counts
     n = 0
     for r in range(len(rows)):
         i = rows[r]
         old, new = labels[i], found.labels[r]
-        upper[i], lower[i], labels[i] = found.upper[r], found.lower[r], new
+        upper, lower = np.float64(found.upper[r]), np.float64(found.lower[r])
+        uppers[i] = above(np.float32(upper - motion.drifts[new]))
+        gaps[i] = below(np.float32(lower - upper + motion.closings[new]))
+        labels[i] = new
         moves[0, n], moves[1, n], moves[2, n] = i, old, new
         n += old != new
     for r in range(n):

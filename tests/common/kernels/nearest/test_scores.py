@@ -16,7 +16,7 @@ from common.model import FloatArray
 from tests.common.kernels.nearest.walks import data, walk
 
 
-@given(drawn=data())
+@given(drawn=data(wide=True))
 @settings(max_examples=300)
 def test_scores_give_the_labels_and_distances_of_the_plain_formula(
     drawn: tuple[FloatArray, int, int],
@@ -41,7 +41,7 @@ def prepared(drawn: tuple[FloatArray, int, int]) -> tuple[Scores, FloatArray, Fl
     return scores, points, centroids, scaled
 
 
-@given(drawn=data())
+@given(drawn=data(wide=True))
 def test_bounds_hold_for_the_nearest_and_the_second(drawn: tuple[FloatArray, int, int]) -> None:
     scores, points, centroids, scaled = prepared(drawn)
     rows = np.arange(len(points), dtype=np.uint32)

@@ -56,12 +56,12 @@ def walk(points: FloatArray, k: int, seed: int, steps: int = 6) -> list[FloatArr
 
 
 @st.composite
-def data(draw: st.DrawFn) -> tuple[FloatArray, int, int]:
+def data(draw: st.DrawFn, wide: bool = False) -> tuple[FloatArray, int, int]:
     """Draw points of a hard kind, a number of centroids and a seed."""
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
-    n, d = draw(st.integers(1, 700)), draw(st.integers(1, 6) | st.sampled_from([16, 33]))
-    k = draw(st.integers(1, 12))
+    n, d = draw(st.integers(1, 700)), draw(st.integers(1, 40 if wide else 6))
+    k = draw(st.integers(1, 20 if wide else 12))
     kind = draw(
         st.sampled_from(["blobs", "lattice", "nearly lattice", "far", "tiny", "huge", "copies", "line"])
     )
