@@ -34,7 +34,7 @@ FINISHED = [
     "--fail-rate",
     "0.2",
 ]
-MADE = {"READY": ".ready", "ENGINES": ".engines", "STUBS": ".stubs"}
+MADE = {"READY": ".ready", "KERNELS": ".kernels", "ENGINES": ".engines", "STUBS": ".stubs"}
 
 NOT_RUN = {
     r"^pip install|^zip |^make (notebook|pictures)": "it installs; .ci/run, end_to_end/test_installed.py",
