@@ -72,6 +72,15 @@ class BoundsIndex:
             return None
         return self._members_at(read_only(centroids), min(far, key=far.__getitem__)).labels.astype(np.int32)
 
+    def move(
+        self, rows: LongArray, keys: LongArray, counts: LongArray, sums: FloatArray, start: int = 0
+    ) -> None:
+        """Take some rows, each once, to other clusters: in what `cluster_sums` has returned, not in here."""
+        old, new = self._ways[start].members.labels[rows], keys.astype(np.uint32)
+        np.subtract.at(counts, old, 1)
+        np.add.at(counts, new, 1)
+        self._move(self._points, rows.astype(np.uint32), old, new, self._constants, sums)
+
     def _members_at(self, centroids: FloatArray, start: int) -> Members:
         """Let a way go on to centroids, or begin there."""
         way = self._ways.get(start)
@@ -100,15 +109,6 @@ class BoundsIndex:
             way.motion = no_motion(len(centroids))
         for chunk in self._chunks():
             self._assign(way, self._unsettled_of(way, chunk) if near else chunk)
-
-    def move(
-        self, rows: LongArray, keys: LongArray, counts: LongArray, sums: FloatArray, start: int = 0
-    ) -> None:
-        """Take some rows, each once, to other clusters: in what `cluster_sums` has returned, not in here."""
-        old, new = self._ways[start].members.labels[rows], keys.astype(np.uint32)
-        np.subtract.at(counts, old, 1)
-        np.add.at(counts, new, 1)
-        self._move(self._points, rows.astype(np.uint32), old, new, self._constants, sums)
 
     def _chunks(self) -> Iterator[RowNumbers]:
         n = len(self._points)

@@ -35,6 +35,7 @@ _AT_ONCE = 8 if MANY_REGISTERS else 4
 """Centroids whose scores grow at once, all in registers."""
 
 _TILE_NUMBERS = 1 << 14
+"""Of a tile, if a panel has no more: they stay in the core's nearest caches."""
 _MOST_PANELS = 16
 
 
@@ -74,14 +75,9 @@ def empty_tile(columns: int, dtype: np.dtype[Any]) -> Tile:
     """Make room for as many rows as the core's caches hold."""
     lanes = lanes_of(dtype)
     panels = min(_MOST_PANELS, max(1, _TILE_NUMBERS // (columns * lanes)))
+    numbers = empty_lines((panels, columns, lanes), dtype)
     least, second, squares = (np.empty(panels * lanes, dtype) for _ in range(3))
-    return Tile(
-        empty_lines((panels, columns, lanes), dtype),
-        least,
-        second,
-        squares,
-        np.empty(panels * lanes, np.uint32),
-    )
+    return Tile(numbers, least, second, squares, labels=np.empty(panels * lanes, np.uint32))
 
 
 @kernel
@@ -108,14 +104,12 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         context.make_array(kinds.args[at])(context, builder, given[at]) for at in (1, 2, 3, 5)
     )
     line = line_of(context.get_value_type(kinds.args[5].dtype))
-    wide = ir.VectorType(ir.DoubleType(), line.count)
+    doubles = ir.VectorType(ir.DoubleType(), line.count)
     _, columns = cgutils.unpack_tuple(builder, points.shape, 2)
     none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
     (given_rows,) = cgutils.unpack_tuple(builder, rows.shape, 1)
-    last, panel_start = (
-        builder.sub(given_rows, ir.Constant(columns.type, 1)),
-        builder.mul(builder.mul(panel, lanes), columns),
-    )
+    last = builder.sub(given_rows, ir.Constant(columns.type, 1))
+    panel_start = builder.mul(builder.mul(panel, lanes), columns)
 
     def start_of(lane):  # type: ignore[no-untyped-def]
         index = ir.Constant(columns.type, lane)
@@ -124,16 +118,16 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         return builder.mul(builder.zext(row, columns.type), columns)
 
     starts = [start_of(lane) for lane in range(line.count)]
-    scales = in_all_lanes(builder, given[4], wide)
+    scales = in_all_lanes(builder, given[4], doubles)
 
     def copy_column(column, _):  # type: ignore[no-untyped-def]
-        values = (builder.load(builder.gep(points.data, [builder.add(start, column)])) for start in starts)
-        x = line_from(builder, values)
-        x = x if x.type == wide else builder.fpext(x, wide)
-        moved = builder.fsub(x, in_all_lanes(builder, builder.load(builder.gep(offset.data, [column])), wide))
-        scaled = builder.fmul(moved, scales)
-        scaled = scaled if line == wide else builder.fptrunc(scaled, line)
-        store_line(builder, scaled, numbers, builder.add(panel_start, builder.mul(column, lanes)))
+        places = (builder.add(start, column) for start in starts)
+        x = line_from(builder, (builder.load(builder.gep(points.data, [place])) for place in places))
+        wide = x if x.type == doubles else builder.fpext(x, doubles)
+        middle = in_all_lanes(builder, builder.load(builder.gep(offset.data, [column])), doubles)
+        scaled = builder.fmul(builder.fsub(wide, middle), scales)
+        single = scaled if line == doubles else builder.fptrunc(scaled, line)
+        store_line(builder, single, numbers, builder.add(panel_start, builder.mul(column, lanes)))
         return []
 
     in_loop(builder, none, columns, [], copy_column)
@@ -172,10 +166,8 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
         group_start = builder.mul(first, columns)
 
         def add_products(column, scores):  # type: ignore[no-untyped-def]
-            x, factors = (
-                in_column(column),
-                of_group(doubled, builder.add(group_start, builder.mul(column, at_once))),
-            )
+            x = in_column(column)
+            factors = of_group(doubled, builder.add(group_start, builder.mul(column, at_once)))
             return [add_product(builder, score, x, c) for score, c in zip(scores, factors, strict=True)]
 
         scores = in_loop(builder, none, columns, of_group(of_centroids, first), add_products)

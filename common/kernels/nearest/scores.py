@@ -127,11 +127,8 @@ def _bound(tile, rounding, labels, upper, lower):  # type: ignore[no-untyped-def
     """
     doubtful = 0
     for r in range(len(labels)):
-        square, least, second = (
-            np.float64(tile.squares[r]),
-            np.float64(tile.least[r]),
-            np.float64(tile.second[r]),
-        )
+        square, least = np.float64(tile.squares[r]), np.float64(tile.least[r])
+        second = np.float64(tile.second[r])
         margin = margin_of(square, rounding)
         in_doubt = not second - least > margin
         doubtful += in_doubt
