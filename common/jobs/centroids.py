@@ -15,7 +15,7 @@ import numpy as np
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, nearest, worth_compiled_code
-from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
+from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, PointArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
 
@@ -114,7 +114,7 @@ class Score(CentroidsJob):
         """Take the labels that an iteration's bounds tell."""
         parts = []
         for first_key, centroids in starts_of(state):
-            found = _known_nearest(rows, centroids, memory)
+            found = _known_nearest(self.points_of(rows), centroids, memory)
             if found is None:
                 return None
             parts.append(self.measure(first_key, rows, centroids, *found))
@@ -180,7 +180,7 @@ class FarthestRows(CentroidsJob):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Take the labels that an iteration's bounds tell."""
-        found = _known_nearest(rows, centroids_of(state), memory)
+        found = _known_nearest(self.points_of(rows), centroids_of(state), memory)
         return None if found is None else self._pick(rows, centroids_of(state), *found)
 
     def _pick(self, block: Block, centroids: FloatArray, labels: IntArray, squared: FloatArray) -> Records:
@@ -238,14 +238,16 @@ def _named(labels: IntArray) -> Records:
     return Records(labels, np.empty((len(labels), 0)))
 
 
-def _known_nearest(rows: Block, centroids: FloatArray, memory: Memory) -> tuple[IntArray, FloatArray] | None:
+def _known_nearest(
+    points: PointArray, centroids: FloatArray, memory: Memory
+) -> tuple[IntArray, FloatArray] | None:
     """Find what `nearest` finds by an iteration's bounds; None if there are none."""
     labels = _known_labels(centroids, memory)
     if labels is None:
         return None
     from common.kernels.nearest.plain import squared_to
 
-    return labels, squared_to(rows.points, centroids, labels)
+    return labels, squared_to(points, centroids, labels)
 
 
 def _known_labels(centroids: FloatArray, memory: Memory) -> IntArray | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import check_array as check_floats
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
@@ -40,10 +41,10 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
         raise ValueError(in_words(X, flaw))
     as_floats: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
     try:
-        checked = validate_data(model, X, reset=reset, ensure_all_finite=False, **as_floats)
+        # Ours looks at all numbers once. Only if it finds some that can't be used does scikit-learn, too.
+        checked = check_floats(X, **as_floats, ensure_all_finite=False, estimator=model, input_name="X")
         usable = are_usable(checked, FloatType(checked.dtype.name))
-        if not usable:  # Only now have scikit-learn look at all numbers, too, and say what it finds.
-            validate_data(model, X, reset=False, **as_floats)
+        validate_data(model, X, reset=reset, skip_check_array=usable, **({} if usable else as_floats))
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):
             raise

@@ -40,12 +40,12 @@ _MOST_CLOSING = 4.0
 class BoundsIndex:
     """Finds the sums of every cluster's members, fast if the centroids are near the last ones.
 
-    The points, shape (n, d), n at least 1, are kept, not copied.
+    The points, shape (n, d), n at least 1, are kept, and not copied if they are contiguous.
     """
 
     def __init__(self, points: PointArray, grid: SumGrid) -> None:
         self.grid = grid
-        self._points = read_only(points)
+        self._points = read_only(points if points.flags.c_contiguous else points.copy())
         self._constants = grid.constants
         self._move = row_mover(grid.columns, grid.limbs)
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)

@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 class Table(NamedTuple):
     """Centroids as they are compared; the last group is filled up with some whose scores are infinite."""
 
-    doubled: Floats  # (groups, d, at once): -2 c
+    factors: Floats  # (groups, d, at once): -2 c
     squares: Floats  # (groups * at once,): |c|²
 
 
@@ -87,7 +87,7 @@ def compare(points, rows, frame, tile, table):  # type: ignore[no-untyped-def]
     lanes = numbers.shape[2]
     for panel in range(-(-len(rows) // lanes)):
         _fill(panel, points, rows[panel * lanes :], frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
-        _compare(panel, numbers, table.doubled, table.squares, least, second, squares, labels)
+        _compare(panel, numbers, table.factors, table.squares, least, second, squares, labels)
 
 
 @intrinsic
@@ -135,21 +135,21 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
 
 
 @intrinsic
-def _compare(_, panel, numbers, doubled, of_centroids, least, second, of_rows, labels):  # type: ignore[no-untyped-def]
+def _compare(_, panel, numbers, factors, of_centroids, least, second, of_rows, labels):  # type: ignore[no-untyped-def]
     """Find the nearest centroids of a panel's rows."""
-    given = types.int64, numbers, doubled, of_centroids, least, second, of_rows, labels
+    given = types.int64, numbers, factors, of_centroids, least, second, of_rows, labels
     return types.void(*given), _write_comparison
 
 
 def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untyped-def]
     """Write the compiler's code for `_compare`; all arrays are contiguous."""
     panel, *arrays = given
-    numbers, doubled, of_centroids, *found = (
+    numbers, factors, of_centroids, *found = (
         context.make_array(kind)(context, builder, array)
         for kind, array in zip(kinds.args[1:], arrays, strict=True)
     )
     line = line_of(context.get_value_type(kinds.args[1].dtype))
-    groups, columns, at_once = cgutils.unpack_tuple(builder, doubled.shape, 3)
+    groups, columns, at_once = cgutils.unpack_tuple(builder, factors.shape, 3)
     none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
     row = builder.mul(panel, lanes)
     panel_start = builder.mul(row, columns)
@@ -167,8 +167,10 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
 
         def add_products(column, scores):  # type: ignore[no-untyped-def]
             x = in_column(column)
-            factors = of_group(doubled, builder.add(group_start, builder.mul(column, at_once)))
-            return [add_product(builder, score, x, c) for score, c in zip(scores, factors, strict=True)]
+            some = of_group(factors, builder.add(group_start, builder.mul(column, at_once)))
+            return [
+                add_product(builder, score, x, factor) for score, factor in zip(scores, some, strict=True)
+            ]
 
         scores = in_loop(builder, none, columns, of_group(of_centroids, first), add_products)
         for j, score in enumerate(scores):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.kernels.compiling import kernel
+from common.kernels.limbs import read_only
 from common.kernels.nearest.fused import Frame, Table, compare, empty_tile, table_of
 from common.kernels.nearest.rounding import Rounding, margin_of, root_above, root_below, rounding_of
 from common.model import FloatArray, PointArray
@@ -84,7 +85,7 @@ class Scores:
             tiny = float(np.finfo(self._dtype).tiny) + 5e-324 * self.frame.scale * self.frame.scale
             self._centroids = _Centroids(
                 exact=centroids,
-                columns=np.ascontiguousarray(centroids.T),
+                columns=read_only(np.ascontiguousarray(centroids.T)),
                 table=table_of(moved.astype(self._dtype), squares.astype(self._dtype)),
                 rounding=rounding_of(columns, float(squares.max()), self._dtype, tiny),
             )

@@ -1,6 +1,8 @@
 """The jobs of K-Means."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
+from common.jobs import apply, centroids
 from common.jobs.apply import map_rows
 from common.jobs.centroids import FarthestRows, Label, Score, state_of
 from common.jobs.lloyd import LloydStep
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
+from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
-from common.model import Block, FloatArray, Records
+from common.model import Block, FloatArray
 from tests.common.jobs.cases import CENTROIDS, COORDINATE, at_once, lloyd, matrices, members, ranges_of
 
 EXTREME = floats(-LARGEST_MAGNITUDE, LARGEST_MAGNITUDE) | floats(-1e-30, 1e-30) | COORDINATE
@@ -51,17 +55,32 @@ def test_lloyd_moves_only_rows_of_its_own_block() -> None:
     assert records.keys.tolist() == [0, 4, 0]
 
 
+@contextmanager
+def looking_at_every_row() -> Iterator[None]:
+    """Let no compiled code sum up many rows at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance, "_MUCH_WORK", math.inf)
+        yield
+
+
+@contextmanager
+def in_threads(number: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_THREAD_NUMBERS", 210_000 // number)
+        yield
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_an_iterations_bounds_tell_is_what_a_look_at_every_row_finds(dtype: str, threads: int) -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(70_000, 3)).astype(dtype)
     first, second = rng.normal(size=(2, 32, 3))
-    step = lloyd(rows.astype(np.float64))
-    moved = {"moved_rows": np.array([5, 60_007, 69_999]), "moved_keys": np.array([40, 1, 63])}
     both = state_of([range(32), range(32, 64)], [first, second])
-    memory: dict[str, Any] = {}
+    moved = {"moved_rows": np.array([12, 60_007, 69_999]), "moved_keys": np.array([40, 1, 63])}
+    step, other = lloyd(rows.astype(np.float64)), LloydStep(SumGrid((3, 3, 3), 30, 4))
     score = Score(ranges_of(rows.astype(np.float64)).distance_grid(first))
+    memory: dict[str, Any] = {}
     for job, state in (
         (step, both),
         (step, both | moved),
@@ -70,32 +89,28 @@ def test_what_an_iterations_bounds_tell_is_what_a_look_at_every_row_finds(dtype:
         (score, both),
         (score, {"centroids": second + 1e-3}),
         (Label(), {"centroids": second + 1e-3}),
-        (Label(), {"centroids": first[:5]}),
+        (other, both),
+        (Label(), {"centroids": first}),
     ):
-        found, expected = (
-            map_rows(job, state, rows, 7, combine=job is step, memory=each, threads=threads)
-            for each in (memory, {})
-        )
+        combine = isinstance(job, LloydStep)
+        with in_threads(threads), pytest.MonkeyPatch.context() as patch:
+            for name in ("nearest", "labels_of"):
+                patch.delattr(centroids, name)  # bounds know better
+            found = map_rows(job, state, rows, 7, combine=combine, memory=memory, threads=threads)
+        with looking_at_every_row():
+            expected = map_rows(job, state, rows, 7, combine=combine)
         assert found.keys.tobytes() == expected.keys.tobytes()
         assert found.values.tobytes() == expected.values.tobytes()
-    plain, _ = nearest(rows.astype(np.float64), second + 1e-3)
-    assert (
-        map_rows(Label(), {"centroids": second + 1e-3}, rows, 0, combine=False).keys.tolist()
-        == plain.tolist()
-    )
+    assert len(memory) == threads
 
 
-def test_moved_rows_count_where_they_are_moved_to() -> None:
-    """Large splits, of which each row is not looked at, and small ones give the same partials."""
-    points = np.random.default_rng(0).normal(size=(70_000, 3))
-    centroids = points[:32].copy()
-    state = {"centroids": centroids, "moved_rows": np.array([5, 60_007]), "moved_keys": np.array([31, 1])}
-    step = lloyd(points)
-    found = map_rows(step, state, points, 0, combine=True)
-    blocks = [Block(points[start : start + 500], start) for start in range(0, 70_000, 500)]
-    expected = step.combine(Records.concatenate([step.map(block, state) for block in blocks]))
-    assert found.keys.tolist() == expected.keys.tolist()
-    assert found.values.tobytes() == expected.values.tobytes()
+def test_other_numbers_of_centroids_are_looked_for_without_bounds() -> None:
+    rows = np.random.default_rng(0).normal(size=(70_000, 3))
+    memory: dict[str, Any] = {}
+    map_rows(lloyd(rows), {"centroids": rows[:32].copy()}, rows, 0, combine=True, memory=memory)
+    state = {"centroids": rows[:5].copy()}
+    found = map_rows(Label(), state, rows, 0, combine=False, memory=memory)
+    assert found.keys.tolist() == nearest(rows, rows[:5])[0].tolist()
 
 
 def test_farthest_ties_go_to_the_lowest_row() -> None:

@@ -13,7 +13,7 @@ from common.kernels import limbs, ranges
 from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
-from common.kernels.nearest import bounds, fused, members, plain, scores
+from common.kernels.nearest import assigning, bounds, fused, members, plain, scores
 from common.model import Block
 
 MODULES: list[ModuleType] = [limbs, ranges, bounds, fused, members, plain, scores]
@@ -46,5 +46,7 @@ def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
     for step in range(4):
         state = {"centroids": centroids + step * 1e-3}
         assert lloyd.summarize(Block(points, 0), state, memory) is not None
+        assert score.summarize(Block(points, 0), state, memory) is not None
         assert len(score.map(Block(points.astype(np.float64), 0), state))
+    assigning.labels_of(points.astype(np.float64), centroids[:1])
     assert compiled() == before

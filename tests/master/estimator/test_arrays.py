@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from master import KMeans
 from tests.master.estimator.samples import POINTS
@@ -192,3 +193,18 @@ def test_other_columns_than_in_the_fit() -> None:
         model.predict(FRAME.rename(columns={"y": "z"}))
     with pytest.raises(ValueError, match=r"^X has 1 features, but KMeans is expecting 2 features as input"):
         KMeans(2).fit(NUMBERS).predict(NUMBERS[:, :1])
+
+
+def test_a_model_stays_as_it_was_if_an_array_cannot_be_clustered() -> None:
+    model = KMeans(2, random_state=0)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full((4, 2), np.nan))
+    with pytest.raises(NotFittedError):
+        model.predict(NUMBERS)
+    model.fit(NUMBERS)
+    before = model.predict(NUMBERS).tolist()
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full((4, 3), np.nan))
+    assert model.predict(NUMBERS).tolist() == before
+    with pytest.raises(ValueError, match="X has 3 features, but KMeans is expecting 2"):
+        model.predict(np.ones((4, 3)))
