@@ -14,7 +14,7 @@ import pytest
 
 from tests.programs import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
 FOR_THREE_COLUMNS = "from common.kernels.__main__ import make_ready; make_ready('float64', 3)"

@@ -38,7 +38,6 @@ from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, option
 from tests.story import ListLog
 
 needs("distributed", "cryptography")
-pytestmark = pytest.mark.timeout(400)  # a cluster starts within the first test
 
 from master.engines.dask.connect import connect  # noqa: E402
 from master.engines.dask.engine import DaskEngine, Parts  # noqa: E402

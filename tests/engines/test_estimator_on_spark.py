@@ -18,7 +18,6 @@ pyspark = pytest.importorskip("pyspark")
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # Spark's own warnings
-    pytest.mark.timeout(300),
     pytest.mark.slow,
 ]
 

@@ -21,7 +21,7 @@ from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, option
 
 needs("distributed", "cryptography", "pyspark")
 needs_java()
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ASKED = [*options(m=2, r=2), "--task-delay", "0.5"]
 SOON = ["--cluster-timeout", "5"]

@@ -49,7 +49,7 @@ from tests.story import ListLog, containing
 
 needs("pyspark")
 needs_java()
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]  # a cluster starts within the first test
+pytestmark = pytest.mark.slow
 
 from master.engines.spark.connect import connect, translated_errors  # noqa: E402
 from master.engines.spark.engine import SparkEngine  # noqa: E402

@@ -12,7 +12,7 @@ from tests.programs import SAMPLE_CENTROIDS, centroids_of, environment, options
 
 needs("distributed", "cryptography", "pyspark")
 needs_java()
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 NAMES = {
     *POISONED.split(),

@@ -5,12 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.programs import ROOT
 
 
-@pytest.mark.timeout(400)
 def test_a_short_soak(tmp_path: Path) -> None:
     arguments = ["--seconds", "15", "--seed", "7", "--out", str(tmp_path)]
     done = subprocess.run(

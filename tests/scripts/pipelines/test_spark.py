@@ -19,7 +19,7 @@ from tests.scripts.pipelines.scripts import (
 
 needs("pyspark")
 needs_java()
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 spec = find_spec("pyspark")
 assert spec is not None
