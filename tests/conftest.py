@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from scripts.clusters.spark import QUICK_START
-from tests.programs import release_ports, worker_processes
+from tests.programs import PATIENCE_S, release_ports, worker_processes
 
 # In the background of a script, Ctrl-C is ignored, and under nohup the end of the terminal. What is started
 # there would ignore them, too.
@@ -38,5 +38,5 @@ def no_process_is_left() -> Iterator[None]:
     """Every test ends without a worker process of its own, and without a port."""
     yield
     release_ports()
-    left = psutil.wait_procs(worker_processes(), timeout=60)[1]
+    left = psutil.wait_procs(worker_processes(), timeout=PATIENCE_S)[1]
     assert not left, f"workers outlived their test: {left}"

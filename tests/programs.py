@@ -21,6 +21,8 @@ from master.cli.commands import main
 from scripts.chaos.follow import Follower
 from tests.story import Kind, Story
 
+PATIENCE_S = 600
+"""What takes longer hangs: where all cores are busy, Spark needs minutes for what takes it seconds alone."""
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "input" / "points.txt"
 SAMPLE_CENTROIDS = "-0.17500000000000002,8.141666666666667\n9.547368421052632,1.0473684210526315\n"
@@ -82,7 +84,7 @@ def run_master(
         env=env or environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
 
 
@@ -109,15 +111,15 @@ def centroids_of(folder: Path) -> str:
     return (folder / "data" / "centroids.txt").read_text()
 
 
-def wait_until(condition: Callable[[], _Value | None], what: str, timeout_s: float = 120) -> _Value:
+def wait_until(condition: Callable[[], _Value | None], what: str) -> _Value:
     """Return the condition's value once it has one."""
-    deadline_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         value = condition()
         if value:
             return value
         time.sleep(0.005)
-    raise AssertionError(f"no {what} within {timeout_s} s")
+    raise AssertionError(f"no {what} within {PATIENCE_S} s")
 
 
 class BackgroundRun:
@@ -184,7 +186,7 @@ class BackgroundRun:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what was said on standard error."""
-        _, error = self.process.communicate(timeout=120)
+        _, error = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, error
 
 
@@ -226,7 +228,7 @@ def make_certificates(folder: Path) -> Path:
         cwd=ROOT,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     return certs
 
@@ -284,5 +286,5 @@ class JoinedWorker:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; return the exit code and what it said."""
-        code = self.process.wait(timeout=120)
+        code = self.process.wait(timeout=PATIENCE_S)
         return code, self.log.read_text()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT
+from tests.programs import PATIENCE_S, ROOT
 
 PRODUCT = ("protos", "common", "master", "mapper", "reducer")
 
@@ -90,7 +90,7 @@ def lint_imports(copy: Path, added: dict[str, str]) -> subprocess.CompletedProce
         env=environment | {"COLUMNS": "500"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -26,8 +26,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = ("-P", "-m", "common.worker.forkserver")
 _PRELOADS = ("common.worker.command", "mapper.servicer", "reducer.servicer")
 """What all workers need."""
-_START_TIMEOUT_S = 2.0
-"""For a process that is to be killed as soon as it is there."""
 _SETTINGS = {
     # The workers share the cores among themselves.
     "OMP_NUM_THREADS": "1",
@@ -52,9 +50,8 @@ class ForkedProcess:
         self.started, self.ended = Future[int](), Future[int | None]()
 
     def kill(self) -> None:
-        """End it at once; it must not be known to have ended."""
-        with suppress(OSError):  # it has ended all the same, or never started
-            os.kill(self.started.result(_START_TIMEOUT_S), signal.SIGKILL)
+        """End it at once, or as soon as it has started; it must not be known to have ended."""
+        self.started.add_done_callback(_kill)
 
 
 class ForkServer:
@@ -164,6 +161,11 @@ def _pipe() -> tuple[IO[bytes], IO[bytes]]:
     """Return the end to read from and the end to write to."""
     reads, writes = os.pipe()
     return os.fdopen(reads, "rb"), os.fdopen(writes, "wb")
+
+
+def _kill(started: Future[int]) -> None:
+    with suppress(OSError):  # it has ended all the same, or never started
+        os.kill(started.result(), signal.SIGKILL)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT, environment, run_master
+from tests.programs import PATIENCE_S, ROOT, environment, run_master
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -112,7 +112,7 @@ def said(folder: Path, typed: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert ran.returncode == 0, f"{typed}\n{ran.stdout}"
     return ran.stdout.replace(f"{folder}/", "")

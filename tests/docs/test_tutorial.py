@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.moments import calm_environment
-from tests.programs import ROOT
+from tests.programs import PATIENCE_S, ROOT
 
 PAGE = ROOT / "docs" / "TUTORIAL.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -36,7 +36,7 @@ def said(folder: Path, typed: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     return ran.stdout.replace(str(folder), FOLDER)
 

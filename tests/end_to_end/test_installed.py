@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.programs import ROOT
+from tests.programs import PATIENCE_S, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def run(site: Path, folder: Path, *arguments: object, **environment: str) -> sub
     known = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     env = known | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/proc"} | environment
     command = [*NO_PRIVILEGES, sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def cluster(site: Path, folder: Path, **environment: str) -> bytes:

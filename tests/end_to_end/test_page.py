@@ -19,6 +19,7 @@ from common.events.catalogue.run import SampledRow
 from common.events.catalogue.workers import WorkerJoined
 from tests.browser import Browser, needs_browser
 from tests.programs import (
+    PATIENCE_S,
     ROOT,
     BackgroundRun,
     command,
@@ -194,15 +195,15 @@ def serving(folder: Path) -> Iterator[str]:
         yield re.findall(r"http\S+", process.stdout.readline())[0]
         assert psutil.Process(process.pid).memory_info().rss < 150e6
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     finally:
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def ask(address: str, path: str | None = None, method: str = "GET", **headers: str) -> tuple[int, bytes, Any]:
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
     connection.request(method, parts.path if path is None else path, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read(), answer.headers
@@ -236,7 +237,7 @@ def test_only_who_knows_the_address_is_answered(killed: Path) -> None:
 def test_the_stream_tells_what_the_fold_found(killed: Path) -> None:
     with serving(killed) as address:
         parts = urlsplit(address)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
         connection.request("GET", parts.path + "events")
         line = connection.getresponse().readline()
         connection.close()
@@ -249,7 +250,7 @@ def test_the_page_ends_with_its_run(tmp_path: Path) -> None:
         assert run.process.stderr is not None
         address = re.findall(r"http\S+", run.process.stderr.readline())[0]
         parts = urlsplit(address)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
         connection.request("GET", parts.path + "events")
         lines = connection.getresponse().read().decode().split("\n\n")
         assert run.end() == (0, "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import SAMPLE, SAMPLE_CENTROIDS, command, environment, options, run_master
+from tests.programs import PATIENCE_S, SAMPLE, SAMPLE_CENTROIDS, command, environment, options, run_master
 
 
 def labels_of_sample(folder: Path) -> str:
@@ -37,7 +37,7 @@ def test_labels_are_appended_to_what_standard_output_has(tmp_path: Path) -> None
             env=environment(),
             stdout=out,
             check=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
     assert (tmp_path / "all.txt").read_text() == f"before\n{expected}"
 
@@ -54,7 +54,7 @@ def test_labels_that_standard_output_does_not_take(tmp_path: Path, redirection: 
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode in (1, 2)
     assert ended.stderr.startswith(f"Error: {error}")

@@ -17,7 +17,15 @@ from common.events.catalogue.run import IterationStarted, RunFailed
 from common.events.catalogue.workers import WorkerCame, WorkerLeft
 from master.engines.dask.connect import connect
 from tests.engines.runs import cluster, needs, needs_java
-from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, options, run_master, wait_until
+from tests.programs import (
+    PATIENCE_S,
+    SAMPLE_CENTROIDS,
+    BackgroundRun,
+    centroids_of,
+    options,
+    run_master,
+    wait_until,
+)
 
 needs("distributed", "cryptography", "pyspark")
 needs_java()
@@ -35,7 +43,7 @@ def in_mid_run(folder: Path, *arguments: object) -> Iterator[BackgroundRun]:
         run.wait_for(IterationStarted, iteration=2)
         processes = psutil.Process(run.process.pid).children(recursive=True)
         yield run
-    assert psutil.wait_procs(processes, timeout=60)[1] == []
+    assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
 
 
 def children(run: BackgroundRun, part: str) -> list[psutil.Process]:
@@ -102,7 +110,7 @@ def test_all_workers_of_a_dask_cluster_of_its_own_hang(tmp_path: Path, when: str
             workers = starting_workers(run, workers)
         strike(workers, kill=False)
         code, error = run.end()
-    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     assert (code, error.startswith("Error: Dask at tls://127.0.0.1:"), error.endswith(LOST)) == (
         1,
         True,
@@ -118,7 +126,7 @@ def test_all_workers_of_a_dask_cluster_of_its_own_hang_as_they_start(tmp_path: P
         strike(workers, kill=False)
         run.process.send_signal(signal.SIGINT)
         assert run.end() == (130, "Error: interrupted: the workers are stopped\n")
-    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
 
 
 def test_the_workers_of_a_dask_cluster_of_its_own_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.runs import needs, needs_java
 from tests.faults.test_local import POISONED, imported, loaded_before_any_program, poison
-from tests.programs import SAMPLE_CENTROIDS, centroids_of, environment, options
+from tests.programs import PATIENCE_S, SAMPLE_CENTROIDS, centroids_of, environment, options
 
 needs("distributed", "cryptography", "pyspark")
 needs_java()
@@ -49,7 +49,7 @@ def test_as_a_command(tmp_path: Path, engine: list[str]) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE_S,
     )
     assert imported(folder) == ""
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -64,7 +64,7 @@ def test_of_an_estimator(tmp_path: Path, engine: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(ESTIMATOR.format(folder=str(folder), engine=engine))
     ended = subprocess.run(
-        [sys.executable, program], env=environment(), capture_output=True, text=True, timeout=180
+        [sys.executable, program], env=environment(), capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert imported(folder) == ""
     assert ended.returncode == 0, ended.stderr

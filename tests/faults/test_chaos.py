@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.programs import ROOT
+from tests.programs import PATIENCE_S, ROOT
 
 
 def test_a_short_soak(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_a_short_soak(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=390,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^seed +7$[\s\S]*^runs +[1-9]", done.stdout, re.MULTILINE)

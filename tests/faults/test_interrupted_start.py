@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.moments import imports
-from tests.programs import SAMPLE, environment
+from tests.programs import PATIENCE_S, SAMPLE, environment
 
 PROGRAM = """
 import os, sys, tempfile, psutil
@@ -24,7 +24,7 @@ try:
     master.estimator.KMeans(2, engine="grpc", mappers=3).fit({sample!r})
 except KeyboardInterrupt:
     left = psutil.Process().children(recursive=True)
-    print("interrupted", len(psutil.wait_procs(left, timeout=30)[1]), os.listdir({folder!r}))
+    print("interrupted", len(psutil.wait_procs(left, timeout=600)[1]), os.listdir({folder!r}))
 """
 STARTED = "event == 'socket.sendmsg'"
 MOMENTS = {
@@ -45,6 +45,6 @@ def test_no_process_and_no_file_stays(tmp_path: Path, moment: str) -> None:
     when, nth = MOMENTS[moment]
     program = PROGRAM.format(folder=str(tmp_path), moment=when, nth=nth, sample=str(SAMPLE))
     ended = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "interrupted 0 []\n")

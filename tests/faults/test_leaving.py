@@ -13,6 +13,7 @@ import pytest
 from common.events.catalogue.workers import WorkerLost
 from tests.moments import NO_STRAGGLERS, Gate, imports, opens
 from tests.programs import (
+    PATIENCE_S,
     SAMPLE,
     BackgroundRun,
     JoinedWorker,
@@ -37,7 +38,7 @@ def test_while_it_imports(tmp_path: Path, role: str) -> None:
         env=environment_with_hook(tmp_path, hook),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
 

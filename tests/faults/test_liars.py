@@ -9,7 +9,7 @@ import pytest
 
 from common.events.catalogue.tasks import FAILURE, RpcResponse
 from common.events.catalogue.workers import AwaitingWorkers
-from tests.programs import SAMPLE_CENTROIDS, BackgroundRun, centroids_of, environment, options
+from tests.programs import PATIENCE_S, SAMPLE_CENTROIDS, BackgroundRun, centroids_of, environment, options
 
 LIES = {
     "a partition too few": ("mapper", "del answer.partitions[1:]"),
@@ -64,7 +64,7 @@ def test_the_result_is_right_beside_a_liar(tmp_path: Path, what: str) -> None:
         ]
         assert run.end() == (0, "")
         for worker in workers:
-            worker.communicate(timeout=60)
+            worker.communicate(timeout=PATIENCE_S)
             assert worker.returncode == 0
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
     assert run.story().of(RpcResponse, status=FAILURE)

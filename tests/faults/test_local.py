@@ -17,6 +17,7 @@ from common.events.catalogue.workers import AwaitingWorkers, WorkerJoined, Worke
 from common.rpc.address import SOCKET
 from tests.moments import Gate, opens
 from tests.programs import (
+    PATIENCE_S,
     ROOT,
     SAMPLE,
     SAMPLE_CENTROIDS,
@@ -107,7 +108,7 @@ def test_the_sockets_are_gone_after_the_master_was_killed(tmp_path: Path) -> Non
         gate.wait()
         folder, workers = socket_folder(run), processes_of(run)[1:]
         run.process.kill()
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     assert not folder.exists()
 
 
@@ -128,7 +129,7 @@ def test_workers_from_other_terminals_join_as_the_master_says(tmp_path: Path) ->
         ]
         assert run.end() == (0, "")
         for worker in workers:
-            said = worker.communicate(timeout=60)[1]
+            said = worker.communicate(timeout=PATIENCE_S)[1]
             assert (worker.returncode, said.startswith(f"joined {address} as ")) == (0, True)
     assert centroids_of(tmp_path) == SAMPLE_CENTROIDS
     assert run.story().of(WorkerStarted) == []
@@ -195,7 +196,7 @@ def test_nothing_is_imported_from_the_working_directory(tmp_path: Path, python: 
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert imported(folder) == ""
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -208,7 +209,7 @@ def test_the_workers_of_an_estimator_import_nothing_from_there(tmp_path: Path) -
     program = tmp_path / "program.py"
     program.write_text(ESTIMATOR.format(folder=str(folder)))
     ended = subprocess.run(
-        [sys.executable, program], env=environment(), capture_output=True, text=True, timeout=120
+        [sys.executable, program], env=environment(), capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert imported(folder) == ""
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -224,7 +225,7 @@ def test_a_worker_that_a_person_starts_imports_nothing_from_there(tmp_path: Path
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert imported(folder) == ""
     assert ended.returncode == 2
@@ -260,7 +261,7 @@ def test_packages_of_other_people_with_our_names_do_no_harm(tmp_path: Path, path
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert imported(here) == imported(others) == ""
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.events.catalogue.run import RunFinished
 from common.events.catalogue.tasks import SUCCESS, MapFinished, ReduceFinished, RpcResponse
 from tests.programs import (
+    PATIENCE_S,
     SAMPLE,
     SAMPLE_CENTROIDS,
     BackgroundRun,
@@ -45,7 +46,7 @@ def test_reader_of_the_screen_goes_away(tmp_path: Path) -> None:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     assert story_of(tmp_path).of(RunFinished)
 
 
@@ -57,7 +58,7 @@ def test_no_standard_output_at_all(tmp_path: Path) -> None:
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -16,6 +16,7 @@ from common.events.catalogue.workers import WorkerStarted
 from common.events.line import read_dump
 from tests.moments import Gate, calm_environment, imports, opens
 from tests.programs import (
+    PATIENCE_S,
     SAMPLE_CENTROIDS,
     BackgroundRun,
     centroids_of,
@@ -59,7 +60,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
         workers = workers_of(run)
         run.process.send_signal(number)
         assert run.end() == (code, "Error: interrupted: the workers are stopped\n")
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
     assert nothing_is_left(tmp_path)
     assert run.story().of(RunFailed)[0].reason == "interrupted: the workers are stopped"
@@ -82,7 +83,7 @@ def test_its_terminal_is_closed(tmp_path: Path, more: list[str]) -> None:
     workers = worker_processes(master)
     emulator.kill()
     emulator.communicate()
-    assert psutil.wait_procs([master, *workers], timeout=60)[1] == []
+    assert psutil.wait_procs([master, *workers], timeout=PATIENCE_S)[1] == []
     assert nothing_is_left(tmp_path)
     failed = Story(read_dump(dump)).of(RunFailed)
     assert [event.reason for event in failed] == ["interrupted: the workers are stopped"]
@@ -106,12 +107,12 @@ def test_interrupted_twice(tmp_path: Path) -> None:
         stopped, other = run.worker("M1"), run.worker("M2")
         stopped.suspend()
         run.process.send_signal(signal.SIGINT)
-        psutil.wait_procs([other], timeout=60)
+        psutil.wait_procs([other], timeout=PATIENCE_S)
         run.process.send_signal(signal.SIGINT)
         code, error = run.end()
         with suppress(psutil.NoSuchProcess):
             stopped.resume()
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     # It may have ended, or be about to, meanwhile.
     assert code in (-signal.SIGINT, 130)
     assert error in ("", "Error: interrupted: the workers are stopped\n")
@@ -122,7 +123,7 @@ def test_killed(tmp_path: Path) -> None:
     with BackgroundRun(tmp_path, *options(), "--task-delay", 60) as run:
         workers = workers_of(run)
         run.process.kill()
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     assert not (tmp_path / "data" / "centroids.txt").exists()
 
 
@@ -136,7 +137,7 @@ def test_killed_while_its_workers_start(tmp_path: Path, worker: str) -> None:
         workers = worker_processes(psutil.Process(run.process.pid))
         assert len(list(Path(short).iterdir())) == 1
         run.process.kill()
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
         assert list(Path(short).iterdir()) == []
 
 
@@ -154,7 +155,7 @@ def test_a_stopped_worker_is_ended_too(tmp_path: Path) -> None:
         run.worker("M1").suspend()
         run.process.send_signal(signal.SIGINT)
         assert run.end()[0] == 130
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
 
 
 def test_a_data_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_a_run_after_a_killed_one_works(tmp_path: Path) -> None:
     with BackgroundRun(tmp_path, *options(), "--task-delay", 60) as run:
         workers = workers_of(run)
         run.process.kill()
-        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     with BackgroundRun(tmp_path, *options(), env=calm_environment()) as run:
         assert run.end() == (0, "")
     assert (tmp_path / "data" / "centroids.txt").exists()

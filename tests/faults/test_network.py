@@ -47,6 +47,7 @@ from protos.mapreduce_pb2_grpc import (
 from scripts.chaos.proxy import Direction, Fault, Proxy
 from tests.moments import NO_STRAGGLERS, Gate, opens
 from tests.programs import (
+    PATIENCE_S,
     SAMPLE,
     BackgroundRun,
     JoinedWorker,
@@ -294,7 +295,7 @@ def test_who_is_not_understood_asks_again(tmp_path: Path, certs: Path) -> None:
         add_MasterServicer_to_server(master, server.grpc)
         server.start()
         with JoinedWorker("mapper", server.address, certs, tmp_path / "a"):
-            assert master.heard.wait(60)
+            assert master.heard.wait(PATIENCE_S)
 
 
 class _Forgetful(_Deaf):
@@ -321,9 +322,9 @@ def test_who_is_told_the_end_while_it_joins_again_ends(tmp_path: Path, certs: Pa
         add_MasterServicer_to_server(master, server.grpc)
         server.start()
         with JoinedWorker("mapper", server.address, certs, tmp_path / "a") as worker:
-            assert master.heard.wait(60)
+            assert master.heard.wait(PATIENCE_S)
             channel = connect(master.worker, certificates, PeerRole.MAPPER)
-            WorkerStub(channel).End(pb.EndRequest(), timeout=20)
+            WorkerStub(channel).End(pb.EndRequest(), timeout=PATIENCE_S)
             assert worker.end()[0] == 0
             channel.close()
 
@@ -350,7 +351,7 @@ FETCH = pb.FetchPartitionRequest(attempt=pack(ATTEMPT))
 
 
 def fetch(stub: MapperStub) -> int:
-    return sum(len(chunk.data) for chunk in stub.FetchPartition(FETCH, timeout=20))
+    return sum(len(chunk.data) for chunk in stub.FetchPartition(FETCH, timeout=PATIENCE_S))
 
 
 def failure(stub: MapperStub) -> Exception:

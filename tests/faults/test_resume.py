@@ -27,6 +27,7 @@ from common.events.catalogue.tasks import RpcCall
 from common.events.catalogue.workers import WorkerJoined
 from tests.moments import Gate, opens
 from tests.programs import (
+    PATIENCE_S,
     BackgroundRun,
     JoinedWorker,
     centroids_of,
@@ -114,7 +115,7 @@ ALONE = ("--mappers", 1, "--reducers", 1)
 def kill(run: BackgroundRun, *, has_result: bool = False) -> None:
     workers = worker_processes(psutil.Process(run.process.pid))
     run.process.kill()
-    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
     assert (run.folder / "data" / "centroids.txt").exists() == has_result
 
 
@@ -231,7 +232,7 @@ def test_killed_when_the_result_takes_its_name(
     kill = f"if {condition}:\n    while not ({there}): time.sleep(0.01)\n    os.kill(os.getpid(), 9)"
     hooked = environment_with_hook(tmp_path, kill)
     arguments = command(*usual(points), "--engine", "inline")
-    ended = subprocess.run(arguments, cwd=tmp_path, env=hooked, capture_output=True, timeout=60)
+    ended = subprocess.run(arguments, cwd=tmp_path, env=hooked, capture_output=True, timeout=PATIENCE_S)
     assert ended.returncode == -signal.SIGKILL
     assert (tmp_path / "data" / "centroids.txt").exists() == published
     resume(tmp_path, *usual(points), "--engine", "inline")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT
+from tests.programs import PATIENCE_S, ROOT
 
 DOCKER = """#!/bin/sh
 echo "$M $R $K $N $RUN_AS $INPUT: $*" >> "$CALLS"
@@ -24,7 +24,7 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT, environment
+from tests.programs import PATIENCE_S, ROOT, environment
 
 NOTEBOOK = ROOT / "docs" / "notebooks" / "walkthrough.ipynb"
 NEEDED = ("nbclient", "ipykernel", "matplotlib", "distributed")
@@ -38,7 +38,7 @@ def test_each_cell_runs_and_nothing_is_left(tmp_path: Path) -> None:
         env=environment() | {"TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert list(scratch.iterdir()) == []

@@ -4,6 +4,7 @@ import queue
 import threading
 
 from common.events.batches import Batches
+from tests.programs import PATIENCE_S
 
 
 def test_items_come_in_their_order_and_together() -> None:
@@ -17,7 +18,7 @@ def test_items_come_in_their_order_and_together() -> None:
     batches = Batches(take, 0.01)
     batches.put(1)
     batches.put(2)
-    assert come.wait(10)
+    assert come.wait(PATIENCE_S)
     batches.close()
     assert [item for items in taken for item in items] == [1, 2]
 
@@ -27,15 +28,15 @@ def test_a_burst_comes_together() -> None:
     taken: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
     batches = Batches(taken.put, 3600)
     batches.put(0)
-    assert taken.get(timeout=10) == [0]
+    assert taken.get(timeout=PATIENCE_S) == [0]
     for item in (1, 2, 3):
         batches.put(item)
     batches.flush()
     batches.flush()
-    assert taken.get(timeout=10) == [1, 2, 3]
+    assert taken.get(timeout=PATIENCE_S) == [1, 2, 3]
     batches.put(4)
     batches.close()
-    assert taken.get(timeout=10) == [4]
+    assert taken.get(timeout=PATIENCE_S) == [4]
     assert taken.empty()
 
 
@@ -45,7 +46,7 @@ def test_a_close_ends_the_thread() -> None:
     batches.put(1)
     (thread,) = set(threading.enumerate()) - before
     batches.close()
-    thread.join(60)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -55,11 +56,11 @@ def test_a_flush_waits_no_longer_than_it_may() -> None:
 
     def take(items: list[int]) -> None:
         taking.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
 
     batches = Batches(take, 0.0)
     batches.put(1)
-    assert taking.wait(10)
+    assert taking.wait(PATIENCE_S)
     batches.flush(timeout_s=0.01)
     assert not go_on.is_set()
     go_on.set()

@@ -15,7 +15,7 @@ from common.formats.opening import map_rows_file, open_split, write_rows
 from common.formats.texts import TextCodes
 from common.model import FloatType, Input, PointArray, Split
 from tests.inputs import save
-from tests.programs import ROOT, environment
+from tests.programs import PATIENCE_S, ROOT, environment
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 OPEN: dict[str, Callable[[Path], InputFile]] = {
@@ -117,4 +117,7 @@ print("common.kernels.__main__" in sys.modules)
 @pytest.mark.parametrize(("numbers", "expected"), [(1_000, "False\n"), (1_000_000, "True\n")])
 def test_kernels_are_loaded_for_many_numbers(numbers: int, expected: str) -> None:
     command = [sys.executable, "-c", READ, str(numbers)]
-    assert subprocess.check_output(command, cwd=ROOT, env=environment(), text=True, timeout=60) == expected
+    assert (
+        subprocess.check_output(command, cwd=ROOT, env=environment(), text=True, timeout=PATIENCE_S)
+        == expected
+    )

@@ -19,7 +19,7 @@ from common.store.names import partition_name
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MapperStub
-from tests.programs import wait_until
+from tests.programs import PATIENCE_S, wait_until
 from tests.servers import listening, methods, serve_master, worker_context
 
 
@@ -57,10 +57,10 @@ def test_streams_that_nobody_reads_keep_no_order_waiting(tmp_path: Path) -> None
         channel = connect(server.address, None, PeerRole.MAPPER)
         stub = MapperStub(channel)
         request = pb.FetchPartitionRequest(attempt=pack(attempt))
-        unread = [stub.FetchPartition(request, timeout=200.0) for _ in range(100)]
+        unread = [stub.FetchPartition(request, timeout=PATIENCE_S) for _ in range(100)]
         wait_until(lambda: threads("stream") >= 32 or threads("rpc") >= 64, "threads of the streams")
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Map(pb.MapRequest(), timeout=20.0)
+            stub.Map(pb.MapRequest(), timeout=PATIENCE_S)
         assert isinstance(caught.value, grpc.Call)
         assert caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
         for stream in unread:
@@ -76,7 +76,7 @@ def test_what_is_no_message_is_refused() -> None:
         channel = connect(server.address, None, PeerRole.MASTER)
         log: Any = channel.unary_unary("/mapreduce.v1.Master/Log")
         with pytest.raises(grpc.RpcError) as caught:
-            log(b"\xff" * 9, timeout=20.0)
+            log(b"\xff" * 9, timeout=PATIENCE_S)
         channel.close()
     assert isinstance(caught.value, grpc.Call)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -29,6 +29,7 @@ from protos.mapreduce_pb2_grpc import (
     WorkerStub,
     add_WorkerServicer_to_server,
 )
+from tests.programs import PATIENCE_S
 from tests.servers import listening
 
 
@@ -44,7 +45,7 @@ def raised_by(error: BaseException) -> MapReduceError:
         server.start()
         channel = connect(server.address, None, PeerRole.MAPPER)
         with pytest.raises(grpc.RpcError) as caught:
-            WorkerStub(channel).End(pb.EndRequest(), timeout=20.0)
+            WorkerStub(channel).End(pb.EndRequest(), timeout=PATIENCE_S)
         channel.close()
     return error_of(caught.value)
 
@@ -73,7 +74,7 @@ def answering(reply: Any, stream: Any = None) -> Iterator[grpc.Channel]:
 
 def failure_of_map(reply: Any) -> MapReduceError:
     with answering(reply) as channel, pytest.raises(grpc.RpcError) as caught:
-        MapperStub(channel).Map(pb.MapRequest(), timeout=20.0)
+        MapperStub(channel).Map(pb.MapRequest(), timeout=PATIENCE_S)
     return error_of(caught.value)
 
 
@@ -125,7 +126,7 @@ def test_answers_that_are_no_messages_are_worth_another_try(
     assert type(failure_of_map(lambda request, context: answer)) is TaskError
     with answering(None, lambda request, context: iter([answer] * 3)) as channel:
         with pytest.raises(grpc.RpcError) as caught:
-            list(MapperStub(channel).FetchPartition(pb.FetchPartitionRequest(), timeout=20.0))
+            list(MapperStub(channel).FetchPartition(pb.FetchPartitionRequest(), timeout=PATIENCE_S))
         assert type(error_of(caught.value)) is TaskError
     assert "Traceback" not in capfd.readouterr().err
 

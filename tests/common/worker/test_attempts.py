@@ -8,6 +8,7 @@ import pytest
 from common.errors import InputError
 from common.model import Attempt, Stage
 from common.worker.service import Attempts
+from tests.programs import PATIENCE_S
 
 FIRST = Attempt(Stage(1, "lloyd"), 0, 1)
 
@@ -18,16 +19,16 @@ def test_who_orders_it_again_meanwhile_joins_it() -> None:
     def work() -> object:
         times.append(1)
         begun.set()
-        may_end.wait(60)
+        may_end.wait(PATIENCE_S)
         return object()
 
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(attempts.run, FIRST, work)]
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE_S)
         answers.append(pool.submit(attempts.run, FIRST, work))
         assert attempts.in_progress() == 1
         may_end.set()
-        first, second = (answer.result(60) for answer in answers)
+        first, second = (answer.result(PATIENCE_S) for answer in answers)
     assert first is second
     assert times == [1]
     assert attempts.in_progress() == 0

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.programs import PATIENCE_S
+
 PROGRAM = """
 import time
 from common.worker.lifeline import Lifeline
@@ -30,12 +32,12 @@ def test_it_is_introduced_and_ends_with_its_master() -> None:
         assert process.stdout.readline() == "ready\n"
         process.stdin.close()
         assert process.stdout.read() == "the end\n"
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_it_ends_before_it_is_introduced() -> None:
     with start() as process:
-        assert process.communicate(timeout=60)[0] == ""
+        assert process.communicate(timeout=PATIENCE_S)[0] == ""
         assert process.returncode == 0
 
 
@@ -45,5 +47,5 @@ def test_it_ends_though_its_last_act_fails() -> None:
     )
     assert program != PROGRAM
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, text=True) as process:
-        process.communicate("unix:/nowhere token\n", timeout=60)
+        process.communicate("unix:/nowhere token\n", timeout=PATIENCE_S)
         assert process.returncode == 0

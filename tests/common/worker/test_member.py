@@ -15,7 +15,7 @@ from common.worker.member import Member, Settings
 from mapper.servicer import add_mapper
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import WorkerStub
-from tests.programs import wait_until
+from tests.programs import PATIENCE_S, wait_until
 from tests.servers import NO_LOG, listening, serve_master
 
 
@@ -60,7 +60,7 @@ def test_who_tells_it_the_end_gets_an_answer(tmp_path: Path) -> None:
             member.join()
             member.serve(add_mapper, NO_LOG)
             channel = connect(socket_beside(master.address, "mapper"), None, PeerRole.MAPPER)
-            answer = WorkerStub(channel).End.future(pb.EndRequest(), timeout=20)
+            answer = WorkerStub(channel).End.future(pb.EndRequest(), timeout=PATIENCE_S)
             member.send_heartbeats()
             member.stop()
             assert answer.result() == pb.EndResponse()

@@ -18,7 +18,7 @@ from master.cluster.membership import Membership, unheard_s
 from master.scheduling.messages import WorkerId
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub, add_WorkerServicer_to_server
-from tests.programs import wait_until
+from tests.programs import PATIENCE_S, wait_until
 from tests.servers import NO_LOG, listening, serve_master
 
 
@@ -35,7 +35,7 @@ def test_one_that_joins_as_the_run_ends_is_told_so_once_it_serves() -> None:
             not_yet.listen()
             request = pb.JoinRequest(role=pb.ROLE_MAPPER, address=address, token=new_token())
             channel = connect(master.address, None, PeerRole.MASTER)
-            MasterStub(channel).Join(request, timeout=10)
+            MasterStub(channel).Join(request, timeout=PATIENCE_S)
             channel.close()
             closing = threading.Thread(target=membership.end)
             closing.start()
@@ -45,7 +45,7 @@ def test_one_that_joins_as_the_run_ends_is_told_so_once_it_serves() -> None:
         stack.callback(worker.stop)
         add_WorkerServicer_to_server(ending, worker.grpc)
         worker.start()
-        told = ending.over.wait(10)
+        told = ending.over.wait(PATIENCE_S)
         closing.join()
         membership.close()
     assert told
@@ -59,10 +59,10 @@ def test_one_whose_answer_was_lost_is_told_that_the_run_is_over_when_it_joins_ag
         master.start()
         channel = connect(master.address, None, PeerRole.MASTER)
         stub = MasterStub(channel)
-        assert not stub.Join(request, timeout=10).over
+        assert not stub.Join(request, timeout=PATIENCE_S).over
         closing = threading.Thread(target=membership.end)
         closing.start()
-        wait_until(lambda: stub.Join(request, timeout=10).over, "the end")
+        wait_until(lambda: stub.Join(request, timeout=PATIENCE_S).over, "the end")
         closing.join()
         channel.close()
         membership.close()

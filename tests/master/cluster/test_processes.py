@@ -11,6 +11,7 @@ from common.model import Role
 from master.cluster.forks import ForkServer
 from master.cluster.processes import WorkerProcess
 from master.scheduling.messages import WorkerId
+from tests.programs import PATIENCE_S
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_a_process_that_ended_is_introduced_in_vain(process: WorkerProcess) -> N
     process.introduce("unix:/nowhere")
 
 
+def test_a_process_is_killed_before_its_fork_server_has_started_it(forks: ForkServer, tmp_path: Path) -> None:
+    first = WorkerProcess(WorkerId(Role.MAPPER, 1, 1), forks, tmp_path)
+    _, server = family(first)
+    server.suspend()
+    second = WorkerProcess(WorkerId(Role.MAPPER, 2, 1), forks, tmp_path)
+    second.kill()
+    server.resume()
+    assert second.wait() == ([], "was ended by signal 9 (SIGKILL)")
+    first.kill()
+    assert first.wait() == ([], "was ended by signal 9 (SIGKILL)")
+
+
 def test_a_process_ends_when_its_input_closes_and_has_a_successor(forks: ForkServer, tmp_path: Path) -> None:
     process = WorkerProcess(WorkerId(Role.REDUCER, 2, 1), forks, tmp_path)
     process.close_input()
@@ -56,7 +69,7 @@ def test_a_worker_outlives_its_fork_server_and_another_one_starts_its_successor(
     server.kill()
     process.end(5.0)
     assert process.wait() == ([], "ended; its fork server could not tell how")
-    assert psutil.wait_procs([worker], timeout=30)[1] == []
+    assert psutil.wait_procs([worker], timeout=PATIENCE_S)[1] == []
     after = process.successor()
     assert psutil.pid_exists(after.pid)
     after.kill()
@@ -71,5 +84,5 @@ def test_a_process_of_a_fork_server_that_stands_still_is_ended_all_the_same(
     process.end(0.1)
     forks.close()
     assert not server.is_running()
-    assert psutil.wait_procs([worker], timeout=30)[1] == []
+    assert psutil.wait_procs([worker], timeout=PATIENCE_S)[1] == []
     assert process.wait().how == "ended; its fork server could not tell how"

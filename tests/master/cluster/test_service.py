@@ -21,6 +21,7 @@ from master.run.recorder import Recorder
 from master.views.terminal import Screen
 from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
+from tests.programs import PATIENCE_S
 from tests.servers import listening, serve_master
 
 ADDRESS = "unix:/nowhere"
@@ -68,15 +69,15 @@ def join(token: str = A, address: str = ADDRESS, epoch: int = 0) -> pb.JoinReque
 
 def refusal(call: grpc.UnaryUnaryMultiCallable, request: object) -> Exception:  # type: ignore[type-arg]
     with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=20)
+        call(request, timeout=PATIENCE_S)
     return error_of(caught.value)
 
 
 def test_a_worker_joins_lives_and_leaves(master: MasterStub) -> None:
-    assert master.Join(join(), timeout=20) == pb.JoinResponse(index=1, epoch=1)
+    assert master.Join(join(), timeout=PATIENCE_S) == pb.JoinResponse(index=1, epoch=1)
     beat, leave = pb.HeartbeatRequest(token=A), pb.LeaveRequest(token=A)
-    assert master.Heartbeat(beat, timeout=20) == pb.HeartbeatResponse()
-    assert master.Leave(leave, timeout=20) == pb.LeaveResponse()
+    assert master.Heartbeat(beat, timeout=PATIENCE_S) == pb.HeartbeatResponse()
+    assert master.Leave(leave, timeout=PATIENCE_S) == pb.LeaveResponse()
     assert isinstance(refusal(master.Heartbeat, beat), StaleAttemptError)
     assert isinstance(refusal(master.Leave, leave), StaleAttemptError)
 
@@ -90,9 +91,9 @@ def test_what_a_worker_has_used_is_logged() -> None:
         pb.HeartbeatRequest(token=A, usage=used).SerializeToString() + b"\xfa\x01\x01x"
     )
     with serving_master(log=log) as master:
-        master.Join(join(), timeout=20)
+        master.Join(join(), timeout=PATIENCE_S)
         for beat in (pb.HeartbeatRequest(token=A), newer):
-            assert master.Heartbeat(beat, timeout=20) == pb.HeartbeatResponse()
+            assert master.Heartbeat(beat, timeout=PATIENCE_S) == pb.HeartbeatResponse()
         for wrong in (pb.Usage(cpu_s=float("nan")), pb.Usage(read_bytes=-1)):
             beat = pb.HeartbeatRequest(token=A, usage=wrong)
             assert str(refusal(master.Heartbeat, beat)).startswith("INVALID_ARGUMENT")
@@ -112,18 +113,18 @@ def test_what_a_worker_has_used_is_logged() -> None:
 
 
 def test_one_that_joins_again_has_its_slot(master: MasterStub) -> None:
-    first = master.Join(join(), timeout=20)
-    assert master.Join(join(epoch=1), timeout=20) == first
-    assert master.Join(join(B), timeout=20).index == 2
+    first = master.Join(join(), timeout=PATIENCE_S)
+    assert master.Join(join(epoch=1), timeout=PATIENCE_S) == first
+    assert master.Join(join(B), timeout=PATIENCE_S).index == 2
 
 
 def test_nobody_speaks_for_another(master: MasterStub) -> None:
-    master.Join(join(), timeout=20)
+    master.Join(join(), timeout=PATIENCE_S)
     for forged in ("", B, A.upper(), A[:-1], "M1"):
         assert isinstance(refusal(master.Heartbeat, pb.HeartbeatRequest(token=forged)), StaleAttemptError)
         assert isinstance(refusal(master.Leave, pb.LeaveRequest(token=forged)), StaleAttemptError)
         assert isinstance(refusal(master.Log, pb.LogRequest(token=forged)), StaleAttemptError)
-    assert master.Heartbeat(pb.HeartbeatRequest(token=A), timeout=20) == pb.HeartbeatResponse()
+    assert master.Heartbeat(pb.HeartbeatRequest(token=A), timeout=PATIENCE_S) == pb.HeartbeatResponse()
 
 
 def test_a_worker_of_another_master(master: MasterStub) -> None:
@@ -153,7 +154,7 @@ def test_a_certificate_is_for_its_role_alone(tmp_path: Path) -> None:
     for role, may in ((PeerRole.MAPPER, True), (PeerRole.REDUCER, False)):
         with serving_master(certs[PeerRole.MASTER], certs[role]) as master:
             if may:
-                assert master.Join(join(address="10.0.0.1:7"), timeout=20).index == 1
+                assert master.Join(join(address="10.0.0.1:7"), timeout=PATIENCE_S).index == 1
                 assert "any other one HOST:PORT" in str(refusal(master.Join, join(B)))  # a socket
             else:
                 refused = refusal(master.Join, join(address="10.0.0.1:7"))
@@ -173,8 +174,8 @@ def test_a_line_has_the_name_of_who_sent_it(tmp_path: Path) -> None:
         f"x {at} M1 event=y",
     ]
     with serving_master(log=log) as master:
-        master.Join(join(), timeout=20)
-        master.Log(pb.LogRequest(token=A, lines=lines), timeout=20)
+        master.Join(join(), timeout=PATIENCE_S)
+        master.Log(pb.LogRequest(token=A, lines=lines), timeout=PATIENCE_S)
     log.close()
     dump.close()
     written = [

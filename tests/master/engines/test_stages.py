@@ -6,6 +6,7 @@ from threading import Event
 import pytest
 
 from master.engines.stages import ClusterLostError, watched
+from tests.programs import PATIENCE_S
 
 LOST = "It has had no living worker for 0.1 s; once it is up again, --resume continues the run"
 
@@ -14,7 +15,7 @@ def wait_with(is_alive: Callable[[float], bool]) -> None:
     """Wait until somebody gives up, then fail as a client does whose tasks are cancelled."""
     given_up = Event()
     with watched("It", 0.1, is_alive, given_up.set):
-        assert given_up.wait(60)
+        assert given_up.wait(PATIENCE_S)
         raise ValueError
 
 
@@ -43,5 +44,5 @@ def test_a_block_that_ends_by_itself_is_left_alone() -> None:
         return True
 
     with watched("It", 0.1, is_alive, given_up.set):
-        assert looks[-1].wait(60)
+        assert looks[-1].wait(PATIENCE_S)
     assert not given_up.is_set()

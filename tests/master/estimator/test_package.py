@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import master
-from tests.programs import ROOT, environment
+from tests.programs import PATIENCE_S, ROOT, environment
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_without_scikit_learn_one_line_says_what_to_install(statement: str) -> N
     code = f"import sys; sys.modules['sklearn'] = None; {statement}"
     command = [sys.executable, "-W", "error", "-c", code]
     ended = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     expected = "KMeans and LogisticRegression need scikit-learn: pip install 'kmeans-mapreduce[sklearn]'"
     assert ended.stderr.splitlines()[-1] == f"ImportError: {expected}"
@@ -38,7 +38,12 @@ def test_a_file_with_a_name_of_ours_beside_a_script_is_named(tmp_path: Path, hid
     script = tmp_path / "script.py"
     script.write_text("from master import KMeans")
     ended = subprocess.run(
-        [sys.executable, script], env=environment(), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     name = hiding.split(".")[0].split("/")[0]
     expected = f"{tmp_path / hiding} hides the package {name!r} of kmeans-mapreduce: rename or move it"
@@ -46,7 +51,10 @@ def test_a_file_with_a_name_of_ours_beside_a_script_is_named(tmp_path: Path, hid
     script.rename(tmp_path / "alone.py")
     (tmp_path / hiding).unlink()
     assert (
-        subprocess.run([sys.executable, tmp_path / "alone.py"], env=environment(), timeout=60).returncode == 0
+        subprocess.run(
+            [sys.executable, tmp_path / "alone.py"], env=environment(), timeout=PATIENCE_S
+        ).returncode
+        == 0
     )
 
 
@@ -55,6 +63,6 @@ def test_the_command_line_does_not_load_it() -> None:
         "import sys, master.cli.commands; print(sorted({'sklearn', 'master.estimator'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code]
-    assert subprocess.check_output(command, cwd=ROOT, env=environment(), timeout=60) == b"[]\n"
+    assert subprocess.check_output(command, cwd=ROOT, env=environment(), timeout=PATIENCE_S) == b"[]\n"
     with pytest.raises(AttributeError, match="KMedoids"):
         _ = master.KMedoids

@@ -13,7 +13,7 @@ from scripts.bench import report
 from scripts.bench.classification import OURS, TARGETS, Comparison, Pair, Results, as_json, as_markdown
 from scripts.bench.classifiers import CLASSIFIERS, Table
 from scripts.bench.tables import write_table
-from tests.programs import environment
+from tests.programs import PATIENCE_S, environment
 
 COLUMNS = "numbers and categories"
 
@@ -80,7 +80,7 @@ def test_a_small_run(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

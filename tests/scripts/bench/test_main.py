@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from scripts.bench import measure
+from tests.programs import PATIENCE_S
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "scripts.bench", *arguments]
     environment = os.environ | {"PYTHONPATH": str(measure.ROOT)}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

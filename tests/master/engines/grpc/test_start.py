@@ -11,12 +11,14 @@ import pytest
 from common.errors import UsageError
 from master.engines.grpc.start import _worker_arguments
 from master.options.groups import HostOptions
-from tests.programs import ROOT, environment, make_certificates
+from tests.programs import PATIENCE_S, ROOT, environment, make_certificates
 
 
 def test_the_module_that_starts_the_workers_does_not_import_grpc() -> None:
     code = "import sys, master.engines.grpc.start; print('grpc' in sys.modules)"
-    found = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment(), timeout=60)
+    found = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), timeout=PATIENCE_S
+    )
     assert found == b"False\n"
 
 
