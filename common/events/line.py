@@ -140,7 +140,7 @@ def _unescape(match: re.Match[str]) -> str:
 _CODECS: dict[Any, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     int: (str, int),
     float: (lambda number: repr(float(number)), float),
-    int | float: (str, lambda text: int(text) if text.isdecimal() else float(text)),
+    int | float: (str, lambda text: int(text) if text.removeprefix("-").isdecimal() else float(text)),
     bool: (str, {"True": True, "False": False}.__getitem__),
     str: (_text, _unquoted),
 }

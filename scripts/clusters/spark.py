@@ -18,7 +18,7 @@ from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 
 HOST = "127.0.0.1"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Java starts sooner so; the daemons themselves compute little."""
+"""Java starts sooner so; here it computes little itself."""
 SETTINGS = """\
 spark.master                         {url}
 spark.authenticate                   true
@@ -29,6 +29,7 @@ spark.master.rest.enabled            false
 spark.driver.host                    {host}
 spark.driver.bindAddress             {host}
 spark.executor.memory                1g
+spark.executor.extraJavaOptions      {options}
 """
 
 
@@ -99,7 +100,7 @@ def _environment(daemons: Daemons) -> dict[str, str]:
 
 
 def _settings(url: str, secret: str) -> str:
-    return SETTINGS.format(url=url, secret=secret, host=HOST)
+    return SETTINGS.format(url=url, secret=secret, host=HOST, options=QUICK_START)
 
 
 if __name__ == "__main__":

@@ -315,7 +315,7 @@ def test_two_runs_do_not_share_a_dump(tmp_path: Path) -> None:
         for path in ("dump.txt", "link.txt"):
             for more in ([], ["--labels", "labels.txt"]):
                 arguments = (*INLINE, "--data-dir", "other", "--dump", path, *more)
-                result = run_master(tmp_path, *arguments)
+                result = run_here(tmp_path, *arguments)
                 reason = "is in use by another run; wait for it, or choose another --dump"
                 assert (result.returncode, result.stderr) == (2, f"Error: --dump {path} {reason}\n")
                 assert not (tmp_path / "other").exists()

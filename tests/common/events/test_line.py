@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.events.catalogue.base import EVENTS, Event
@@ -86,6 +86,7 @@ ANY_EVENT = st.one_of([events_of(kind) for _, kind in sorted(EVENTS.items())])
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))
+@settings(max_examples=40)  # for each of some sixty
 @given(data=st.data())
 def test_every_event_comes_back(name: str, data: st.DataObject) -> None:
     written = Entry(data.draw(TIMES), data.draw(ANY_TEXT), data.draw(events_of(EVENTS[name])))
@@ -143,6 +144,8 @@ def test_a_tuple_in_a_line(names: tuple[str, ...], expected: str) -> None:
 def test_numbers_in_a_line() -> None:
     event = Clusters(sizes=(7, -1), inertia=5e-324)
     assert line(event) == f"{PREFIX}clusters sizes=7,-1 inertia=5e-324"
+    exact = Clusters(sizes=(2**53 + 1, -(2**53) - 1), inertia=0.0)
+    assert parse_line(line(exact)).event == exact
     assert line(Clusters(sizes=(), inertia=2.0)) == f"{PREFIX}clusters sizes= inertia=2.0"
     assert line(Clusters(sizes=(7,), inertia=float("inf"))) == f"{PREFIX}clusters sizes=7 inertia=inf"
 
