@@ -124,7 +124,11 @@ def key_slices(keys: Keys) -> Iterator[tuple[Key, slice]]:
 def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:
     """Merge runs that are each sorted by key: yield each key with its values, shape (n, w), in order."""
     if len(runs) == 1:  # keys may be many
-        yield from ((key, runs[0].values[where]) for key, where in key_slices(runs[0].keys))
+        (run,) = runs
+        if (run.keys[1:] != run.keys[:-1]).all():
+            yield from zip(run.keys.tolist(), run.values[:, None], strict=True)
+        else:
+            yield from ((key, run.values[where]) for key, where in key_slices(run.keys))
         return
     parts: dict[Key, list[FloatArray]] = {}
     for run in runs:
