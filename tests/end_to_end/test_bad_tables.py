@@ -376,6 +376,12 @@ NEW: dict[str, tuple[Content, str, str]] = {
         "Invalid value for '--missing': 'skip' is not one of 'error', 'mean'. (--help lists the options)",
     ),
     "over_the_model": (GOOD, "--labels model.json", "--labels model.json would overwrite what the run reads"),
+    "not_a_table": (
+        GOOD,
+        "--labels classes.parquet",
+        "--labels classes.parquet: classes are written as lines of text; "
+        "choose a name that does not end in .parquet",
+    ),
     "over_the_input": (GOOD, "--labels new", "--labels new would overwrite the input"),
 }
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
 
 from common.events.catalogue.run import Labels, Result, RunFailed, RunFinished
@@ -312,6 +313,8 @@ def test_two_runs_do_not_share_a_dump(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("dump.txt")
     with BackgroundRun(tmp_path, *options(), "--task-delay", 1) as run:
         run.wait_for(RpcCall, method="Map", job="describe")
+        master = psutil.Process(run.process.pid)
+        master.suspend()  # it is still there however long the others take to start
         for path in ("dump.txt", "link.txt"):
             for more in ([], ["--labels", "labels.txt"]):
                 arguments = (*INLINE, "--data-dir", "other", "--dump", path, *more)
@@ -319,6 +322,7 @@ def test_two_runs_do_not_share_a_dump(tmp_path: Path) -> None:
                 reason = "is in use by another run; wait for it, or choose another --dump"
                 assert (result.returncode, result.stderr) == (2, f"Error: --dump {path} {reason}\n")
                 assert not (tmp_path / "other").exists()
+        master.resume()
         assert run.end() == (0, "")
     assert len(story_of(tmp_path).of(RunFinished)) == 1
     ends_well(tmp_path, *INLINE)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from common.errors import UsageError
 from common.model import FloatType
 from master.algorithms.base import Command, Prepared
 from master.algorithms.logistic.algorithm import ClassPrediction, Evaluation, LogisticAlgorithm, UsedModel
@@ -118,6 +119,11 @@ def _prepare_training(training: LogisticConfig, table: TableOptions) -> Prepared
 
 
 def _prepare_prediction(prediction: ClassOptions) -> Prepared:
+    if prediction.labels.suffix == ".parquet":
+        raise UsageError(
+            f"--labels {prediction.labels}: classes are written as lines of text; "
+            "choose a name that does not end in .parquet"
+        )
     used = prediction.used()
     choice = used.model.choice(with_target=False, keeps_missing=prediction.missing == "mean")
     algorithm = ClassPrediction(used, prediction.probabilities)
