@@ -21,7 +21,7 @@ from master.cli.commands import main
 from scripts.chaos.follow import Follower
 from tests.story import Kind, Story
 
-PATIENCE_S = 600
+PATIENCE_S = 900
 """What takes longer hangs: where all cores are busy, Spark needs minutes for what takes it seconds alone."""
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "input" / "points.txt"
