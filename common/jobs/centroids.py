@@ -15,6 +15,7 @@ import numpy as np
 from common.jobs.base import Job, Memory
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid, sum_all, sum_by_key
 from common.kernels.nearest.distance import labels_of, nearest, worth_compiled_code
+from common.kernels.sparse import SparseRows
 from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, PointArray, Records, State
 
 _MOST_KEYS = (1 << 31) - 1
@@ -23,7 +24,7 @@ _PIECE_NUMBERS = 1 << 21
 """Of a piece of rows that is made dense."""
 
 KEPT_BOUNDS = "bounds"
-"""What an iteration keeps in memory: a `BoundsIndex`, which knows labels."""
+"""What an iteration keeps in memory: a `BoundsIndex`, or `SparseSums` of sparse rows; both know labels."""
 
 KEPT_OF_START = "candidates"
 """What choosing a start keeps in memory, see `common.jobs.candidates`; an iteration forgets it."""
@@ -111,7 +112,7 @@ class Score(CentroidsJob):
         return Records.concatenate(parts)
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Take the labels that an iteration's bounds tell."""
+        """Take the labels that an iteration has left."""
         parts = []
         for first_key, centroids in starts_of(state):
             found = _known_nearest(self.points_of(rows), centroids, memory)
@@ -179,7 +180,7 @@ class FarthestRows(CentroidsJob):
         return self._pick(block, centroids_of(state), *nearest(self.points_of(block), centroids_of(state)))
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Take the labels that an iteration's bounds tell."""
+        """Take the labels that an iteration has left."""
         found = _known_nearest(self.points_of(rows), centroids_of(state), memory)
         return None if found is None else self._pick(rows, centroids_of(state), *found)
 
@@ -225,7 +226,7 @@ class Label(CentroidsJob):
         return _named(labels_of(self.points_of(block), centroids_of(state)))
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
-        """Take the labels that an iteration's bounds tell."""
+        """Take the labels that an iteration has left."""
         labels = _known_labels(centroids_of(state), memory)
         return None if labels is None else _named(labels)
 
@@ -239,12 +240,16 @@ def _named(labels: IntArray) -> Records:
 
 
 def _known_nearest(
-    points: PointArray, centroids: FloatArray, memory: Memory
+    points: PointArray | SparseRows, centroids: FloatArray, memory: Memory
 ) -> tuple[IntArray, FloatArray] | None:
-    """Find what `nearest` finds by an iteration's bounds; None if there are none."""
+    """Find what `nearest` finds by what an iteration has left; None if there is nothing."""
     labels = _known_labels(centroids, memory)
     if labels is None:
         return None
+    if isinstance(points, SparseRows):
+        from common.kernels.sparse_nearest import squared_to_own
+
+        return labels, squared_to_own(points, labels, centroids)
     from common.kernels.nearest.plain import squared_to
 
     return labels, squared_to(points, centroids, labels)

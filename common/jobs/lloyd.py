@@ -114,14 +114,18 @@ class LloydStep(CentroidsJob):
         return Records.concatenate(parts)
 
     def _summarize_sparse(self, rows: Block, state: State, memory: Memory) -> Records:
-        sums = memory.pop("lloyd", None)  # taken, as below
+        sums = memory.pop(KEPT_BOUNDS, None)  # taken, as above
         if sums is None or sums.grid != self.grid:
             sums = self._sparse_sums(rows)
         parts = []
-        for (first_key, centroids), mapped in zip(starts_of(state), self._mapped(rows, state), strict=True):
-            labels = cast(IntArray, mapped.keys) - np.int32(first_key)
+        for first_key, centroids in starts_of(state):
+            labels = sums.labels(centroids)
+            if "moved_rows" in state:
+                moved, keys = self._moved(rows, state, range(first_key, first_key + len(centroids)))
+                labels = labels.copy()
+                labels[moved] = keys - first_key
             parts.append(members(first_key, self._partials(*sums.of(labels, len(centroids), first_key))))
-        memory["lloyd"] = sums
+        memory[KEPT_BOUNDS] = sums
         return Records.concatenate(parts)
 
     def _sparse_sums(self, rows: Block) -> "SparseSums":

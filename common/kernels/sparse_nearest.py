@@ -19,9 +19,8 @@ from common.model import FloatArray, IntArray
 
 def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each row's nearest centroid, and its squared distance to it, both of shape (n,)."""
-    points = without_zeros(centroids)
-    labels = _labels_of(rows, points)
-    return labels, _squared_to_own(rows, labels, points)
+    labels = labels_of(rows, centroids)
+    return labels, squared_to_own(rows, labels, centroids)
 
 
 def nearest_below(rows: SparseRows, centroids: FloatArray, limits: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -39,6 +38,11 @@ def labels_of(rows: SparseRows, centroids: FloatArray) -> IntArray:
     return _labels_of(rows, without_zeros(centroids))
 
 
+def squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray) -> FloatArray:
+    """Return each row's squared distance to the centroid of its label, shape (n,)."""
+    return _squared_to_own(rows, labels, without_zeros(centroids))
+
+
 def squared_to(rows: SparseRows, point: FloatArray | SparseRows) -> FloatArray:
     """Return each row's squared distance to a point of shape (1, d)."""
     return _squared_to_own(rows, np.zeros(len(rows), np.int32), point)
@@ -51,7 +55,6 @@ def distances(rows: SparseRows, centroids: FloatArray) -> FloatArray:
 
 
 def _squared_to_own(rows: SparseRows, labels: IntArray, centroids: FloatArray | SparseRows) -> FloatArray:
-    """Return each row's squared distance to the centroid of its label, shape (n,)."""
     squared = np.empty(len(rows))
     if isinstance(centroids, SparseRows):
         _walk_to_own(rows.kept, labels, centroids.kept, squared)

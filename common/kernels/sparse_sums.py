@@ -7,19 +7,28 @@ from common.kernels.compiling import kernel
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import low_part
 from common.kernels.sparse import SparseRows
+from common.kernels.sparse_nearest import labels_of
 from common.model import FloatArray, IntArray
 
 
 class SparseSums:
     """The exact sums of the rows of each cluster, kept from iteration to iteration: few rows change theirs.
 
-    Sums are exact, so a row that leaves a cluster can be subtracted.
+    Sums are exact, so a row that leaves a cluster can be subtracted. The last labels are kept, too: a fit
+    that has converged asks for those of the same centroids once more.
     """
 
     def __init__(self, rows: SparseRows, grid: SumGrid) -> None:
         self.grid = grid
         self._rows = rows
+        self._labelled = np.empty((0, 0)), np.empty(0, np.int32)
         self._of_start: dict[int, tuple[IntArray, FloatArray, FloatArray]] = {}
+
+    def labels(self, centroids: FloatArray) -> IntArray:
+        """Return the label of each row, shape (n,), which nobody writes to."""
+        if not np.array_equal(self._labelled[0], centroids):
+            self._labelled = centroids.copy(), labels_of(self._rows, centroids)
+        return self._labelled[1]
 
     def of(self, labels: IntArray, k: int, start: int) -> tuple[FloatArray, FloatArray]:
         """Return each cluster's number of rows, and the limbs of their sums, shape (k, limbs * columns).

@@ -14,9 +14,11 @@ from common.jobs import apply, centroids
 from common.jobs.apply import map_rows
 from common.jobs.centroids import FarthestRows, Label, Score, state_of
 from common.jobs.lloyd import LloydStep
+from common.kernels import sparse_sums
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
 from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
+from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray
 from tests.common.jobs.cases import CENTROIDS, COORDINATE, at_once, lloyd, matrices, members, ranges_of
 
@@ -99,6 +101,36 @@ def test_what_an_iterations_bounds_tell_is_what_a_look_at_every_row_finds(dtype:
             found = map_rows(job, state, rows, 7, combine=combine, memory=memory, threads=threads)
         with looking_at_every_row():
             expected = map_rows(job, state, rows, 7, combine=combine)
+        assert found.keys.tobytes() == expected.keys.tobytes()
+        assert found.values.tobytes() == expected.values.tobytes()
+    assert len(memory) == threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sparse_rows_are_labelled_once_for_the_same_centroids(threads: int) -> None:
+    rng = np.random.default_rng(1)
+    dense = np.where(rng.random((70_000, 6)) < 0.6, rng.normal(size=(70_000, 6)), 0.0)
+    rows = SparseRows.of(dense)
+    first, second = rng.normal(size=(2, 5, 6))
+    moved = {"moved_rows": np.array([12, 60_007, 69_999]), "moved_keys": np.array([4, 1, 3])}
+    step, score = lloyd(dense), Score(ranges_of(dense).distance_grid(first))
+    memory: dict[str, Any] = {}
+    for job, of, more, is_new in (
+        (step, first, {}, True),
+        (step, second, moved, True),
+        (step, second, {}, False),
+        (FarthestRows(4), second, {}, False),
+        (score, second, {}, False),
+        (Label(), second, {}, False),
+        (score, first, {}, True),
+        (Label(), first.copy(), {}, False),
+    ):
+        state, combine = {"centroids": of} | more, job is step
+        with in_threads(threads), pytest.MonkeyPatch.context() as patch:
+            if not is_new:
+                patch.delattr(sparse_sums, "labels_of")
+            found = map_rows(job, state, rows, 7, combine=combine, memory=memory, threads=threads)
+        expected = map_rows(job, state, dense, 7, combine=combine)
         assert found.keys.tobytes() == expected.keys.tobytes()
         assert found.values.tobytes() == expected.values.tobytes()
     assert len(memory) == threads
