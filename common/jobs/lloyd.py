@@ -61,13 +61,18 @@ class LloydStep(CentroidsJob):
     def _mapped(self, block: Block, state: State) -> Iterator[Records]:
         points = self.points_of(block)
         for first_key, centroids in starts_of(state):
-            labels = labels_of(points, centroids)
-            keys = labels + np.int32(first_key)
-            if "moved_rows" in state:
-                own_keys = range(first_key, first_key + len(centroids))
-                moved, moved_keys = self._moved(block, state, own_keys)
-                keys[moved] = moved_keys
-            yield Records(keys, block.points)
+            own_keys = range(first_key, first_key + len(centroids))
+            labels = self._with_moved(labels_of(points, centroids), block, state, own_keys)
+            yield Records(labels + np.int32(first_key), block.points)
+
+    def _with_moved(self, labels: IntArray, block: Block, state: State, own_keys: range) -> IntArray:
+        """Return a start's labels of a block, changed where rows go under given keys."""
+        if "moved_rows" not in state:
+            return labels
+        moved, moved_keys = self._moved(block, state, own_keys)
+        changed = labels.copy()
+        changed[moved] = moved_keys - own_keys.start
+        return changed
 
     def _moved(self, block: Block, state: State, known: range) -> tuple[LongArray, LongArray]:
         """Return the moved rows of a block, as offsets, and their keys, of those that are known."""
@@ -119,11 +124,8 @@ class LloydStep(CentroidsJob):
             sums = self._sparse_sums(rows)
         parts = []
         for first_key, centroids in starts_of(state):
-            labels = sums.labels(centroids)
-            if "moved_rows" in state:
-                moved, keys = self._moved(rows, state, range(first_key, first_key + len(centroids)))
-                labels = labels.copy()
-                labels[moved] = keys - first_key
+            own_keys = range(first_key, first_key + len(centroids))
+            labels = self._with_moved(sums.labels(centroids), rows, state, own_keys)
             parts.append(members(first_key, self._partials(*sums.of(labels, len(centroids), first_key))))
         memory[KEPT_BOUNDS] = sums
         return Records.concatenate(parts)
