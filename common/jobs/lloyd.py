@@ -1,6 +1,6 @@
 """The job of an iteration of K-Means."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -56,14 +56,12 @@ class LloydStep(CentroidsJob):
 
     def map(self, block: Block, state: State) -> Records:
         """Give each point the key of its nearest centroid, once for each start."""
-        return Records.concatenate([*self._mapped(block, state)])
-
-    def _mapped(self, block: Block, state: State) -> Iterator[Records]:
-        points = self.points_of(block)
+        parts, points = [], self.points_of(block)
         for first_key, centroids in starts_of(state):
             own_keys = range(first_key, first_key + len(centroids))
             labels = self._with_moved(labels_of(points, centroids), block, state, own_keys)
-            yield Records(labels + np.int32(first_key), block.points)
+            parts.append(Records(labels + np.int32(first_key), block.points))
+        return Records.concatenate(parts)
 
     def _with_moved(self, labels: IntArray, block: Block, state: State, own_keys: range) -> IntArray:
         """Return a start's labels of a block, changed where rows go under given keys."""

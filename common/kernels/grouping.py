@@ -125,7 +125,7 @@ def groups(*runs: Records) -> Iterator[tuple[Key, FloatArray]]:
     """Merge runs that are each sorted by key: yield each key with its values, shape (n, w), in order."""
     if len(runs) == 1:  # keys may be many
         (run,) = runs
-        if (run.keys[1:] != run.keys[:-1]).all():
+        if len(key_starts(run.keys)) == len(run.keys):
             yield from zip(run.keys.tolist(), run.values[:, None], strict=True)
         else:
             yield from ((key, run.values[where]) for key, where in key_slices(run.keys))

@@ -19,8 +19,9 @@ from common.model import FloatArray, IntArray
 
 def nearest(rows: SparseRows, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find each row's nearest centroid, and its squared distance to it, both of shape (n,)."""
-    labels = labels_of(rows, centroids)
-    return labels, squared_to_own(rows, labels, centroids)
+    points = without_zeros(centroids)
+    labels = _labels_of(rows, points)
+    return labels, _squared_to_own(rows, labels, points)
 
 
 def nearest_below(rows: SparseRows, centroids: FloatArray, limits: FloatArray) -> tuple[IntArray, FloatArray]:

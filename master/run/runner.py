@@ -85,7 +85,7 @@ def _check_ids(config: RunConfig, source: Source) -> None:
 
 
 def _is_table(config: RunConfig, job: Job) -> bool:
-    """Tell whether labels become a table; those of classes are lines of text, whatever the file is called."""
+    """Tell whether labels become a table: numbers do; texts are written as lines."""
     return job.key_type is int and (
         config.choice.ids is not None or Path(str(config.labels)).suffix == ".parquet"
     )

@@ -40,6 +40,5 @@ class Event:
 
     def __repr__(self) -> str:
         """Return what would make it again."""
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-        )
+        said = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({said})"

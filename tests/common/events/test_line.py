@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.events.catalogue.base import EVENTS, Event
@@ -86,7 +86,6 @@ ANY_EVENT = st.one_of([events_of(kind) for _, kind in sorted(EVENTS.items())])
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))
-@settings(max_examples=40)  # for each of some sixty
 @given(data=st.data())
 def test_every_event_comes_back(name: str, data: st.DataObject) -> None:
     written = Entry(data.draw(TIMES), data.draw(ANY_TEXT), data.draw(events_of(EVENTS[name])))
