@@ -156,7 +156,8 @@ class LloydStep(CentroidsJob):
         """Return the sums that partials of shape (k, 1 + limbs * d) hold, each rounded once, shape (k, d)."""
         scales = self.grid.scales[:, None]
         limbs = np.moveaxis(totals[:, 1:].reshape(len(totals), len(scales), -1), 1, 0)
-        return round_once((limbs * scales).reshape(len(scales), -1)).reshape(len(totals), -1)
+        scaled = np.multiply(limbs, scales, order="C").reshape(len(scales), -1)
+        return round_once(scaled).reshape(len(totals), -1)
 
     def _partials(self, counts: FloatArray | LongArray, limbs: FloatArray) -> FloatArray:
         """Make a row of each cluster's count and limbs, shape (k, limbs * d), which fit in few digits."""

@@ -103,17 +103,24 @@ def _squares_of(points: FloatArray | SparseRows) -> FloatArray:
 
 
 @njit(inline="always")
+def _masked(number, mask):  # type: ignore[no-untyped-def]
+    """Return a number if all bits of the mask are 1, and 0 if none is."""
+    return np.int64(np.float64(number).view(np.int64) & mask).view(np.float64)
+
+
+@njit(inline="always")
 def _squared_distance(rows, i, centroids, k):  # type: ignore[no-untyped-def]
     """Add up the squared differences of two sparse rows, in column order."""
-    p, p_stop = rows.starts[i], rows.starts[i + 1]
-    q, q_stop = centroids.starts[k], centroids.starts[k + 1]
+    p, p_stop = np.uint64(rows.starts[i]), np.uint64(rows.starts[i + 1])
+    q, q_stop = np.uint64(centroids.starts[k]), np.uint64(centroids.starts[k + 1])
     total = 0.0
     while p < p_stop and q < q_stop:  # without a branch, which no processor could foresee
-        ahead = rows.places[p] - centroids.places[q]
-        difference = np.float64(rows.values[p]) * (ahead <= 0) - centroids.values[q] * (ahead >= 0)
+        ahead = np.int64(rows.places[p]) - np.int64(centroids.places[q])
+        row_is_next, centroid_is_next = np.int64(ahead - 1) >> 63, np.int64(-ahead - 1) >> 63  # each -1 or 0
+        difference = _masked(rows.values[p], row_is_next) - _masked(centroids.values[q], centroid_is_next)
         total += difference * difference
-        p += ahead <= 0
-        q += ahead >= 0
+        p -= np.uint64(row_is_next)
+        q -= np.uint64(centroid_is_next)
     for rest in range(p, p_stop):
         total += np.float64(rows.values[rest]) * np.float64(rows.values[rest])
     for rest in range(q, q_stop):

@@ -4,6 +4,8 @@ For large inputs the modules beside this one find the same labels, or the sums o
 They are compiled code, which takes half a second to import.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -151,6 +153,8 @@ def largest_shift(before: FloatArray, after: FloatArray) -> float:
     """Return the largest Euclidean distance that a centroid moved, both of shape (k, d)."""
     # A power of two takes the differences to near 1, exactly, so that their squares do not underflow.
     moved = after - before
-    exponent = int(np.frexp(np.abs(moved).max())[1])
-    total = np.cumsum(np.ldexp(moved, -exponent) ** 2, axis=1)[:, -1]  # in column order
-    return float(np.ldexp(np.sqrt(total.max()), exponent))
+    exponent = max(math.frexp(max(moved.max(), -moved.min()))[1], -1023)  # so far as there are such powers
+    moved *= math.ldexp(1.0, -exponent)
+    moved *= moved
+    total = np.cumsum(moved, axis=1, out=moved)[:, -1]  # in column order
+    return math.ldexp(math.sqrt(total.max()), exponent)
