@@ -1,5 +1,6 @@
 """On Spark, the same bytes: whatever R and combiner, in this process and on a cluster with a secret."""
 
+import gc
 import gzip
 import re
 import sys
@@ -96,6 +97,16 @@ def test_same_bytes(context: Any, expected: Expected, name: str, r: int, combine
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+def test_collections_after_tasks_do_not_look_at_modules(context: Any, expected: Expected) -> None:
+    """PySpark collects garbage after each task."""
+    path = expected.inputs["iris"]
+    with engine(SparkRows.of_file(context, open_input(path), 2), 2, True, ListLog()) as ours:
+        assert result(ours, path, "iris") == expected("iris")
+    both = context.parallelize(range(2), 2)
+    for looked_at, left_out in both.map(lambda _: (len(gc.get_objects()), gc.get_freeze_count())).collect():
+        assert looked_at < left_out / 4
 
 
 def test_several_k_and_their_measures(context: Any, expected: Expected) -> None:
