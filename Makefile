@@ -8,6 +8,7 @@ KERNELS := $(VENV)/.kernels-ready
 PEERS  := $(VENV)/.bench-ready
 ENGINES := $(VENV)/.engines-ready
 PIPELINES := $(VENV)/.pipelines-ready
+CLASSES := $(VENV)/spark.jsa
 NOTEBOOK := $(VENV)/.notebook-ready
 PICTURES := $(VENV)/.pictures-ready
 STUBS  := protos/mapreduce_pb2.py
@@ -55,7 +56,13 @@ run-local: $(RUNS) ## cluster INPUT with M mappers, R reducers, K clusters, N it
 # Spark and Dask: installed where an engine on them is tested or tried. Spark needs Java 17 as well.
 $(ENGINES): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark,dask]'
+	@package=$$($(BIN)/python -c 'import pyspark; print(*pyspark.__path__)') && \
+	ln -sfn ../../.. "$$package/python/lib/pyspark.zip"  # no compiled files are in it: workers would take 2 s
 	@touch $(ENGINES)
+
+# Tests start Java for Spark often. They do without the archive, too.
+$(CLASSES): | $(ENGINES)
+	-$(BIN)/python -m scripts.clusters.quick_start >/dev/null 2>&1
 
 # Compose reads these; each run has certificates of its own, so that none is too old.
 COMPOSE = M=$(M) R=$(R) K=$(K) N=$(N) RUN_AS="$$(id -u):$$(id -g)" INPUT="$$input" docker compose
@@ -73,7 +80,7 @@ unit: $(RUNS) ## run the fast tests, in about a minute: no whole runs, no Spark,
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m 'not slow' $(UNIT_TESTS)
 
 # Most tests wait for other processes, so that two cores are busy with six at a time. A file's tests stay together.
-test: $(RUNS) $(ENGINES) $(PIPELINES) ## run all tests
+test: $(RUNS) $(ENGINES) $(PIPELINES) $(CLASSES) ## run all tests
 	$(BIN)/python -m pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
@@ -88,7 +95,7 @@ imports: $(READY) $(STUBS)
 
 check: ## everything that CI runs; what needs one core runs two at a time
 	$(MAKE) --no-print-directory --jobs 2 lint types imports
-	$(MAKE) --no-print-directory --jobs 2 $(KERNELS) $(PIPELINES)
+	$(MAKE) --no-print-directory --jobs 2 $(KERNELS) $(PIPELINES) $(CLASSES)
 	$(MAKE) --no-print-directory test
 
 spark-cluster: $(RUNS) $(ENGINES) ## start a Spark cluster here: a master and two workers, with a secret

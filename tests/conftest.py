@@ -8,7 +8,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from scripts.clusters.spark import QUICK_START
+from scripts.clusters import quick_start
 from tests.programs import PATIENCE_S, release_ports, worker_processes
 
 # In the background of a script, Ctrl-C is ignored, and under nohup the end of the terminal. What is started
@@ -20,7 +20,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Spark's own process takes half the time so.
-os.environ |= {"SPARK_LAUNCHER_OPTS": QUICK_START, "SPARK_SUBMIT_OPTS": QUICK_START}
+os.environ |= {"SPARK_LAUNCHER_OPTS": quick_start.OPTIONS, "SPARK_SUBMIT_OPTS": quick_start.driver_options()}
 
 # How long something takes is no property of it. What is set for CI stays as it is.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

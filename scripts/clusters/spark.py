@@ -14,11 +14,10 @@ from pathlib import Path
 
 import click
 
+from scripts.clusters import quick_start
 from scripts.clusters.daemons import ROOT, STATE, Daemons, as_help
 
 HOST = "127.0.0.1"
-QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Java starts sooner so; here it computes little itself."""
 SETTINGS = """\
 spark.master                         {url}
 spark.authenticate                   true
@@ -53,7 +52,7 @@ def up(daemons: Daemons) -> None:
     home = spec.submodule_search_locations[0]
     daemons.prepare()
     secret = secrets.token_hex(32)
-    environment = _environment(daemons) | {"SPARK_HOME": home, "SPARK_DAEMON_JAVA_OPTS": QUICK_START}
+    environment = _environment(daemons) | {"SPARK_HOME": home, "SPARK_DAEMON_JAVA_OPTS": quick_start.OPTIONS}
     spark_class = [f"{home}/bin/spark-class"]
     daemons.private_file("conf/spark-defaults.conf", _settings("local[*]", secret))
     master = ["org.apache.spark.deploy.master.Master", "--host", HOST, "--port", "0", "--webui-port", "0"]
@@ -100,7 +99,7 @@ def _environment(daemons: Daemons) -> dict[str, str]:
 
 
 def _settings(url: str, secret: str) -> str:
-    return SETTINGS.format(url=url, secret=secret, host=HOST, options=QUICK_START)
+    return SETTINGS.format(url=url, secret=secret, host=HOST, options=quick_start.OPTIONS)
 
 
 if __name__ == "__main__":
