@@ -1,5 +1,6 @@
 """How kernels are compiled: when they are first called, and for the processes after this one."""
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -101,3 +102,15 @@ def _next(number):  # type: ignore[no-untyped-def]
 def load_compiler() -> None:
     """Let numba load what it needs for its first kernel: that takes longer than all kernels after it."""
     _next(1)
+
+
+def load_compiler_alone() -> None:
+    """Do the same in a process of our own, without SciPy, of which numba would import much.
+
+    Kernels use none of the functions that need it.
+    """
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # so that its import fails
+    try:
+        load_compiler()
+    finally:
+        del sys.modules["scipy.linalg"]

@@ -33,7 +33,7 @@ def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tupl
     # Of the points a few do, for scores that overflow are in doubt: to look at all of them takes a while.
     some = points[: 1 << 10]
     exponent = int(np.frexp(max(np.abs(some).max(initial=0.0), np.abs(centroids).max()))[1])
-    scores = Scores(points.shape[1], len(centroids), exponent, some.mean(axis=0, dtype=np.float64))
+    scores = Scores(points.shape[1], exponent, some.mean(axis=0, dtype=np.float64))
     scores.set_centroids(centroids)
     for start in range(0, n, BLOCK_ROWS):
         stop = min(n, start + BLOCK_ROWS)

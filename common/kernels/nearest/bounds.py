@@ -14,11 +14,11 @@ All bounds are widened by more than rounding can take away, so labels are those 
 are kept in float32, in units of the data's range: 12 bytes a row with the label.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from common.kernels.compiling import kernel
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only, row_mover
 from common.kernels.nearest.members import (
@@ -30,8 +30,14 @@ from common.kernels.nearest.members import (
     no_motion,
     take_over,
 )
-from common.kernels.nearest.scores import BLOCK_ROWS, RowNumbers, Scores
+from common.kernels.nearest.scores import Scores, are_many, find
 from common.model import FloatArray, IntArray, LongArray, PointArray
+
+_CHUNK_ROWS = 1 << 13
+"""Rows whose bounds stay in a core's second cache while they are looked at, and found anew."""
+
+_BLOCK_BYTES = 1 << 21
+"""Of rows that are still in a cache when those of another label are moved."""
 
 _MOST_CLOSING = 4.0
 """If gaps have closed by more, in units of the data's range, float32 keeps too few digits of them."""
@@ -49,8 +55,9 @@ class BoundsIndex:
         self._constants = grid.constants
         self._move = row_mover(grid.columns, grid.limbs)
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        self._unsettled = np.empty(BLOCK_ROWS, np.uint32)
-        self._moves = np.empty((3, BLOCK_ROWS), np.uint32)
+        self._unsettled = np.empty(_CHUNK_ROWS, np.uint32)
+        row_bytes = self._points.itemsize * grid.columns
+        self._moves = np.empty((3, max(_CHUNK_ROWS, _BLOCK_BYTES // row_bytes)), np.uint32)
         self._ways: dict[int, _Way] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -92,40 +99,56 @@ class BoundsIndex:
 
     def _begin(self, centroids: FloatArray) -> "_Way":
         k, d = centroids.shape
-        scores = Scores(d, k, max(self.grid.top), self._offset)
+        scores = Scores(d, max(self.grid.top), self._offset)
         scores.set_centroids(centroids)
         members = no_members(len(self._points), k, self.grid.limbs * d)
         way = _Way(members, scores, centroids.copy(), no_motion(k))
-        for chunk in self._chunks():
-            self._assign(way, chunk)
+        self._assign(way, every_row=True)
         return way
 
     def _follow(self, way: "_Way", centroids: FloatArray) -> None:
         way.motion = further(way.motion, way.centroids, centroids, way.scores.frame.scale)
         way.scores.set_centroids(centroids)
         way.centroids = centroids.copy()
-        near = way.motion.closings.max() < _MOST_CLOSING
-        if not near:
+        far = not way.motion.closings.max() < _MOST_CLOSING
+        if far:
             way.motion = no_motion(len(centroids))
-        for chunk in self._chunks():
-            self._assign(way, self._unsettled_of(way, chunk) if near else chunk)
+        self._assign(way, every_row=far)
 
-    def _chunks(self) -> Iterator[RowNumbers]:
-        n = len(self._points)
-        for start in range(0, n, BLOCK_ROWS):
-            yield np.arange(start, min(n, start + BLOCK_ROWS), dtype=np.uint32)
+    def _assign(self, way: "_Way", *, every_row: bool) -> None:
+        """Find labels and bounds anew of rows that are not settled; move rows from sum to sum."""
+        members, scores, start = way.members, way.scores, 0
+        while start < len(self._points):
+            start, moved, are_many_in_doubt = _reassign(
+                *(self._points, start, every_row, members, way.motion, scores.prepared, scores.found),
+                *(self._unsettled, self._moves),
+            )
+            if moved:
+                self._move(self._points, *self._moves[:, :moved], self._constants, members.sums)
+            if are_many_in_doubt:
+                scores.take_double()
 
-    def _unsettled_of(self, way: "_Way", chunk: RowNumbers) -> RowNumbers:
-        """Return the rows of a chunk that bounds do not settle."""
-        first, rows = int(chunk[0]), self._unsettled
-        return rows[: list_unsettled(way.members, way.motion, first, first + len(chunk), rows)]
 
-    def _assign(self, way: "_Way", rows: RowNumbers) -> None:
-        """Find the rows' labels and bounds anew; move rows with another label from sum to sum."""
-        members, scores = way.members, way.scores
-        scores.assign(self._points, rows)
-        moved, old, new = self._moves[:, : take_over(rows, scores.found, members, way.motion, self._moves)]
-        self._move(self._points, moved, old, new, self._constants, members.sums)
+@kernel
+def _reassign(points, start, every_row, members, motion, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
+    """Go on with a step from the row `start`, chunk by chunk, without Python's lock.
+
+    Return where it stopped, how many rows are to be moved, which `moves` lists, and whether scores left many
+    rows of the last chunk in doubt. It stops then, and after as many rows as the list has room for.
+    """
+    moved, are_many_in_doubt, last = 0, False, min(len(points), start + moves.shape[1])
+    while start < last and not are_many_in_doubt:
+        stop = min(last, start + len(unsettled))
+        if every_row:
+            rows = unsettled[: stop - start]
+            for r in range(len(rows)):
+                rows[r] = start + r
+        else:
+            rows = unsettled[: list_unsettled(members, motion, start, stop, unsettled)]
+        are_many_in_doubt = are_many(find(points, rows, prepared, found), len(rows))
+        moved += take_over(rows, found, members, motion, moves[:, moved:])
+        start = stop
+    return start, moved, are_many_in_doubt
 
 
 @dataclass

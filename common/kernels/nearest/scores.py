@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from common.kernels.compiling import kernel
 from common.kernels.limbs import read_only
-from common.kernels.nearest.fused import Frame, Table, compare, empty_tile, table_of
+from common.kernels.nearest.fused import Frame, Table, Tile, compare, empty_tile, table_of
 from common.kernels.nearest.rounding import Rounding, margin_of, root_above, root_below, rounding_of
 from common.model import FloatArray, PointArray
 
@@ -32,13 +32,15 @@ _FEW_ROWS = 512
 RowNumbers = npt.NDArray[np.uint32]
 
 
-class _Centroids(NamedTuple):
-    """The centroids as they are given, and as scores take them."""
+class Prepared(NamedTuple):
+    """The centroids as compiled code takes them, and memory for it to use."""
 
-    exact: FloatArray  # (k, d)
-    columns: FloatArray  # (d, k): the same
+    frame: Frame
+    columns: FloatArray  # (d, k): the centroids as they are given
     table: Table
     rounding: Rounding
+    tile: Tile
+    distances: FloatArray  # (k,)
 
 
 class Found(NamedTuple):
@@ -50,19 +52,18 @@ class Found(NamedTuple):
 
 
 class Scores:
-    """Assigns blocks of rows to k centroids.
+    """Assigns blocks of rows to centroids.
 
     Every number of the data is smaller in magnitude than 2**exponent; `offset`, shape (columns,), is a
     point amid the data.
     """
 
-    def __init__(self, columns: int, k: int, exponent: int, offset: FloatArray) -> None:
+    def __init__(self, columns: int, exponent: int, offset: FloatArray) -> None:
         self.frame = Frame(offset, math.ldexp(1.0, -max(exponent, -1000) - 1))
         """With the power of two that brings the data to near 1."""
         upper, lower = np.empty((2, BLOCK_ROWS), np.float32)
         self.found = Found(labels=np.empty(BLOCK_ROWS, np.uint32), upper=upper, lower=lower)
         """Of the last block."""
-        self._distances = np.empty(k)
         self._take_type(columns, np.float32)
 
     @property
@@ -83,28 +84,38 @@ class Scores:
                 self._take_type(columns, np.float64)
             squares = (moved**2).sum(axis=1)
             tiny = float(np.finfo(self._dtype).tiny) + 5e-324 * self.frame.scale * self.frame.scale
-            self._centroids = _Centroids(
-                exact=centroids,
+            self._centroids = centroids
+            self.prepared = Prepared(
+                frame=self.frame,
                 columns=read_only(np.ascontiguousarray(centroids.T)),
                 table=table_of(moved.astype(self._dtype), squares.astype(self._dtype)),
                 rounding=rounding_of(columns, float(squares.max()), self._dtype, tiny),
+                tile=self._tile,
+                distances=np.empty(len(centroids)),
             )
 
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
         """Find the nearest centroids of some points, at most `BLOCK_ROWS`; the results are in `found`."""
-        given = self._centroids
-        doubtful = _find(
-            *(points, rows, self.frame, given.table, given.columns, given.rounding),
-            *(self._tile, self._distances, self.found),
-        )
-        if self.in_single and doubtful > max(len(rows), _FEW_ROWS) // 8:
-            self._take_type(points.shape[1], np.float64)
-            self.set_centroids(given.exact)
+        if are_many(find(points, rows, self.prepared, self.found), len(rows)):
+            self.take_double()
+
+    def take_double(self) -> None:
+        """Go on in float64, for float32 leaves many rows in doubt."""
+        if self.in_single:
+            self._take_type(self._centroids.shape[1], np.float64)
+            self.set_centroids(self._centroids)
 
 
 @kernel
-def _find(points, rows, frame, table, columns, rounding, tile, distances, found):  # type: ignore[no-untyped-def]
+def are_many(doubtful, rows):  # type: ignore[no-untyped-def]
+    """Tell whether so many of a block's rows are in doubt that float64 takes less time."""
+    return doubtful > max(rows, _FEW_ROWS) // 8
+
+
+@kernel
+def find(points, rows, prepared, found):  # type: ignore[no-untyped-def]
     """Find labels and bounds of rows; return how many were in doubt."""
+    frame, columns, table, rounding, tile, distances = prepared
     doubtful, size = 0, len(tile.least)
     for start in range(0, len(rows), size):
         some = rows[start : start + size]

@@ -34,3 +34,13 @@ def test_a_kernel_follows_the_sources_that_it_calls(tmp_path: Path) -> None:
     source = tmp_path / "common" / "kernels" / "logistic" / "elementary.py"
     source.write_text(source.read_text().replace("LARGEST_EXPONENT = 708.0", "LARGEST_EXPONENT = 0.25"))
     assert before != use()
+
+
+def test_a_process_of_our_own_loads_the_compiler_without_scipy_s_linear_algebra() -> None:
+    """It can be imported later."""
+    program = (
+        "import sys; from common.kernels.compiling import load_compiler_alone as load\n"
+        "load(); print('scipy.linalg' in sys.modules); import scipy.linalg; print(scipy.linalg.norm([3, 4]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n5.0\n", "")

@@ -1,8 +1,12 @@
 """Where the way through bounds and single precision is hard."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
+from common.kernels.exact import SumGrid
+from common.kernels.nearest import bounds
 from tests.common.kernels.nearest.walks import check, walk
 
 
@@ -48,3 +52,16 @@ def test_a_centroid_comes_back_from_where_squares_overflow_float32(far: float) -
     near = 0.1 * rng.random((1, 3))
     away, back = np.vstack([near, np.full((1, 3), far)]), np.vstack([near, np.full((1, 3), 0.9)])
     check(points, [away, back, back])
+
+
+def test_an_iteration_makes_few_calls_of_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes Python's lock, for which other threads wait."""
+    points = np.random.default_rng(0).normal(size=(300_000, 4))
+    index = bounds.BoundsIndex(points, SumGrid.covering([8.0] * 4, [2.0**-60] * 4, len(points)))
+    index.cluster_sums(points[:8])
+    calls = [Mock(wraps=bounds._reassign), Mock(wraps=index._move)]
+    monkeypatch.setattr(bounds, "_reassign", calls[0])
+    monkeypatch.setattr(index, "_move", calls[1])
+    counts, _ = index.cluster_sums(points[:8] + 1e-2)
+    assert counts.sum() == len(points)
+    assert 0 < sum(call.call_count for call in calls) <= 20

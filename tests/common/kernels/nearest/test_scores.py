@@ -35,7 +35,7 @@ def prepared(drawn: tuple[FloatArray, int, int]) -> tuple[Scores, FloatArray, Fl
     points, k, seed = drawn
     points = points[:200]
     exponent = int(np.frexp(np.abs(points).max())[1])
-    scores = Scores(points.shape[1], k, exponent, points.mean(axis=0))
+    scores = Scores(points.shape[1], exponent, points.mean(axis=0))
     centroids = points[np.random.default_rng(seed).integers(len(points), size=k)]
     scaled = np.array([((points - c) * scores.frame.scale) ** 2 for c in centroids]).sum(axis=2)
     return scores, points, centroids, scaled
@@ -81,7 +81,7 @@ def test_bounds_do_not_depend_on_what_the_memory_held(columns: int, monkeypatch:
 
 def test_centroids_too_far_for_float32_take_float64() -> None:
     points = np.random.default_rng(0).normal(size=(10, 3))
-    scores = Scores(3, 2, 2, np.zeros(3))
+    scores = Scores(3, 2, np.zeros(3))
     scores.set_centroids(read_only(points[:2].copy()))
     assert scores.in_single
     scores.set_centroids(read_only(np.array([points[0], points[1] + 1e9])))
@@ -90,7 +90,7 @@ def test_centroids_too_far_for_float32_take_float64() -> None:
 
 @pytest.mark.parametrize("exponent", [-1074, -3, 0, 5, 480])
 def test_the_scale_brings_numbers_to_near_one(exponent: int) -> None:
-    scale = Scores(1, 1, exponent, np.zeros(1)).frame.scale
+    scale = Scores(1, exponent, np.zeros(1)).frame.scale
     assert 2.0**exponent * scale <= 1.0
     assert np.isfinite(scale)
 
