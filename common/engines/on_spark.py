@@ -96,7 +96,7 @@ def _report(task: MeteredTask) -> Report:
 
 @cache
 def _leave_out_of_collections(_modules: int) -> None:
-    """Tell Python to look no more at what so many modules hold.
+    """Leave all objects that exist now out of later collections of garbage; once for each number of modules.
 
     PySpark collects garbage after each task. With all that numba loads, that would take 0.1 s each time.
     """

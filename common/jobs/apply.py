@@ -1,7 +1,7 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 from typing import TypeVar, cast
 
@@ -17,7 +17,6 @@ _BLOCK_NUMBERS = 1 << 21
 _BLOCK_LINES = 1 << 14
 _THREAD_NUMBERS = 1 << 17
 """Fewer are not worth a thread."""
-_HELPERS = "helpers"
 _T = TypeVar("_T")
 
 
@@ -56,7 +55,7 @@ def map_rows(
         mapped = (job.map(block, state) for block in _blocks(job, part))
         return [job.combine(records) if combines else records for records in mapped]
 
-    parts = _in_parallel(map_part, rows, threads, memory)
+    parts = _in_parallel(map_part, rows, threads)
     records = Records.concatenate([*parts, Records.empty(job.key_type)])
     return job.combine(records) if combines and len(parts) > 1 else records
 
@@ -82,13 +81,13 @@ def map_split(
             job, state, rows, row_start, combine=combine, memory=memory, threads=threads, meter=meter
         )
 
-    rows, memory = as_they_enter(rows, state, {} if memory is None else memory)
+    rows, _ = as_they_enter(rows, state, {} if memory is None else memory)
 
     def map_part(where: slice) -> list[IntArray]:
         blocks = _blocks(job, Block(rows[where], row_start + where.start))
         return [cast(IntArray, job.map(block, state).keys).reshape(-1, len(block.rows)) for block in blocks]
 
-    parts = _in_parallel(map_part, rows, threads, memory)
+    parts = _in_parallel(map_part, rows, threads)
     keys = np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
     return Records(keys, cast(FloatArray, rows))
 
@@ -104,27 +103,17 @@ def _map_alone(job: Job, state: State, block: Block, meter: Meter) -> Records:
     return Records(records.keys, np.column_stack([records.values, np.tile(took, (len(records), 1))]))
 
 
-def _in_parallel(
-    work: Callable[[slice], list[_T]], rows: Rows | SparseRows, threads: int, memory: Memory
-) -> list[_T]:
-    """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run.
-
-    The other threads are kept in the memory: to start new ones would take a good part of a short map.
-    """
+def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, threads: int) -> list[_T]:
+    """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
     n, much = len(rows), rows.size if isinstance(rows, np.ndarray | SparseRows) else 2 * len(rows)
     parts = max(1, min(threads, n, much // _THREAD_NUMBERS))
     bounds = [n * i // parts for i in range(parts + 1)]
     own, *others = [slice(*pair) for pair in pairwise(bounds)]
     if not others:
         return work(own)
-    if _HELPERS not in memory:
-        memory[_HELPERS] = ThreadPoolExecutor(threads)
-    helped: list[Future[list[_T]]] = [memory[_HELPERS].submit(work, where) for where in others]
-    try:
-        found = work(own)
-    finally:
-        wait(helped)
-    return [*found, *chain.from_iterable(each.result() for each in helped)]
+    with ThreadPoolExecutor(len(others)) as pool:
+        found = pool.map(work, others)
+        return [*work(own), *chain.from_iterable(found)]
 
 
 def _takes(job: Job, rows: Rows | SparseRows) -> bool:

@@ -104,11 +104,14 @@ def load_compiler() -> None:
     _next(1)
 
 
-def load_compiler_alone() -> None:
-    """Do the same in a process of our own, without SciPy, of which numba would import much.
+def load_compiler_without_scipy() -> None:
+    """Do so in a process that is only ours: numba does not import `scipy.linalg`, which takes long.
 
     Kernels use none of the functions that need it.
     """
+    if "scipy.linalg" in sys.modules:
+        load_compiler()
+        return
     sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # so that its import fails
     try:
         load_compiler()

@@ -174,9 +174,9 @@ def round_once(limbs: FloatArray) -> FloatArray:
 
 def _round_in_two(limbs: FloatArray) -> FloatArray:
     """Round sums by way of the sum of two numbers; where more are needed, of three."""
-    nothing = np.zeros(limbs.shape[1])
-    total, rest = _two_sum(limbs[-2], limbs[-1]) if len(limbs) > 1 else (limbs[0], nothing)
-    doubtful = nothing != 0
+    n = limbs.shape[1]
+    total, rest = _two_sum(limbs[-2], limbs[-1]) if len(limbs) > 1 else (limbs[0], np.zeros(n))
+    doubtful = np.zeros(n, np.bool_)
     for limb in limbs[-3::-1]:
         total, error = _two_sum(limb, total)
         rest, left = _two_sum(error, rest)

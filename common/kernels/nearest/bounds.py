@@ -30,14 +30,14 @@ from common.kernels.nearest.members import (
     no_motion,
     take_over,
 )
-from common.kernels.nearest.scores import Scores, are_many, find
+from common.kernels.nearest.scores import Scores, find_nearest, many_in_doubt
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _CHUNK_ROWS = 1 << 13
 """Rows whose bounds stay in a core's second cache while they are looked at, and found anew."""
 
 _BLOCK_BYTES = 1 << 21
-"""Of rows that are still in a cache when those of another label are moved."""
+"""So many have the rows of a call, if they are not wide: some are moved while they are still in a cache."""
 
 _MOST_CLOSING = 4.0
 """If gaps have closed by more, in units of the data's range, float32 keeps too few digits of them."""
@@ -56,8 +56,8 @@ class BoundsIndex:
         self._move = row_mover(grid.columns, grid.limbs)
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
         self._unsettled = np.empty(_CHUNK_ROWS, np.uint32)
-        row_bytes = self._points.itemsize * grid.columns
-        self._moves = np.empty((3, max(_CHUNK_ROWS, _BLOCK_BYTES // row_bytes)), np.uint32)
+        block_rows = max(_CHUNK_ROWS, _BLOCK_BYTES // (self._points.itemsize * grid.columns))
+        self._moves = np.empty((3, min(block_rows, len(points))), np.uint32)
         self._ways: dict[int, _Way] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -119,25 +119,25 @@ class BoundsIndex:
         """Find labels and bounds anew of rows that are not settled; move rows from sum to sum."""
         members, scores, start = way.members, way.scores, 0
         while start < len(self._points):
-            start, moved, are_many_in_doubt = _reassign(
-                *(self._points, start, every_row, members, way.motion, scores.prepared, scores.found),
-                *(self._unsettled, self._moves),
+            start, moved, needs_double = _reassign(
+                *(self._points, start, every_row, members, way.motion),
+                *(scores.in_single, scores.prepared, scores.found, self._unsettled, self._moves),
             )
             if moved:
                 self._move(self._points, *self._moves[:, :moved], self._constants, members.sums)
-            if are_many_in_doubt:
+            if needs_double:
                 scores.take_double()
 
 
 @kernel
-def _reassign(points, start, every_row, members, motion, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
+def _reassign(points, start, every_row, members, motion, in_single, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
     """Go on with a step from the row `start`, chunk by chunk, without Python's lock.
 
-    Return where it stopped, how many rows are to be moved, which `moves` lists, and whether scores left many
-    rows of the last chunk in doubt. It stops then, and after as many rows as the list has room for.
+    Return where it stopped, how many rows are to be moved, which `moves` lists, and whether float32 leaves
+    too many rows in doubt. It stops after such a chunk, or when the list may be full.
     """
-    moved, are_many_in_doubt, last = 0, False, min(len(points), start + moves.shape[1])
-    while start < last and not are_many_in_doubt:
+    moved, needs_double, last = 0, False, min(len(points), start + moves.shape[1])
+    while start < last and not needs_double:
         stop = min(last, start + len(unsettled))
         if every_row:
             rows = unsettled[: stop - start]
@@ -145,10 +145,11 @@ def _reassign(points, start, every_row, members, motion, prepared, found, unsett
                 rows[r] = start + r
         else:
             rows = unsettled[: list_unsettled(members, motion, start, stop, unsettled)]
-        are_many_in_doubt = are_many(find(points, rows, prepared, found), len(rows))
+        doubtful = find_nearest(points, rows, prepared, found)
+        needs_double = in_single and many_in_doubt(doubtful, len(rows))
         moved += take_over(rows, found, members, motion, moves[:, moved:])
         start = stop
-    return start, moved, are_many_in_doubt
+    return start, moved, needs_double
 
 
 @dataclass

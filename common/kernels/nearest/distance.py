@@ -153,7 +153,7 @@ def largest_shift(before: FloatArray, after: FloatArray) -> float:
     """Return the largest Euclidean distance that a centroid moved, both of shape (k, d)."""
     # A power of two takes the differences to near 1, exactly, so that their squares do not underflow.
     moved = after - before
-    exponent = max(math.frexp(max(moved.max(), -moved.min()))[1], -1023)  # so far as there are such powers
+    exponent = max(math.frexp(max(moved.max(), -moved.min()))[1], -1023)  # 2**1024 is no float64
     moved *= math.ldexp(1.0, -exponent)
     moved *= moved
     total = np.cumsum(moved, axis=1, out=moved)[:, -1]  # in column order

@@ -96,7 +96,7 @@ class Scores:
 
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
         """Find the nearest centroids of some points, at most `BLOCK_ROWS`; the results are in `found`."""
-        if are_many(find(points, rows, self.prepared, self.found), len(rows)):
+        if many_in_doubt(find_nearest(points, rows, self.prepared, self.found), len(rows)):
             self.take_double()
 
     def take_double(self) -> None:
@@ -107,13 +107,13 @@ class Scores:
 
 
 @kernel
-def are_many(doubtful, rows):  # type: ignore[no-untyped-def]
+def many_in_doubt(doubtful, rows):  # type: ignore[no-untyped-def]
     """Tell whether so many of a block's rows are in doubt that float64 takes less time."""
     return doubtful > max(rows, _FEW_ROWS) // 8
 
 
 @kernel
-def find(points, rows, prepared, found):  # type: ignore[no-untyped-def]
+def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
     """Find labels and bounds of rows; return how many were in doubt."""
     frame, columns, table, rounding, tile, distances = prepared
     doubtful, size = 0, len(tile.least)

@@ -16,7 +16,7 @@ from master.scheduling.messages import WorkerId
 
 _LARGE_BYTES = 4 << 20
 """From here on a mapper's part of the input will most likely need the compiled kernels."""
-_KERNELS = "common.kernels.compiling:load_compiler_alone"
+_KERNELS = "common.kernels.compiling:load_compiler_without_scipy"
 
 
 def prepare(config: RunConfig, stack: ExitStack) -> ForkServer:

@@ -1,6 +1,5 @@
 """Running a job's functions over a split: in which order, and without a copy."""
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from tests.common.jobs.cases import (
     lloyd,
     with_centroids,
 )
-from tests.programs import PATIENCE_S
 
 
 @given(points=POINTS, block_rows=integers(1, 8))
@@ -77,21 +75,6 @@ def test_memory_belongs_to_rows_as_they_enter_and_to_the_parts_of_the_threads() 
             )
             assert found.keys.tolist() == expected.keys.tolist()
             assert found.values.tolist() == expected.values.tolist()
-
-
-def test_threads_stay_for_the_next_call_as_long_as_the_memory() -> None:
-    points = np.random.default_rng(0).normal(size=(300_000, 2))
-    job, state, memory = lloyd(points), with_centroids(points), dict[str, Any]()
-    before = set(threading.enumerate())
-    map_rows(job, state, points, 0, combine=True, memory=memory, threads=3)
-    helpers = set(threading.enumerate()) - before
-    assert 1 <= len(helpers) <= 2
-    map_rows(job, state, points, 0, combine=True, memory=memory, threads=3)
-    assert set(threading.enumerate()) - before == helpers
-    memory.clear()
-    for helper in helpers:
-        helper.join(PATIENCE_S)
-        assert not helper.is_alive()
 
 
 @every_job

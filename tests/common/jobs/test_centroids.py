@@ -103,7 +103,7 @@ def test_what_an_iterations_bounds_tell_is_what_a_look_at_every_row_finds(dtype:
             expected = map_rows(job, state, rows, 7, combine=combine)
         assert found.keys.tobytes() == expected.keys.tobytes()
         assert found.values.tobytes() == expected.values.tobytes()
-    assert sum(key.startswith("rows ") for key in memory) == threads
+    assert len(memory) == threads
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -133,7 +133,7 @@ def test_sparse_rows_are_labelled_once_for_the_same_centroids(threads: int) -> N
         expected = map_rows(job, state, dense, 7, combine=combine)
         assert found.keys.tobytes() == expected.keys.tobytes()
         assert found.values.tobytes() == expected.values.tobytes()
-    assert sum(key.startswith("rows ") for key in memory) == threads
+    assert len(memory) == threads
 
 
 def test_other_numbers_of_centroids_are_looked_for_without_bounds() -> None:

@@ -39,7 +39,7 @@ def test_a_kernel_follows_the_sources_that_it_calls(tmp_path: Path) -> None:
 def test_a_process_of_our_own_loads_the_compiler_without_scipy_s_linear_algebra() -> None:
     """It can be imported later."""
     program = (
-        "import sys; from common.kernels.compiling import load_compiler_alone as load\n"
+        "import sys; from common.kernels.compiling import load_compiler_without_scipy as load\n"
         "load(); print('scipy.linalg' in sys.modules); import scipy.linalg; print(scipy.linalg.norm([3, 4]))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
