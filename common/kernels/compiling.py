@@ -109,11 +109,10 @@ def load_compiler_without_scipy() -> None:
 
     Kernels use none of the functions that need it.
     """
-    if "scipy.linalg" in sys.modules:
-        load_compiler()
-        return
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # so that its import fails
+    name = "scipy.linalg"
+    loaded = sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: its import fails
     try:
         load_compiler()
     finally:
-        del sys.modules["scipy.linalg"]
+        if loaded is None:
+            del sys.modules[name]

@@ -30,7 +30,7 @@ from common.kernels.nearest.members import (
     no_motion,
     take_over,
 )
-from common.kernels.nearest.scores import Scores, find_nearest, many_in_doubt
+from common.kernels.nearest.scores import Scores, find_nearest
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
 _CHUNK_ROWS = 1 << 13
@@ -121,7 +121,7 @@ class BoundsIndex:
         while start < len(self._points):
             start, moved, needs_double = _reassign(
                 *(self._points, start, every_row, members, way.motion),
-                *(scores.in_single, scores.prepared, scores.found, self._unsettled, self._moves),
+                *(scores.prepared, scores.found, self._unsettled, self._moves),
             )
             if moved:
                 self._move(self._points, *self._moves[:, :moved], self._constants, members.sums)
@@ -130,7 +130,7 @@ class BoundsIndex:
 
 
 @kernel
-def _reassign(points, start, every_row, members, motion, in_single, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
+def _reassign(points, start, every_row, members, motion, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
     """Go on with a step from the row `start`, chunk by chunk, without Python's lock.
 
     Return where it stopped, how many rows are to be moved, which `moves` lists, and whether float32 leaves
@@ -145,8 +145,7 @@ def _reassign(points, start, every_row, members, motion, in_single, prepared, fo
                 rows[r] = start + r
         else:
             rows = unsettled[: list_unsettled(members, motion, start, stop, unsettled)]
-        doubtful = find_nearest(points, rows, prepared, found)
-        needs_double = in_single and many_in_doubt(doubtful, len(rows))
+        needs_double = find_nearest(points, rows, prepared, found)
         moved += take_over(rows, found, members, motion, moves[:, moved:])
         start = stop
     return start, moved, needs_double

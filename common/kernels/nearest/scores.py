@@ -96,25 +96,18 @@ class Scores:
 
     def assign(self, points: PointArray, rows: RowNumbers) -> None:
         """Find the nearest centroids of some points, at most `BLOCK_ROWS`; the results are in `found`."""
-        if many_in_doubt(find_nearest(points, rows, self.prepared, self.found), len(rows)):
+        if find_nearest(points, rows, self.prepared, self.found):
             self.take_double()
 
     def take_double(self) -> None:
-        """Go on in float64, for float32 leaves many rows in doubt."""
-        if self.in_single:
-            self._take_type(self._centroids.shape[1], np.float64)
-            self.set_centroids(self._centroids)
-
-
-@kernel
-def many_in_doubt(doubtful, rows):  # type: ignore[no-untyped-def]
-    """Tell whether so many of a block's rows are in doubt that float64 takes less time."""
-    return doubtful > max(rows, _FEW_ROWS) // 8
+        """Go on in float64."""
+        self._take_type(self._centroids.shape[1], np.float64)
+        self.set_centroids(self._centroids)
 
 
 @kernel
 def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
-    """Find labels and bounds of rows; return how many were in doubt."""
+    """Find labels and bounds of rows; return whether float32 leaves too many of them in doubt."""
     frame, columns, table, rounding, tile, distances = prepared
     doubtful, size = 0, len(tile.least)
     for start in range(0, len(rows), size):
@@ -128,7 +121,9 @@ def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
             if not gap > margin_of(np.float64(tile.squares[r]), rounding):
                 labels[r] = _nearest_by_plain_formula(points, some[r], columns, distances)
         doubtful += in_doubt
-    return doubtful
+    in_single = tile.least.itemsize == 4
+    # With more, float64 takes less time.
+    return in_single and doubtful > max(len(rows), _FEW_ROWS) // 8
 
 
 @kernel
