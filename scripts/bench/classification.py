@@ -9,7 +9,6 @@ classification.json and classification.md. A quick try:
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from scripts.bench import report
+from scripts.bench import quiet, report
 from scripts.bench.measure import Unavailable, environment
 from scripts.bench.tables import LEVELS, NUMBERS, write_table
 
@@ -46,7 +45,7 @@ class Pair:
 
     ours: Mapping[str, float]
     other: Mapping[str, float]
-    load: float  # processes that wanted a core, in the minute before
+    load: float  # the share of all cores' time that other programs took meanwhile
 
     def ratio(self, what: str) -> float:
         """Return how many times what ours took the other one took."""
@@ -141,7 +140,8 @@ def started(name: str, table: Path, rows: int, columns: str, folder: Path) -> It
 
 def compare(ours: Classifier, other: Classifier, repeats: int) -> tuple[list[Pair], float]:
     """Alternate; return the pairs, and how far the weights of the two differ at most."""
-    pairs = [Pair(ours.fit(), other.fit(), os.getloadavg()[0]) for _ in range(repeats)]
+    found = quiet.rounds(repeats, lambda: quiet.measured(lambda: (ours.fit(), other.fit())))
+    pairs = [Pair(*each.result, each.load) for each in found]
     return pairs, float(np.abs(ours.weights - other.weights).max())
 
 
@@ -176,8 +176,8 @@ standardised, categories encoded. Ours with {threads} mappers of one thread, oth
 {cores} × {processor}, {memory_gib} GiB, {system};
 {versions}.
 
-The machine's load was {load} on {cores} cores: other programs ran, too. Wall time suffers from
-them; CPU time, of all processes of a fit, suffers less. MLlib and lbfgs stop early, at their defaults. With a
+Other programs took {load} of all cores' time meanwhile. Wall time suffers from them; CPU time,
+of all processes of a fit, suffers less. MLlib and lbfgs stop early, at their defaults. With a
 tolerance of 1e-10 lbfgs ends where rounding stops it. newton-cholesky alone is as accurate as ours: both are
 within 1e-6 of the best weights.
 
@@ -210,7 +210,7 @@ def as_markdown(results: Results) -> str:
         numbers=NUMBERS,
         levels=", ".join(map(str, LEVELS.values())),
         versions=versions,
-        load=f"{min(loads):.1f} to {max(loads):.1f}",
+        load=f"{min(loads):.0%} to {max(loads):.0%}",
         mb=_MAPPER_MB,
         row_bytes=_MAPPER_BYTES_A_ROW,
         ratios="\n".join(map(_ratios, results.comparisons)),

@@ -25,8 +25,19 @@ from pyarrow import csv
 
 from scripts.bench.data import Case
 from scripts.bench.dump import initial_centroids, read_trace
+from scripts.bench.libraries import METHODS
+from scripts.bench.limits import bytes_per_s, fit_limit_s, operations_per_s
 from scripts.bench.measure import THREADS, Contender, Sample, Unavailable, run
-from scripts.bench.workloads import CALL, CONSTANTS, CSV_WRITER, PANDAS, PANDAS_ARROW, PYTHON_STARTS
+from scripts.bench.workloads import (
+    CALL,
+    CONSTANTS,
+    CSV_READER,
+    CSV_WRITER,
+    LIMIT,
+    PANDAS,
+    PANDAS_ARROW,
+    PYTHON_STARTS,
+)
 
 _FIRST_CALLS, _CALLS = 200, 2000
 _STARTS = 5  # as many as a small run has processes
@@ -67,15 +78,17 @@ def ours(case: Case, folder: Path, watch: bool, *options: object) -> Sample:
 
 
 def _library(case: Case, folder: Path, watch: bool, name: str, dtype: str, threads: int = THREADS) -> Sample:
-    """Run one of `libraries.FITS`; while it is watched, without the labels and inertia to check."""
+    """Run one of `libraries.FITS`; it writes its labels and inertia if they are compared, unless watched."""
     initial, iterations = case.initial, case.workload.iterations
     if case.workload.starts > 1:
         initial = folder / "starts.npy"
         np.save(initial, initial_centroids(case.dump_of("ours")))
     if name == "faiss":  # which never stops sooner
         iterations = read_trace(case.dump_of("ours"))["iterations"]
-    files = [case.points, initial, "" if watch else folder / "fit.npz"]
-    command = ["-m", "scripts.bench.libraries", name, dtype, threads, iterations]
+    agrees = any(each.agree for each in case.workload.comparisons)
+    files = [case.points, initial, folder / "fit.npz" if agrees and not watch else ""]
+    counts = watch and case.workload.starts > 1
+    command = ["-m", "scripts.bench.libraries", name, dtype, threads, iterations, int(counts)]
     sample = run([*command, *files], folder, watch=watch)
     found = json.loads(sample.stdout.splitlines()[-1])
     return replace(sample, seconds=found.pop("seconds"), details=found)
@@ -89,6 +102,21 @@ def _pandas(case: Case, folder: Path, watch: bool, engine: str) -> Sample:
     """Run pandas and scikit-learn as a whole command."""
     arguments = [case.points, case.initial, case.workload.iterations, engine, folder / "fit.npz"]
     return run(["-m", "scripts.bench.pandas_sklearn", *arguments], folder, watch=watch)
+
+
+def _limit(case: Case, folder: Path, watch: bool, itemsize: int) -> Sample:
+    """Calculate what a plain fit takes at least, with as many iterations as ours made."""
+    row, iterations = case.workload, read_trace(case.dump_of("ours"))["iterations"]
+    rates = {"operations_per_s": operations_per_s(THREADS), "bytes_per_s": bytes_per_s(THREADS)}
+    return Sample(fit_limit_s(row.rows, row.columns, row.k, iterations, itemsize, THREADS), rates)
+
+
+def _read_csv(case: Case, folder: Path, watch: bool) -> Sample:
+    """Read the input by pyarrow's CSV reader, whose tables nobody uses."""
+    pyarrow.set_cpu_count(THREADS)
+    began_s = time.perf_counter()
+    csv.read_csv(case.points, csv.ReadOptions(autogenerate_column_names=True))
+    return Sample(time.perf_counter() - began_s)
 
 
 def _in_threads(case: Case, folder: Path, watch: bool, prepare: Prepare, of: str) -> Sample:
@@ -177,10 +205,19 @@ COMPETITORS: Mapping[str, Competitor] = {
     "spark": Competitor(_library, ("spark", "float64"), "pyspark"),
     "spark-block": Competitor(_library, ("spark-block", "float64"), "pyspark"),
     "dask-ml": Competitor(_library, ("dask-ml", "float64"), "dask_ml"),
+    LIMIT: Competitor(_limit, (8,), "threadpoolctl"),
+    f"{LIMIT} float32": Competitor(_limit, (4,), "threadpoolctl"),
+    **{
+        f"{name} {method}{suffix}": Competitor(_library, (f"{name} {method}", dtype), package)
+        for name, package in (("ours", "sklearn"), ("sklearn", "sklearn"), ("oneDAL", "sklearnex"))
+        for method in METHODS
+        for suffix, dtype in (("", "float64"), (" float32", "float32"))
+    },
     PANDAS: Competitor(_pandas, ("c",), "pandas"),
     PANDAS_ARROW: Competitor(_pandas, ("pyarrow",), "pandas"),
     "bytes of text": Competitor(_in_threads, (_copy, "text")),
     "bytes of arrow": Competitor(_in_threads, (_copy, "arrow")),
+    CSV_READER: Competitor(_read_csv),
     CSV_WRITER: Competitor(_in_threads, (_write_csv, "text")),
     PYTHON_STARTS: Competitor(_run_often, (_STARTS, "-c", "import numpy, grpc")),
     CALL: Competitor(_call_another_process),

@@ -1,4 +1,4 @@
-"""One fit by another library, in a process of its own; prints what it measured as JSON.
+"""One fit by a library, or one use of what it fitted, in a process of its own; prints what it took as JSON.
 
 The data are in memory, for Spark in its cache, in the type asked for, and the library has done a little fit
 before the clock starts.
@@ -10,8 +10,10 @@ import json
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 _WARM_UP_ROWS = 1000
 _PRINTED = ("seconds", "iterations")
+METHODS = ("predict", "transform", "score")
+"""What a fitted model is asked for."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,14 @@ def _timed(fit: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _sklearn(task: Task, algorithm: str) -> Fit:
-    from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    k = task.initial.shape[-2]
     starts: dict[str, Any] = {"init": task.initial, "n_init": 1}
     if several := task.initial.ndim == 3:
         # scikit-learn subtracts the mean of the columns before it asks for a start.
         given = iter(task.initial - task.points.mean(axis=0))
         starts = {"init": lambda *_, **__: next(given), "n_init": len(task.initial)}
-    model = KMeans(k, **starts, max_iter=task.iterations, tol=0, algorithm=algorithm, verbose=int(task.count))
+    model = _sklearn_model(task, algorithm=algorithm, verbose=int(task.count), **starts)
     said = io.StringIO()
     with threadpool_limits(task.threads), contextlib.redirect_stdout(said):
         seconds, _ = _timed(lambda: model.fit(task.points))
@@ -69,26 +71,45 @@ def _sklearn(task: Task, algorithm: str) -> Fit:
     return Fit(seconds, model.cluster_centers_, iterations, model.labels_)
 
 
-def _onedal(task: Task) -> Fit:
-    """Fit by scikit-learn-intelex."""
+def _sklearn_model(task: Task, **options: Any) -> Any:
+    from sklearn.cluster import KMeans
+
+    start = {"init": task.initial, "n_init": 1}
+    return KMeans(task.initial.shape[-2], max_iter=task.iterations, tol=0, **start | options)
+
+
+def _onedal_model(task: Task) -> Any:
+    """Return the model of scikit-learn-intelex."""
     from daal4py import daalinit
     from sklearnex.cluster import KMeans
 
     daalinit(task.threads)
-    model = KMeans(len(task.initial), init=task.initial, n_init=1, max_iter=task.iterations, tol=0)
-    seconds, _ = _timed(lambda: model.fit(task.points))
-    return Fit(seconds, model.cluster_centers_, int(model.n_iter_), model.labels_)
+    return KMeans(len(task.initial), init=task.initial, n_init=1, max_iter=task.iterations, tol=0)
 
 
-def _ours(task: Task) -> Fit:
+def _our_model(task: Task) -> Any:
     from common.kernels.__main__ import make_ready
     from master import KMeans
 
     k, columns = task.initial.shape
     make_ready(task.points.dtype.name, columns)  # the little fit is too little for compiled code
-    model = KMeans(k, init=task.initial, n_init=1, max_iter=task.iterations, tol=0, threads=task.threads)
+    return KMeans(k, init=task.initial, n_init=1, max_iter=task.iterations, tol=0, threads=task.threads)
+
+
+def _fit(model: Any, task: Task) -> Fit:
     seconds, _ = _timed(lambda: model.fit(task.points))
     return Fit(seconds, model.cluster_centers_, int(model.n_iter_), model.labels_)
+
+
+def _use(task: Task, name: str, method: str) -> Fit:
+    """Time a method on all rows, of a model that one iteration has fitted."""
+    model = _MODELS[name](task)
+    model.set_params(max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one iteration does not converge
+        model.fit(task.points)
+        seconds, _ = _timed(lambda: getattr(model, method)(task.points))
+    return Fit(seconds, model.cluster_centers_, 1)
 
 
 def _faiss(task: Task) -> Fit:
@@ -163,25 +184,31 @@ def _dask(task: Task) -> Fit:
     return Fit(seconds, model.cluster_centers_, int(model.n_iter_))
 
 
+_MODELS: dict[str, Callable[[Task], Any]] = {
+    "ours": _our_model,
+    "sklearn": _sklearn_model,
+    "oneDAL": _onedal_model,
+}
+
 FITS: dict[str, Callable[[Task], Fit]] = {
-    "ours": _ours,
+    "ours": lambda task: _fit(_our_model(task), task),
     "sklearn-lloyd": lambda task: _sklearn(task, "lloyd"),
     "sklearn-elkan": lambda task: _sklearn(task, "elkan"),
-    "oneDAL": _onedal,
+    "oneDAL": lambda task: _fit(_onedal_model(task), task),
     "faiss": _faiss,
     "spark": _spark,
     "spark-block": _spark_block,
     "dask-ml": _dask,
+    **{f"{name} {method}": partial(_use, name=name, method=method) for name in _MODELS for method in METHODS},
 }
 
 
-def main(name: str, dtype: str, threads: str, iterations: str, *files: str) -> None:
+def main(name: str, dtype: str, threads: str, iterations: str, counts: str, *files: str) -> None:
     """Fit points from initial centroids, print what it took, and write the result if it has a file, too."""
     points, initial = (np.load(file).astype(dtype, copy=False) for file in files[:2])
     few = Task(points[: max(_WARM_UP_ROWS, initial.shape[-2])], initial, 2, int(threads))
     FITS[name](few)
-    count = not files[2] and initial.ndim == 3
-    fit = FITS[name](replace(few, points=points, iterations=int(iterations), count=count))
+    fit = FITS[name](replace(few, points=points, iterations=int(iterations), count=counts == "1"))
     found = {name: value for name, value in vars(fit).items() if name in _PRINTED and value is not None}
     if files[2]:
         from sklearn.metrics import pairwise_distances_argmin as nearest

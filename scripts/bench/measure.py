@@ -12,6 +12,9 @@ from typing import Any
 
 import psutil
 
+from scripts.bench import quiet
+from scripts.bench.quiet import Round
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2  # of each library; ours has as many mappers, of one thread each
 _INTERVAL_S = 0.02
@@ -107,8 +110,21 @@ def proportional_memory(pid: int) -> tuple[int, int]:
     return kib["Pss_Anon"] * 1024, (kib["Pss_File"] + kib["Pss_Shmem"]) * 1024
 
 
-def alternate(contenders: Mapping[str, Contender], repeats: int) -> tuple[dict[str, Series], dict[str, str]]:
-    """Run each in turn, once to warm up and be watched, then `repeats` times; also say why some can't."""
+@dataclass(frozen=True)
+class Alternated:
+    """What competitors took that ran in turn."""
+
+    series: Mapping[str, Series]
+    skipped: Mapping[str, str]  # who could not run, and why
+    loads: Sequence[float]  # of each round that counts: the share of the cores' time that others took
+
+
+def alternate(
+    contenders: Mapping[str, Contender],
+    repeats: int,
+    measured: Callable[[Callable[[], Any]], Round[Any]] = quiet.measured,
+) -> Alternated:
+    """Run each in turn, once to warm up and be watched, then in rounds that are `measured`."""
     warm: dict[str, Sample] = {}
     skipped: dict[str, str] = {}
     for name, contender in contenders.items():
@@ -116,11 +132,10 @@ def alternate(contenders: Mapping[str, Contender], repeats: int) -> tuple[dict[s
             warm[name] = contender(True)
         except (Unavailable, FileNotFoundError) as reason:  # a file that another one should have written
             skipped[name] = str(reason)
-    timed: dict[str, list[Sample]] = {name: [] for name in warm}
-    for _ in range(repeats):
-        for name, samples in timed.items():
-            samples.append(contenders[name](False))
-    return {name: _series(warm[name], samples) for name, samples in timed.items()}, skipped
+    found = quiet.rounds(repeats, lambda: measured(lambda: {name: contenders[name](False) for name in warm}))
+    timed = {name: [each.result[name] for each in found] for name in warm}
+    series = {name: _series(warm[name], samples) for name, samples in timed.items()}
+    return Alternated(series, skipped, [each.load for each in found])
 
 
 def _series(warm: Sample, samples: Sequence[Sample]) -> Series:

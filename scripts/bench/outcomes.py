@@ -24,15 +24,18 @@ class Outcome:
     skipped: Mapping[str, str] = field(default_factory=dict)  # who wasn't measured, and why
     ratios: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # checks and constants, by name
+    loads: Sequence[float] = ()  # of each round: the share of the cores' time that other programs took
 
 
 def measure(case: Case, repeats: int) -> Outcome:
     """Run the workload's competitors, alternating, and compare them."""
     workload = case.workload
     competitors = contenders(case, {name: COMPETITORS[name] for name in workload.competitors})
-    series, skipped = alternate(competitors, repeats)
+    found = alternate(competitors, repeats)
+    series = found.series
     facts = constants(case, series) if workload.name == "constants" else agreement(case, series)
-    return Outcome(workload, series, skipped, compare(series, workload.comparisons), facts)
+    ratios = compare(series, workload.comparisons)
+    return Outcome(workload, series, found.skipped, ratios, facts, found.loads)
 
 
 def by_group(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:

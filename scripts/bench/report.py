@@ -15,6 +15,7 @@ import psutil
 from common import __version__
 from scripts.bench.measure import THREADS, Series
 from scripts.bench.outcomes import Outcome, by_group
+from scripts.bench.quiet import DISTURBS
 from scripts.bench.workloads import FIT_COLUMNS
 
 _PACKAGES = (
@@ -22,7 +23,8 @@ _PACKAGES = (
 )
 _FIT = "workload | data | type"
 _TIMES = (
-    "iterations | ÷ lloyd | ÷ elkan | ÷ oneDAL | ÷ faiss (float32) | ÷ MLlib | ÷ MLlib's blocks | ÷ dask-ml"
+    "iterations | ÷ lloyd | ÷ elkan | ÷ oneDAL | ÷ faiss (float32) | ÷ MLlib | ÷ MLlib's blocks | "
+    "÷ dask-ml | ÷ the machine's limit"
 )
 _CHECKS = (
     "memory ÷ lloyd | anonymous memory ÷ lloyd | first iteration ÷ a later one | "
@@ -72,8 +74,10 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
     yield f"alternating. Ours with {THREADS} mappers of one thread and 2 reducers, others {THREADS} threads;"
     yield f"{machine['cores']} × {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']};"
     yield ", ".join(f"{name} {version}" for name, version in about_run["versions"].items()) + ".\n"
-    yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the medians."
+    yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the medians.\n"
+    yield from _loads([load for each in outcomes for load in each.loads])
     yield from _fit_tables(groups.get("fit", []))
+    yield from _use_table(groups.get("use", []))
     yield from _ratio_table("Whole commands and starts", groups.get("whole", []))
     for what in ("rows", "columns", "k"):
         yield from _growth_table(what, groups.get(f"curve-{what}", []))
@@ -81,6 +85,15 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
     yield from _ratio_table("Coordination", groups.get("curve-tasks", []))
     yield from _list("Disturbed: the longest time ÷ the median", _disturbed(outcomes))
     yield from _list("Not measured", _skipped(outcomes))
+
+
+def _loads(loads: Sequence[float]) -> Iterator[str]:
+    """Tell how quiet the machine was."""
+    if loads:
+        disturbed = sum(load > DISTURBS for load in loads)
+        yield f"While they ran, other programs took {min(loads):.0%} to {max(loads):.0%} of all cores' time."
+        yield f"A round with more than {DISTURBS:.0%} is disturbed and runs once more; the quietest count."
+        yield f"Of the {len(loads)} rounds that count, {disturbed} were disturbed."
 
 
 def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
@@ -129,6 +142,13 @@ def _check_cells(ours: Series, lloyd: Series | None, facts: Mapping[str, Any]) -
 def _ratio_table(heading: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
     rows = [[o.workload.heading, what, _cell(ratio)] for o in outcomes for what, ratio in o.ratios.items()]
     yield from _table(heading, "workload | what | ratio", rows)
+
+
+def _use_table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Show each method of a fitted model in a column."""
+    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.ratios))
+    rows = [[o.workload.heading, *(_cell(o.ratios.get(name)) for name in names)] for o in outcomes]
+    yield from _table("A fitted model in Python", " | ".join(["workload", *names]), rows)
 
 
 def _growth_table(what: str, outcomes: Sequence[Outcome]) -> Iterator[str]:

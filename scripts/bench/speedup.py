@@ -66,7 +66,8 @@ def main(most: int, chosen: tuple[str, ...], repeats: int, seed: int, out: Path,
     competitors = {_NAME.format(name, m): competitor(name, m) for m in range(1, most + 1) for name in names}
     with tempfile.TemporaryDirectory(prefix="speedup-") as folder:
         case = prepare(workload, Path(folder), seed)
-        series, skipped = alternate(contenders(case, competitors), repeats)
+        measured = alternate(contenders(case, competitors), repeats)
+        series, skipped = measured.series, measured.skipped
         centroids = {(case.folder / name / "data" / "centroids.txt").read_bytes() for name in series}
     if len(centroids) > 1:
         raise click.ClickException("engines differ in their centroids")
@@ -77,7 +78,7 @@ def main(most: int, chosen: tuple[str, ...], repeats: int, seed: int, out: Path,
         raise click.ClickException("nothing could be measured")
     seconds = {name: each.seconds for name, each in series.items()}
     machine = {"cores": cores(), "machine": platform.platform()}
-    results = {"seconds": seconds, "skipped": skipped, "speedups": found}
+    results = {"seconds": seconds, "loads": measured.loads, "skipped": skipped, "speedups": found}
     facts = {"about": workload.heading, "seed": seed, **machine, **results}
     out.mkdir(parents=True, exist_ok=True)
     (out / "speedup.json").write_text(f"{json.dumps(facts, indent=2)}\n")

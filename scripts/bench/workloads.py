@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from scripts.bench.measure import THREADS
 
 SAMPLE = "sample"  # as data: the 31 points that come with the project
+LIMIT = "the machine's limit"
+_IN_64 = ("sklearn-lloyd", "sklearn-elkan", "oneDAL")
+_IN_32 = tuple(f"{name} float32" for name in _IN_64)
 FIT_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "ours": ("sklearn-lloyd", "sklearn-elkan", "oneDAL", "faiss", "spark", "spark-block", "dask-ml"),
-    "ours float32": ("sklearn-lloyd float32", "sklearn-elkan float32", "oneDAL float32", "faiss", "", "", ""),
-    "ours in Python": ("sklearn-lloyd", "sklearn-elkan", "oneDAL", "", "", "", ""),
-    "ours in Python float32": (
-        *("sklearn-lloyd float32", "sklearn-elkan float32", "oneDAL float32"),
-        *("faiss", "", "", ""),
-    ),
-    "ours on spark": ("", "", "", "", "spark", "spark-block", ""),
-    "ours on dask": ("", "", "", "", "", "", "dask-ml"),
+    "ours": (*_IN_64, "faiss", "spark", "spark-block", "dask-ml", LIMIT),
+    "ours float32": (*_IN_32, "faiss", "", "", "", f"{LIMIT} float32"),
+    "ours in Python": (*_IN_64, "", "", "", "", LIMIT),
+    "ours in Python float32": (*_IN_32, "faiss", "", "", "", f"{LIMIT} float32"),
+    "ours on spark": ("", "", "", "", "spark", "spark-block", "", LIMIT),
+    "ours on dask": ("", "", "", "", "", "", "dask-ml", LIMIT),
 }
 """Which libraries each of ours is compared with, in the columns of the table of fits; empty: with none."""
 
 PANDAS, PANDAS_ARROW = "pandas.read_csv + scikit-learn", "the same with engine='pyarrow'"
 PYTHON_STARTS, CALL = "starting Python + numpy + gRPC five times", "an empty gRPC call"
-CSV_WRITER = "pyarrow's CSV writer"
+CSV_READER, CSV_WRITER = "pyarrow's CSV reader alone", "pyarrow's CSV writer"
 CONSTANTS = {f"{m} × {r}, {n} iterations": (m, r, n) for m, r in ((24, 1), (12, 12)) for n in (5, 45)}
 """Mappers, reducers and iterations of the runs that tell what a call and a log line cost."""
 
@@ -92,6 +92,20 @@ def _fit(name: str, rows: int, columns: int, k: int) -> Workload:
     return Workload(name, "fit", rows, columns, k, "{size}", tuple(ratios), options=labels)
 
 
+_USES = {"predict": ("sklearn", "oneDAL"), "transform": ("sklearn",), "score": ("sklearn",)}
+"""What is asked of a model that one iteration has fitted, and who else is asked."""
+
+
+def _use(name: str, rows: int, columns: int, k: int) -> Workload:
+    ratios = [
+        Comparison(f"ours {method}{suffix}", f"{other} {method}{suffix}", f"{method}{suffix} ÷ {other}")
+        for method, others in _USES.items()
+        for suffix in ("", " float32")
+        for other in others
+    ]
+    return Workload(name, "use", rows, columns, k, "{size}", tuple(ratios), data="blobs", iterations=1)
+
+
 def _growth(what: str, value: int, rows: int = 200_000, columns: int = 8, k: int = 64) -> Workload:
     """Return one point of a curve against scikit-learn."""
     name, ratio = f"curve-{what}-{value}", Comparison("ours", "sklearn-lloyd")
@@ -120,13 +134,18 @@ _CURVE = "{size}, {iterations} iterations"
 _SMALL = Workload("", "small", 20_000, 2, 64, data="cloud", iterations=10, timed="later_iteration_s")
 _BY_ITERATION = "the same, by iteration: ours ÷ {}"
 
+_SIZES = {
+    "1Mx2-k8": (1_000_000, 2, 8),
+    "1Mx2-k100": (1_000_000, 2, 100),
+    "1Mx4-k64": (1_000_000, 4, 64),
+    "1Mx8-k32": (1_000_000, 8, 32),
+    "1Mx16-k64": (1_000_000, 16, 64),
+    "200kx128-k256": (200_000, 128, 256),
+}
+
 WORKLOADS = (
-    _fit("fit-1Mx2-k8", 1_000_000, 2, 8),
-    _fit("fit-1Mx2-k100", 1_000_000, 2, 100),
-    _fit("fit-1Mx4-k64", 1_000_000, 4, 64),
-    _fit("fit-1Mx8-k32", 1_000_000, 8, 32),
-    _fit("fit-1Mx16-k64", 1_000_000, 16, 64),
-    _fit("fit-200kx128-k256", 200_000, 128, 256),
+    *(_fit(f"fit-{name}", *size) for name, size in _SIZES.items()),
+    *(_use(f"use-{name}", *size) for name, size in _SIZES.items()),
     Workload(
         *("n-init", "whole", 1_000_000, 2, 8),
         "{starts} random starts, {size}, all their fits",
@@ -139,7 +158,10 @@ WORKLOADS = (
     Workload(
         *("csv", "whole", 5_000_000, 8, 32),
         "CSV to centroids, {size}, {iterations} iterations, whole command",
-        (Comparison("ours", PANDAS, agree=True), Comparison("ours", PANDAS_ARROW, agree=True)),
+        (
+            *(Comparison("ours", name, agree=True) for name in (PANDAS, PANDAS_ARROW)),
+            Comparison("ours", CSV_READER),
+        ),
         file="points.csv",
         iterations=20,
         timed="command_s",

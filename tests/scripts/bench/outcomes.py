@@ -2,7 +2,7 @@
 
 from scripts.bench.measure import Series, Usage
 from scripts.bench.outcomes import Outcome, compare
-from scripts.bench.workloads import workloads
+from scripts.bench.workloads import LIMIT, workloads
 
 
 def series(*seconds: float, usage: Usage | None = None, **details: object) -> Series:
@@ -16,6 +16,7 @@ def fit_outcome() -> Outcome:
         "ours": series(1.0, 2.0, 9.0, usage=Usage(300, 100, 1.0), **details),
         "sklearn-lloyd": series(4.0, usage=Usage(100, 100, 1.0), iterations=30),
         "faiss": series(1.0, iterations=30),
+        LIMIT: series(0.5),
     }
     return Outcome(
         workload,

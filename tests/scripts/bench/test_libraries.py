@@ -5,7 +5,7 @@ import pytest
 
 from scripts.bench.competitors import COMPETITORS
 from scripts.bench.data import generate, initial_rows
-from scripts.bench.libraries import FITS, Task
+from scripts.bench.libraries import FITS, METHODS, Task
 
 
 @pytest.mark.parametrize("library", ["sklearn-lloyd", "sklearn-elkan", "oneDAL", "faiss", "dask-ml"])
@@ -20,6 +20,18 @@ def test_libraries_find_the_same_clusters(library: str) -> None:
     means = [points[labels == key].mean(axis=0) for key in range(3)]
     np.testing.assert_allclose(fit.centroids, means, rtol=1e-5)
     assert fit.seconds > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("library", ["ours", "sklearn", "oneDAL"])
+def test_methods_of_a_fitted_model(library: str, method: str) -> None:
+    pytest.importorskip(COMPETITORS[f"{library} {method}"].package)
+    points = generate("cloud", 500, 2, 3, seed=0)
+    initial = initial_rows(points, 3, seed=0)
+    found = FITS[f"{library} {method}"](Task(points, initial, iterations=30, threads=1))
+    once = FITS["sklearn-lloyd"](Task(points, initial, iterations=1, threads=1))
+    np.testing.assert_allclose(found.centroids, once.centroids, rtol=1e-9)
+    assert found.seconds > 0
 
 
 def test_several_starts_are_the_ones_given() -> None:

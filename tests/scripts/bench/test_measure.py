@@ -6,6 +6,7 @@ import pytest
 
 from scripts.bench import measure
 from scripts.bench.measure import Sample, Series, Unavailable, Usage
+from scripts.bench.quiet import Round
 
 
 def test_an_unknown_option_is_why_a_run_is_not_measured(tmp_path: Path) -> None:
@@ -27,14 +28,18 @@ def test_alternates_after_a_warm_up_and_skips_what_is_missing() -> None:
 
         return run
 
-    found, skipped = measure.alternate(
-        {"a": contender("a", [99, 5, 1, 3]), "b": contender("b", [99, 2, 2, 2]), "c": contender("c", [])}, 3
+    loads = iter([0.0, 0.0, 0.05])
+    found = measure.alternate(
+        {"a": contender("a", [99, 5, 1, 3]), "b": contender("b", [99, 2, 2, 2]), "c": contender("c", [])},
+        3,
+        lambda run: Round(run(), next(loads)),
     )
     assert calls[:3] == [("a", True), ("b", True), ("c", True)]
     assert calls[3:] == [("a", False), ("b", False)] * 3
-    assert found["a"] == Series([5, 1, 3], {"took": 3}, usage)
-    assert found["a"].median_s == 3
-    assert skipped == {"c": "not here"}
+    assert found.series["a"] == Series([5, 1, 3], {"took": 3}, usage)
+    assert found.series["a"].median_s == 3
+    assert found.skipped == {"c": "not here"}
+    assert found.loads == [0.0, 0.0, 0.05]
 
 
 def test_a_failing_process_is_skipped_with_its_last_line(tmp_path: Path) -> None:
