@@ -1,7 +1,7 @@
 """Measure ours and other libraries side by side: same data, same start, same threads, alternating.
 
 Writes results.json, results.md and pictures. NAME chooses workloads by the beginning of their names:
-fit-1Mx2-k8, n-init, csv, points-mode, tiny, curve-rows, curve-tasks, ... A quick try:
+fit-1Mx2-k8, use-1Mx8, n-init, csv, points-mode, tiny, curve-rows, curve-tasks, ... A quick try:
 
     python -m scripts.bench --scale 0.01 --repeats 1 --only fit --only tiny
 """
@@ -16,6 +16,7 @@ import click
 from scripts.bench import plots, report
 from scripts.bench.data import KINDS, prepare
 from scripts.bench.outcomes import Outcome, measure
+from scripts.bench.quiet import adopt_orphans
 from scripts.bench.workloads import workloads
 
 _DATA = "Points of the fits; may be repeated. The other workloads take the first."
@@ -37,6 +38,7 @@ def main(repeats: int, seed: int, scale: float, only: tuple[str, ...], out: Path
     if not chosen:
         raise click.UsageError(f"no workload begins with {', '.join(only)}; see --help")
     out.mkdir(parents=True, exist_ok=True)
+    adopt_orphans()
     about = report.about(sys.argv[1:], repeats, seed, scale)
     outcomes: list[Outcome] = []
     for workload in chosen:

@@ -25,6 +25,7 @@ import numpy as np
 
 from scripts.bench import quiet, report
 from scripts.bench.measure import Unavailable, environment
+from scripts.bench.quiet import adopt_orphans
 from scripts.bench.tables import LEVELS, NUMBERS, write_table
 
 OURS = "ours"
@@ -45,7 +46,7 @@ class Pair:
 
     ours: Mapping[str, float]
     other: Mapping[str, float]
-    load: float  # the share of all cores' time that other programs took meanwhile
+    others_share: float  # the share of all cores' time that other programs took meanwhile
 
     def ratio(self, what: str) -> float:
         """Return how many times what ours took the other one took."""
@@ -176,10 +177,11 @@ standardised, categories encoded. Ours with {threads} mappers of one thread, oth
 {cores} × {processor}, {memory_gib} GiB, {system};
 {versions}.
 
-Other programs took {load} of all cores' time meanwhile. Wall time suffers from them; CPU time,
-of all processes of a fit, suffers less. MLlib and lbfgs stop early, at their defaults. With a
-tolerance of 1e-10 lbfgs ends where rounding stops it. newton-cholesky alone is as accurate as ours: both are
-within 1e-6 of the best weights.
+{loads}
+Wall time suffers from other programs; CPU time, of all processes of a fit, suffers less.
+
+MLlib and lbfgs stop early, at their defaults. With a tolerance of 1e-10 lbfgs ends where rounding stops it.
+newton-cholesky alone is as accurate as ours: both are within 1e-6 of the best weights.
 
 ## How many times as fast ours is
 
@@ -201,7 +203,7 @@ libraries and the parsed rows, the system may drop at any time.
 def as_markdown(results: Results) -> str:
     """Return the medians as tables."""
     about = dict(results.about)
-    loads = [pair.load for each in results.comparisons for pair in each.pairs] or [0.0]
+    loads = [pair.others_share for each in results.comparisons for pair in each.pairs]
     versions = ", ".join(f"{name} {version}" for name, version in about.pop("versions").items())
     text = _PAGE.format(
         **about,
@@ -210,7 +212,7 @@ def as_markdown(results: Results) -> str:
         numbers=NUMBERS,
         levels=", ".join(map(str, LEVELS.values())),
         versions=versions,
-        load=f"{min(loads):.0%} to {max(loads):.0%}",
+        loads="\n".join(report.say_loads(loads)),
         mb=_MAPPER_MB,
         row_bytes=_MAPPER_BYTES_A_ROW,
         ratios="\n".join(map(_ratios, results.comparisons)),
@@ -248,6 +250,7 @@ def main(rows: int, repeats: int, seed: int, only: tuple[str, ...], out: Path) -
     """Measure; results are written after each choice of columns."""
     about = report.about(sys.argv[1:], repeats, seed, 1.0)
     about["command"] = about["command"].replace("make bench", "make bench-classification")
+    adopt_orphans()
     results = Results(about, rows)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

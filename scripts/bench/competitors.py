@@ -25,8 +25,7 @@ from pyarrow import csv
 
 from scripts.bench.data import Case
 from scripts.bench.dump import initial_centroids, read_trace
-from scripts.bench.libraries import METHODS
-from scripts.bench.limits import bytes_per_s, fit_limit_s, operations_per_s
+from scripts.bench.limits import iteration_limit_s, operations_per_s
 from scripts.bench.measure import THREADS, Contender, Sample, Unavailable, run
 from scripts.bench.workloads import (
     CALL,
@@ -37,6 +36,7 @@ from scripts.bench.workloads import (
     PANDAS,
     PANDAS_ARROW,
     PYTHON_STARTS,
+    USES,
 )
 
 _FIRST_CALLS, _CALLS = 200, 2000
@@ -105,10 +105,10 @@ def _pandas(case: Case, folder: Path, watch: bool, engine: str) -> Sample:
 
 
 def _limit(case: Case, folder: Path, watch: bool, itemsize: int) -> Sample:
-    """Calculate what a plain fit takes at least, with as many iterations as ours made."""
-    row, iterations = case.workload, read_trace(case.dump_of("ours"))["iterations"]
-    rates = {"operations_per_s": operations_per_s(THREADS), "bytes_per_s": bytes_per_s(THREADS)}
-    return Sample(fit_limit_s(row.rows, row.columns, row.k, iterations, itemsize, THREADS), rates)
+    """Calculate what an iteration of plain K-Means takes at least."""
+    row = case.workload
+    seconds = iteration_limit_s(row.rows, row.columns, row.k, itemsize, THREADS)
+    return Sample(seconds, {"iterations": 1, "operations_per_s": operations_per_s(THREADS)})
 
 
 def _read_csv(case: Case, folder: Path, watch: bool) -> Sample:
@@ -209,8 +209,8 @@ COMPETITORS: Mapping[str, Competitor] = {
     f"{LIMIT} float32": Competitor(_limit, (4,), "threadpoolctl"),
     **{
         f"{name} {method}{suffix}": Competitor(_library, (f"{name} {method}", dtype), package)
-        for name, package in (("ours", "sklearn"), ("sklearn", "sklearn"), ("oneDAL", "sklearnex"))
-        for method in METHODS
+        for method, others in USES.items()
+        for name, package in {"ours": "sklearn", **others}.items()
         for suffix, dtype in (("", "float64"), (" float32", "float32"))
     },
     PANDAS: Competitor(_pandas, ("c",), "pandas"),

@@ -57,7 +57,7 @@ def _timed(fit: Callable[[], Any]) -> tuple[float, Any]:
 def _sklearn(task: Task, algorithm: str) -> Fit:
     from threadpoolctl import threadpool_limits
 
-    starts: dict[str, Any] = {"init": task.initial, "n_init": 1}
+    starts: dict[str, Any] = {}
     if several := task.initial.ndim == 3:
         # scikit-learn subtracts the mean of the columns before it asks for a start.
         given = iter(task.initial - task.points.mean(axis=0))
@@ -103,9 +103,10 @@ def _fit(model: Any, task: Task) -> Fit:
 
 def _use(task: Task, name: str, method: str) -> Fit:
     """Time a method on all rows, of a model that one iteration has fitted."""
-    model = _MODELS[name](task)
-    model.set_params(max_iter=1)
-    with warnings.catch_warnings():
+    from threadpoolctl import threadpool_limits
+
+    model = _MODELS[name](task).set_params(max_iter=1)
+    with threadpool_limits(task.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one iteration does not converge
         model.fit(task.points)
         seconds, _ = _timed(lambda: getattr(model, method)(task.points))

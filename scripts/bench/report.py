@@ -30,7 +30,7 @@ _CHECKS = (
     "memory ÷ lloyd | anonymous memory ÷ lloyd | first iteration ÷ a later one | "
     "rows of another label than lloyd's | inertia ÷ lloyd's | with scoring ÷ without"
 )
-_DISTURBED = 1.5
+_UNEVEN = 1.5
 
 
 def about(arguments: Sequence[str], repeats: int, seed: int, scale: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
     yield f"{machine['cores']} × {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']};"
     yield ", ".join(f"{name} {version}" for name, version in about_run["versions"].items()) + ".\n"
     yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the medians.\n"
-    yield from _loads([load for each in outcomes for load in each.loads])
+    yield from say_loads([load for each in outcomes for load in each.loads])
     yield from _fit_tables(groups.get("fit", []))
     yield from _use_table(groups.get("use", []))
     yield from _ratio_table("Whole commands and starts", groups.get("whole", []))
@@ -83,17 +83,17 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
         yield from _growth_table(what, groups.get(f"curve-{what}", []))
     yield from _ratio_table("Mappers", groups.get("scaling", []))
     yield from _ratio_table("Coordination", groups.get("curve-tasks", []))
-    yield from _list("Disturbed: the longest time ÷ the median", _disturbed(outcomes))
+    yield from _list("Uneven: the longest time ÷ the median", _uneven(outcomes))
     yield from _list("Not measured", _skipped(outcomes))
 
 
-def _loads(loads: Sequence[float]) -> Iterator[str]:
-    """Tell how quiet the machine was."""
+def say_loads(loads: Sequence[float]) -> Iterator[str]:
+    """Tell how quiet the machine was in the rounds that count."""
     if loads:
         disturbed = sum(load > DISTURBS for load in loads)
-        yield f"While they ran, other programs took {min(loads):.0%} to {max(loads):.0%} of all cores' time."
-        yield f"A round with more than {DISTURBS:.0%} is disturbed and runs once more; the quietest count."
-        yield f"Of the {len(loads)} rounds that count, {disturbed} were disturbed."
+        yield f"A round is disturbed if other programs take more than {DISTURBS:.0%} of all cores' time."
+        yield "It runs once more then, and the quietest rounds count. In those that count, others took"
+        yield f"{min(loads):.0%} to {max(loads):.0%}; disturbed among them: {disturbed} of {len(loads)}."
 
 
 def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
@@ -162,13 +162,13 @@ def _growth_table(what: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield from _table(f"Growth with {what}", " | ".join([what, *names, f"ours ÷ {names[-1]}"]), rows)
 
 
-def _disturbed(outcomes: Sequence[Outcome]) -> list[str]:
+def _uneven(outcomes: Sequence[Outcome]) -> list[str]:
     """List what took much longer once than in the median: its ratios are less sure."""
     return [
         f"- {name}: {longest:.1f} ({outcome.workload.name})"
         for outcome in outcomes
         for name, series in outcome.series.items()
-        if (longest := max(series.seconds) / series.median_s) > _DISTURBED
+        if (longest := max(series.seconds) / series.median_s) > _UNEVEN
     ]
 
 

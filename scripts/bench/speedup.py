@@ -21,6 +21,7 @@ from scripts.bench.competitors import Competitor, contenders, ours
 from scripts.bench.data import prepare
 from scripts.bench.measure import Series, alternate
 from scripts.bench.plots import draw_speedups
+from scripts.bench.quiet import adopt_orphans
 from scripts.bench.workloads import Workload
 
 _NAME = "{}, M = {}"
@@ -61,6 +62,7 @@ def speedups(series: Mapping[str, Series], chosen: Sequence[str], most: int) -> 
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="docs/bench", help="Folder.")
 def main(most: int, chosen: tuple[str, ...], repeats: int, seed: int, out: Path, **size: Any) -> None:
     """Measure, draw, and print a table."""
+    adopt_orphans()
     names, title = chosen or engines(), "{size}, at most {iterations} iterations"
     workload = Workload("speedup", "speedup", title=title, data="blobs", reducers=1, options=(), **size)
     competitors = {_NAME.format(name, m): competitor(name, m) for m in range(1, most + 1) for name in names}

@@ -87,23 +87,35 @@ _SKLEARN = ("sklearn-lloyd", "sklearn-elkan")
 
 def _fit(name: str, rows: int, columns: int, k: int) -> Workload:
     pairs = [(one, other) for one, others in FIT_COLUMNS.items() for other in others if other]
-    ratios = [Comparison(a, b, agree=b in _SKLEARN or a == "ours float32") for a, b in pairs]
+    from_one_start = {*_IN_64, *_IN_32, "faiss"}
+    ratios = [
+        Comparison(a, b, by="iterations" if b.startswith(LIMIT) else "", agree=b in from_one_start)
+        for a, b in pairs
+    ]
     labels = ("--combine", "--labels", "labels.txt")
     return Workload(name, "fit", rows, columns, k, "{size}", tuple(ratios), options=labels)
 
 
-_USES = {"predict": ("sklearn", "oneDAL"), "transform": ("sklearn",), "score": ("sklearn",)}
-"""What is asked of a model that one iteration has fitted, and who else is asked."""
+_BOTH = {"sklearn": "sklearn", "oneDAL": "sklearnex"}
+USES: Mapping[str, Mapping[str, str]] = {
+    "predict": _BOTH,
+    "transform": {"sklearn": "sklearn"},
+    "score": _BOTH,
+}
+"""What is asked of a model that one iteration has fitted, and who else is asked, each with its package.
+
+oneDAL has no `transform` of its own.
+"""
 
 
 def _use(name: str, rows: int, columns: int, k: int) -> Workload:
     ratios = [
         Comparison(f"ours {method}{suffix}", f"{other} {method}{suffix}", f"{method}{suffix} ÷ {other}")
-        for method, others in _USES.items()
+        for method, others in USES.items()
         for suffix in ("", " float32")
         for other in others
     ]
-    return Workload(name, "use", rows, columns, k, "{size}", tuple(ratios), data="blobs", iterations=1)
+    return Workload(name, "use", rows, columns, k, "{size}", tuple(ratios), iterations=1)
 
 
 def _growth(what: str, value: int, rows: int = 200_000, columns: int = 8, k: int = 64) -> Workload:

@@ -16,7 +16,7 @@ def fit_outcome() -> Outcome:
         "ours": series(1.0, 2.0, 9.0, usage=Usage(300, 100, 1.0), **details),
         "sklearn-lloyd": series(4.0, usage=Usage(100, 100, 1.0), iterations=30),
         "faiss": series(1.0, iterations=30),
-        LIMIT: series(0.5),
+        LIMIT: series(1 / 30, iterations=1),
     }
     return Outcome(
         workload,

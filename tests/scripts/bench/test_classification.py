@@ -27,7 +27,7 @@ def taken(seconds: float, cpu_s: float, iterations: int) -> dict[str, float]:
 
 
 def test_ratios_are_the_medians_of_pairs() -> None:
-    pairs = [Pair(taken(n, 1, 9), taken(3 * n, n, 30), load=n / 10) for n in (1, 5, 2)]
+    pairs = [Pair(taken(n, 1, 9), taken(3 * n, n, 30), others_share=n / 10) for n in (1, 5, 2)]
     memory = {"anonymous_mb": 100.0, "file_mb": 70.0, "peak_mb": 160.0}
     results = Results(report.about(["--seed", "3"], 3, 3, 1.0), 1_000_000)
     results.comparisons.append(Comparison(COLUMNS, "MLlib", pairs, 3e-4))
@@ -35,7 +35,7 @@ def test_ratios_are_the_medians_of_pairs() -> None:
     results.skipped["lbfgs, numbers alone"] = "sklearn is not installed"
     text = as_markdown(results)
     assert "make bench ARGS='--seed 3'" in text
-    assert "Other programs took 10% to 50% of all cores' time" in text
+    assert "others took\n10% to 50%; disturbed among them: 2 of 3." in text
     assert f"| {COLUMNS} | MLlib | 4.00 | 3.00 | 2.00 | 9 | 30 | 3e-04 |" in text
     assert f"| {COLUMNS} | 500,000 | 250 | 100 | 70 | 170 |" in text
     assert "- lbfgs, numbers alone: sklearn is not installed" in text

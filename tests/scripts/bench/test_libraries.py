@@ -6,6 +6,7 @@ import pytest
 from scripts.bench.competitors import COMPETITORS
 from scripts.bench.data import generate, initial_rows
 from scripts.bench.libraries import FITS, METHODS, Task
+from scripts.bench.workloads import USES
 
 
 @pytest.mark.parametrize("library", ["sklearn-lloyd", "sklearn-elkan", "oneDAL", "faiss", "dask-ml"])
@@ -22,8 +23,9 @@ def test_libraries_find_the_same_clusters(library: str) -> None:
     assert fit.seconds > 0
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("library", ["ours", "sklearn", "oneDAL"])
+@pytest.mark.parametrize(
+    ("library", "method"), [(name, method) for method in METHODS for name in ("ours", *USES[method])]
+)
 def test_methods_of_a_fitted_model(library: str, method: str) -> None:
     pytest.importorskip(COMPETITORS[f"{library} {method}"].package)
     points = generate("cloud", 500, 2, 3, seed=0)
