@@ -1,23 +1,19 @@
 """Run a job's functions over rows and records; every engine does it with these."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, pairwise
-from typing import TypeVar, cast
+from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
 from common.jobs.base import Job, Memory, Meter
 from common.jobs.entry import as_they_enter
+from common.kernels.parallel import in_parallel
 from common.kernels.sparse import SparseRows
 from common.model import Block, FloatArray, IntArray, Records, Rows, State, Table
 
 _BLOCK_NUMBERS = 1 << 21
 """Of a block: 16 MiB as float64, and from two centroids on enough for compiled code to be worth while."""
 _BLOCK_LINES = 1 << 14
-_THREAD_NUMBERS = 1 << 17
-"""Fewer are not worth a thread."""
-_T = TypeVar("_T")
 
 
 def _none_used() -> tuple[float, float, float]:
@@ -55,7 +51,7 @@ def map_rows(
         mapped = (job.map(block, state) for block in _blocks(job, part))
         return [job.combine(records) if combines else records for records in mapped]
 
-    parts = _in_parallel(map_part, rows, threads)
+    parts = in_parallel(map_part, rows, threads)
     records = Records.concatenate([*parts, Records.empty(job.key_type)])
     return job.combine(records) if combines and len(parts) > 1 else records
 
@@ -87,7 +83,7 @@ def map_split(
         blocks = _blocks(job, Block(rows[where], row_start + where.start))
         return [cast(IntArray, job.map(block, state).keys).reshape(-1, len(block.rows)) for block in blocks]
 
-    parts = _in_parallel(map_part, rows, threads)
+    parts = in_parallel(map_part, rows, threads)
     keys = np.concatenate(parts, axis=1).ravel() if parts else np.empty(0, np.int32)
     return Records(keys, cast(FloatArray, rows))
 
@@ -101,19 +97,6 @@ def _map_alone(job: Job, state: State, block: Block, meter: Meter) -> Records:
     if not len(records):
         return records
     return Records(records.keys, np.column_stack([records.values, np.tile(took, (len(records), 1))]))
-
-
-def _in_parallel(work: Callable[[slice], list[_T]], rows: Rows | SparseRows, threads: int) -> list[_T]:
-    """Do the work on equal parts of the rows, one a thread; NumPy and compiled code let others run."""
-    n, much = len(rows), rows.size if isinstance(rows, np.ndarray | SparseRows) else 2 * len(rows)
-    parts = max(1, min(threads, n, much // _THREAD_NUMBERS))
-    bounds = [n * i // parts for i in range(parts + 1)]
-    own, *others = [slice(*pair) for pair in pairwise(bounds)]
-    if not others:
-        return work(own)
-    with ThreadPoolExecutor(len(others)) as pool:
-        found = pool.map(work, others)
-        return [*work(own), *chain.from_iterable(found)]
 
 
 def _takes(job: Job, rows: Rows | SparseRows) -> bool:

@@ -48,6 +48,7 @@ from common.errors import UsageError
 from common.formats.dataset import open_input
 from common.kernels.nearest.distance import distances
 from common.kernels.sparse import SparseRows
+from common.machine import cores
 from common.model import FloatArray, IntArray, PointArray
 from master.algorithms.kmeans.loop import KMeansResult
 from master.algorithms.kmeans.measures import Measures
@@ -246,7 +247,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Op
     def _distances(self, rows: PointArray | SparseRows) -> FloatArray:
         if self._in_unit is not None:
             rows = self._unit.enter(cast(PointArray, rows))
-        return distances(rows, self._centroids)
+        return distances(rows, self._centroids, self.threads or cores())
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> FloatArray:
         """Cluster the rows, and return each one's distance to every centroid; else as `fit`."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from common.formats.dataset import open_input
-from common.jobs import apply
 from common.jobs.base import Engine
+from common.kernels import parallel
 from common.kernels.grouping import sort_by_key
 from common.kernels.nearest import distance
 from common.model import FloatType, RecordFormat, Records, TaskOptions
@@ -210,7 +210,7 @@ def test_compiled_kernels(tmp_path: Path, rows: int, columns: int) -> None:
         with grpc_engine(tmp_path / f"{m}-{combine}", path, m, 2, combine) as engine:
             results[m, combine] = cluster(engine, path, 30)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apply, "_THREAD_NUMBERS", 5000)
+        patch.setattr(parallel, "_THREAD_NUMBERS", 5000)
         for combine in (True, False):
             threaded = InlineEngine(open_input(path), combine=combine, threads=3)
             results["threads", combine] = cluster(threaded, path, 30)

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from common.kernels.parallel import in_parallel
 from common.kernels.sparse import SparseRows
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
@@ -92,20 +93,32 @@ def worth_compiled_code(points: PointArray | SparseRows, k: int) -> bool:
     return points.size * k >= _MUCH_WORK
 
 
-def distances(points: PointArray | SparseRows, centroids: FloatArray) -> FloatArray:
-    """Return each point's distance to every centroid, shape (n, k): the root of what `nearest` compares."""
+def distances(points: PointArray | SparseRows, centroids: FloatArray, threads: int = 1) -> FloatArray:
+    """Return each point's distance to every centroid, shape (n, k): the root of what `nearest` compares.
+
+    Threads share the points, if these are many and not sparse.
+    """
     if isinstance(points, SparseRows):
         from common.kernels import sparse_nearest
 
         return sparse_nearest.distances(points, centroids)
     found = np.empty((len(points), len(centroids)))
+
+    def fill(part: slice) -> list[None]:
+        _write_distances(points[part], centroids, found[part])
+        return []
+
+    in_parallel(fill, points, threads)
+    return found
+
+
+def _write_distances(points: PointArray, centroids: FloatArray, found: FloatArray) -> None:
     rows = max(256, _BUFFER_ELEMENTS // len(centroids))
     room = np.empty((2, len(centroids), min(rows, len(points))))
     for start in range(0, len(points), rows):
         columns = np.ascontiguousarray(points[start : start + rows].T, np.float64)
         squared = squared_distances(columns, centroids, room[:, :, : columns.shape[1]])
         np.sqrt(squared.T, out=found[start : start + rows])
-    return found
 
 
 def _nearest_in_matrix(

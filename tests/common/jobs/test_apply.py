@@ -12,6 +12,7 @@ from common.jobs.apply import map_rows, map_split
 from common.jobs.centroids import Label, state_of
 from common.jobs.entry import scaling
 from common.jobs.lloyd import LloydStep
+from common.kernels import parallel
 from common.kernels.exact import SumGrid
 from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
@@ -43,7 +44,7 @@ def test_keys_come_in_input_order_start_after_start(
     state = state_of([range(6), range(12, 18)], [CENTROIDS, CENTROIDS[::-1]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apply, "_BLOCK_NUMBERS", block_rows * points.shape[1])
-        patch.setattr(apply, "_THREAD_NUMBERS", 1)
+        patch.setattr(parallel, "_THREAD_NUMBERS", 1)
         keys = map_split(lloyd(points), state, points, 0, combine=False, threads=threads).keys
     first, second = (nearest(points, each)[0].tolist() for each in (CENTROIDS, CENTROIDS[::-1]))
     assert keys.tolist() == [*first, *(2 * len(CENTROIDS) + label for label in second)]
@@ -66,7 +67,7 @@ def test_memory_belongs_to_rows_as_they_enter_and_to_the_parts_of_the_threads() 
     job, state, memory = LloydStep(SumGrid((4, 4), 40, 2)), with_centroids(points), dict[str, Any]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distance, "_MUCH_WORK", 0)
-        patch.setattr(apply, "_THREAD_NUMBERS", 1)
+        patch.setattr(parallel, "_THREAD_NUMBERS", 1)
         for entry, threads in ({}, 2), (scaled, 2), (scaled, 1), ({}, 1), ({}, 3):
             with_entry = {**state, **entry}
             found, expected = (

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
-from common.jobs import apply, centroids
+from common.jobs import centroids
 from common.jobs.apply import map_rows
 from common.jobs.centroids import FarthestRows, Label, Score, state_of
 from common.jobs.lloyd import LloydStep
-from common.kernels import sparse_sums
+from common.kernels import parallel, sparse_sums
 from common.kernels.exact import LARGEST_MAGNITUDE, SumGrid
 from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
@@ -68,7 +68,7 @@ def looking_at_every_row() -> Iterator[None]:
 @contextmanager
 def in_threads(number: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apply, "_THREAD_NUMBERS", 210_000 // number)
+        patch.setattr(parallel, "_THREAD_NUMBERS", 210_000 // number)
         yield
 
 
