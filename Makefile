@@ -44,7 +44,7 @@ $(READY): pyproject.toml
 	$(INSTALL) '.[dev]'
 	@touch $(READY)
 
-# All that the tests need, in a third of the time that it takes bit by bit.
+# All that the tests need, in half the time that it takes bit by bit.
 $(ALL): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) '.[dev,spark,dask,pipelines]'
