@@ -35,6 +35,7 @@ def make_ready(dtype: str, columns: int) -> None:
         walk[0] += far
         index.cluster_sums(walk)
     plain.squared_to(points, centroids, labels)
+    plain.write_distances(points, centroids, np.empty((len(points), len(centroids))))
     usual = SumGrid(grid.top, grid.bits, _USUAL_LIMBS)
     BoundsIndex(points, usual).cluster_sums(centroids)
 

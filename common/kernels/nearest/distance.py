@@ -103,9 +103,13 @@ def distances(points: PointArray | SparseRows, centroids: FloatArray, threads: i
 
         return sparse_nearest.distances(points, centroids)
     found = np.empty((len(points), len(centroids)))
+    if worth_compiled_code(points, len(centroids)):
+        from common.kernels.nearest.plain import write_distances
+    else:
+        write_distances = _write_distances
 
     def fill(part: slice) -> list[None]:
-        _write_distances(points[part], centroids, found[part])
+        write_distances(points[part], centroids, found[part])
         return []
 
     in_parallel(fill, points, threads)

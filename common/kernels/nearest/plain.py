@@ -1,5 +1,7 @@
 """Nearest centroids by the plain formula, compiled: where columns and centroids are few."""
 
+import math
+
 import numpy as np
 
 from common.kernels.compiling import kernel
@@ -61,3 +63,28 @@ def squared_to(points: PointArray, centroids: FloatArray, labels: IntArray) -> F
 def _squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
     for r in range(len(points)):
         out[r] = squared_distance(points, r, centroids, labels[r])
+
+
+def write_distances(points: PointArray, centroids: FloatArray, found: FloatArray) -> None:
+    """Write each point's distance to every centroid into an array of shape (n, k)."""
+    columns = np.ascontiguousarray(centroids.T)
+    rows = np.ascontiguousarray(points, np.float64)
+    _write_distances(read_only(rows), columns, np.empty(len(centroids)), found)
+
+
+@kernel
+def _write_distances(points, columns, squared, found):  # type: ignore[no-untyped-def]
+    """Go through the points; the inner loops run over centroids. `squared` has shape (k,).
+
+    They add up in `squared`, which stays in the cache, and write `found`, mostly new memory, once.
+    """
+    d, k = columns.shape
+    for r in range(len(points)):
+        squared[:] = 0.0
+        for c in range(d):
+            x = points[r, c]
+            for i in range(k):
+                difference = x - columns[c, i]
+                squared[i] += difference * difference
+        for i in range(k):
+            found[r, i] = math.sqrt(squared[i])

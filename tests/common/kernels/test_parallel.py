@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.kernels import parallel
+from common.kernels.nearest import distance
 from common.kernels.nearest.distance import distances
 from common.kernels.parallel import in_parallel
 from common.model import PointArray
@@ -38,14 +39,17 @@ def test_few_rows_are_not_worth_a_thread() -> None:
     assert in_parallel(lambda part: [part], np.zeros((1000, 2)), threads=8) == [slice(0, 1000)]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_distances_have_the_same_bits_by_any_threads(
-    monkeypatch: pytest.MonkeyPatch, dtype: type[np.floating[Any]]
+    monkeypatch: pytest.MonkeyPatch, dtype: type[np.floating[Any]], compiled: bool
 ) -> None:
     monkeypatch.setattr(parallel, "_THREAD_NUMBERS", 1000)
+    monkeypatch.setattr(distance, "_MUCH_WORK", 0 if compiled else 10**9)
     rng = np.random.default_rng(0)
     points: PointArray = rng.normal(size=(5000, 3)).astype(dtype)
-    centroids = rng.normal(size=(70, 3))
+    points[:4] = [[1e-30] * 3, [-3e38] * 3, [3e38, 1.0, 1e-38], [0.0] * 3]
+    centroids = np.concatenate([rng.normal(size=(69, 3)), [[2e38, -1.0, 0.5]]])
     differences = points.astype(np.float64)[:, None] - centroids
     expected = np.zeros(differences.shape[:2])
     for column in np.moveaxis(differences, 2, 0):
