@@ -218,7 +218,7 @@ class Block:
     """Some successive rows of the input, in memory; they are never written to."""
 
     rows: Rows
-    """Numbers are float64, but `Job.summarize` gets them as the input is kept, which may be in float32."""
+    """Numbers are float64. `Job.summarize`, and jobs that take float32, get them as the input is kept."""
     row_start: int
     """The input row of `rows[0]`, from 0."""
 

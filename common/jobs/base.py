@@ -29,8 +29,8 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `reduce_runs`, `aggregates`, `emits_rows`, `maps_at_once`, `takes_sparse`. What goes beside output
-    files: `counts`.
+    `reduce_runs`, `aggregates`, `emits_rows`, `maps_at_once`, `takes_float32`,
+    `takes_sparse`. What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]
@@ -56,6 +56,9 @@ class Job(ABC):
 
     maps_at_once: ClassVar[bool] = False
     """True: `summarize` is tried though nothing is combined; it returns what `map` would."""
+
+    takes_float32: ClassVar[bool] = False
+    """True: its blocks hold numbers as the input is kept, which may be in float32. Other jobs get float64."""
 
     takes_sparse: ClassVar[bool] = False
     """True: its blocks may hold `SparseRows`. Other jobs get them dense, in many small blocks."""

@@ -92,6 +92,7 @@ class Score(CentroidsJob):
 
     name: ClassVar[str] = "score"
     aggregates: ClassVar[bool] = True
+    takes_float32: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = True
 
     def check(self, state: State, columns: int) -> None:
@@ -156,8 +157,7 @@ class Spread(Score):
 
     def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
         """Map all rows at once if compiled code does it: that is for more distances than a block has."""
-        fast = rows.points.dtype == np.float64 and worth_compiled_code(rows.points, 1)
-        return self.map(rows, state) if fast else None
+        return self.map(rows, state) if worth_compiled_code(rows.points, 1) else None
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ class Label(CentroidsJob):
 
     name: ClassVar[str] = "label"
     maps_at_once: ClassVar[bool] = True
+    takes_float32: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = True
 
     def map(self, block: Block, state: State) -> Records:

@@ -26,8 +26,9 @@ def make_ready(dtype: str, columns: int) -> None:
     points = _points(dtype, columns)
     grid = SumGrid.covering([2.0] * columns, [1.0] * columns, len(points))
     centroids = points[:64].astype(np.float64)
-    labels, squared = plain.nearest(points.astype(np.float64), centroids)
-    assigning.nearest(points.astype(np.float64), centroids)
+    for rows in {dtype: points, "float64": points.astype(np.float64)}.values():  # as jobs map most blocks
+        labels, squared = plain.nearest(rows, centroids)
+        assigning.nearest(rows, centroids)
     ranges_of(points)
     add_numbers(labels, squared, grid.constants[:, :1], np.zeros(64), np.zeros((64, grid.limbs)))
     index, walk = BoundsIndex(points, grid), centroids.copy()

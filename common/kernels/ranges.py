@@ -26,18 +26,21 @@ def ranges_of(points: PointArray) -> FloatArray:
 
 def _ranges(points: PointArray) -> FloatArray:
     """Return the three numbers, shape (3, columns)."""
-    found = np.empty((3, points.shape[1]))
+    found = np.empty((3, points.shape[1]), points.dtype)
     found[0], found[1], found[2] = np.inf, -np.inf, np.inf
-    _narrow(read_only(points), *found)
-    return found
+    _narrow(read_only(points), found)
+    return found.astype(np.float64)
 
 
 @kernel
-def _narrow(points, lowest, highest, smallest):  # type: ignore[no-untyped-def]
+def _narrow(points, found):  # type: ignore[no-untyped-def]
+    """Narrow ranges by points; three arrays in place of one take twice as long, and so do branches."""
     for r in range(len(points)):
         for c in range(points.shape[1]):
-            x = np.float64(points[r, c])
-            lowest[c] = x if x < lowest[c] else lowest[c]
-            highest[c] = x if x > highest[c] else highest[c]
-            magnitude = abs(x) if x != 0.0 else np.inf
-            smallest[c] = magnitude if magnitude < smallest[c] else smallest[c]
+            x = points[r, c]
+            lowest, highest, smallest = found[0, c], found[1, c], found[2, c]
+            magnitude = abs(x)
+            magnitude = magnitude if magnitude > 0.0 else np.inf
+            found[0, c] = x if x < lowest else lowest
+            found[1, c] = x if x > highest else highest
+            found[2, c] = magnitude if magnitude < smallest else smallest

@@ -63,6 +63,15 @@ def in_all_lanes(builder, x, line):  # type: ignore[no-untyped-def]
     return builder.shuffle_vector(filled, nothing, lanes)
 
 
+def fetch_ahead(builder, address):  # type: ignore[no-untyped-def]
+    """Begin to fetch what is at an address, to be read soon and more than once."""
+    number = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, often, data = number(0), number(3), number(1)
+    builder.call(prefetch, [builder.bitcast(address, cgutils.voidptr_t), read, often, data])
+
+
 def line_from(builder, numbers):  # type: ignore[no-untyped-def]
     """Return a line of some numbers."""
     numbers = list(numbers)

@@ -12,7 +12,9 @@ from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
 from common.errors import UsageError, printable
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
+from common.kernels.parallel import in_parallel
 from common.kernels.sparse import SparseRows
+from common.machine import cores
 from common.model import FloatArray, FloatType, PointArray
 from master.estimator.checks import text as checked_text
 
@@ -43,7 +45,7 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     try:
         # Ours looks at all numbers once. Only if it finds some that can't be used does scikit-learn, too.
         checked = check_floats(X, **as_floats, ensure_all_finite=False, estimator=model, input_name="X")
-        usable = are_usable(checked, FloatType(checked.dtype.name))
+        usable = _are_usable(checked, model.threads or cores())
         validate_data(model, X, reset=reset, skip_check_array=usable, **({} if usable else as_floats))
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):
@@ -54,6 +56,11 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
         what = f"a number beyond ±{LARGEST_MAGNITUDE:.3g}, where squared distances overflow"
         raise ValueError(in_words(X, flaw._replace(what=what)))
     return points
+
+
+def _are_usable(points: PointArray, threads: int) -> bool:
+    kind = FloatType(points.dtype.name)
+    return all(in_parallel(lambda part: [are_usable(points[part], kind)], points, threads))
 
 
 def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:

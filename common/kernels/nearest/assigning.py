@@ -7,10 +7,10 @@ import numpy as np
 from common.kernels.limbs import read_only
 from common.kernels.nearest.plain import squared_to
 from common.kernels.nearest.scores import BLOCK_ROWS, RowNumbers, Scores
-from common.model import FloatArray, IntArray
+from common.model import FloatArray, IntArray, PointArray
 
 
-def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def nearest(points: PointArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `common.kernels.nearest.distance.nearest` finds."""
     labels, squared = np.empty(len(points), np.int32), np.empty(len(points))
     for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
@@ -19,7 +19,7 @@ def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
     return labels, squared
 
 
-def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
+def labels_of(points: PointArray, centroids: FloatArray) -> IntArray:
     """Find the labels alone."""
     labels = np.empty(len(points), np.int32)
     for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
@@ -27,7 +27,7 @@ def labels_of(points: FloatArray, centroids: FloatArray) -> IntArray:
     return labels
 
 
-def _found_in_blocks(points: FloatArray, centroids: FloatArray) -> Iterator[tuple[slice, RowNumbers]]:
+def _found_in_blocks(points: PointArray, centroids: FloatArray) -> Iterator[tuple[slice, RowNumbers]]:
     """Yield the labels of block after block; each is to be used before the next."""
     n = len(points)
     # Of the points a few do, for scores that overflow are in doubt: to look at all of them takes a while.

@@ -47,7 +47,7 @@ def nearest(points: PointArray | SparseRows, centroids: FloatArray) -> tuple[Int
         else:
             from common.kernels.nearest.assigning import nearest as nearest_compiled
         # Compiled code takes one layout; another one would be compiled anew.
-        return nearest_compiled(np.ascontiguousarray(points, np.float64), np.ascontiguousarray(centroids))
+        return nearest_compiled(np.require(points, requirements="C"), np.ascontiguousarray(centroids))
     n, k = len(points), len(centroids)
     one_by_one = n >= _ROWS_PER_CENTROID * k
     find = _nearest_one_by_one if one_by_one else _nearest_in_matrix
@@ -84,7 +84,7 @@ def labels_of(points: PointArray | SparseRows, centroids: FloatArray) -> IntArra
     if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
         from common.kernels.nearest import assigning
 
-        return assigning.labels_of(np.ascontiguousarray(points, np.float64), np.ascontiguousarray(centroids))
+        return assigning.labels_of(np.require(points, requirements="C"), np.ascontiguousarray(centroids))
     return nearest(points, centroids)[0]
 
 

@@ -21,6 +21,7 @@ from common.kernels.vectors import (
     Floats,
     add_product,
     empty_lines,
+    fetch_ahead,
     in_all_lanes,
     in_loop,
     lanes_of,
@@ -118,6 +119,9 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         return builder.mul(builder.zext(row, columns.type), columns)
 
     starts = [start_of(lane) for lane in range(line.count)]
+    # While this panel is compared, the next one's rows are on their way from memory.
+    for lane in range(line.count, 2 * line.count):
+        fetch_ahead(builder, builder.gep(points.data, [start_of(lane)]))
     scales = in_all_lanes(builder, given[4], doubles)
 
     def copy_column(column, _):  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ _BLOCK_ROWS = 512
 """Rows whose columns, and distances to one centroid, stay in the core's nearest cache."""
 
 
-def nearest(points: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+def nearest(points: PointArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `common.kernels.nearest.distance.nearest` finds."""
     n, d = points.shape
     labels, squared = np.empty(n, np.int32), np.empty(n)
@@ -68,8 +68,9 @@ def _squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
 def write_distances(points: PointArray, centroids: FloatArray, found: FloatArray) -> None:
     """Write each point's distance to every centroid into an array of shape (n, k)."""
     columns = np.ascontiguousarray(centroids.T)
-    rows = np.ascontiguousarray(points, np.float64)
-    _write_distances(read_only(rows), columns, np.empty(len(centroids)), found)
+    _write_distances(
+        read_only(np.require(points, requirements="C")), columns, np.empty(len(centroids)), found
+    )
 
 
 @kernel
