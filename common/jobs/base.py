@@ -29,8 +29,8 @@ class Job(ABC):
 
     All else has a default. What a job reads and emits: `reads_lines`, `reads_tables`, `key_type`; what it
     cannot work with: `check`. What makes it faster, and changes no result: `combine`, `summarize`,
-    `reduce_runs`, `aggregates`, `emits_rows`, `maps_at_once`, `takes_float32`,
-    `takes_sparse`. What goes beside output files: `counts`.
+    `reduce_runs`, `aggregates`, `emits_rows`, `maps_at_once`, `takes_float32`, `takes_sparse`.
+    What goes beside output files: `counts`.
     """
 
     name: ClassVar[str]

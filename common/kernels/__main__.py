@@ -26,7 +26,7 @@ def make_ready(dtype: str, columns: int) -> None:
     points = _points(dtype, columns)
     grid = SumGrid.covering([2.0] * columns, [1.0] * columns, len(points))
     centroids = points[:64].astype(np.float64)
-    for rows in {dtype: points, "float64": points.astype(np.float64)}.values():  # as jobs map most blocks
+    for rows in {dtype: points, "float64": points.astype(np.float64)}.values():  # most jobs take float64
         labels, squared = plain.nearest(rows, centroids)
         assigning.nearest(rows, centroids)
     ranges_of(points)

@@ -1,4 +1,4 @@
-"""Nearest centroids by the plain formula, compiled: where columns and centroids are few."""
+"""The plain formula, compiled: nearest centroids where columns and centroids are few, and all distances."""
 
 import math
 
@@ -67,10 +67,8 @@ def _squared_to(points, centroids, labels, out):  # type: ignore[no-untyped-def]
 
 def write_distances(points: PointArray, centroids: FloatArray, found: FloatArray) -> None:
     """Write each point's distance to every centroid into an array of shape (n, k)."""
-    columns = np.ascontiguousarray(centroids.T)
-    _write_distances(
-        read_only(np.require(points, requirements="C")), columns, np.empty(len(centroids)), found
-    )
+    rows, columns = np.require(points, requirements="C"), np.ascontiguousarray(centroids.T)
+    _write_distances(read_only(rows), columns, np.empty(len(centroids)), found)
 
 
 @kernel
