@@ -1,4 +1,4 @@
-"""The results as JSON, with the medians behind them, and as Markdown, which shows ratios only."""
+"""The results as JSON, with all times, and as Markdown, which shows ratios only."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def _markdown(about_run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Iter
     yield f"alternating. Ours with {THREADS} mappers of one thread and 2 reducers, others {THREADS} threads;"
     yield f"{machine['cores']} × {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']};"
     yield ", ".join(f"{name} {version}" for name, version in about_run["versions"].items()) + ".\n"
-    yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the medians.\n"
+    yield "Every figure is a ratio, ours ÷ theirs: below 1, ours takes less. results.json has the times.\n"
     yield from say_loads([load for each in outcomes for load in each.loads])
     yield from _fit_tables(groups.get("fit", []))
     yield from _use_table(groups.get("use", []))
