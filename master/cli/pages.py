@@ -146,9 +146,9 @@ def _write_views(dump: Path, page: Path | None, trace: Path | None, page_option:
     from master.views.server_log import read_log
 
     if page is not None:
-        _write(page, pages.report(read_log(dump).picture()), page_option)
+        _write(page, pages.report(read_log(dump).snapshot()), page_option)
     if trace is not None:
-        _write(trace, traces.trace(read_log(dump, kept_tasks=None).picture()), "--trace")
+        _write(trace, traces.trace(read_log(dump, kept_tasks=None).snapshot()), "--trace")
 
 
 def _write(path: Path, text: str, option: str) -> None:

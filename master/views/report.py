@@ -1,4 +1,4 @@
-"""The page as one text: empty for the live view, or with a picture in it as a report.
+"""The page as one text: empty for the live view, or with a snapshot in it as a report.
 
 A report is one file that needs no network, for mail or a paper. Its policy allows nothing but its own script
 and its own style, by their hashes.
@@ -9,7 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from master.views.fold import Picture
+from master.views.run_state.state import Snapshot
 
 _PARTS = Path(__file__).with_name("page")
 _STYLE, _SCRIPT = ((_PARTS / name).read_text("utf-8") for name in ("page.css", "page.js"))
@@ -29,20 +29,20 @@ POLICY = (
 
 def live_page() -> str:
     """Return the page that asks for its pictures."""
-    return _PAGE.replace("<!--POLICY-->", "").replace("/*PICTURE*/", "null")
+    return _PAGE.replace("<!--POLICY-->", "").replace("/*SNAPSHOT*/", "null")
 
 
-def report(picture: Picture) -> str:
-    """Return the page that holds its picture."""
+def report(snapshot: Snapshot) -> str:
+    """Return the page that holds its snapshot."""
     meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    return _PAGE.replace("<!--POLICY-->", meta).replace("/*PICTURE*/", in_markup(picture))
+    return _PAGE.replace("<!--POLICY-->", meta).replace("/*SNAPSHOT*/", in_markup(snapshot))
 
 
-def as_json(picture: Picture) -> str:
-    """Write a picture on one line."""
-    return json.dumps(picture, separators=(",", ":"), allow_nan=False)
+def as_json(snapshot: Snapshot) -> str:
+    """Write a snapshot on one line."""
+    return json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
 
 
-def in_markup(picture: Picture) -> str:
-    """Write a picture as JSON that neither ends a script element nor begins a comment."""
-    return as_json(picture).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def in_markup(snapshot: Snapshot) -> str:
+    """Write a snapshot as JSON that neither ends a script element nor begins a comment."""
+    return as_json(snapshot).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -4,7 +4,7 @@ Whoever can reach a port of this machine can ask, from any page that a browser s
 listens on loopback alone, answers only to its own names, and only below a path that begins with a secret. It
 takes no input: there is nothing but a page to get, and its stream of pictures.
 
-A picture is made only while somebody looks, at most four times a second, and less often if it takes long.
+A snapshot is made only while somebody looks, at most four times a second, and less often if it takes long.
 """
 
 import secrets
@@ -55,7 +55,7 @@ def address_of(listening: socket.socket, token: str) -> str:
 
 
 class Pictures:
-    """The newest picture of a log, for all who look at it."""
+    """The newest snapshot of a log, for all who look at it."""
 
     def __init__(self, log: FollowedLog) -> None:
         self._log = log
@@ -65,7 +65,7 @@ class Pictures:
         self.over = threading.Event()
 
     def newest(self) -> tuple[int, str]:
-        """Return the number and the text of the newest picture, which is made if it is time to."""
+        """Return the number and the text of the newest snapshot, which is made if it is time to."""
         with self._lock:
             if time.monotonic() >= self._next_s or self.over.is_set():
                 self._look()
@@ -74,7 +74,7 @@ class Pictures:
     def _look(self) -> None:
         is_news, begun_s = self._log.look(), time.monotonic()
         if is_news or not self._version or begun_s - self._made_s >= _REFRESH_S:
-            text = as_json(self._log.fold.picture(datetime.now(UTC)))
+            text = as_json(self._log.state.snapshot(datetime.now(UTC)))
             if text != self._text:
                 self._version, self._text = self._version + 1, text
             self._made_s = time.monotonic()
@@ -100,7 +100,7 @@ class Pictures:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves one log's page at a listening socket; `end` ends it when all have the last picture."""
+    """Serves one log's page at a listening socket; `end` ends it when all have the last snapshot."""
 
     daemon_threads = True
 
@@ -134,7 +134,7 @@ class PageServer(ThreadingHTTPServer):
             raise
 
     def end(self, timeout_s: float = 3.0) -> None:
-        """Send the last picture to all who look, and end."""
+        """Send the last snapshot to all who look, and end."""
         self.pictures.over.set()
         deadline_s = time.monotonic() + timeout_s
         for thread in list(self.streams):

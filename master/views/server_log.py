@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common.errors import UsageError
 from common.events.line import parse_lines
-from master.views.fold import RunFold
+from master.views.run_state.state import RunState
 
 _PIECE_BYTES = 1 << 20
 
@@ -15,7 +15,7 @@ class FollowedLog:
 
     def __init__(self, path: Path, kept_tasks: int | None = 5000) -> None:
         self._path, self._kept_tasks = path, kept_tasks
-        self.fold = RunFold(kept_tasks)
+        self.state = RunState(kept_tasks)
         self._inode = 0
         self._read_bytes = 0
 
@@ -25,17 +25,17 @@ class FollowedLog:
             with self._path.open("rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self._inode or status.st_size < self._read_bytes:
-                    self.fold = RunFold(self._kept_tasks)
+                    self.state = RunState(self._kept_tasks)
                     self._inode, self._read_bytes = status.st_ino, 0
                 before = self._read_bytes
                 file.seek(before)
                 while piece := self._piece(file.read(_PIECE_BYTES)):
-                    self.fold.take_all(parse_lines(piece.decode(errors="replace")))
+                    self.state.take_all(parse_lines(piece.decode(errors="replace")))
                     file.seek(self._read_bytes)
         except OSError:
             return False
         if not _is_written(self._inode):
-            self.fold.cut_off()
+            self.state.cut_off()
         return self._read_bytes != before
 
     def _piece(self, read: bytes) -> bytes:
@@ -45,8 +45,8 @@ class FollowedLog:
         return whole
 
 
-def read_log(path: Path, kept_tasks: int | None = 5000) -> RunFold:
-    """Fold a file.
+def read_log(path: Path, kept_tasks: int | None = 5000) -> RunState:
+    """Read a file into the state of its run.
 
     Raises
     ------
@@ -56,9 +56,9 @@ def read_log(path: Path, kept_tasks: int | None = 5000) -> RunFold:
     check_log(path)
     log = FollowedLog(path, kept_tasks)
     log.look()
-    if log.fold.picture()["run"] is None:
+    if log.state.snapshot()["run"] is None:
         raise UsageError(f"--dump {path}: no line says how a run began; is it the dump.txt of a run?")
-    return log.fold
+    return log.state
 
 
 def check_log(path: Path) -> None:

@@ -37,10 +37,10 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 SCRIPT_END = "</script><script>alert(2)</script>"
 
 
-def picture_in(report: Path) -> dict[str, Any]:
-    (found,) = re.findall(r'<script id="picture" type="application/json">(.*?)</script>', report.read_text())
-    picture: dict[str, Any] = json.loads(found)
-    return picture
+def snapshot_in(report: Path) -> dict[str, Any]:
+    (found,) = re.findall(r'<script id="snapshot" type="application/json">(.*?)</script>', report.read_text())
+    snapshot: dict[str, Any] = json.loads(found)
+    return snapshot
 
 
 def kill(run: BackgroundRun, name: str) -> None:
@@ -63,19 +63,19 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_of_a_run_with_a_killed_worker(killed: Path) -> None:
-    picture = picture_in(killed / "run.html")
-    worker = next(each for each in picture["workers"] if each["worker"] == "M2")
-    assert (picture["state"], worker["incarnation"]) == ("finished", 2)
-    assert any("M2" in text and "SIGKILL" in text for _, _, text in picture["news"])
-    assert [each["iteration"] for each in picture["iterations"]] == list(range(1, 13))
-    assert len(picture["centroids"]["history"]) == 13
-    assert picture["columns"] == ["x1", "x2"]
-    for each in picture["workers"]:
+    snapshot = snapshot_in(killed / "run.html")
+    worker = next(each for each in snapshot["workers"] if each["worker"] == "M2")
+    assert (snapshot["state"], worker["incarnation"]) == ("finished", 2)
+    assert any("M2" in text and "SIGKILL" in text for _, _, text in snapshot["news"])
+    assert [each["iteration"] for each in snapshot["iterations"]] == list(range(1, 13))
+    assert len(snapshot["centroids"]["history"]) == 13
+    assert snapshot["columns"] == ["x1", "x2"]
+    for each in snapshot["workers"]:
         assert each["cpu_s"] > 0
         assert each["resident_bytes"] > each["anonymous_bytes"] > 1e6
         assert each["received_bytes"] >= each["fetched_bytes"]
         assert each["read_bytes"] > 0 < each["sent_bytes"]
-    assert picture["shuffle"]["bytes"] > 0
+    assert snapshot["shuffle"]["bytes"] > 0
 
 
 def test_rows_are_shown_and_change_nothing(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def test_rows_are_shown_and_change_nothing(tmp_path: Path) -> None:
     assert [rows for rows, _ in found] == [500, 7, 0]
     assert len({centroids for _, centroids in found}) == 1
     table = BLOBS.read_text().splitlines()[1::10]
-    assert picture_in(tmp_path / "run.html")["rows"] == [[*map(float, row.split(","))] for row in table]
+    assert snapshot_in(tmp_path / "run.html")["rows"] == [[*map(float, row.split(","))] for row in table]
 
 
 def test_the_trace_has_each_attempt(killed: Path) -> None:
     events = json.loads((killed / "run.json").read_text())["traceEvents"]
     spans = [each for each in events if each["ph"] == "X" and each["cat"] in ("Map", "Reduce")]
-    assert len(spans) == picture_in(killed / "run.html")["totals"]["attempts"]
+    assert len(spans) == snapshot_in(killed / "run.html")["totals"]["attempts"]
     assert all(each["dur"] >= 0 for each in spans)
     assert {each["args"]["name"] for each in events if each["name"] == "thread_name"} == {
         *("iterations", "M1", "M2", "M3", "R1", "R2")
@@ -121,9 +121,9 @@ def test_a_failed_run_leaves_its_report(tmp_path: Path) -> None:
         run.process.terminate()
         code, said = run.end()
     assert code == 143
-    picture = picture_in(tmp_path / "run.html")
-    assert picture["state"] == "failed"
-    assert picture["reason"] in said
+    snapshot = snapshot_in(tmp_path / "run.html")
+    assert snapshot["state"] == "failed"
+    assert snapshot["reason"] in said
 
 
 def test_a_refused_run_leaves_no_report(tmp_path: Path) -> None:
@@ -138,18 +138,18 @@ def test_a_killed_master_leaves_a_log_that_says_so(tmp_path: Path) -> None:
         run.wait_for(IterationFinished, iteration=3)
         going_on = run_here(tmp_path, "report", "--output", "going.html")
         assert going_on.returncode == 0
-        assert picture_in(tmp_path / "going.html")["state"] == "running"
+        assert snapshot_in(tmp_path / "going.html")["state"] == "running"
         too_early = run_here(tmp_path, "verify")
         assert too_early.returncode == 2
         assert too_early.stderr == "Error: the run in dump.txt is still going on; wait until it has ended\n"
         run.process.kill()
         run.process.wait()
         assert run_here(tmp_path, "report", "--output", "run.html").returncode == 0
-    picture = picture_in(tmp_path / "run.html")
-    assert picture["state"] == "cut off"
-    assert "no end" in picture["reason"]
-    status = picture["task_fields"].index("status")
-    assert "running" not in [task[status] for task in picture["tasks"]]
+    snapshot = snapshot_in(tmp_path / "run.html")
+    assert snapshot["state"] == "cut off"
+    assert "no end" in snapshot["reason"]
+    status = snapshot["task_fields"].index("status")
+    assert "running" not in [task[status] for task in snapshot["tasks"]]
 
 
 @pytest.mark.parametrize(
@@ -234,15 +234,15 @@ def test_only_who_knows_the_address_is_answered(killed: Path) -> None:
             assert ask(address, method=method)[:2] == (501, b"")
 
 
-def test_the_stream_tells_what_the_fold_found(killed: Path) -> None:
+def test_the_stream_has_the_snapshot_of_the_report(killed: Path) -> None:
     with serving(killed) as address:
         parts = urlsplit(address)
         connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
         connection.request("GET", parts.path + "events")
         line = connection.getresponse().readline()
         connection.close()
-    picture = json.loads(line.removeprefix(b"data: "))
-    assert picture == picture_in(killed / "run.html")
+    snapshot = json.loads(line.removeprefix(b"data: "))
+    assert snapshot == snapshot_in(killed / "run.html")
 
 
 def test_the_page_ends_with_its_run(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def hostile_run(folder: Path) -> Path:
 
 def test_hostile_names_are_data(tmp_path: Path) -> None:
     report = hostile_run(tmp_path)
-    assert picture_in(report)["columns"][:2] == [HOSTILE, SCRIPT_END]
+    assert snapshot_in(report)["columns"][:2] == [HOSTILE, SCRIPT_END]
     text = report.read_text()
     assert HOSTILE not in text
     assert text.count("<script") == 2

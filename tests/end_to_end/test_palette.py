@@ -6,7 +6,7 @@ from pathlib import Path
 from sklearn.datasets import load_sample_image
 
 from tests.end_to_end.test_bad_input import refuse
-from tests.end_to_end.test_page import picture_in
+from tests.end_to_end.test_page import snapshot_in
 from tests.master.algorithms.palette.pictures import (
     counted,
     entries_in_file,
@@ -38,7 +38,7 @@ def test_a_photo_in_64_colours(tmp_path: Path) -> None:
     palette = palette_of(tmp_path)
     assert dict(palette) == counted(found)
     assert len(palette) == 64
-    assert picture_in(tmp_path / "run.html")["palette"] == [[name, used] for name, used in palette]
+    assert snapshot_in(tmp_path / "run.html")["palette"] == [[name, used] for name, used in palette]
     assert [count for _, count in palette] == sorted((count for _, count in palette), reverse=True)
 
 

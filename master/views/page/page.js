@@ -1,10 +1,10 @@
 "use strict";
-// Draws the picture that the fold made; it decides nothing. Texts go in by textContent alone, so none can become
-// markup. The report holds its picture; the live page gets one with each message of its stream.
+// Draws a snapshot of RunState; it decides nothing. Texts go in by textContent alone, so none can become
+// markup. The report holds its snapshot; the live page gets one with each message of its stream.
 
 const byId = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-let picture = null, received = 0, live = false, notice = "";
+let snapshot = null, received = 0, live = false, notice = "";
 
 function make(name, attributes = {}, ...content) {
   const element = document.createElement(name);
@@ -41,7 +41,7 @@ function size(bytes) {
     bytes /= 1000;
   }
 }
-const now = () => picture.elapsed_ms + (live && picture.state === "running" ? performance.now() - received : 0);
+const now = () => snapshot.elapsed_ms + (live && snapshot.state === "running" ? performance.now() - received : 0);
 
 function fillTable(id, head, rows, left = 1) {
   const cell = (kind, value, i) => {
@@ -59,7 +59,7 @@ const pill = state => make("span", { class: "pill " + state }, state);
 
 // The parts of the page.
 function drawHead() {
-  const { state, reason, run } = picture, shown = byId("state");
+  const { state, reason, run } = snapshot, shown = byId("state");
   shown.textContent = state;
   shown.className = "pill " + state;
   byId("about").textContent = run ? `${run.input}: ${plural(run.rows, "row")}, ${plural(run.columns, "column")}; `
@@ -69,14 +69,14 @@ function drawHead() {
   byId("reason").hidden = !said;
   byId("reason").className = reason ? "wrong" : "hint";
   byId("reason").textContent = said;
-  const { reason: why, doubt } = picture.result, told = [why, doubt && "In doubt: " + doubt].filter(Boolean).join(". ");
+  const { reason: why, doubt } = snapshot.result, told = [why, doubt && "In doubt: " + doubt].filter(Boolean).join(". ");
   byId("result").hidden = !told;
   byId("result").textContent = told;
   document.title = state + " – " + (run ? run.input.split("/").pop() : "MapReduce run");
 }
 function drawFigures() {
-  const { iterations, totals, shuffle } = picture, last = iterations.at(-1);
-  const of = iterations.findLast(each => each.of)?.of, measured = last?.starts[picture.best] ?? {};
+  const { iterations, totals, shuffle } = snapshot, last = iterations.at(-1);
+  const of = iterations.findLast(each => each.of)?.of, measured = last?.starts[snapshot.best] ?? {};
   const found = [["Elapsed", time(now())]];
   if (last) found.push(["Iteration", last.iteration + (of ? " of " + of : "")]);
   for (const [name, label] of Object.entries(MEASURES))
@@ -89,12 +89,12 @@ function drawFigures() {
 }
 function drawWorkers() {
   // A socket's path tells people nothing; the address of another host does.
-  const apart = picture.workers.some(each => each.address && !each.address.startsWith("unix:"));
+  const apart = snapshot.workers.some(each => each.address && !each.address.startsWith("unix:"));
   const known = (value, text) => value === null ? "–" : text(value);
   const cpu = each => known(each.cpu_share, share => `${percent(share)} (${time(each.cpu_s * 1000)})`);
   const memory = each => known(each.resident_bytes, size) + known(each.anonymous_bytes, own => ` (${size(own)})`).replace("–", "");
   fillTable("workers", ["Worker", "State", ...(apart ? ["Address"] : []), "Pid", "Life", "Done", "Failed", "Backups", "Busy",
-    "For a task", "CPU", "Memory (own)", "Read", "Received", "Sent", "Records"], picture.workers.map(each => [each.worker,
+    "For a task", "CPU", "Memory (own)", "Read", "Received", "Sent", "Records"], snapshot.workers.map(each => [each.worker,
     pill(each.state), ...(apart ? [each.address] : []), each.pid, each.incarnation, count(each.done), wrong(each.failed),
     each.backups, percent(each.busy_share), time(each.mean_ms), cpu(each), memory(each), known(each.read_bytes, size),
     size(each.received_bytes ?? each.fetched_bytes), size(each.sent_bytes ?? each.served_bytes), count(each.records)]),
@@ -111,7 +111,7 @@ const look = task => task.status === "failed" || task.status === "lost" ? task.s
   : (task.method.startsWith("Read") ? "Read" : task.method) + (task.status === "running" ? " running-task" : "");
 const endOf = task => task.end ?? now();
 function unpackTasks() {
-  tasks = picture.tasks.map(row => Object.fromEntries(picture.task_fields.map((name, i) => [name, row[i]])));
+  tasks = snapshot.tasks.map(row => Object.fromEntries(snapshot.task_fields.map((name, i) => [name, row[i]])));
 }
 function span() {
   const first = tasks.length ? Math.min(...tasks.slice(0, 50).map(task => task.start)) : 0;
@@ -136,7 +136,7 @@ function timelinePlace() {
     ms: x => low + (x - LABEL) / (width - LABEL - 4) * (high - low) };
 }
 function drawTimeline() {
-  const svg = byId("timeline"), names = picture.workers.map(each => each.worker);
+  const svg = byId("timeline"), names = snapshot.workers.map(each => each.worker);
   ROW = names.length > 20 ? 15 : 22;
   const height = names.length * ROW + FOOT, width = ruler(svg, height), { low, high, x } = timelinePlace();
   const row = new Map(names.map((name, i) => [name, i])), paths = {}, outlines = [];
@@ -166,7 +166,7 @@ function drawLegend() {
     const box = shape("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" });
     box.append(shape("rect", { x: 2, y: 2, width: 10, height: 10, class: name }));
     return make("span", { class: "key" }, box, text);
-  }), picture.tasks_left_out ? `the last ${count(tasks.length)} calls; ${count(picture.tasks_left_out)} earlier ones are in the log` : "");
+  }), snapshot.tasks_left_out ? `the last ${count(tasks.length)} calls; ${count(snapshot.tasks_left_out)} earlier ones are in the log` : "");
 }
 function tell(task) {
   chosen = task;
@@ -187,7 +187,7 @@ function zoom(factor, shift = 0) {
 }
 function walk(key) {
   if (!tasks.length) return;
-  const names = picture.workers.map(each => each.worker);
+  const names = snapshot.workers.map(each => each.worker);
   if (!chosen) return tell(tasks[0]);
   if (key === "ArrowLeft" || key === "ArrowRight") {
     const own = tasks.filter(task => task.worker === chosen.worker), at = own.indexOf(chosen);
@@ -201,7 +201,7 @@ function walk(key) {
 }
 function taskAt(event) {
   const box = byId("timeline").getBoundingClientRect(), place = timelinePlace();
-  const name = picture.workers[Math.floor((event.clientY - box.top) / ROW)]?.worker;
+  const name = snapshot.workers[Math.floor((event.clientY - box.top) / ROW)]?.worker;
   const at = place.ms(event.clientX - box.left), near = place.ms(3) - place.ms(0);
   return tasks.findLast(task => task.worker === name && task.start - near <= at && at <= endOf(task) + near);
 }
@@ -249,17 +249,17 @@ function offer(id, options) {
   if (options.some(([value]) => value === kept)) select.value = kept;
 }
 function drawIterations() {
-  const measured = picture.iterations.map(each => each.starts[picture.best] ?? {});
+  const measured = snapshot.iterations.map(each => each.starts[snapshot.best] ?? {});
   const names = Object.keys(MEASURES).filter(name => measured.some(each => typeof each[name] === "number"));
-  byId("s-iterations").hidden = !names.length && !picture.iterations.length;
+  byId("s-iterations").hidden = !names.length && !snapshot.iterations.length;
   if (byId("s-iterations").hidden) return;
   offer("measure", names.map(name => [name, MEASURES[name]]));
   const name = byId("measure").value;
-  drawLine(picture.iterations.map((each, i) => [each.iteration, measured[i][name]])
+  drawLine(snapshot.iterations.map((each, i) => [each.iteration, measured[i][name]])
     .filter(([, value]) => typeof value === "number"));
   drawPhases();
   fillTable("iterations", ["Iteration", ...names.map(each => MEASURES[each]), "Map", "Reduce", "Reading", "All", "Sizes"],
-    picture.iterations.map((each, i) => [each.iteration, ...names.map(one => figure(measured[i][one])),
+    snapshot.iterations.map((each, i) => [each.iteration, ...names.map(one => figure(measured[i][one])),
       ...phasesOf(each).slice(0, 3).map(time), each.end === undefined ? "" : time(each.end - each.start),
       (measured[i].sizes ?? []).map(count).join(" · ")]));
 }
@@ -291,7 +291,7 @@ const PHASES = [["Map", "map"], ["Reduce", "reduce"], ["Read", "reading output"]
 let stagesOf = new Map();
 function sortStages() {
   stagesOf = new Map();
-  for (const stage of picture.stages) stagesOf.set(stage.iteration, [...stagesOf.get(stage.iteration) ?? [], stage]);
+  for (const stage of snapshot.stages) stagesOf.set(stage.iteration, [...stagesOf.get(stage.iteration) ?? [], stage]);
 }
 function phasesOf(iteration) {
   const own = stagesOf.get(iteration.iteration) ?? [];
@@ -301,7 +301,7 @@ function phasesOf(iteration) {
   return [...parts, Math.max(rest, 0)];
 }
 function drawPhases() {
-  const shown = picture.iterations.filter(each => each.end !== undefined).slice(-120).map(each => [each, phasesOf(each)]);
+  const shown = snapshot.iterations.filter(each => each.end !== undefined).slice(-120).map(each => [each, phasesOf(each)]);
   const svg = byId("phases"), height = 150, width = ruler(svg, height), left = 64, bottom = height - 22;
   if (!shown.length) return;
   const most = Math.max(...shown.map(([, parts]) => parts.reduce((a, b) => a + b))) || 1;
@@ -330,7 +330,7 @@ function drawPhases() {
 // Centroids: two columns, or the two directions in which the centroids differ most.
 let playing = 0, follows = true;
 const color = key => `hsl(${(key * 137.508 % 360).toFixed(0)} 60% 50%)`;
-const columnName = i => picture.columns[i] ?? "column " + (i + 1);
+const columnName = i => snapshot.columns[i] ?? "column " + (i + 1);
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 function directions(rows) {
   const n = rows[0].length, mean = rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / rows.length);
@@ -364,9 +364,9 @@ function axes(history) {
     text: byId(id).selectedOptions[0]?.textContent ?? "" }));
 }
 function range(axis, history) {
-  const bound = axis.choice[0] === "c" ? picture.bounds?.[+axis.choice.slice(1)] : null;
+  const bound = axis.choice[0] === "c" ? snapshot.bounds?.[+axis.choice.slice(1)] : null;
   const values = history.flatMap(([, at]) => at.map(axis.read)).concat((bound ?? []).filter(value => value !== null),
-    picture.rows.map(axis.read));
+    snapshot.rows.map(axis.read));
   const low = Math.min(...values), high = Math.max(...values);
   // Along a direction in which nothing differs, rounding must not look like a distance.
   const margin = Math.max((high - low) * 0.05, Math.max(Math.abs(low), Math.abs(high)) * 1e-3) || 1;
@@ -374,9 +374,9 @@ function range(axis, history) {
 }
 // The sampled rows of each centroid, if the page has all of its columns and all centroids; else under -1.
 function rowsByCluster(centroids) {
-  const found = new Map(), whole = centroids.length === picture.centroids.clusters
-    && picture.centroids.columns === centroids[0].length;
-  for (const row of picture.rows) {
+  const found = new Map(), whole = centroids.length === snapshot.centroids.clusters
+    && snapshot.centroids.columns === centroids[0].length;
+  for (const row of snapshot.rows) {
     let nearest = -1, least = Infinity;
     if (whole) centroids.forEach((centroid, key) => {
       const squared = centroid.reduce((sum, value, i) => sum + (value - row[i]) ** 2, 0);
@@ -387,11 +387,11 @@ function rowsByCluster(centroids) {
   return found;
 }
 function sayWhichK() {
-  const k = picture.centroids.clusters;
+  const k = snapshot.centroids.clusters;
   for (const each of document.querySelectorAll(".of-k")) each.textContent = k ? "of K = " + count(k) : "";
 }
 function drawCentroids() {
-  const history = picture.centroids.history.filter(([, at]) => at.length);
+  const history = snapshot.centroids.history.filter(([, at]) => at.length);
   byId("s-clusters").hidden = !history.length;
   if (!history.length) return;
   const slider = byId("iteration");
@@ -400,7 +400,7 @@ function drawCentroids() {
   const at = Math.min(+slider.value, history.length - 1), [n, centroids] = history[at];
   slider.setAttribute("aria-valuetext", "iteration " + n);
   byId("at").textContent = (n ? "after iteration " + n : "at the start")
-    + (centroids.length < picture.centroids.clusters ? `; the first ${centroids.length} of ${count(picture.centroids.clusters)}` : "");
+    + (centroids.length < snapshot.centroids.clusters ? `; the first ${centroids.length} of ${count(snapshot.centroids.clusters)}` : "");
   const svg = byId("scatter"), height = 320, width = ruler(svg, height), left = 64, bottom = height - 38;
   const [across, up] = axes(history), [lowX, highX] = range(across, history), [lowY, highY] = range(up, history);
   const x = row => left + (across.read(row) - lowX) / (highX - lowX) * (width - left - 8);
@@ -426,11 +426,11 @@ function drawCentroids() {
     svg.append(mark);
     if (centroids.length <= 30) svg.append(shape("text", { class: "name", x: x(row) + 9, y: y(row) - 6 }, key));
   });
-  byId("sampled").textContent = picture.rows.length ? `Small dots: ${count(picture.rows.length)} of the input's ${count(picture.run.rows)} rows`
+  byId("sampled").textContent = snapshot.rows.length ? `Small dots: ${count(snapshot.rows.length)} of the input's ${count(snapshot.run.rows)} rows`
     + (near.has(-1) ? "." : ", each in the colour of the centroid that is nearest.") : "";
-  const sizes = picture.iterations.find(each => each.iteration === n)?.starts[picture.best]?.sizes;
+  const sizes = snapshot.iterations.find(each => each.iteration === n)?.starts[snapshot.best]?.sizes;
   const start = history[0][1];
-  fillTable("clusters", ["Cluster", picture.weighted ? "Weight" : "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],
+  fillTable("clusters", ["Cluster", snapshot.weighted ? "Weight" : "Rows", "Moved since the start", ...centroids[0].map((_, i) => columnName(i))],
     centroids.map((row, key) => [key, sizes?.[key] === undefined ? "–" : count(sizes[key]),
       start[key] ? figure(Math.hypot(...row.map((value, i) => (value ?? 0) - (start[key][i] ?? 0)))) : "–", ...row.map(figure)]));
 }
@@ -454,7 +454,7 @@ function play() {
 const JUDGES = { inertia: "Inertia", calinski_harabasz: "Calinski-Harabasz", davies_bouldin: "Davies-Bouldin",
   silhouette: "Silhouette", simplified_silhouette: "Simplified silhouette" };
 function drawChoice() {
-  const found = picture.choice, names = Object.keys(JUDGES);
+  const found = snapshot.choice, names = Object.keys(JUDGES);
   byId("s-choice").hidden = !found;
   if (!found) return;
   byId("elbow-of").hidden = found.rows.length < 2;
@@ -468,7 +468,7 @@ function drawChoice() {
 
 // Colours of a picture.
 function drawPalette() {
-  const found = picture.palette;
+  const found = snapshot.palette;
   byId("s-palette").hidden = !found;
   if (!found) return;
   const pixels = found.reduce((sum, [, each]) => sum + each, 0);
@@ -481,7 +481,7 @@ function drawPalette() {
 
 // Classification.
 function drawScores() {
-  const found = picture.scores;
+  const found = snapshot.scores;
   byId("s-scores").hidden = !found;
   if (!found) return;
   fillTable("scores", ["Model", "Rows of", "Rows", "Accuracy", "F1 (weighted)", "F1 (macro)", "Log-loss"], found.models.map(each =>
@@ -509,37 +509,37 @@ function fillList(id, rows, none) {
 }
 function drawNews() {
   const only = byId("only-failures").checked;
-  fillList("news", picture.news.filter(([, kind]) => !only || kind === "failure").reverse().map(([at, kind, text]) => [time(at), kind, text]),
+  fillList("news", snapshot.news.filter(([, kind]) => !only || kind === "failure").reverse().map(([at, kind, text]) => [time(at), kind, text]),
     only ? "No failures." : "Nothing went wrong.");
 }
 function drawWaits() {
-  const waits = picture.waits.map(([from, to, why]) => [to - from, [time(from), "", `nothing ran for ${time(to - from)}: ${why}`]]);
-  const slow = picture.stages.flatMap(stage => ["Map", "Reduce"].map(name => [stage, name, stage[name]?.[1]]))
+  const waits = snapshot.waits.map(([from, to, why]) => [to - from, [time(from), "", `nothing ran for ${time(to - from)}: ${why}`]]);
+  const slow = snapshot.stages.flatMap(stage => ["Map", "Reduce"].map(name => [stage, name, stage[name]?.[1]]))
     .filter(([, , slowest]) => slowest && slowest.ms > 1.5 * slowest.others_ms && slowest.ms - slowest.others_ms > 5)
     .map(([stage, name, slowest]) => [slowest.ms - slowest.others_ms, [time(stage.start), "", `${stage.job}${stage.iteration === null ? ""
       : ", iteration " + stage.iteration}: ${name} task ${slowest.task} on ${slowest.worker} took ${time(slowest.ms)}, the others ${time(slowest.others_ms)}`]]);
   fillList("waits", [...waits, ...slow].sort((a, b) => b[0] - a[0]).slice(0, 30).map(([, row]) => row), "None worth telling.");
 }
 function drawLog() {
-  const wanted = byId("filter").value.toLowerCase(), lines = picture.log.filter(line => line.toLowerCase().includes(wanted));
-  byId("log-count").textContent = `${plural(lines.length, "line")} of the last ${count(picture.log.length)}; ${count(picture.log_lines)} in all`;
+  const wanted = byId("filter").value.toLowerCase(), lines = snapshot.log.filter(line => line.toLowerCase().includes(wanted));
+  byId("log-count").textContent = `${plural(lines.length, "line")} of the last ${count(snapshot.log.length)}; ${count(snapshot.log_lines)} in all`;
   const log = byId("log"), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
   log.textContent = lines.join("\n");
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 function drawSettings() {
-  fillTable("settings", ["Option or fact", "Value"], picture.settings, 2);
+  fillTable("settings", ["Option or fact", "Value"], snapshot.settings, 2);
   byId("settings").querySelectorAll("td:last-child").forEach(cell => cell.classList.add("long"));
 }
 
 function draw() {
-  if (!picture) return;
+  if (!snapshot) return;
   for (const each of [drawHead, drawFigures, drawWorkers, drawTimeline, drawLegend, sayWhichK, drawIterations, drawCentroids, drawChoice,
     drawPalette, drawScores, drawNews, drawWaits, drawLog, drawSettings]) each();
 }
 function show(found) {
   const was = chosen;
-  picture = found;
+  snapshot = found;
   received = performance.now();
   unpackTasks();
   sortStages();
@@ -553,14 +553,14 @@ function listen() {
     stream = new EventSource("events");
     stream.onmessage = event => { live = true; notice = ""; show(JSON.parse(event.data)); };
     stream.addEventListener("over", () => { stream.close(); stream = null; live = false;
-      say("The run and its page are over. Keep this picture as a file: python -m master report --output run.html"); });
+      say("The run and its page are over. Keep this snapshot as a file: python -m master report --output run.html"); });
     stream.onerror = () => { live = false; if (stream) say("The page's server does not answer; trying again."); };
   };
   // A hidden page costs the run nothing.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden && stream) { stream.close(); stream = null; } else if (!document.hidden && !stream && live) open();
   });
-  setInterval(() => { if (live && picture?.state === "running" && !document.hidden) { drawFigures(); if (!view && !drag) drawTimeline(); } }, 1000);
+  setInterval(() => { if (live && snapshot?.state === "running" && !document.hidden) { drawFigures(); if (!view && !drag) drawTimeline(); } }, 1000);
   open();
 }
 
@@ -576,5 +576,5 @@ new ResizeObserver(([{ contentRect }]) => {
   if (contentRect.width !== width) requestAnimationFrame(draw);
   width = contentRect.width;
 }).observe(document.body);
-const own = JSON.parse(byId("picture").textContent);
+const own = JSON.parse(byId("snapshot").textContent);
 if (own) show(own); else listen();

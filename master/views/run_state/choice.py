@@ -4,7 +4,7 @@ from typing import Any
 
 from common.events.catalogue.base import Event
 from common.events.catalogue.kmeans import ClustersChosen, ClustersMeasured
-from master.views.fold_tasks import number
+from master.views.run_state.tasks import number
 
 _KEPT = 1000
 
@@ -27,7 +27,7 @@ class Choice:
                 self._preferred = {name: k for name, k in found.items() if name and k is not None}
                 self._chosen = event.k
 
-    def picture(self) -> dict[str, Any] | None:
+    def snapshot(self) -> dict[str, Any] | None:
         """Return everything; None if nothing was measured."""
         if not self._rows:
             return None

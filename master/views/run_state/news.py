@@ -54,7 +54,7 @@ class News:
         """Return the last news within a time."""
         return next((text for at, _, text in reversed(self._items) if start_ms <= at <= end_ms), None)
 
-    def picture(self) -> list[Any]:
+    def snapshot(self) -> list[Any]:
         """Return when, of which kind, and the text, of each."""
         return [list(item) for item in self._items]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from common.events.catalogue import kmeans, logistic, palette, run
 from common.events.catalogue.base import Event
-from master.views.fold_choice import Choice
-from master.views.fold_tasks import number
+from master.views.run_state.choice import Choice
+from master.views.run_state.tasks import number
 
 _KEPT_ITERATIONS = 2000
 _KEPT_SCORES = 1000
@@ -55,18 +55,18 @@ class Results:
                 name: round(iteration[name] + by_ms, 3) for name in ("start", "end") if name in iteration
             }
 
-    def picture(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Return everything."""
         best = self._result.get("best", 1)
         return {
             "iterations": list(self._iterations.values()),
             "best": best,
-            "centroids": self._centroids.picture(best),
+            "centroids": self._centroids.snapshot(best),
             "bounds": self._bounds,
             "rows": list(self._rows.values()),
             "result": self._stopped.get(best, {}) | self._result,
-            "scores": self._scores.picture(),
-            "choice": self._choice.picture(),
+            "scores": self._scores.snapshot(),
+            "choice": self._choice.snapshot(),
             "palette": self._palette,
         }
 
@@ -137,7 +137,7 @@ class CentroidHistory:
         self._numbers += len(at[event.key])
         self._thin_out()
 
-    def picture(self, start: int) -> dict[str, Any]:
+    def snapshot(self, start: int) -> dict[str, Any]:
         """Return the centroids of a start."""
         if start not in self._kept:
             start = next(iter(self._kept), start)
@@ -183,7 +183,7 @@ class Scores:
             case logistic.PartModel():
                 _keep(self._parts, event)
 
-    def picture(self) -> dict[str, Any] | None:
+    def snapshot(self) -> dict[str, Any] | None:
         """Return everything; None if nothing was classified."""
         if self._table is None and not self._models:
             return None

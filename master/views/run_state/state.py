@@ -1,12 +1,8 @@
-"""What a run's events come to: all that the page draws, as plain values.
+"""The state of a run, made from its events: all that the page draws, as plain values.
 
-A pure fold: it takes the events of dump.txt in their order and knows no file, clock or network. So the live
-page, the report and the tests see one and the same picture, of a run on any engine, going on or over.
-
-    fold_tasks    attempts of tasks, the stages they make up, what was shuffled, and when nothing ran
-    fold_workers  what became of each worker, and what it did
-    fold_results  iterations, centroids, scores
-    fold_news     failures and other news, in words
+It takes in the events of dump.txt in their order, and knows no file, clock or network. So the live page, the
+report and the tests see one and the same snapshot, of a run on any engine, going on or over. The modules
+beside this one have its parts.
 
 Everything is bounded, because a log may have any length: the last tasks and stages are kept, and of the
 centroids as many iterations as make up some ten thousand numbers. Times are milliseconds since the run began,
@@ -21,13 +17,13 @@ from typing import Any, TypeAlias
 from common.events.catalogue import run, tasks
 from common.events.catalogue.base import Event
 from common.events.line import Entry
-from master.views.fold_news import News
-from master.views.fold_results import Results
-from master.views.fold_settings import settings_of
-from master.views.fold_tasks import Tasks
-from master.views.fold_workers import Workers
+from master.views.run_state.news import News
+from master.views.run_state.results import Results
+from master.views.run_state.settings import settings_of
+from master.views.run_state.tasks import Tasks
+from master.views.run_state.workers import Workers
 
-Picture: TypeAlias = dict[str, Any]
+Snapshot: TypeAlias = dict[str, Any]
 """What the page draws; JSON can hold it."""
 
 _LOG_TAIL = 1000
@@ -37,7 +33,7 @@ _OF_WORKERS = (tasks.RpcResponse, tasks.MapFinished, run.InternalError)
 """What workers tell of themselves; of the run, the master alone does."""
 
 
-class RunFold:
+class RunState:
     """The events of one log, taken in one by one; the last `kept_tasks` tasks are kept, or all."""
 
     def __init__(self, kept_tasks: int | None = 5000) -> None:
@@ -83,7 +79,7 @@ class RunFold:
             self._end("cut off", "the log has no end: the master was killed, or its disk was full")
             self._news.add(self._ms(self._latest), "failure", self._reason)
 
-    def picture(self, now: datetime | None = None) -> Picture:
+    def snapshot(self, now: datetime | None = None) -> Snapshot:
         """Return everything there is to draw; while the run goes on, `now` is how late it is."""
         if now is not None and self._state == "running":
             self._latest = max(self._latest, now)
@@ -92,13 +88,13 @@ class RunFold:
             "state": self._state,
             "reason": self._reason,
             "elapsed_ms": now_ms,
-            "workers": self._workers.picture(now_ms, self._tasks.running()),
-            "news": self._news.picture(),
+            "workers": self._workers.snapshot(now_ms, self._tasks.running()),
+            "news": self._news.snapshot(),
             "log": [_line(entry) for entry in sorted(self._tail, key=lambda entry: entry.time)],
             "log_lines": self._lines,
             **self._about(),
-            **self._tasks.picture(now_ms, self._news.last_between),
-            **self._results.picture(),
+            **self._tasks.snapshot(now_ms, self._news.last_between),
+            **self._results.snapshot(),
         }
 
     def _start(self, time: datetime, event: run.RunStarted) -> None:
@@ -128,7 +124,7 @@ class RunFold:
     def _ms(self, time: datetime) -> float:
         return round((time - self._started).total_seconds() * 1000, 3) if self._run is not None else 0.0
 
-    def _about(self) -> Picture:
+    def _about(self) -> Snapshot:
         """Return how the run was started."""
         if self._run is None:
             return {"run": None, "settings": [], "columns": [], "weighted": False}

@@ -94,7 +94,7 @@ class Stage:
     start: float
     phases: dict[str, Phase] = field(default_factory=dict)
 
-    def picture(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Return how long each phase took after the one before, and its slowest task."""
         said: dict[str, Any] = {name: getattr(self, name) for name in ("stage", "job", "iteration", "start")}
         reached = self.start
@@ -150,7 +150,7 @@ class Tasks:
         self._open.clear()
         self._idle_since = None
 
-    def picture(self, now_ms: float, why: Why) -> dict[str, Any]:
+    def snapshot(self, now_ms: float, why: Why) -> dict[str, Any]:
         """Return the tasks, the stages, what was shuffled, and when nothing ran."""
         waits = [*self._waits]
         if self._idle_since is not None and now_ms - self._idle_since >= _SHORTEST_WAIT_MS:
@@ -160,7 +160,7 @@ class Tasks:
             "tasks": [astuple(task) for task in self._tasks],
             "tasks_left_out": self._count - len(self._tasks),
             "totals": self._totals,
-            "stages": [stage.picture() for stage in self._stages.values()],
+            "stages": [stage.snapshot() for stage in self._stages.values()],
             "shuffle": self._shuffle,
             "waits": [[start, end, _reason(why, start, end, first)] for start, end, first in waits],
         }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.events.catalogue import tasks, workers
-from master.views.fold_tasks import number
+from master.views.run_state.tasks import number
 
 _COUNTERS = ("cpu_s", "read_bytes", "sent_bytes", "received_bytes")
 _MEMORY = ("resident_bytes", "anonymous_bytes")
@@ -32,7 +32,7 @@ class Usage:
         self._most("resident_bytes", event.peak_bytes or 0)
         self._told_ms = at_ms
 
-    def picture(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Return it; None is what nobody told."""
         known = {name: number(self._used.get(name)) or None for name in (*_COUNTERS, *_MEMORY)}
         cpu_ms, passed_ms = (known["cpu_s"] or 0.0) * 1000, self._told_ms - self._since_ms

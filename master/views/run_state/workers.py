@@ -6,8 +6,8 @@ from typing import Any
 
 from common.events.catalogue import tasks, workers
 from common.events.catalogue.base import Event
-from master.views.fold_tasks import WORK, Task, number
-from master.views.fold_usage import Usage
+from master.views.run_state.tasks import WORK, Task, number
+from master.views.run_state.usage import Usage
 
 _STATES: dict[type[Event], str] = {
     workers.WorkerSilent: "silent",
@@ -78,7 +78,7 @@ class Workers:
             if worker.state not in _OVER:
                 worker.state = "ended"
 
-    def picture(self, now_ms: float, running: Iterable[Task]) -> list[dict[str, Any]]:
+    def snapshot(self, now_ms: float, running: Iterable[Task]) -> list[dict[str, Any]]:
         """Return each worker: also how busy it was, how long it took for a task, and what it used."""
         busy = {name: worker.busy_ms for name, worker in self._workers.items()}
         for task in running:
@@ -86,7 +86,7 @@ class Workers:
                 busy[task.worker] += now_ms - task.start
         return [
             asdict(worker)
-            | self._usage[name].picture()
+            | self._usage[name].snapshot()
             | {
                 "busy_share": round(busy[name] / max(now_ms - worker.since_ms, 1.0), 4),
                 "mean_ms": round(worker.busy_ms / max(worker.done + worker.failed, 1), 3),

@@ -1,4 +1,4 @@
-"""Logs of small runs, made event by event, to ask a picture of them."""
+"""Logs of small runs, made event by event, to ask a snapshot of them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from common.events.catalogue import kmeans, run, tasks, workers
 from common.events.catalogue.base import Event
 from common.events.line import Entry, parse_line
-from master.views.fold import Picture, RunFold
+from master.views.run_state.state import RunState, Snapshot
 
 BEGINNING = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -82,14 +82,14 @@ class Script:
                 kmeans.IterationFinished(start=start, iteration=n, shift=shift, sizes=sizes, inertia=1.5)
             )
 
-    def fold(self) -> RunFold:
-        """Fold the lines, as they are in dump.txt."""
-        fold = RunFold()
-        fold.take_all(parse_line(entry.line()) for entry in self.entries)
-        return fold
+    def state(self) -> RunState:
+        """Take in the lines, as they are in dump.txt."""
+        state = RunState()
+        state.take_all(parse_line(entry.line()) for entry in self.entries)
+        return state
 
-    def picture(self) -> Picture:
-        return self.fold().picture()
+    def snapshot(self) -> Snapshot:
+        return self.state().snapshot()
 
 
 def started(**fields: Any) -> run.RunStarted:
@@ -115,11 +115,11 @@ def place(iteration: int, task: int, attempt: int) -> dict[str, Any]:
     return stage | {"task": task, "attempt": attempt}
 
 
-def tasks_of(picture: Picture) -> list[dict[str, Any]]:
+def tasks_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the tasks with the names of their fields."""
-    return [dict(zip(picture["task_fields"], row, strict=True)) for row in picture["tasks"]]
+    return [dict(zip(snapshot["task_fields"], row, strict=True)) for row in snapshot["tasks"]]
 
 
-def worker_of(picture: Picture, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in picture["workers"] if each["worker"] == name)
+def worker_of(snapshot: Snapshot, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in snapshot["workers"] if each["worker"] == name)
     return found

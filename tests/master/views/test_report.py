@@ -23,14 +23,14 @@ def script() -> Script:
 
 
 def test_the_picture_comes_back_out_of_the_report() -> None:
-    picture = script().picture()
-    (found,) = re.findall(r'type="application/json">(.*?)</script>', report(picture))
-    assert json.loads(found) == json.loads(json.dumps(picture))
+    snapshot = script().snapshot()
+    (found,) = re.findall(r'type="application/json">(.*?)</script>', report(snapshot))
+    assert json.loads(found) == json.loads(json.dumps(snapshot))
     assert not set("<>&") & set(found)
 
 
 def test_only_its_own_script_and_style_are_allowed() -> None:
-    for page in (report(script().picture()), live_page()):
+    for page in (report(script().snapshot()), live_page()):
         for kind, text in re.findall(r"<(script|style)>(.*?)</\1>", page, re.DOTALL):
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
             assert re.search(rf"{kind}-src 'sha256-{re.escape(digest)}'(;|$)", POLICY)
@@ -39,18 +39,18 @@ def test_only_its_own_script_and_style_are_allowed() -> None:
     assert not re.search(r"\son\w+=", re.sub(r"<script>.*?</script>", "", live_page(), flags=re.DOTALL))
 
 
-def test_the_live_page_has_no_picture() -> None:
-    assert '<script id="picture" type="application/json">null</script>' in live_page()
+def test_the_live_page_has_no_snapshot() -> None:
+    assert '<script id="snapshot" type="application/json">null</script>' in live_page()
 
 
 def test_each_task_is_a_span_of_its_worker() -> None:
-    picture = script().picture()
-    events = json.loads(trace(picture))["traceEvents"]
+    snapshot = script().snapshot()
+    events = json.loads(trace(snapshot))["traceEvents"]
     rows = {each["args"]["name"]: each["tid"] for each in events if each["name"] == "thread_name"}
     spans = [each for each in events if each["ph"] == "X" and each["cat"] == "Map"]
     assert [each["tid"] for each in spans] == [rows["M1"]] * 2
     assert [(each["ts"], each["dur"]) for each in spans] == [(10_000, 10_000), (20_000, 0)]
-    assert [each["args"]["status"] for each in spans] == [task["status"] for task in tasks_of(picture)]
+    assert [each["args"]["status"] for each in spans] == [task["status"] for task in tasks_of(snapshot)]
     (news,) = [each for each in events if each["ph"] == "i"]
     assert news["name"].endswith("failed: <b>")
     assert [each["name"] for each in events if each.get("cat") == "iteration"] == ["iteration 1"]

@@ -28,7 +28,7 @@ def test_a_file_that_grows_is_read_once(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.writelines(text[1:])
     assert log.look()
-    assert log.fold.picture()["log"] == [line.rstrip("\n") for line in text]
+    assert log.state.snapshot()["log"] == [line.rstrip("\n") for line in text]
 
 
 def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
         log.look()
     path.write_text(text)
     log.look()
-    assert log.fold.picture()["log_lines"] == len(lines())
+    assert log.state.snapshot()["log_lines"] == len(lines())
 
 
 @pytest.mark.parametrize("replace", [True, False])
@@ -54,16 +54,16 @@ def test_a_file_in_its_place_is_read_from_its_beginning(tmp_path: Path, replace:
     else:
         path.write_text(text[0])
     log.look()
-    assert log.fold.picture()["log_lines"] == 1
+    assert log.state.snapshot()["log_lines"] == 1
 
 
 def test_a_log_that_a_run_holds_is_not_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "dump.txt"
     held = LogFile(path)
     held.path.write_text("".join(lines()))
-    assert read_log(path).picture()["state"] == "running"
+    assert read_log(path).snapshot()["state"] == "running"
     held.close()
-    assert read_log(path).picture()["state"] == "cut off"
+    assert read_log(path).snapshot()["state"] == "cut off"
 
 
 @pytest.mark.parametrize("content", ["", "hello\n", "\0" * 100, "".join(lines()[1:])])
