@@ -29,8 +29,12 @@ settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that have slow tests: at the end, one of them would keep one core busy."""
+    """Begin with the files that have slow tests: at the end, one of them would keep one core busy.
+
+    The slowest of them, those of Spark and Dask, are the last ones by name.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path, reverse=True)
     items.sort(key=lambda item: item.path not in slow)
 
 
