@@ -7,7 +7,7 @@ MapReduceError                exit code 1
 │   │   └── EmptyInputError   it has no row
 │   └── DataDirInUseError     another run holds the data directory
 ├── RunFailedError            exit code 1: the cluster could not finish; the message says why
-├── InterruptedRunError       exit code 130 or 143: Ctrl-C or SIGTERM
+├── InterruptedRunError       exit code 128 and the signal's number: Ctrl-C, SIGTERM, SIGHUP or SIGQUIT
 └── TaskError                 never reaches the user: the scheduler runs the task again
     ├── InjectedFailureError  --fail-rate asked for it
     ├── BadRequestError       a message is invalid or exceeds a limit

@@ -105,7 +105,7 @@ def _takes(job: Job, rows: Rows | SparseRows) -> bool:
 
 
 def _blocks(job: Job, part: Block) -> Iterator[Block]:
-    """Cut rows into blocks; make numbers float64 and dense, if the job needs them so."""
+    """Cut rows into blocks: dense ones, and of float64, unless the job takes others."""
     rows = cast(Rows | SparseRows, part.rows)
     if isinstance(rows, SparseRows) and _takes(job, rows):
         yield part
@@ -116,10 +116,10 @@ def _blocks(job: Job, part: Block) -> Iterator[Block]:
     else:
         size = _BLOCK_LINES
     for start in range(0, len(rows), size):
-        yield Block(_as_it_takes_them(job, rows[start : start + size]), part.row_start + start)
+        yield Block(_converted_for(job, rows[start : start + size]), part.row_start + start)
 
 
-def _as_it_takes_them(job: Job, rows: Rows | SparseRows) -> Rows:
+def _converted_for(job: Job, rows: Rows | SparseRows) -> Rows:
     if isinstance(rows, SparseRows):
         rows = rows.dense()
     convert = isinstance(rows, np.ndarray) and not job.takes_float32

@@ -58,7 +58,8 @@ class Job(ABC):
     """True: `summarize` is tried though nothing is combined; it returns what `map` would."""
 
     takes_float32: ClassVar[bool] = False
-    """True: its blocks hold numbers as the input is kept, which may be in float32. Other jobs get float64."""
+    """True: its blocks hold numbers as the input is kept, which may be in float32. Other jobs get float64.
+    It computes in float64 all the same, and so do the jobs that inherit from it."""
 
     takes_sparse: ClassVar[bool] = False
     """True: its blocks may hold `SparseRows`. Other jobs get them dense, in many small blocks."""

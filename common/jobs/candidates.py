@@ -13,7 +13,7 @@ from common.jobs.base import Memory
 from common.jobs.centroids import KEPT_OF_START, CentroidsJob, Score, centroids_of, starts_of
 from common.kernels.draws import uniforms
 from common.kernels.nearest.distance import nearest, nearest_below
-from common.model import Block, FloatArray, IntArray, Key, Records, State
+from common.model import Block, FloatArray, IntArray, Key, PointArray, Records, State
 
 _PIECE_NUMBERS = 1 << 21
 
@@ -84,7 +84,7 @@ class SampleRows(CentroidsJob):
 
 
 def _nearest_so_far(
-    points: FloatArray, candidates: FloatArray, memory: Memory
+    points: PointArray, candidates: FloatArray, memory: Memory
 ) -> tuple[IntArray, FloatArray]:
     """Find what `nearest` finds, from what is in memory and the candidates that came since."""
     n = len(points)
@@ -100,7 +100,7 @@ def _nearest_so_far(
 
 
 def _compare(
-    points: FloatArray, candidates: FloatArray, known: int, labels: IntArray, squared: FloatArray
+    points: PointArray, candidates: FloatArray, known: int, labels: IntArray, squared: FloatArray
 ) -> None:
     """Take new candidates for the rows that they are nearer to than the first so many."""
     for piece in _pieces(points):
@@ -110,7 +110,7 @@ def _compare(
         squared[piece][nearer] = shorter[nearer]
 
 
-def _pieces(points: FloatArray) -> list[slice]:
+def _pieces(points: PointArray) -> list[slice]:
     """Cut a split, at least into one piece: it may be larger than memory."""
     size = max(1, _PIECE_NUMBERS * len(points) // max(1, points.size))
     return [slice(start, start + size) for start in range(0, max(1, len(points)), size)]

@@ -51,7 +51,7 @@ class CentroidsJob(Job):
         if counts.sum() != len(centroids):
             raise ValueError(f"the starts have {counts.sum()} centroids, not {len(centroids)}")
 
-    def points_of(self, block: Block) -> FloatArray:
+    def points_of(self, block: Block) -> PointArray:
         """Return what of the rows is compared with centroids, shape (n, d)."""
         return block.points
 
@@ -207,7 +207,7 @@ class FarthestRows(CentroidsJob):
         return order[: self.limit]
 
 
-def _differ(points: FloatArray, centroids: FloatArray, labels: IntArray) -> BoolArray:
+def _differ(points: PointArray, centroids: FloatArray, labels: IntArray) -> BoolArray:
     """Tell which points are not where the centroids of their labels are."""
     pieces = np.array_split(np.arange(len(labels)), 1 + labels.size * centroids.shape[1] // _PIECE_NUMBERS)
     return np.concatenate([(points.take(i, axis=0) != centroids[labels[i]]).any(axis=1) for i in pieces])

@@ -16,7 +16,7 @@ from common.jobs.centroids import CentroidsJob, starts_of
 from common.jobs.lloyd import LloydStep
 from common.kernels.exact import SumGrid, round_once, sum_all, sum_by_key
 from common.kernels.nearest.distance import nearest, squared_distances
-from common.model import Block, FloatArray, IntArray, Key, Records, State
+from common.model import Block, FloatArray, IntArray, Key, PointArray, Records, State
 
 _TILE_NUMBERS = 1 << 16
 """Distances that stay in the cache: 512 KiB."""
@@ -134,7 +134,7 @@ class Silhouette(MeasureJob):
         return Records.concatenate(parts)
 
 
-def _squared_to_own(points: FloatArray, labels: IntArray, means: FloatArray) -> FloatArray:
+def _squared_to_own(points: PointArray, labels: IntArray, means: FloatArray) -> FloatArray:
     """Return each row's squared distance to the mean of its cluster, summed in column order."""
     total = np.zeros(len(points))
     for column, of_mean in zip(points.T, means.T, strict=True):
@@ -142,12 +142,12 @@ def _squared_to_own(points: FloatArray, labels: IntArray, means: FloatArray) -> 
     return total
 
 
-def _tiles(points: FloatArray, means: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+def _tiles(points: PointArray, means: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
     """Yield some rows at a time, and their squared distances to all means, shape (k, rows)."""
     size = max(256, _TILE_NUMBERS // len(means))
     room = np.empty((2, len(means), min(size, len(points))))
     for start in range(0, len(points), size):
-        columns = np.ascontiguousarray(points[start : start + size].T)
+        columns = np.ascontiguousarray(points[start : start + size].T, np.float64)
         rows = slice(start, start + columns.shape[1])
         yield rows, squared_distances(columns, means, room[:, :, : columns.shape[1]])
 

@@ -19,7 +19,7 @@ from common.jobs.weights import points_of, sum_products, weighing, weights_of
 from common.kernels.draws import uniforms
 from common.kernels.exact import round_once, sum_all
 from common.kernels.sparse import SparseRows
-from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, Records, State
+from common.model import Block, BoolArray, FloatArray, IntArray, Key, LongArray, PointArray, Records, State
 
 if TYPE_CHECKING:  # compiled code takes half a second to import
     from common.kernels.sparse_sums import SparseSums
@@ -36,7 +36,7 @@ class Weighted(CentroidsJob):
         """Return what it is for rows without weights."""
         return super().result_shape(state, columns - 1)
 
-    def points_of(self, block: Block) -> FloatArray:
+    def points_of(self, block: Block) -> PointArray:
         """Return the rows without their weights."""
         return points_of(block)
 
@@ -144,6 +144,10 @@ class WeightedSpread(WeightedScore, Spread):
     """Measure how far all rows are from one point, each by its weight."""
 
     name: ClassVar[str] = "weighted_spread"
+
+    def summarize(self, rows: Block, state: State, memory: Memory) -> Records | None:
+        """Leave it to `map`: rows without their weights are a copy, which only a block may be."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from common.kernels.exact import SumGrid, sum_by_key, two_product
 from common.kernels.nearest.distance import worth_compiled_code
 from common.kernels.sparse import SparseRows, WeightedSparseRows
-from common.model import Block, FloatArray, IntArray, LongArray
+from common.model import Block, FloatArray, IntArray, LongArray, PointArray
 
 
 def weights_of(block: Block) -> FloatArray:
@@ -17,10 +17,10 @@ def weights_of(block: Block) -> FloatArray:
     return np.asarray(block.points[:, -1], np.float64)
 
 
-def points_of(block: Block) -> FloatArray:
+def points_of(block: Block) -> PointArray:
     """Return a block's rows without their weights, shape (n, d)."""
     if isinstance(block.rows, WeightedSparseRows):
-        return cast(FloatArray, block.rows.points)
+        return cast(PointArray, block.rows.points)
     return block.points[:, :-1]
 
 

@@ -26,7 +26,8 @@ def make_ready(dtype: str, columns: int) -> None:
     points = _points(dtype, columns)
     grid = SumGrid.covering([2.0] * columns, [1.0] * columns, len(points))
     centroids = points[:64].astype(np.float64)
-    for rows in {dtype: points, "float64": points.astype(np.float64)}.values():  # most jobs take float64
+    # Label and Score take rows as they are kept, other jobs take float64.
+    for rows in {dtype: points, "float64": points.astype(np.float64)}.values():
         labels, squared = plain.nearest(rows, centroids)
         assigning.nearest(rows, centroids)
     ranges_of(points)
@@ -36,9 +37,14 @@ def make_ready(dtype: str, columns: int) -> None:
         walk[0] += far
         index.cluster_sums(walk)
     plain.squared_to(points, centroids, labels)
-    plain.write_distances(points, centroids, np.empty((len(points), len(centroids))))
     usual = SumGrid(grid.top, grid.bits, _USUAL_LIMBS)
     BoundsIndex(points, usual).cluster_sums(centroids)
+
+
+def make_distances_ready(dtype: str) -> None:
+    """Use the kernel for all distances, which workers don't need, once on points of a type."""
+    points = _points(dtype, 3)
+    plain.write_distances(points, points.astype(np.float64), np.empty((len(points), len(points))))
 
 
 def make_tables_ready(dtype: str) -> None:
@@ -70,5 +76,6 @@ if __name__ == "__main__":
     for each in ("float64", "float32"):
         for number in _USUAL_COLUMNS:
             make_ready(each, number)
+        make_distances_ready(each)
         make_tables_ready(each)
         make_sparse_ready(each)

@@ -34,7 +34,10 @@ def _ranges(points: PointArray) -> FloatArray:
 
 @kernel
 def _narrow(points, found):  # type: ignore[no-untyped-def]
-    """Narrow ranges by points; three arrays in place of one take twice as long, and so do branches."""
+    """Narrow ranges by points.
+
+    All of them are in one array, and nothing branches: three arrays, or branches, would take twice as long.
+    """
     for r in range(len(points)):
         for c in range(points.shape[1]):
             x = points[r, c]

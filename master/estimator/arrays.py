@@ -17,6 +17,7 @@ from common.kernels.sparse import SparseRows
 from common.machine import cores
 from common.model import FloatArray, FloatType, PointArray
 from master.estimator.checks import text as checked_text
+from master.estimator.checks import threads_of
 
 _BLOCK_ROWS = 4096
 _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
@@ -41,11 +42,12 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     """
     if is_masked(X) and (flaw := _find_flaw(X)):
         raise ValueError(in_words(X, flaw))
+    threads = threads_of(model) or cores()
     as_floats: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
     try:
         # Ours looks at all numbers once. Only if it finds some that can't be used does scikit-learn, too.
         checked = check_floats(X, **as_floats, ensure_all_finite=False, estimator=model, input_name="X")
-        usable = _are_usable(checked, model.threads or cores())
+        usable = _are_usable(checked, threads)
         validate_data(model, X, reset=reset, skip_check_array=usable, **({} if usable else as_floats))
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):

@@ -11,6 +11,7 @@ import numpy as np
 from common.errors import UsageError, UserError
 from common.formats.columns import HOW_TO_GO_ON
 from master.algorithms.kmeans.loop import KMeansResult
+from master.options.declare import at_least
 
 _OPTIONS = {
     "--k": "n_clusters",
@@ -65,6 +66,16 @@ def integer(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise UsageError(f"{name} is {value!r}, but must be an integer") from None
+
+
+def threads_of(model: Any) -> int:
+    """Return how many threads a model names, 0 if none; ValueError if that is no number from 1."""
+    if model.threads is None:
+        return 0
+    with translate_option_names():
+        threads = integer("threads", model.threads)
+        at_least("threads", threads, 1)
+    return threads
 
 
 def one_of(name: str, value: Any, *known: str | None) -> Any:

@@ -54,7 +54,12 @@ from master.algorithms.kmeans.loop import KMeansResult
 from master.algorithms.kmeans.measures import Measures
 from master.algorithms.kmeans.unit import INPUT_UNIT
 from master.engines.inline import load_rows
-from master.estimator.checks import doubts_about_copies, translate_option_names, with_parameters
+from master.estimator.checks import (
+    doubts_about_copies,
+    threads_of,
+    translate_option_names,
+    with_parameters,
+)
 from master.estimator.opening import OpensRows
 from master.estimator.parameters import KMEANS_RULES, kmeans_config
 from master.estimator.sources import Data, kind_of
@@ -247,7 +252,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Op
     def _distances(self, rows: PointArray | SparseRows) -> FloatArray:
         if self._in_unit is not None:
             rows = self._unit.enter(cast(PointArray, rows))
-        return distances(rows, self._centroids, self.threads or cores())
+        return distances(rows, self._centroids, threads_of(self) or cores())
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> FloatArray:
         """Cluster the rows, and return each one's distance to every centroid; else as `fit`."""

@@ -20,9 +20,9 @@ from common.machine import cores
 from common.model import FloatArray, FloatType, PointArray
 from master.algorithms.kmeans.config import KMeansConfig
 from master.engines.table import ENGINES
-from master.estimator.checks import integer, one_of
+from master.estimator.checks import integer, one_of, threads_of
 from master.estimator.sources import Data, RunSettings
-from master.options.declare import EngineName, at_least
+from master.options.declare import EngineName
 from master.options.groups import WorkerOptions
 
 _FROM_1 = Interval(Integral, 1, None, closed="left")
@@ -61,13 +61,11 @@ KMEANS_RULES: dict[str, list[Any]] = {
 
 def run_settings(model: Any, engine: str) -> RunSettings:
     """Return how a model's jobs run on an engine."""
-    if model.threads is not None:
-        at_least("threads", integer("threads", model.threads), 1)
     workers = WorkerOptions(
         engine=EngineName(one_of("engine", engine, *ENGINES)),
         mappers=cores() if model.mappers is None else integer("mappers", model.mappers),
         reducers=integer("reducers", model.reducers),
-        threads=0 if model.threads is None else int(model.threads),
+        threads=threads_of(model),
     )
     dump = None if model.dump is None else Path(model.dump)
     return RunSettings(workers, dump, verbose=bool(model.verbose))

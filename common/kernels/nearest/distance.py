@@ -1,7 +1,7 @@
 """Nearest centroids by the plain formula, in blocks that stay in the cache; which other way is faster when.
 
-For large inputs the modules beside this one find the same labels, or the sums of each label's points, faster.
-They are compiled code, which takes half a second to import.
+For large inputs the modules beside this one find the same labels and distances, or the sums of each label's
+points, faster. They are compiled code, which takes half a second to import.
 """
 
 import math

@@ -119,7 +119,7 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         return builder.mul(builder.zext(row, columns.type), columns)
 
     starts = [start_of(lane) for lane in range(line.count)]
-    # While this panel is compared, the next one's rows are on their way from memory.
+    # Ask for the first numbers of the next panel's rows: they come from memory while this one is compared.
     for lane in range(line.count, 2 * line.count):
         fetch_ahead(builder, builder.gep(points.data, [start_of(lane)]))
     scales = in_all_lanes(builder, given[4], doubles)

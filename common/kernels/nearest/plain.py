@@ -75,7 +75,7 @@ def write_distances(points: PointArray, centroids: FloatArray, found: FloatArray
 def _write_distances(points, columns, squared, found):  # type: ignore[no-untyped-def]
     """Go through the points; the inner loops run over centroids. `squared` has shape (k,).
 
-    They add up in `squared`, which stays in the cache, and write `found`, mostly new memory, once.
+    The squares add up in `squared`, which stays in the cache; `found`, mostly new memory, is written once.
     """
     d, k = columns.shape
     for r in range(len(points)):

@@ -1,5 +1,6 @@
 """Running a job's functions over a split: in which order, and without a copy."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from common.kernels.exact import SumGrid
 from common.kernels.nearest import distance
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
+from master.algorithms.kmeans.weights import WeightedRanges
 from tests.common.jobs.cases import (
     CENTROIDS,
     POINTS,
@@ -58,6 +60,25 @@ def test_rows_that_a_job_emits_are_not_copied(points: FloatArray, combine: bool)
     assert (records.values is points) != combine
     assert records.keys.tolist() == expected.keys.tolist()
     assert records.values.tolist() == expected.values.tolist()
+
+
+def test_rows_are_not_copied_as_a_whole_to_leave_out_their_weights() -> None:
+    """Files may be greater than memory."""
+    points = np.random.default_rng(0).uniform(1.0, 2.0, size=(200_000, 9))
+    ranges = WeightedRanges(len(points), (1.0,) * 8, (2.0,) * 8, (1.0,) * 8, 2.0, 1.0)
+    middle = np.full((1, 8), 1.5)
+    job, state = ranges.scoring(ranges.jobs.spread, middle), {"centroids": middle}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply, "_BLOCK_NUMBERS", 1 << 16)
+        map_rows(job, state, points[:9000], 0, combine=True)  # loads compiled code
+        tracemalloc.start()
+        records = map_rows(job, state, points, 0, combine=True)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    sizes, inertia = job.total(records.values)
+    assert sizes == pytest.approx(points[:, -1].sum())
+    assert inertia == pytest.approx((points[:, -1:] * (points[:, :-1] - 1.5) ** 2).sum())
+    assert peak < points.nbytes / 2
 
 
 def test_memory_belongs_to_rows_as_they_enter_and_to_the_parts_of_the_threads() -> None:

@@ -14,6 +14,7 @@ from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
 from common.kernels.nearest import assigning, bounds, fused, members, plain, scores
+from common.kernels.nearest.distance import nearest
 from common.model import Block
 
 MODULES: list[ModuleType] = [limbs, ranges, bounds, fused, members, plain, scores]
@@ -47,6 +48,10 @@ def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
         state = {"centroids": centroids + step * 1e-3}
         assert lloyd.summarize(Block(points, 0), state, memory) is not None
         assert score.summarize(Block(points, 0), state, memory) is not None
-        assert len(score.map(Block(points.astype(np.float64), 0), state))
-    assigning.labels_of(points.astype(np.float64), centroids[:1])
+        for rows in points, points.astype(np.float64):
+            assert len(score.map(Block(rows, 0), state))
+    for rows in points, points.astype(np.float64):
+        assigning.labels_of(rows, centroids)
+        assigning.labels_of(rows, centroids[:1])
+        nearest(rows, centroids[:2])
     assert compiled() == before

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.exceptions import NotFittedError
 
+from common.kernels import parallel
 from master import KMeans
 from tests.master.estimator.samples import POINTS
 
@@ -55,6 +56,15 @@ def fitted(X: Any) -> list[list[float]]:
 )
 def test_numbers_in_any_dress(X: Any) -> None:
     assert fitted(X) == [[1.0, 0.5], [9.0, 0.5]]
+
+
+@pytest.mark.parametrize("row", [0, 1, 2, 3])
+def test_each_thread_finds_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch, row: int) -> None:
+    monkeypatch.setattr(parallel, "_THREAD_NUMBERS", 1)
+    numbers = NUMBERS.astype(float)
+    numbers[row, 1] = np.nan
+    with pytest.raises(ValueError, match=f"^X, row {row + 1}, column 2 "):
+        KMeans(2, threads=3).fit(numbers)
 
 
 def test_booleans() -> None:

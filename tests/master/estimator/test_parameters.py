@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from common.errors import RunFailedError, UsageError
-from master import KMeans
+from master import KMeans, LogisticRegression
 from master.estimator.checks import translate_option_names
 from tests.master.estimator.samples import POINTS, cloud
 from tests.programs import SAMPLE
@@ -76,6 +76,24 @@ def test_random_state() -> None:
 def test_parameters_that_make_no_sense(parameters: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
         KMeans(**{"n_clusters": 2, **parameters}).fit(POINTS)
+
+
+@pytest.mark.parametrize(
+    ("threads", "text"),
+    [
+        ("2", "threads is '2', but must be an integer"),
+        (1.5, "threads is 1.5, but must be an integer"),
+        (0, "threads is 0, but must be 1 or more"),
+    ],
+)
+@pytest.mark.parametrize(
+    "method", [KMeans.transform, KMeans.predict, KMeans.score, LogisticRegression.predict]
+)
+def test_threads_that_make_no_sense_to_a_fitted_model(method: Any, threads: Any, text: str) -> None:
+    model = LogisticRegression() if method is LogisticRegression.predict else KMeans(2)
+    model.fit(POINTS, POINTS[:, 0] > 0).set_params(threads=threads)
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        method(model, POINTS)
 
 
 @pytest.mark.parametrize(
