@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,7 @@ _THEMES: dict[str, ModuleType] = {
 _MEANINGS = {
     "accuracy": "the share of the rows that it takes for what they are",
     "action": "`keep`: the centroid stays; `move`: a row moves into the cluster",
-    "address": "`HOST:PORT`, where it serves",
+    "address": "`HOST:PORT`, where it serves; `unix:PATH` on the master's own machine",
     "anonymous_bytes": "of the resident memory, what is no file's",
     "at": "address of the scheduler or master of the cluster",
     "attempt": "number of the attempt of the task, from 1",
@@ -135,16 +135,20 @@ _MEANINGS = {
 _SPECIAL_MEANINGS = {
     "accuracy": "the share of the rows that it takes for what they are",
     ("Cluster", "engine"): "the cluster's software and its version",
-    ("Listening", "address"): "`HOST:PORT`, where workers join",
-    ("AwaitingWorkers", "address"): "`HOST:PORT`, where workers join",
+    ("Listening", "address"): "`HOST:PORT`, where workers join; `unix:PATH` on this machine alone",
+    ("AwaitingWorkers", "address"): "`HOST:PORT`, where workers join; `unix:PATH` on this machine alone",
     ("BestStart", "start"): "the best of the starts, from 1",
     ("BestStart", "of"): "number of starts",
     ("ClustersChosen", "of"): "number of K",
     ("InputUnderstood", "columns"): "names of the columns used, or their positions from 1",
     ("InputUnderstood", "format"): "`text`, `npy`, `parquet`, ...",
     ("Checkpoint", "file"): "path of the checkpoint",
+    ("InitialCentroids", "iteration"): "always 0",
+    ("Centroid", "iteration"): "iteration; 0: before the first one",
+    ("StepFinished", "iteration"): "iteration; 0: before the first one",
     ("MapStarted", "rows"): "rows of the split, from 1: `first..last`, or `none`",
     ("RpcCall", "rows"): "of a map task: rows of the split, from 1: `first..last`, or `none`",
+    ("TaskFinished", "method"): "`Map` or `Reduce`",
     ("SampledRow", "value"): "its numbers, as in centroids.txt",
     ("Unknown", "text"): "the line from `event=` on",
 }
@@ -171,6 +175,8 @@ def _event(event: type[Event]) -> Iterator[str]:
     for field in found:
         key = field.name.removesuffix("_")
         meaning = _SPECIAL_MEANINGS.get((event.__name__, key)) or _MEANINGS[key]
+        if field.default is MISSING:
+            meaning = meaning.partition("; left out")[0]
         yield f"| `{key}` | {_type(field.type)} | {meaning} |"
     if found:
         yield ""

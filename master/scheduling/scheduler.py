@@ -2,10 +2,12 @@
 
 Notices come in, commands go out (`messages`). No network, thread or file is known here, and the time is an
 argument. A stage has one map task for each split and one reduce task for each partition. It ends when
-every task is DONE, or when one is FAILED; `task` has a table of the steps between these states. A task is
-given up after MAX_FAILURES failures or MAX_LOSSES losses of its output, after an error that is not a task's
-own (bad input, say), or when its role has no worker left.
-Bad input ends the stage once all earlier splits are known to be good: so the error is that of the first row.
+every task is DONE, or when one is FAILED; `task` has a table of the steps between these states.
+
+A failed task is retried, at home or on another worker. It is given up after MAX_FAILURES failures or
+MAX_LOSSES losses of its output, after an error that is not a task's own (bad input, say), or when its role
+has no worker left. Bad input ends the stage once all earlier splits are known to be good: so the error is
+that of the first row.
 
 Rules, each of which some failure makes necessary:
 
@@ -122,7 +124,7 @@ class StageScheduler:
             for attempt in [attempt for attempt, run in task.running.items() if run.worker == worker]:
                 self._stop(task, attempt)
                 if not notice.left:
-                    self._charge(task, worker, TaskError(notice.reason))
+                    self._count_failure(task, worker, TaskError(notice.reason))
             if task.id.role is Role.MAPPER and task.output is not None and task.output.worker == worker:
                 task.lose_output()
                 task.losses += 1
@@ -161,19 +163,19 @@ class StageScheduler:
         else:
             self._stop(task, notice.attempt)
             if isinstance(error, FetchFailedError) and run.was_given(error):
-                return self._give_up_output(error)
+                return self._make_output_again(error)
             if not isinstance(error, InjectedFailureError):
-                self._charge(task, run.worker, error)
+                self._count_failure(task, run.worker, error)
         return self._suspect(run.worker) if notice.unreachable else []
 
-    def _give_up_output(self, lost: FetchFailedError) -> list[Command]:
+    def _make_output_again(self, lost: FetchFailedError) -> list[Command]:
         """Have a map output made anew that a reducer could not fetch, unless that was done already."""
         task = self._tasks[TaskId(Role.MAPPER, lost.task)]
         if task.output is None or task.output.attempt != lost.attempt:
             return []
         maker = task.output.worker
         task.lose_output()
-        self._charge(task, maker, lost)
+        self._count_failure(task, maker, lost)
         return self._suspect(maker) if lost.unreachable else []
 
     def _suspect(self, worker: WorkerId) -> list[Command]:
@@ -185,7 +187,7 @@ class StageScheduler:
         if not task.running:
             task.take(Step.STOP)
 
-    def _charge(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
+    def _count_failure(self, task: Task, worker: WorkerId, error: MapReduceError) -> None:
         self._failed.append(task)
         task.error = error
         task.failures += 1
