@@ -70,6 +70,7 @@ def test_rows_are_not_copied_as_a_whole_to_leave_out_their_weights() -> None:
     job, state = ranges.scoring(ranges.jobs.spread, middle), {"centroids": middle}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apply, "_BLOCK_NUMBERS", 1 << 16)
+        patch.setattr(distance, "_MUCH_WORK", 0)
         map_rows(job, state, points[:9000], 0, combine=True)  # loads compiled code
         tracemalloc.start()
         records = map_rows(job, state, points, 0, combine=True)

@@ -14,7 +14,6 @@ from common.kernels.__main__ import make_ready
 from common.kernels.exact import SumGrid
 from common.kernels.limbs import read_only
 from common.kernels.nearest import assigning, bounds, fused, members, plain, scores
-from common.kernels.nearest.distance import nearest
 from common.model import Block
 
 MODULES: list[ModuleType] = [limbs, ranges, bounds, fused, members, plain, scores]
@@ -53,5 +52,5 @@ def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
     for rows in points, points.astype(np.float64):
         assigning.labels_of(rows, centroids)
         assigning.labels_of(rows, centroids[:1])
-        nearest(rows, centroids[:2])
+        plain.nearest(rows, centroids[:2])
     assert compiled() == before
