@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from scripts.clusters import quick_start
 from tests.programs import PATIENCE_S, release_ports, worker_processes
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
 # In the background of a script, Ctrl-C is ignored, and under nohup the end of the terminal. What is started
 # there would ignore them, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,6 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Leave the thousands of tests out of the collections of garbage, which would look at each every time."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def signals_are_answered_as_before() -> Iterator[None]:
+    """A command line that has ended well ignores signals; what other tests start from here would, too."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
