@@ -49,7 +49,9 @@ def _add_wide(records: Records) -> Records:
     if len(keys) == len(records):  # there is nothing to add
         return sort_by_key(records)
     sums = records.values[first]
-    for row in np.setdiff1d(np.arange(len(records)), first).tolist():
+    others = np.ones(len(records), np.bool_)
+    others[first] = False
+    for row in np.flatnonzero(others).tolist():
         sums[codes[row]] += records.values[row]
     return Records(records.keys[first], sums)
 

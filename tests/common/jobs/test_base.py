@@ -1,5 +1,7 @@
 """The laws of map, combine and reduce, for every job, their names, and their parameters as arrays."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +18,7 @@ from common.model import Block, Records
 from tests.common.jobs.cases import CASES, MEASURES, SCORES, Case, at_once, grouped, in_pieces
 from tests.common.jobs.table_cases import JOBS_OF_TABLES
 from tests.common.jobs.weighted_cases import WEIGHTED_CASES, WEIGHTED_SCORES
+from tests.programs import PATIENCE_S, ROOT, environment
 
 WITH_RESULTS = CASES | WEIGHTED_CASES
 ALL = WITH_RESULTS | SCORES | WEIGHTED_SCORES
@@ -63,6 +66,25 @@ def test_an_empty_block_gives_nothing(case: Case) -> None:
     expected = grouped(job, something)
     assert grouped(job, nothing, something, nothing) == expected
     assert grouped(job, Records.concatenate([nothing, something, nothing])) == expected
+
+
+LOAD_OF_ALL = """
+import sys
+import numpy as np
+from tests.common.jobs.test_base import ALL, in_pieces
+
+del ALL["draw"]  # compiled code loads them itself
+for case in ALL.values():
+    rows = case.few * 2 if isinstance(case.few, list) else np.tile(case.few, (2, 1))
+    in_pieces(case.make(rows), case.state_of(rows), rows, [2], 4, combine=True)
+print("numpy.ma" in sys.modules)
+"""
+
+
+def test_no_job_makes_a_worker_load_masked_arrays() -> None:
+    """NumPy loads them where its functions of sets first need them: as long as an iteration of few rows."""
+    command = [sys.executable, "-c", LOAD_OF_ALL]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment(), timeout=PATIENCE_S) == b"False\n"
 
 
 @every_job
