@@ -1,6 +1,8 @@
 """A user's array, data frame or nested list as rows that can be clustered, or one line that says why not."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,16 @@ from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
 from common.errors import UsageError, printable
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
+from common.kernels.nearest.distance import labels_of, worth_scores
 from common.kernels.parallel import in_parallel
 from common.kernels.sparse import SparseRows
 from common.machine import cores
-from common.model import FloatArray, FloatType, PointArray
+from common.model import FloatArray, FloatType, IntArray, PointArray
 from master.estimator.checks import text as checked_text
 from master.estimator.checks import threads_of
+
+Look = Callable[[PointArray], bool]
+"""Looks at all numbers; tells whether they can be used."""
 
 _BLOCK_ROWS = 4096
 _NOT_OF_A_VALUE = ("Expected", "Found", "Complex", "X has")
@@ -32,8 +38,10 @@ def check_rows(model: Any, X: Any, *, reset: bool) -> PointArray | SparseRows:
     return _check_sparse(model, X, reset=reset) if issparse(X) else check_array(model, X, reset=reset)
 
 
-def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
+def check_array(model: Any, X: Any, *, reset: bool, are_usable: Look | None = None) -> PointArray:
     """Return the rows; scikit-learn learns (reset) or checks their columns.
+
+    `are_usable` looks at all numbers, as `_look` does if it is not given.
 
     Raises
     ------
@@ -42,12 +50,12 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     """
     if is_masked(X) and (flaw := _find_flaw(X)):
         raise ValueError(in_words(X, flaw))
-    threads = threads_of(model) or cores()
+    look = are_usable or partial(_look, threads=threads_of(model) or cores())
     as_floats: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
     try:
         # Ours looks at all numbers once. Only if it finds some that can't be used does scikit-learn, too.
         checked = check_floats(X, **as_floats, ensure_all_finite=False, estimator=model, input_name="X")
-        usable = _are_usable(checked, threads)
+        usable = look(checked)
         validate_data(model, X, reset=reset, skip_check_array=usable, **({} if usable else as_floats))
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):
@@ -60,7 +68,37 @@ def check_array(model: Any, X: Any, *, reset: bool) -> PointArray:
     return points
 
 
-def _are_usable(points: PointArray, threads: int) -> bool:
+def label_array(model: Any, X: Any, centroids: FloatArray) -> IntArray:
+    """Return the nearest centroid of each row of an array, as checked by `check_array`, shape (n,).
+
+    If the rows are many, one pass over them does both: it takes as long as labelling alone.
+    """
+    threads, labels = threads_of(model) or cores(), np.empty(0, np.int32)
+
+    def label_usable(points: PointArray) -> bool:
+        nonlocal labels
+        if points.shape[1] != centroids.shape[1]:
+            return False  # which scikit-learn says
+        labels = np.empty(len(points), np.int32)
+        return all(in_parallel(lambda part: [_label(points[part], centroids, labels[part])], points, threads))
+
+    check_array(model, X, reset=False, are_usable=label_usable)
+    return labels
+
+
+def _label(points: PointArray, centroids: FloatArray, labels: IntArray) -> bool:
+    """Write the labels of rows whose numbers can all be used; return False for others."""
+    if worth_scores(points, centroids):
+        from common.kernels.nearest import assigning
+
+        return assigning.label_usable(points, centroids, labels)
+    if not are_usable(points, FloatType(points.dtype.name)):
+        return False
+    labels[:] = labels_of(points, centroids)
+    return True
+
+
+def _look(points: PointArray, threads: int) -> bool:
     kind = FloatType(points.dtype.name)
     return all(in_parallel(lambda part: [are_usable(points[part], kind)], points, threads))
 

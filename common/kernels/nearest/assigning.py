@@ -1,20 +1,23 @@
 """Labels of many rows by scores."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.limbs import read_only
 from common.kernels.nearest.plain import squared_to
-from common.kernels.nearest.scores import BLOCK_ROWS, RowNumbers, Scores
+from common.kernels.nearest.scores import BLOCK_ROWS, FARTHEST_SEEN, Scores
 from common.model import FloatArray, IntArray, PointArray
+
+_SOME = 1 << 10
 
 
 def nearest(points: PointArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find what `common.kernels.nearest.distance.nearest` finds."""
     labels, squared = np.empty(len(points), np.int32), np.empty(len(points))
-    for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
-        labels[block] = found
+    scores = _scores_of(points, centroids)
+    for start in range(0, len(points), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)  # its rows stay in a cache
+        scores.label(read_only(points[block]), labels[block])
         squared[block] = squared_to(points[block], centroids, labels[block])
     return labels, squared
 
@@ -22,20 +25,29 @@ def nearest(points: PointArray, centroids: FloatArray) -> tuple[IntArray, FloatA
 def labels_of(points: PointArray, centroids: FloatArray) -> IntArray:
     """Find the labels alone."""
     labels = np.empty(len(points), np.int32)
-    for block, found in _found_in_blocks(read_only(points), read_only(centroids)):
-        labels[block] = found
+    _scores_of(points, centroids).label(read_only(points), labels)
     return labels
 
 
-def _found_in_blocks(points: PointArray, centroids: FloatArray) -> Iterator[tuple[slice, RowNumbers]]:
-    """Yield the labels of block after block; each is to be used before the next."""
-    n = len(points)
+def label_usable(points: PointArray, centroids: FloatArray, labels: IntArray) -> bool:
+    """Write the labels alone, if all numbers can be used: finite ones, not too large. Else return False.
+
+    That takes no time but for rows in doubt.
+    """
+    farthest = max(_largest(points[:_SOME]), _largest(centroids))
+    if not farthest <= FARTHEST_SEEN and not _largest(points) <= LARGEST_MAGNITUDE:
+        return False
+    return _scores_of(points, centroids).label(read_only(points), labels)
+
+
+def _largest(numbers: PointArray) -> float:
+    return float(np.abs(numbers).max(initial=0.0))  # NaN if one is
+
+
+def _scores_of(points: PointArray, centroids: FloatArray) -> Scores:
     # Of the points a few do, for scores that overflow are in doubt: to look at all of them takes a while.
-    some = points[: 1 << 10]
-    exponent = int(np.frexp(max(np.abs(some).max(initial=0.0), np.abs(centroids).max()))[1])
+    some = points[:_SOME]
+    exponent = int(np.frexp(max(_largest(some), _largest(centroids)))[1])
     scores = Scores(points.shape[1], exponent, some.mean(axis=0, dtype=np.float64))
-    scores.set_centroids(centroids)
-    for start in range(0, n, BLOCK_ROWS):
-        stop = min(n, start + BLOCK_ROWS)
-        scores.assign(points, np.arange(start, stop, dtype=np.uint32))
-        yield slice(start, stop), scores.found.labels[: stop - start]
+    scores.set_centroids(read_only(centroids))
+    return scores

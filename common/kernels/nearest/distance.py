@@ -81,11 +81,16 @@ def labels_of(points: PointArray | SparseRows, centroids: FloatArray) -> IntArra
         from common.kernels import sparse_nearest
 
         return sparse_nearest.labels_of(points, centroids)
-    if worth_compiled_code(points, len(centroids)) and centroids.size >= _MANY_CENTROID_NUMBERS:
+    if worth_scores(points, centroids):
         from common.kernels.nearest import assigning
 
         return assigning.labels_of(np.require(points, requirements="C"), np.ascontiguousarray(centroids))
     return nearest(points, centroids)[0]
+
+
+def worth_scores(points: PointArray, centroids: FloatArray) -> bool:
+    """Return whether scores find labels faster than the plain formula."""
+    return centroids.size >= _MANY_CENTROID_NUMBERS and worth_compiled_code(points, len(centroids))
 
 
 def worth_compiled_code(points: PointArray | SparseRows, k: int) -> bool:

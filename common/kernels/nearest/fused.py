@@ -107,9 +107,9 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
     line = line_of(context.get_value_type(kinds.args[5].dtype))
     doubles = ir.VectorType(ir.DoubleType(), line.count)
     _, columns = cgutils.unpack_tuple(builder, points.shape, 2)
-    none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
+    none, one, lanes = (ir.Constant(columns.type, number) for number in (0, 1, line.count))
     (given_rows,) = cgutils.unpack_tuple(builder, rows.shape, 1)
-    last = builder.sub(given_rows, ir.Constant(columns.type, 1))
+    last = builder.sub(given_rows, one)
     panel_start = builder.mul(builder.mul(panel, lanes), columns)
 
     def start_of(lane):  # type: ignore[no-untyped-def]
@@ -119,9 +119,18 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         return builder.mul(builder.zext(row, columns.type), columns)
 
     starts = [start_of(lane) for lane in range(line.count)]
-    # Ask for the first numbers of the next panel's rows: they come from memory while this one is compared.
-    for lane in range(line.count, 2 * line.count):
-        fetch_ahead(builder, builder.gep(points.data, [start_of(lane)]))
+    # Ask for the next panel's rows: they come from memory while this one is compared.
+    next_starts = [start_of(lane) for lane in range(line.count, 2 * line.count)]
+    in_line = ir.Constant(columns.type, line_of(points.data.type.pointee).count)
+
+    def fetch(line_of_cache, _=()):  # type: ignore[no-untyped-def]
+        column = builder.mul(line_of_cache, in_line)
+        for start in next_starts:
+            fetch_ahead(builder, builder.gep(points.data, [builder.add(start, column)]))
+        return []
+
+    fetch(none)  # rows are mostly no longer than a line of the cache
+    in_loop(builder, one, builder.add(one, builder.udiv(builder.sub(columns, one), in_line)), [], fetch)
     scales = in_all_lanes(builder, given[4], doubles)
 
     def copy_column(column, _):  # type: ignore[no-untyped-def]

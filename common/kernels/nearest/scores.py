@@ -14,18 +14,23 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from common.kernels.compiling import kernel
+from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.limbs import read_only
 from common.kernels.nearest.fused import Frame, Table, Tile, compare, empty_tile, table_of
 from common.kernels.nearest.rounding import Rounding, margin_of, root_above, root_below, rounding_of
-from common.model import FloatArray, PointArray
+from common.model import FloatArray, IntArray, PointArray
 
 BLOCK_ROWS = 1 << 15
 """The most rows that are assigned at once."""
 
 _FAR = 2.0**20
 """Centroids farther out than this, in units of the data's range, need float64's range."""
+FARTHEST_SEEN = 2.0**340
+"""Numbers too large to be used are seen among data that are not farther out than this."""
+
 _FEW_ROWS = 512
 """Of a block: some of them in doubt say nothing of the others."""
 
@@ -94,10 +99,17 @@ class Scores:
                 distances=np.empty(len(centroids)),
             )
 
-    def assign(self, points: PointArray, rows: RowNumbers) -> None:
-        """Find the nearest centroids of some points, at most `BLOCK_ROWS`; the results are in `found`."""
-        if find_nearest(points, rows, self.prepared, self.found):
-            self.take_double()
+    def label(self, points: PointArray, labels: IntArray) -> bool:
+        """Write the nearest centroid of each point, without bounds.
+
+        Return False, with not all written, at a number that is not finite or too large; see `_settle`.
+        """
+        start, usable = 0, True
+        while start < len(points) and usable:
+            start, needs_double, usable = write_labels(points, start, self.prepared, labels.view(np.uint32))
+            if needs_double:
+                self.take_double()
+        return usable
 
     def take_double(self) -> None:
         """Go on in float64."""
@@ -108,7 +120,7 @@ class Scores:
 @kernel
 def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
     """Find labels and bounds of rows; return whether float32 leaves too many of them in doubt."""
-    frame, columns, table, rounding, tile, distances = prepared
+    frame, table, rounding, tile = prepared.frame, prepared.table, prepared.rounding, prepared.tile
     doubtful, size = 0, len(tile.least)
     for start in range(0, len(rows), size):
         some = rows[start : start + size]
@@ -116,14 +128,74 @@ def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
         labels, upper, lower = found.labels[start:stop], found.upper[start:stop], found.lower[start:stop]
         compare(points, some, frame, tile, table)
         in_doubt = _bound(tile, rounding, labels, upper, lower)
-        for r in range(len(some) if in_doubt else 0):
-            gap = np.float64(tile.second[r]) - np.float64(tile.least[r])
-            if not gap > margin_of(np.float64(tile.squares[r]), rounding):
-                labels[r] = _nearest_by_plain_formula(points, some[r], columns, distances)
+        if in_doubt:
+            _settle(points, some, prepared, labels)
         doubtful += in_doubt
-    in_single = tile.least.itemsize == 4
-    # With more, float64 takes less time.
-    return in_single and doubtful > max(len(rows), _FEW_ROWS) // 8
+    return _are_too_many(doubtful, len(rows), tile)
+
+
+@kernel
+def write_labels(points, start, prepared, labels):  # type: ignore[no-untyped-def]
+    """Find the labels alone of rows, from the row `start` on.
+
+    Return where it stopped, whether float32 leaves too many of the last rows in doubt, and whether all
+    numbers can be used.
+    """
+    rounding, tile, needs_double, usable = prepared.rounding, prepared.tile, False, True
+    room = np.empty(len(tile.least), np.uint32)
+    while start < len(points) and usable and not needs_double:
+        block, doubtful = min(len(points), start + BLOCK_ROWS) - start, 0
+        for first in range(start, start + block, len(room)):
+            rows = room[: start + block - first]
+            for r in range(len(rows)):
+                rows[r] = first + r
+            own = labels[first : first + len(rows)]
+            compare(points, rows, prepared.frame, tile, prepared.table)
+            in_doubt = _copy_labels(tile, rounding, own)
+            if in_doubt:
+                usable &= _settle(points, rows, prepared, own)
+            doubtful += in_doubt
+        start += block
+        needs_double = _are_too_many(doubtful, block, tile)
+    return start, needs_double, usable
+
+
+@kernel
+def _are_too_many(doubtful, rows, tile):  # type: ignore[no-untyped-def]
+    """Tell whether float64 takes less time."""
+    return tile.least.itemsize == 4 and doubtful > max(rows, _FEW_ROWS) // 8
+
+
+@kernel
+def _settle(points, rows, prepared, labels):  # type: ignore[no-untyped-def]
+    """Find the labels of a tile's rows in doubt by the plain formula; tell whether it can use their numbers.
+
+    A row with a number that is not finite is always in doubt: so is its margin. The same holds for a number
+    beyond `LARGEST_MAGNITUDE` if the data's range is below `FARTHEST_SEEN`: the margin exceeds any gap.
+    """
+    tile, usable = prepared.tile, True
+    for r in range(len(rows)):
+        if _in_doubt(tile, r, prepared.rounding):
+            labels[r] = _nearest_by_plain_formula(points, rows[r], prepared.columns, prepared.distances)
+            for c in range(points.shape[1]):
+                usable &= abs(points[rows[r], c]) <= LARGEST_MAGNITUDE
+    return usable
+
+
+@njit(inline="always")
+def _in_doubt(tile, r, rounding):  # type: ignore[no-untyped-def]
+    gap = np.float64(tile.second[r]) - np.float64(tile.least[r])
+    return not gap > margin_of(np.float64(tile.squares[r]), rounding)
+
+
+@kernel
+def _copy_labels(tile, rounding, labels):  # type: ignore[no-untyped-def]
+    """Take the labels of a tile's rows; count the rows in doubt, without a branch, as `_bound` does."""
+    doubtful = 0
+    for r in range(len(labels)):
+        doubtful += _in_doubt(tile, r, rounding)
+        labels[r] = tile.labels[r]
+    return doubtful
 
 
 @kernel

@@ -11,7 +11,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from common.kernels import parallel
+from common.model import PointArray
 from master import KMeans
+from master.estimator import arrays
 from tests.master.estimator.samples import POINTS
 
 NUMBERS = np.array([[1, 0], [1, 1], [9, 0], [9, 1]])
@@ -136,6 +138,27 @@ def test_a_value_far_down_is_named() -> None:
     ):
         with pytest.raises(ValueError, match=f"^X, {re.escape(text)}: nan is not a number"):
             KMeans(1).fit(X)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_predict_looks_at_many_rows_while_it_labels_them(
+    dtype: type, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points: PointArray = np.random.default_rng(0).normal(size=(100_000, 4)).astype(dtype)
+    model = KMeans(24, threads=threads, random_state=0).fit(points[:1000])
+    with monkeypatch.context() as patch:
+        patch.setattr(arrays, "are_usable", None)  # a look at all numbers alone
+        labels = model.predict(points)
+    assert labels.tolist() == model.transform(points).argmin(axis=1).tolist()
+    with pytest.raises(ValueError, match=r"^X has 3 features, but KMeans is expecting 4 features as input"):
+        model.predict(points[:, :3])
+    for row, number in ((99_999, np.nan), (70_000, np.inf), (0, -np.inf)):
+        points[row, 2] = number
+        with pytest.raises(ValueError, match=f"^X, row {row + 1}, column 3 ") as expected:
+            model.transform(points)
+        with pytest.raises(ValueError, match=f"^{re.escape(str(expected.value))}$"):
+            model.predict(points)
 
 
 RESHAPE = "Reshape your data either using array.reshape(-1, 1)"

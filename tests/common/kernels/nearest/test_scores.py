@@ -11,7 +11,7 @@ from common.kernels.limbs import read_only
 from common.kernels.nearest import distance
 from common.kernels.nearest.assigning import labels_of, nearest
 from common.kernels.nearest.members import _SMALL
-from common.kernels.nearest.scores import Scores
+from common.kernels.nearest.scores import Scores, find_nearest
 from common.model import FloatArray
 from tests.common.kernels.nearest.walks import data, walk
 
@@ -46,7 +46,7 @@ def test_bounds_hold_for_the_nearest_and_the_second(drawn: tuple[FloatArray, int
     scores, points, centroids, scaled = prepared(drawn)
     rows = np.arange(len(points), dtype=np.uint32)
     scores.set_centroids(read_only(centroids))
-    scores.assign(read_only(points), rows)
+    find_nearest(read_only(points), rows, scores.prepared, scores.found)
     found = scores.found
     for r in rows.tolist():
         label = found.labels[r]
@@ -70,7 +70,7 @@ def test_bounds_do_not_depend_on_what_the_memory_held(columns: int, monkeypatch:
         scores, points, centroids, _ = prepared(drawn)
         rows = np.arange(len(points), dtype=np.uint32)
         scores.set_centroids(read_only(centroids))
-        scores.assign(read_only(points), rows)
+        find_nearest(read_only(points), rows, scores.prepared, scores.found)
         return tuple(array[: len(rows)].tobytes() for array in scores.found)
 
     expected = bounds()
