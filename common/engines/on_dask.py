@@ -12,24 +12,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from common.engines.rows import Part, forget, held
-from common.engines.tasks import (
-    Emitted,
-    MeteredTask,
-    Order,
-    Reduced,
-    Report,
-    label_part,
-    map_part,
-    reduce_pieces,
-)
+from common.engines.tasks import MeteredTask, Order, Report, label_part, map_runs
 from common.engines.vectors import Flaw, as_points, as_table
 from common.errors import InputError
 from common.formats.texts import TextCodes
 from common.jobs.base import Job, Memory
-from common.kernels.grouping import partition_of
-from common.model import FloatType, Input, PointArray, Rows, Table
+from common.model import FloatType, Input, PointArray, Records, Rows, Table
 
-Partition: TypeAlias = tuple[list[Report], list[Emitted]]
+Partition: TypeAlias = tuple[list[Report], list[Records]]
 """What a map task emitted for one reduce task; its report goes with the first partition."""
 
 _memories: dict[tuple[str, int], Memory] = {}
@@ -43,20 +33,24 @@ def map_task(order: Order, index: int, rows: Part | PointArray | Table, partitio
     Dask keeps the partitions, one for each reduce task, where they are.
     """
     task = MeteredTask("Map", index)
-    emitted: list[list[Emitted]] = [[] for _ in range(partitions)]
-    for key, piece in task.run(map_part(order, index, _opened(order.run, index, rows))):
-        emitted[partition_of(key, partitions)].append((key, piece))
+    runs = list(task.run(map_runs(order, index, _opened(order.run, index, rows), partitions)))
     report = task.report(_worker().address)
-    return [([] if partition else [report], pairs) for partition, pairs in enumerate(emitted)]
+    return [([] if i else [report], runs[i : i + 1]) for i in range(partitions)]
 
 
-def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[list[Report], list[Reduced]]:
+def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[list[Report], list[Records]]:
     """Reduce one partition of all map tasks; pass on their reports."""
     task = MeteredTask("Reduce", index)
-    pieces = (pair for _, pairs in partitions for pair in pairs)
-    result = list(task.run(reduce_pieces(job, pieces)))
+    result = list(task.run([job.reduce_runs([run for _, runs in partitions for run in runs])]))
     reports = [report for reports, _ in partitions for report in reports]
     return [*reports, task.report(_worker().address)], result
+
+
+def reduce_own(
+    job: Job, index: int, outputs: Sequence[list[Partition]]
+) -> tuple[list[Report], list[Records]]:
+    """Reduce one partition of all map tasks, given all that these emitted; else as `reduce_task`."""
+    return reduce_task(job, index, [output[index] for output in outputs])
 
 
 def label_task(order: Order, index: int, rows: Part | PointArray | Table) -> tuple[Report, list[bytes]]:

@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -12,9 +12,9 @@ import numpy as np
 from common.errors import UserError
 from common.jobs.apply import map_rows, map_split
 from common.jobs.base import Job, Memory
-from common.kernels.grouping import key_slices, order_by_key
+from common.kernels.grouping import key_slices, order_by_key, partition_positions
 from common.machine import usage
-from common.model import FloatArray, Key, RecordFormat, Rows, State, TaskOptions
+from common.model import FloatArray, Key, LongArray, RecordFormat, Records, Rows, State, TaskOptions
 from common.records import encode
 
 _PIECE_NUMBERS = 1 << 17
@@ -34,7 +34,7 @@ OpenedPart: TypeAlias = AbstractContextManager[tuple[Rows, Memory]]
 
 Emitted: TypeAlias = tuple[Key, Piece]
 Reduced: TypeAlias = tuple[Key, FloatArray]
-_Result = TypeVar("_Result", Emitted, Reduced, bytes)
+_Result = TypeVar("_Result", Emitted, Reduced, Records, bytes)
 
 
 @dataclass(frozen=True)
@@ -100,24 +100,43 @@ class MeteredTask:
         )
 
 
+def map_runs(order: Order, part: int, opened: OpenedPart, partitions: int) -> Iterator[Records]:
+    """Map a part; yield its records for each reduce task, sorted by key. May raise InputError."""
+    with _mapped(order, part, opened) as records:
+        for positions in partition_positions(records.keys, partitions):
+            yield _chosen(records, positions)
+
+
 def map_part(order: Order, part: int, opened: OpenedPart) -> Iterator[Emitted]:
     """Map a part; yield its records by key, in pieces of about a MiB at most. May raise InputError."""
+    with _mapped(order, part, opened) as records:
+        keys, values = records.keys, records.values
+        positions = order_by_key(keys)
+        size = max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
+        for key, where in key_slices(keys[positions]):
+            for start in range(where.start, where.stop, size):
+                some = _chosen(records, positions[start : min(start + size, where.stop)])
+                yield key, Piece(part, start - where.start, some.values)
+
+
+@contextmanager
+def _mapped(order: Order, part: int, opened: OpenedPart) -> Iterator[Records]:
+    """Map a part by the options of its stage; see `map_split`."""
     time.sleep(order.options.delay_s)
     with opened as (rows, memory):
-        records = map_split(
+        yield map_split(
             *(order.job, order.state, rows, order.row_starts[part]),
             combine=order.options.combine,
             memory=memory,
             threads=order.options.threads,
             meter=usage,
         )
-        keys, values = records.keys, records.values
-        positions = order_by_key(keys)
-        size = max(1, _PIECE_NUMBERS // max(1, values.shape[1]))
-        for key, where in key_slices(keys[positions]):
-            for start in range(where.start, where.stop, size):
-                chosen = positions[start : min(start + size, where.stop)] % len(values)
-                yield key, Piece(part, start - where.start, values[chosen].astype(np.float64, copy=False))
+
+
+def _chosen(records: Records, positions: LongArray) -> Records:
+    """Return some records of `map_split`, which may have the same values for several keys."""
+    values = records.values[positions % len(records.values)]
+    return Records(records.keys[positions], values.astype(np.float64, copy=False))
 
 
 def label_part(order: Order, part: int, opened: OpenedPart) -> Iterator[bytes]:
@@ -145,9 +164,11 @@ def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[Reduced]:
             yield key, result
 
 
-def _records_in(result: Emitted | Reduced | bytes) -> int:
+def _records_in(result: Emitted | Reduced | Records | bytes) -> int:
     """Count the records of a piece, of a reduced key, or of a text, which has one a line."""
     if isinstance(result, bytes):
         return result.count(b"\n")
+    if isinstance(result, Records):
+        return len(result)
     values = result[1]
     return len(values.values if isinstance(values, Piece) else values)

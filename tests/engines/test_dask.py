@@ -15,7 +15,9 @@ from common.events.catalogue.tasks import StageStarted, TaskFinished
 from common.events.catalogue.workers import Cluster, WorkerLeft
 from common.events.log import Log
 from common.formats.dataset import open_input, open_lines
+from common.jobs.lloyd import LloydStep
 from common.jobs.rows import Describe
+from common.kernels.exact import SumGrid
 from common.model import FloatType, TaskOptions
 from master.engines.inline import InlineEngine
 from tests.engines.classified import PARTS, classified_by, expected_classification, open_jobs
@@ -77,6 +79,23 @@ def test_same_bytes(client: Any, expected: Expected, name: str, r: int, combine:
     assert {task.task for task in first if task.method == "Reduce"} == set(range(1, r + 1))
     begun = {stage.stage for stage in log.of(StageStarted) if stage.iteration == 1}
     assert {(task.stage, task.job) for task in first} == {(stage, "lloyd") for stage in begun}
+
+
+@pytest.mark.parametrize(("combine", "between"), [(True, 0), (False, 3 * 2)])
+def test_few_numbers_take_no_task_between_map_and_reduce(
+    client: Any, expected: Expected, combine: bool, between: int
+) -> None:
+    def tasks_that_cut() -> int:
+        prefixes = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.task_prefixes)
+        return int(prefixes["getitem"].state_counts["waiting"]) if "getitem" in prefixes else 0
+
+    before = tasks_that_cut()
+    with engine(client, expected.inputs["sample"], 2, combine, ListLog()) as ours:
+        found = ours.map_reduce(
+            LloydStep(SumGrid((5, 5), 20, 3)), {"centroids": np.array([[0.0, 0], [9, 1]])}
+        )
+    assert [int(result[0, 2]) for result in found.values()] == [12, 19]
+    assert tasks_that_cut() - before == between
 
 
 def test_several_k_and_their_measures(client: Any, expected: Expected) -> None:

@@ -1,5 +1,6 @@
 """Dask: the same jobs on its workers, which read and keep their rows themselves."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,9 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from common.engines.on_dask import forget_run, label_task, map_task, reduce_task, rows_in, rows_of, table_of
+from common.engines.on_dask import (
+    forget_run,
+    label_task,
+    map_task,
+    reduce_own,
+    reduce_task,
+    rows_in,
+    rows_of,
+    table_of,
+)
 from common.engines.rows import FilePart
-from common.engines.tasks import Reduced, Report
+from common.engines.tasks import Report
 from common.errors import InputError, UsageError
 from common.events.catalogue.tasks import FAILURE
 from common.events.catalogue.workers import Cluster, WorkerCame, WorkerLeft
@@ -21,7 +31,8 @@ from common.events.log import Log
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, plan_splits
 from common.jobs.base import Engine, Job
-from common.model import Buffer, FloatArray, Input, Key, State, TaskOptions
+from common.kernels.grouping import groups
+from common.model import Buffer, FloatArray, Input, Key, Records, State, TaskOptions
 from master.engines.dask.connect import connect, translated_errors
 from master.engines.stages import ClusterData, ClusterLostError, Stages, describe, describe_table, watched
 from master.engines.table import EngineRequest
@@ -32,6 +43,8 @@ if TYPE_CHECKING:
 
 _RETRIES = 3
 _ANSWER_S = 5
+_FEW_NUMBERS = 1 << 15
+"""Of a result: each reduce task fetches all that map tasks emit, for tasks that cut it would take longer."""
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -74,7 +87,7 @@ def open_data(data: Any, workers: int, choice: ColumnChoice) -> Iterator[Cluster
         *starts, total = accumulate(found, initial=0)
         if not total:
             raise InputError(f"{source.path} is empty")
-        rows = Parts(blocks, tuple(starts))
+        rows = Parts(blocks, tuple(starts), len(source.columns))
         yield ClusterData(partial(DaskEngine, client, rows), replace(source, rows=total))
 
 
@@ -115,6 +128,7 @@ class Parts:
 
     parts: Sequence[Any]
     row_starts: tuple[int, ...]
+    columns: int
 
     @classmethod
     def of_file(cls, file: InputFile, count: int) -> Self:
@@ -123,6 +137,7 @@ class Parts:
         return cls(
             [FilePart(file.source_of(split), split) for split in splits],
             tuple(split.row_start for split in splits),
+            len(file.input.columns),
         )
 
 
@@ -144,7 +159,7 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
     ) -> None:
         self._client, self._cluster = client, f"Dask at {client.scheduler.address}"
         self._timeout_s = timeout_s
-        self._parts = rows.parts
+        self._rows = rows
         self._reducers = reducers
         self._log = log
         self._stages = Stages(options, rows.row_starts, log)
@@ -163,21 +178,27 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
         stage = self._stages.begin(job, state, iteration)
 
-        def submit() -> "list[Future]":
-            mapped = self._map(map_task, stage.order, self._reducers)
-            return [
-                self._submit(
-                    reduce_task,
-                    *(job, partition, [self._submit(getitem, task, partition) for task in mapped]),
-                )
-                for partition in range(self._reducers)
-            ]
+        few = self._emits_few(job, state, stage.order.options)
 
-        answers: list[tuple[list[Report], list[Reduced]]] = list(self._results(submit, self._reducers))
+        def submit() -> "list[Future]":
+            mapped, reducers = self._map(map_task, stage.order, self._reducers), range(self._reducers)
+            if few:
+                return [self._submit(reduce_own, job, partition, mapped) for partition in reducers]
+            cut = [[self._submit(getitem, task, partition) for task in mapped] for partition in reducers]
+            return [self._submit(reduce_task, job, partition, cut[partition]) for partition in reducers]
+
+        answers: list[tuple[list[Report], list[Records]]] = list(self._results(submit, self._reducers))
         reports = [report for reports, _ in answers for report in reports]
         stage.finish(reports)
         self._watch_workers(reports)
-        return {key: values for _, pairs in answers for key, values in pairs}
+        return {key: values for _, results in answers for key, values in groups(*results)}
+
+    def _emits_few(self, job: Job, state: State, options: TaskOptions) -> bool:
+        """Tell whether map tasks emit few numbers: a record for each of few keys."""
+        if job.beside_point is not None or not (options.combine or job.aggregates):
+            return False
+        shape = job.result_shape(state, self._rows.columns)
+        return shape is not None and math.prod(shape) <= _FEW_NUMBERS
 
     def map_only(self, job: Job, state: State) -> Iterator[Buffer]:
         """Run a job's map alone; see `Engine`. One part's text at a time is in memory."""
@@ -240,7 +261,7 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         """Submit a task for each part, where its rows are kept, if that worker is still there."""
         return [
             self._submit(function, order, index, part, *more, home=self._homes.get(index))
-            for index, part in enumerate(self._parts)
+            for index, part in enumerate(self._rows.parts)
         ]
 
     def _submit(self, function: Any, *arguments: Any, home: str | None = None) -> "Future":

@@ -12,13 +12,13 @@ from hypothesis.strategies import DataObject, booleans, data, integers, lists
 
 from common.engines import tasks
 from common.engines.rows import FilePart, forget, held
-from common.engines.tasks import Order, label_part, map_part, reduce_pieces
+from common.engines.tasks import Order, label_part, map_part, map_runs, reduce_pieces
 from common.formats.dataset import open_input, open_lines, plan_splits
 from common.jobs.base import Job
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
 from common.model import State, TaskOptions
-from tests.common.jobs.cases import Case, at_once, every_job
+from tests.common.jobs.cases import Case, Result, at_once, every_job, grouped
 
 
 def order_of(job: Job, state: State, starts: tuple[int, ...], combine: bool) -> Order:
@@ -45,6 +45,27 @@ def test_map_and_reduce_in_parts(
     random.Random(seed).shuffle(emitted)
     assert {piece.values.dtype for _, piece in emitted} <= {np.dtype(np.float64)}
     found = {key: values.tolist() for key, values in reduce_pieces(job, emitted)}
+    assert found == at_once(job, state, rows)
+
+
+@every_job
+@settings(max_examples=30)
+@given(data=data(), bounds=lists(integers(0, 25), max_size=3), combine=booleans(), reducers=integers(1, 3))
+def test_map_and_reduce_in_runs(
+    case: Case, data: DataObject, bounds: list[int], combine: bool, reducers: int
+) -> None:
+    rows = data.draw(case.rows)
+    job, state = case.make(rows), case.state_of(rows)
+    cuts = [0, *sorted(min(bound, len(rows)) for bound in bounds), len(rows)]
+    order = order_of(job, state, tuple(cuts[:-1]), combine)
+    runs = [
+        list(map_runs(order, part, nullcontext((rows[start:stop], {})), reducers))
+        for part, (start, stop) in enumerate(pairwise(cuts))
+    ]
+    assert {run.values.dtype for row in runs for run in row} == {np.dtype(np.float64)}
+    found: Result = {}
+    for partition in zip(*runs, strict=True):
+        found |= grouped(job, *partition)
     assert found == at_once(job, state, rows)
 
 
