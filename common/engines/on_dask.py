@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from common.engines.rows import Part, forget, held
-from common.engines.tasks import MeteredTask, Order, Report, label_part, map_runs
+from common.engines.tasks import MeteredTask, Order, Report, label_part, map_runs, reduce_runs
 from common.engines.vectors import Flaw, as_points, as_table
 from common.errors import InputError
 from common.formats.texts import TextCodes
@@ -41,7 +41,7 @@ def map_task(order: Order, index: int, rows: Part | PointArray | Table, partitio
 def reduce_task(job: Job, index: int, partitions: Sequence[Partition]) -> tuple[list[Report], list[Records]]:
     """Reduce one partition of all map tasks; pass on their reports."""
     task = MeteredTask("Reduce", index)
-    result = list(task.run([job.reduce_runs([run for _, runs in partitions for run in runs])]))
+    result = list(task.run(reduce_runs(job, [run for _, runs in partitions for run in runs])))
     reports = [report for reports, _ in partitions for report in reports]
     return [*reports, task.report(_worker().address)], result
 

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -150,6 +150,11 @@ def label_part(order: Order, part: int, opened: OpenedPart) -> Iterator[bytes]:
             text = io.BytesIO()
             encode(records, RecordFormat.TEXT).write(text)
             yield text.getvalue()
+
+
+def reduce_runs(job: Job, runs: Sequence[Records]) -> Iterator[Records]:
+    """Reduce runs that are each sorted by key, in the order of the parts; yield all results at once."""
+    yield job.reduce_runs(runs)
 
 
 def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[Reduced]:

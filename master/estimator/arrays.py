@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from common.engines.vectors import Flaw, find_flaw, is_masked, length_of
 from common.errors import UsageError, printable
 from common.formats.columns import are_usable
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.kernels.nearest.distance import labels_of, worth_scores
+from common.kernels.nearest.distance import worth_scores
 from common.kernels.parallel import in_parallel
 from common.kernels.sparse import SparseRows
 from common.machine import cores
@@ -33,15 +32,15 @@ _SHOWN_ARRAY = re.compile(r"\n(array=|\[).*?(\n(?=[A-Z])|$)", re.DOTALL)
 """The lines of such a message that show the array."""
 
 
-def check_rows(model: Any, X: Any, *, reset: bool) -> PointArray | SparseRows:
+def check_rows(model: Any, X: Any, *, reset: bool, look: Look | None = None) -> PointArray | SparseRows:
     """Return rows as `check_array` does, or those of a sparse matrix."""
-    return _check_sparse(model, X, reset=reset) if issparse(X) else check_array(model, X, reset=reset)
+    if issparse(X):
+        return _check_sparse(model, X, reset=reset)
+    return check_array(model, X, reset=reset, look=look)
 
 
-def check_array(model: Any, X: Any, *, reset: bool, are_usable: Look | None = None) -> PointArray:
-    """Return the rows; scikit-learn learns (reset) or checks their columns.
-
-    `are_usable` looks at all numbers, as `_look` does if it is not given.
+def check_array(model: Any, X: Any, *, reset: bool, look: Look | None = None) -> PointArray:
+    """Return the rows; scikit-learn learns (reset) or checks their columns. `look` looks at the numbers.
 
     Raises
     ------
@@ -50,12 +49,12 @@ def check_array(model: Any, X: Any, *, reset: bool, are_usable: Look | None = No
     """
     if is_masked(X) and (flaw := _find_flaw(X)):
         raise ValueError(in_words(X, flaw))
-    look = are_usable or partial(_look, threads=threads_of(model) or cores())
+    threads = threads_of(model) or cores()
     as_floats: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
     try:
         # Ours looks at all numbers once. Only if it finds some that can't be used does scikit-learn, too.
         checked = check_floats(X, **as_floats, ensure_all_finite=False, estimator=model, input_name="X")
-        usable = look(checked)
+        usable = look(checked) if look else _look(checked, threads)
         validate_data(model, X, reset=reset, skip_check_array=usable, **({} if usable else as_floats))
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith("The feature names"):
@@ -68,39 +67,32 @@ def check_array(model: Any, X: Any, *, reset: bool, are_usable: Look | None = No
     return points
 
 
-def label_array(model: Any, X: Any, centroids: FloatArray) -> IntArray:
-    """Return the nearest centroid of each row of an array, as checked by `check_array`, shape (n,).
-
-    If the rows are many, one pass over them does both: it takes as long as labelling alone.
-    """
-    threads, labels = threads_of(model) or cores(), np.empty(0, np.int32)
-
-    def label_usable(points: PointArray) -> bool:
-        nonlocal labels
-        if points.shape[1] != centroids.shape[1]:
-            return False  # which scikit-learn says
-        labels = np.empty(len(points), np.int32)
-        return all(in_parallel(lambda part: [_label(points[part], centroids, labels[part])], points, threads))
-
-    check_array(model, X, reset=False, are_usable=label_usable)
-    return labels
-
-
-def _label(points: PointArray, centroids: FloatArray, labels: IntArray) -> bool:
-    """Write the labels of rows whose numbers can all be used; return False for others."""
-    if worth_scores(points, centroids):
-        from common.kernels.nearest import assigning
-
-        return assigning.label_usable(points, centroids, labels)
-    if not are_usable(points, FloatType(points.dtype.name)):
-        return False
-    labels[:] = labels_of(points, centroids)
-    return True
-
-
 def _look(points: PointArray, threads: int) -> bool:
     kind = FloatType(points.dtype.name)
     return all(in_parallel(lambda part: [are_usable(points[part], kind)], points, threads))
+
+
+class Labelling:
+    """Looks at an array's numbers while it labels the rows, if they are many: that takes no time of its own.
+
+    Afterwards `labels` has the nearest centroid of each row, shape (n,), or is None.
+    """
+
+    def __init__(self, model: Any, centroids: FloatArray) -> None:
+        self._model, self._centroids = model, centroids
+        self.labels: IntArray | None = None
+
+    def __call__(self, points: PointArray) -> bool:
+        """Tell whether all numbers can be used."""
+        centroids, threads = self._centroids, threads_of(self._model) or cores()
+        if points.shape[1] != centroids.shape[1] or not worth_scores(points, centroids):
+            return _look(points, threads)
+        from common.kernels.nearest.assigning import label_usable
+
+        self.labels = labels = np.empty(len(points), np.int32)
+        return all(
+            in_parallel(lambda part: [label_usable(points[part], centroids, labels[part])], points, threads)
+        )
 
 
 def _check_sparse(model: Any, X: Any, *, reset: bool) -> SparseRows:

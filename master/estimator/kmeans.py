@@ -40,7 +40,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -55,7 +54,7 @@ from master.algorithms.kmeans.loop import KMeansResult
 from master.algorithms.kmeans.measures import Measures
 from master.algorithms.kmeans.unit import INPUT_UNIT
 from master.engines.inline import load_rows
-from master.estimator.arrays import label_array
+from master.estimator.arrays import Labelling
 from master.estimator.checks import (
     doubts_about_copies,
     threads_of,
@@ -229,10 +228,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Op
     def predict(self, X: Any) -> IntArray:
         """Return each row's nearest centroid, int32, shape (n_samples,)."""
         check_is_fitted(self)
-        plain = self._in_unit is None and self.columns is None
-        if plain and kind_of(X) == "array" and not issparse(X):
-            return label_array(self, X, self._centroids)
-        with self._open(X, reset=False) as data:
+        labelling = Labelling(self, self._centroids)
+        with self._open(X, reset=False, look=labelling if self._in_unit is None else None) as data:
+            if labelling.labels is not None:
+                return labelling.labels
             return data.labels(self._centroids, self._unit)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> IntArray:

@@ -13,7 +13,7 @@ from common.formats.columns import ColumnChoice
 from common.kernels.sparse import SparseRows
 from common.model import PointArray
 from master.engines.table import IN_THIS_PROCESS
-from master.estimator.arrays import check_rows, check_weights, column_of_weights
+from master.estimator.arrays import Look, check_rows, check_weights, column_of_weights
 from master.estimator.checks import translate_option_names
 from master.estimator.parameters import run_settings
 from master.estimator.sources import (
@@ -37,10 +37,10 @@ class OpensRows(BaseEstimator):  # type: ignore[misc]
     metric: str
 
     @contextmanager
-    def _open(self, X: Any, weights: Any = None, *, reset: bool) -> Iterator[Data]:
+    def _open(self, X: Any, weights: Any = None, *, reset: bool, look: Look | None = None) -> Iterator[Data]:
         """Open the data. Fitting (reset) learns the columns; otherwise they must be those of the fit.
 
-        Only fitting starts processes for an array.
+        Only fitting starts processes for an array. `look` looks at the numbers of a dense one.
         """
         with translate_option_names():
             kind = kind_of(X)
@@ -50,7 +50,8 @@ class OpensRows(BaseEstimator):  # type: ignore[misc]
                 raise UsageError("columns applies only to files; select the columns of other data before fit")
             if kind == "array":
                 engine = self.engine if reset else IN_THIS_PROCESS
-                with self._open_array(X, weights, run_settings(self, engine), reset=reset) as data:
+                settings, rows = run_settings(self, engine), self._rows(X, reset=reset, look=look)
+                with self._open_array(rows, weights, settings) as data:
                     yield data
             else:
                 choice = ColumnChoice(weights=column_of_weights(weights, kind))
@@ -60,16 +61,15 @@ class OpensRows(BaseEstimator):  # type: ignore[misc]
                     yield data
 
     def _open_array(
-        self, X: Any, weights: Any, settings: RunSettings, *, reset: bool
+        self, points: PointArray | SparseRows, weights: Any, settings: RunSettings
     ) -> AbstractContextManager[Data]:
-        points = self._rows(X, reset=reset)
         if weights is None:
             return open_array(points, settings)
         return open_weighted(points, check_weights(weights, points), settings)
 
-    def _rows(self, X: Any, *, reset: bool) -> PointArray | SparseRows:
+    def _rows(self, X: Any, *, reset: bool, look: Look | None = None) -> PointArray | SparseRows:
         """Return the rows of an array."""
-        rows = check_rows(self, X, reset=reset)
+        rows = check_rows(self, X, reset=reset, look=look)
         if isinstance(rows, SparseRows) and (self.scale or self.metric != "euclidean"):
             raise ValueError("scale and metric='cosine' need dense rows; give X.toarray()")
         return rows

@@ -30,18 +30,20 @@ def labels_of(points: PointArray, centroids: FloatArray) -> IntArray:
 
 
 def label_usable(points: PointArray, centroids: FloatArray, labels: IntArray) -> bool:
-    """Write the labels alone, if all numbers can be used: finite ones, not too large. Else return False.
+    """Write the labels alone; return whether all numbers can be used: they are finite, and not too large.
 
-    That takes no time but for rows in doubt.
+    The check takes time for rows in doubt alone, or for all rows if the data are far out or there is one
+    centroid.
     """
-    farthest = max(_largest(points[:_SOME]), _largest(centroids))
-    if not farthest <= FARTHEST_SEEN and not _largest(points) <= LARGEST_MAGNITUDE:
+    near = all(_largest(some) <= FARTHEST_SEEN for some in (points[:_SOME], centroids))
+    if not (near and len(centroids) > 1) and not _largest(points) <= LARGEST_MAGNITUDE:
         return False
     return _scores_of(points, centroids).label(read_only(points), labels)
 
 
 def _largest(numbers: PointArray) -> float:
-    return float(np.abs(numbers).max(initial=0.0))  # NaN if one is
+    """Return the largest magnitude, without a copy of all numbers; NaN if one is."""
+    return float(np.maximum(numbers.max(initial=0.0), -numbers.min(initial=0.0)))
 
 
 def _scores_of(points: PointArray, centroids: FloatArray) -> Scores:

@@ -102,14 +102,15 @@ class Scores:
     def label(self, points: PointArray, labels: IntArray) -> bool:
         """Write the nearest centroid of each point, without bounds.
 
-        Return False, with not all written, at a number that is not finite or too large; see `_settle`.
+        Return False if a number was seen that is not finite or too large; see `_settle`.
         """
-        start, usable = 0, True
-        while start < len(points) and usable:
+        start, all_usable = 0, True
+        while start < len(points):
             start, needs_double, usable = write_labels(points, start, self.prepared, labels.view(np.uint32))
+            all_usable &= usable
             if needs_double:
                 self.take_double()
-        return usable
+        return all_usable
 
     def take_double(self) -> None:
         """Go on in float64."""
@@ -139,11 +140,11 @@ def write_labels(points, start, prepared, labels):  # type: ignore[no-untyped-de
     """Find the labels alone of rows, from the row `start` on.
 
     Return where it stopped, whether float32 leaves too many of the last rows in doubt, and whether all
-    numbers can be used.
+    numbers that it looked at can be used.
     """
     rounding, tile, needs_double, usable = prepared.rounding, prepared.tile, False, True
     room = np.empty(len(tile.least), np.uint32)
-    while start < len(points) and usable and not needs_double:
+    while start < len(points) and not needs_double:
         block, doubtful = min(len(points), start + BLOCK_ROWS) - start, 0
         for first in range(start, start + block, len(room)):
             rows = room[: start + block - first]
@@ -170,8 +171,9 @@ def _are_too_many(doubtful, rows, tile):  # type: ignore[no-untyped-def]
 def _settle(points, rows, prepared, labels):  # type: ignore[no-untyped-def]
     """Find the labels of a tile's rows in doubt by the plain formula; tell whether it can use their numbers.
 
-    A row with a number that is not finite is always in doubt: so is its margin. The same holds for a number
-    beyond `LARGEST_MAGNITUDE` if the data's range is below `FARTHEST_SEEN`: the margin exceeds any gap.
+    A row with a number that is not finite is always in doubt, for its margin is not finite either. So is one
+    with a number beyond `LARGEST_MAGNITUDE`, if the data's range is below `FARTHEST_SEEN` and there is more
+    than one centroid: the margin exceeds the gap.
     """
     tile, usable = prepared.tile, True
     for r in range(len(rows)):

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 _RETRIES = 3
 _ANSWER_S = 5
-_FEW_NUMBERS = 1 << 15
-"""Of a result: each reduce task fetches all that map tasks emit, for tasks that cut it would take longer."""
+_FEW_NUMBERS = 1 << 14
+"""If a result has no more, each reduce task fetches all that map tasks emit: to cut it first takes longer."""
 
 
 def start_engine(request: EngineRequest) -> Engine:
@@ -194,7 +194,7 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
         return {key: values for _, results in answers for key, values in groups(*results)}
 
     def _emits_few(self, job: Job, state: State, options: TaskOptions) -> bool:
-        """Tell whether map tasks emit few numbers: a record for each of few keys."""
+        """Tell whether map tasks emit a record for each of few keys at most, and few numbers."""
         if job.beside_point is not None or not (options.combine or job.aggregates):
             return False
         shape = job.result_shape(state, self._rows.columns)

@@ -4,6 +4,7 @@ import random
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,22 @@ from hypothesis.strategies import DataObject, booleans, data, integers, lists
 
 from common.engines import tasks
 from common.engines.rows import FilePart, forget, held
-from common.engines.tasks import Order, label_part, map_part, map_runs, reduce_pieces
+from common.engines.tasks import (
+    MeteredTask,
+    OpenedPart,
+    Order,
+    label_part,
+    map_part,
+    map_runs,
+    reduce_pieces,
+    reduce_runs,
+)
+from common.errors import InputError
 from common.formats.dataset import open_input, open_lines, plan_splits
 from common.jobs.base import Job
 from common.jobs.rows import Describe
 from common.jobs.wordcount import WordCount
-from common.model import State, TaskOptions
+from common.model import FloatArray, Key, State, TaskOptions
 from tests.common.jobs.cases import Case, Result, at_once, every_job, grouped
 
 
@@ -67,6 +78,21 @@ def test_map_and_reduce_in_runs(
     for partition in zip(*runs, strict=True):
         found |= grouped(job, *partition)
     assert found == at_once(job, state, rows)
+
+
+class Refusing(WordCount):
+    def reduce(self, key: Key, values: FloatArray) -> FloatArray:
+        raise InputError(f"{key}: refused")
+
+
+@pytest.mark.parametrize("reduced", [reduce_runs, reduce_pieces])
+def test_what_reduce_refuses_is_reported(reduced: Any) -> None:
+    order = order_of(WordCount(), {}, (0,), combine=True)
+    part: OpenedPart = nullcontext((["b"], {}))
+    emitted: Any = map_runs(order, 0, part, 1) if reduced is reduce_runs else map_part(order, 0, part)
+    task = MeteredTask("Reduce", 0)
+    assert list(task.run(reduced(Refusing(), list(emitted)))) == []
+    assert task.report("here").refusal == "b: refused"
 
 
 def test_labels_are_text_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_a_value_far_down_is_named() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_predict_looks_at_many_rows_while_it_labels_them(
-    dtype: type, threads: int, monkeypatch: pytest.MonkeyPatch
+    dtype: type, threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     points: PointArray = np.random.default_rng(0).normal(size=(100_000, 4)).astype(dtype)
     model = KMeans(24, threads=threads, random_state=0).fit(points[:1000])
@@ -151,6 +152,11 @@ def test_predict_looks_at_many_rows_while_it_labels_them(
         patch.setattr(arrays, "are_usable", None)  # a look at all numbers alone
         labels = model.predict(points)
     assert labels.tolist() == model.transform(points).argmin(axis=1).tolist()
+    assert model.set_params(dump=tmp_path / "dump.txt", verbose=1).predict(points).tolist() == labels.tolist()
+    assert "event=run_started" in (tmp_path / "dump.txt").read_text()
+    with pytest.raises(ValueError, match=r"^reducers is 0, but must be 1 or more$"):
+        model.set_params(dump=None, verbose=0, reducers=0).predict(points)
+    model.set_params(reducers=1)
     with pytest.raises(ValueError, match=r"^X has 3 features, but KMeans is expecting 4 features as input"):
         model.predict(points[:, :3])
     for row, number in ((99_999, np.nan), (70_000, np.inf), (0, -np.inf)):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.kernels.exact import LARGEST_MAGNITUDE
 from common.kernels.nearest import distance
-from common.kernels.nearest.assigning import label_usable
+from common.kernels.nearest.assigning import label_usable, labels_of
 from common.model import FloatArray, PointArray
 from tests.common.kernels.nearest.walks import data
 
@@ -54,6 +54,23 @@ def test_of_float32_any_finite_number_can_be_used(number: float, drawn: Drawn, p
     assert np.array_equal(labels, distance.nearest(single, centroids)[0])
     single.flat[place % single.size] = number
     assert not label_usable(single, centroids, labels)
+
+
+def test_of_one_cluster_too() -> None:
+    """Its rows are never in doubt, but for those that overflow, and float64 takes over here."""
+    points = np.random.default_rng(0).normal(size=(70_000, 64))
+    points[1024:33_000] *= 2.0**200
+    labels = np.empty(len(points), np.int32)
+    assert label_usable(points, points[:1], labels)
+    points[60_000, 0] = TOO_LARGE
+    assert not label_usable(points, points[:1], labels)
+
+
+def test_labels_are_found_behind_a_number_that_cannot_be_used() -> None:
+    """Rows that are scaled may have such numbers."""
+    points = np.random.default_rng(0).normal(size=(70_000, 4))
+    points[7, 1] = 1e200
+    assert np.array_equal(labels_of(points, points[-20:]), distance.nearest(points, points[-20:])[0])
 
 
 def test_after_rows_that_float64_must_decide() -> None:
