@@ -170,7 +170,7 @@ def reduce_pieces(job: Job, emitted: Iterable[Emitted]) -> Iterator[Reduced]:
 
 
 def _records_in(result: Emitted | Reduced | Records | bytes) -> int:
-    """Count the records of a piece, of a reduced key, or of a text, which has one a line."""
+    """Count the records of a run, of a piece, of a reduced key, or of a text, which has one a line."""
     if isinstance(result, bytes):
         return result.count(b"\n")
     if isinstance(result, Records):

@@ -177,7 +177,6 @@ class DaskEngine(AbstractContextManager["DaskEngine", None]):
     def map_reduce(self, job: Job, state: State, iteration: int | None = None) -> dict[Key, FloatArray]:
         """Run a job; see `Engine`. Only what the reduce tasks return comes to this process."""
         stage = self._stages.begin(job, state, iteration)
-
         few = self._emits_few(job, state, stage.order.options)
 
         def submit() -> "list[Future]":

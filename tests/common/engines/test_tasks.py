@@ -36,6 +36,12 @@ def order_of(job: Job, state: State, starts: tuple[int, ...], combine: bool) -> 
     return Order("run", job, state, TaskOptions(combine=combine), starts)
 
 
+def parts_of(rows: Any, bounds: list[int]) -> tuple[tuple[int, ...], list[Any]]:
+    """Cut rows at the bounds; return the first row of each part, and the parts as a task opens them."""
+    cuts = [0, *sorted(min(bound, len(rows)) for bound in bounds), len(rows)]
+    return tuple(cuts[:-1]), [nullcontext((rows[start:stop], {})) for start, stop in pairwise(cuts)]
+
+
 @every_job
 @settings(max_examples=30)
 @given(data=data(), bounds=lists(integers(0, 25), max_size=3), combine=booleans(), seed=integers())
@@ -44,15 +50,11 @@ def test_map_and_reduce_in_parts(
 ) -> None:
     rows = data.draw(case.rows)
     job, state = case.make(rows), case.state_of(rows)
-    cuts = [0, *sorted(min(bound, len(rows)) for bound in bounds), len(rows)]
-    order = order_of(job, state, tuple(cuts[:-1]), combine)
+    starts, parts = parts_of(rows, bounds)
+    order = order_of(job, state, starts, combine)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "_PIECE_NUMBERS", 4)
-        emitted = [
-            pair
-            for part, (start, stop) in enumerate(pairwise(cuts))
-            for pair in map_part(order, part, nullcontext((rows[start:stop], {})))
-        ]
+        emitted = [pair for part, opened in enumerate(parts) for pair in map_part(order, part, opened)]
     random.Random(seed).shuffle(emitted)
     assert {piece.values.dtype for _, piece in emitted} <= {np.dtype(np.float64)}
     found = {key: values.tolist() for key, values in reduce_pieces(job, emitted)}
@@ -67,12 +69,9 @@ def test_map_and_reduce_in_runs(
 ) -> None:
     rows = data.draw(case.rows)
     job, state = case.make(rows), case.state_of(rows)
-    cuts = [0, *sorted(min(bound, len(rows)) for bound in bounds), len(rows)]
-    order = order_of(job, state, tuple(cuts[:-1]), combine)
-    runs = [
-        list(map_runs(order, part, nullcontext((rows[start:stop], {})), reducers))
-        for part, (start, stop) in enumerate(pairwise(cuts))
-    ]
+    starts, parts = parts_of(rows, bounds)
+    order = order_of(job, state, starts, combine)
+    runs = [list(map_runs(order, part, opened, reducers)) for part, opened in enumerate(parts)]
     assert {run.values.dtype for row in runs for run in row} == {np.dtype(np.float64)}
     found: Result = {}
     for partition in zip(*runs, strict=True):

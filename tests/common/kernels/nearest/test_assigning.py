@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.kernels.exact import LARGEST_MAGNITUDE
-from common.kernels.nearest import distance
+from common.kernels.nearest import distance, plain
 from common.kernels.nearest.assigning import label_usable, labels_of
 from common.model import FloatArray, PointArray
 from tests.common.kernels.nearest.walks import data
@@ -70,7 +70,7 @@ def test_labels_are_found_behind_a_number_that_cannot_be_used() -> None:
     """Rows that are scaled may have such numbers."""
     points = np.random.default_rng(0).normal(size=(70_000, 4))
     points[7, 1] = 1e200
-    assert np.array_equal(labels_of(points, points[-20:]), distance.nearest(points, points[-20:])[0])
+    assert np.array_equal(labels_of(points, points[-20:]), plain.nearest(points, points[-20:])[0])
 
 
 def test_after_rows_that_float64_must_decide() -> None:
@@ -79,6 +79,6 @@ def test_after_rows_that_float64_must_decide() -> None:
     points[:1000] *= 1e6
     centroids, labels = points[-50:].copy(), np.empty(100_000, np.int32)
     assert label_usable(points, centroids, labels)
-    assert np.array_equal(labels, distance.nearest(points, centroids)[0])
+    assert np.array_equal(labels, plain.nearest(points, centroids)[0])
     points[99_999, 1] = math.nan
     assert not label_usable(points, centroids, labels)
