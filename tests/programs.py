@@ -184,6 +184,12 @@ class BackgroundRun:
         """Return what happened until now."""
         return Story(self._dump.entries())
 
+    def kill(self) -> None:
+        """Kill the master alone; return once its workers have noticed that and ended."""
+        workers = worker_processes(psutil.Process(self.process.pid))
+        self.process.kill()
+        assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
+
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what was said on standard error."""
         _, error = self.process.communicate(timeout=PATIENCE_S)

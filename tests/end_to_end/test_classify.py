@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -109,8 +108,7 @@ def half_done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("half")
     with BackgroundRun(folder, *LEARN[:-1], "--task-delay", "0.05") as run:
         run.wait_for(IterationStarted, iteration=6)
-        run.process.send_signal(signal.SIGKILL)
-        run.process.wait()
+        run.kill()
     return folder
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from common.events.catalogue.kmeans import InitialCentroids
@@ -40,7 +39,6 @@ from tests.programs import (
     run_here,
     run_master,
     wait_until,
-    worker_processes,
 )
 from tests.story import Story, containing, matching, story_of
 
@@ -113,9 +111,7 @@ ALONE = ("--mappers", 1, "--reducers", 1)
 
 
 def kill(run: BackgroundRun, *, has_result: bool = False) -> None:
-    workers = worker_processes(psutil.Process(run.process.pid))
-    run.process.kill()
-    assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
+    run.kill()
     assert (run.folder / "data" / "centroids.txt").exists() == has_result
 
 
