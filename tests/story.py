@@ -57,6 +57,10 @@ class ListLog:
     def event(self, event: Event) -> None:
         self.events.append(event)
 
+    def later(self, make: Callable[[], Iterable[Event]]) -> None:
+        for event in make():
+            self.event(event)
+
     def add_lines(self, *lines: str) -> None:
         """Drop them: they are of other processes."""
 

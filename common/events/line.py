@@ -17,7 +17,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin
 
-from common.errors import printable
+from common.errors import is_printable, printable
 from common.events.catalogue import kmeans, logistic, palette, run, tasks, workers  # noqa: F401 (so that every event is known)
 from common.events.catalogue.base import EVENTS, Event
 from common.events.catalogue.run import Unknown
@@ -121,7 +121,7 @@ def _codec(kind: Any) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
 @lru_cache(1024)  # most are names that come again
 def _text(value: str, special: str = ' "\\') -> str:
     """Write a text; it is quoted if it holds one of the special characters."""
-    if value and value.isprintable() and not any(character in value for character in special):
+    if value and is_printable(value) and not any(character in value for character in special):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'

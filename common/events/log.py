@@ -1,7 +1,7 @@
 """Where events go."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -21,6 +21,9 @@ class RunLog(Log, Protocol):
 
     def add_lines(self, *lines: str) -> None:
         """Add lines that other processes have made."""
+
+    def later(self, make: Callable[[], Iterable[Event]]) -> None:
+        """Record what happened now, as events that take long to make: another thread may make them."""
 
 
 class View(Protocol):

@@ -36,11 +36,24 @@ def add_by_key(records: Records) -> Records:
     """Add the values of each key, which is exact for integers; return one record a key, sorted by key."""
     if not len(records):
         return records
+    if runs := _runs_alike(records.keys):
+        if runs == 1:
+            return records
+        keys = records.keys[: len(records) // runs]
+        return Records(keys, records.values.reshape(runs, len(keys), records.values.shape[1]).sum(axis=0))
     if records.values.shape[1] > len(records):
         return _add_wide(records)
     ordered = sort_by_key(records)
     starts = key_starts(ordered.keys)
     return Records(ordered.keys[starts], np.add.reduceat(ordered.values, starts, axis=0))
+
+
+def _runs_alike(keys: Keys) -> int:
+    """Return how many times the same rising keys stand in a row, as in parts of a split; 0: they differ."""
+    falls = keys[1:] <= keys[:-1]
+    length = int(falls.argmax()) + 1 if falls.any() else len(keys)
+    alike = len(keys) % length == 0 and (keys.reshape(-1, length) == keys[:length]).all()
+    return len(keys) // length if alike else 0
 
 
 def _add_wide(records: Records) -> Records:

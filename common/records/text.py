@@ -181,7 +181,7 @@ def rows_to_print(values: FloatArray) -> list[str]:
     """Return each row as text, its numbers separated by commas; of many numbers, integers are such."""
     if values.size < _SHORT_NUMBERS:
         return [",".join(map(repr, row)) for row in values.tolist()]
-    return str(_lines_of(values)[0], "ascii").splitlines()
+    return str(_lines_of(values)[0], "ascii").split("\n")[:-1]
 
 
 def _shortest(values: FloatArray) -> FloatArray | LongArray:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy.typing as npt
 
-from common.events.log import Log
+from common.events.log import RunLog
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine, Job
 from common.model import Input, State
@@ -106,7 +106,7 @@ class Algorithm(ABC, Generic[_Result]):
         """Raise ValueError if it can't have saved this after that iteration; it was read from a file."""
 
     @abstractmethod
-    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> _Result:
+    def run(self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints) -> _Result:
         """Run the loop."""
 
     @abstractmethod

@@ -94,6 +94,7 @@ def kmeans_config(model: Any, data: Data) -> KMeansConfig:
         seed=seed,
         history=bool(model.compute_sse),
         logged=model.dump is not None or bool(model.verbose),
+        single=data.dtype == np.float32,
     )
 
 

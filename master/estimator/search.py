@@ -12,7 +12,6 @@
 [0.749, 1.0, 0.714, 0.428]
 """
 
-import operator
 import warnings
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
@@ -27,7 +26,7 @@ from common.errors import UsageError
 from common.model import IntArray
 from master.algorithms.kmeans.config import KMeansConfig
 from master.algorithms.kmeans.measures import MEASURES
-from master.algorithms.kmeans.search import SearchResult, search
+from master.algorithms.kmeans.search import search
 from master.estimator.checks import integer, one_of, translate_option_names, with_parameters
 from master.estimator.kmeans import KMeans
 from master.estimator.parameters import kmeans_config
@@ -85,7 +84,7 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
         with model._open(X, sample_weight, reset=True) as data:
             configs = _configs(model, ks, data)
             unit = data.unit(configs[0])
-            found = _kept(search(unit.on(data.engine), data.rows, configs, data.log).in_unit(unit), data)
+            found = search(unit.on(data.engine), data.rows, configs, data.log).in_unit(unit)
             best = found.best_by(self.measure)
             labels = data.labels(best.centroids, unit) if model.compute_labels else None
         self.estimators_ = {}
@@ -125,14 +124,6 @@ class KMeansSearch(MetaEstimatorMixin, ClusterMixin, BaseEstimator):  # type: ig
         """Columns in `fit`."""
         features: int = self.best_estimator_.n_features_in_
         return features
-
-
-def _kept(found: SearchResult, data: Data) -> SearchResult:
-    """Return what a search found, as the models keep it."""
-    results = tuple(map(data.kept, found.results))
-    if all(map(operator.is_, results, found.results)):
-        return found
-    return SearchResult(results, tuple(data.measures(each.centroids, each.unit) for each in results))
 
 
 def _configs(model: KMeans, ks: Sequence[int], data: Data) -> list[KMeansConfig]:

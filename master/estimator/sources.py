@@ -15,7 +15,7 @@ import numpy.typing as npt
 from common.errors import UsageError, refusals_in_one_line
 from common.events.catalogue.run import RunStarted
 from common.events.dump import Dump
-from common.events.log import Log
+from common.events.log import RunLog
 from common.formats.columns import ALL_COLUMNS, ColumnChoice
 from common.jobs.base import Engine
 from common.kernels.sparse import SparseRows
@@ -72,7 +72,7 @@ class Data:
     engine: Engine
     rows: int
     columns: int
-    log: Log
+    log: RunLog
     names: tuple[str, ...] = ()
     source: Input | None = None
     """Of a file, and data on a cluster: what the workers know about it."""
@@ -82,7 +82,7 @@ class Data:
     """What holds the rows' weights, if they have any."""
 
     def fit(self, config: KMeansConfig) -> KMeansResult:
-        """Run K-Means; centroids of float32 rows are rounded to float32, if their unit is the input's.
+        """Run K-Means.
 
         If fewer rows are distinct than there are clusters, these and copies of them are the only start.
         """
@@ -94,14 +94,7 @@ class Data:
             copies = np.resize(found.points, (config.k, self.columns))
             alone = replace(config, n_init=1, initial=copies)
             result = fit(engine, self.rows, alone, self.log)
-        return self.kept(replace(result, unit=unit))
-
-    def kept(self, result: KMeansResult) -> KMeansResult:
-        """Return a result as a model keeps it: of float32 rows in float32, if its unit is the input's."""
-        if self.points is None or self.points.dtype == np.float64 or result.unit is not INPUT_UNIT:
-            return result
-        rounded: FloatArray = result.centroids.astype(np.float32).astype(np.float64)
-        return replace(result, centroids=rounded, inertia=self.inertia(rounded))
+        return replace(result, unit=unit)
 
     def unit(self, config: KMeansConfig) -> Unit:
         """Return the unit in which a configuration clusters the rows."""
@@ -221,7 +214,7 @@ def _open_dump(path: Path) -> Iterator[Dump]:
 
 
 @contextmanager
-def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[Log]:
+def _open_log(settings: RunSettings, rows: int, columns: int) -> Iterator[RunLog]:
     """Yield a log for a run that keeps no folders."""
     screen = open_view(verbose=settings.verbose)
     with (

@@ -1,10 +1,15 @@
 """The log of the master: each event as a line of dump.txt and on the screen."""
 
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
 from common.events.batches import Batches
+from common.events.catalogue.base import Event
 from common.events.dump import Dump
 from common.events.line import Entry
 from common.events.log import EventLog, View
 
+_PROCESS = "master"
 _PAUSE_S = 0.05
 """A reader does not notice it, and a short iteration has many events: to write each alone would cost more."""
 
@@ -15,8 +20,13 @@ class Recorder:
     def __init__(self, dump: Dump | None, view: View) -> None:
         self._dump = dump
         self._view = view
-        self._batches: Batches[Entry | str] = Batches(self._write, _PAUSE_S)
-        self.event = EventLog("master", self._batches.put).event
+        self._batches: Batches[Entry | str | Callable[[], list[Entry]]] = Batches(self._write, _PAUSE_S)
+        self.event = EventLog(_PROCESS, self._batches.put).event
+
+    def later(self, make: Callable[[], Iterable[Event]]) -> None:
+        """Record what happened now, as events that take long to make: the thread that writes makes them."""
+        now = datetime.now(UTC)
+        self._batches.put(lambda: [Entry(now, _PROCESS, event) for event in make()])
 
     def add_lines(self, *lines: str) -> None:
         """Add lines of other processes to the dump; they are not shown."""
@@ -33,7 +43,10 @@ class Recorder:
         self._batches.close()
         self._view.close()
 
-    def _write(self, batch: list[Entry | str]) -> None:
+    def _write(self, batch: list[Entry | str | Callable[[], list[Entry]]]) -> None:
+        items: list[Entry | str] = []
+        for item in batch:
+            items.extend(item() if callable(item) else [item])
         if self._dump is not None:
-            self._dump.write(*[item if isinstance(item, str) else item.line() for item in batch])
-        self._view.show([item for item in batch if isinstance(item, Entry)])
+            self._dump.write(*[item if isinstance(item, str) else item.line() for item in items])
+        self._view.show([item for item in items if isinstance(item, Entry)])

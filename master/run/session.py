@@ -10,7 +10,7 @@ from typing import Any
 from common.errors import MapReduceError, UserError
 from common.events.catalogue.run import RunFailed, RunFinished
 from common.events.dump import Dump
-from common.events.log import Log, View
+from common.events.log import RunLog, View
 from common.formats.dataset import InputFile
 from common.jobs.base import Engine
 from common.store.files import is_standard_output, resolve
@@ -43,7 +43,7 @@ class Session:
     """What a run works with; `show_all` shows what has happened so far, and no more of it later."""
 
     engine: Engine
-    log: Log
+    log: RunLog
     previous: PreviousRun
     show_all: Callable[[], None]
 

@@ -4,10 +4,17 @@ import errno
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from common.errors import InputError, RunFailedError, refusal_of, refusals_in_one_line
+from common.errors import InputError, RunFailedError, is_printable, refusal_of, refusals_in_one_line
 
 SPACE = "; free some space, or choose another folder"
+
+
+@given(st.text() | st.text(st.characters(codec="ascii")))
+def test_printable_is_what_python_says(text: str) -> None:
+    assert is_printable(text) == text.isprintable()
 
 
 def refused(number: int, name: str | None = None) -> OSError:

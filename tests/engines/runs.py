@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from common.events.log import Log
+from common.events.log import RunLog
 from common.formats.columns import ColumnChoice
 from common.formats.dataset import InputFile, open_input
 from common.formats.layout import TextOptions
@@ -117,7 +117,7 @@ def make_inputs(folder: Path) -> dict[str, Path]:
     return {"sample": SAMPLE, "empty": SAMPLE, "iris": iris, "many": many}
 
 
-def result(engine: Engine, path: Path, name: str, log: Log | None = None) -> tuple[bytes, bytes]:
+def result(engine: Engine, path: Path, name: str, log: RunLog | None = None) -> tuple[bytes, bytes]:
     """Return the bytes of centroids.txt and of the labels."""
     found = fit(engine, open_input(path).input.rows, FITS[name], log or ListLog())
     labels = b"".join(map(bytes, engine.map_only(Label(), {"centroids": found.centroids})))

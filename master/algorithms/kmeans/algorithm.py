@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import InputError, UsageError, counted
 from common.events.catalogue.kmeans import Clusters, ResultInDoubt
-from common.events.log import Log
+from common.events.log import RunLog
 from common.jobs.base import Engine
 from common.model import FloatArray, Input, LongArray
 from common.records import encode_vectors
@@ -70,7 +70,7 @@ class KMeansAlgorithm(Algorithm[KMeansResult]):
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
         check_starts(parts, [self.config], points_in(source), iteration)
 
-    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> KMeansResult:
+    def run(self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints) -> KMeansResult:
         """Run Lloyd's loop from every start; return the best result."""
         unit = choose_unit(engine, source.rows, points_in(source), self.config)
         result = fit(unit.on(engine), source.rows, config_in(unit, self.config), log, checkpoints)
@@ -102,7 +102,7 @@ class KMeansPrediction(Algorithm[tuple[LongArray | FloatArray, float]]):
         check_columns(self.centroids, points_in(source), "--centroids")
 
     def run(
-        self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints
+        self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints
     ) -> tuple[LongArray | FloatArray, float]:
         """Measure the clusters; return their sizes and the inertia."""
         for doubt in doubts_about_range(float(np.ptp(self.centroids, axis=0).max()), "--centroids"):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from common.errors import UsageError
 from common.model import FloatArray
 from master.options.declare import at_least, at_most, option, required
@@ -16,7 +18,8 @@ class KMeansConfig:
     `initial` are the centroids of the file `init_centroids`, shape (k, d), or of the caller, who may give
     those of every start, shape (n_init, k, d). `history` asks for the inertia after each iteration, which
     takes one job more for each. `logged` is for people who read the log: it has the centroids, and the
-    inertia of each iteration, for one job more at the beginning.
+    inertia of each iteration, for one job more at the beginning. `single` is for rows in float32: the
+    centroids found are rounded to it before they are measured, if their unit is the input's.
 
     Raises
     ------
@@ -66,11 +69,19 @@ class KMeansConfig:
     initial: FloatArray | None = None
     history: bool = False
     logged: bool = True
+    single: bool = False
 
     @property
     def unit_is_inputs(self) -> bool:
         """Whether rows are clustered as they are in the input."""
         return not self.scale and self.metric == "euclidean"
+
+    def as_kept(self, centroids: FloatArray) -> FloatArray:
+        """Return centroids as a result has them."""
+        if not (self.single and self.unit_is_inputs):
+            return centroids
+        rounded: FloatArray = centroids.astype(np.float32).astype(np.float64)
+        return rounded
 
     def __post_init__(self) -> None:
         at_least("--k", self.k, 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.events.catalogue.kmeans import Clusters, ClustersMeasured
-from common.events.log import Log
+from common.events.log import RunLog
 from common.jobs.base import Engine
 from common.model import FloatArray, Input, LongArray
 from master.algorithms.base import Algorithm, Checkpoints, Published
@@ -52,7 +52,7 @@ class KMeansEvaluation(Algorithm[Evaluated]):
         """Raise InputError if the centroids have other columns than the input."""
         check_columns(self.centroids, points_in(source), "--centroids")
 
-    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> Evaluated:
+    def run(self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints) -> Evaluated:
         """Measure the clusters."""
         ranges = ranges_of(engine, source.rows, self.weights)
         ((sizes, inertia),) = score(engine, ranges, [self.centroids])

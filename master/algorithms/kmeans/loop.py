@@ -10,7 +10,7 @@ import numpy as np
 
 from common.events.catalogue import kmeans as events
 from common.events.catalogue.run import IterationStarted, Resumed
-from common.events.log import Log
+from common.events.log import RunLog
 from common.jobs.base import Engine
 from common.jobs.centroids import key_ranges, state_of
 from common.jobs.lloyd import LloydStep
@@ -67,14 +67,14 @@ class KMeansResult:
 
 
 def fit(
-    engine: Engine, rows: int, config: KMeansConfig, log: Log, checkpoints: Checkpoints = _NONE_KEPT
+    engine: Engine, rows: int, config: KMeansConfig, log: RunLog, checkpoints: Checkpoints = _NONE_KEPT
 ) -> KMeansResult:
     """Cluster an input of that many rows; of several starts, return the one of least inertia."""
     (result,) = fit_each(engine, describe_input(engine, rows, config, log), [config], log, checkpoints)
     return result
 
 
-def describe_input(engine: Engine, rows: int, config: KMeansConfig, log: Log) -> Ranges:
+def describe_input(engine: Engine, rows: int, config: KMeansConfig, log: RunLog) -> Ranges:
     """Find the ranges of an input of that many rows, and log them."""
     ranges = ranges_of(engine, rows, config.weights)
     log.event(
@@ -87,7 +87,7 @@ def fit_each(
     engine: Engine,
     ranges: Ranges,
     configs: Sequence[KMeansConfig],
-    log: Log,
+    log: RunLog,
     checkpoints: Checkpoints = _NONE_KEPT,
 ) -> list[KMeansResult]:
     """Cluster an input by configurations that differ in k and `initial` alone; return a result for each.
@@ -97,6 +97,8 @@ def fit_each(
     """
     starts = _resumed(checkpoints, configs, log) or _begin(engine, ranges, configs, log)
     _lloyd(engine, ranges, starts, configs[0], log, checkpoints)
+    for start in starts:
+        start.centroids = configs[0].as_kept(start.centroids)
     measured = _scores(engine, ranges, starts)
     return [
         _best(ranges, starts[own.start : own.stop], measured[own.start : own.stop], config, log)
@@ -104,7 +106,7 @@ def fit_each(
     ]
 
 
-def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log: Log) -> list[Start]:
+def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log: RunLog) -> list[Start]:
     """Choose the initial centroids of every start."""
     places, starts = _places(configs), []
     for config in configs:
@@ -117,7 +119,7 @@ def _begin(engine: Engine, ranges: Ranges, configs: Sequence[KMeansConfig], log:
     return starts
 
 
-def _resumed(checkpoints: Checkpoints, configs: Sequence[KMeansConfig], log: Log) -> list[Start]:
+def _resumed(checkpoints: Checkpoints, configs: Sequence[KMeansConfig], log: RunLog) -> list[Start]:
     """Take up every start where a checkpoint left it; empty if there is none to go on from."""
     starts = [
         Start(keys, shown, was["centroids"], was["n_iter"].item(), was["shift"].item())
@@ -142,7 +144,7 @@ def _iteration(starts: list[Start]) -> int:
 
 
 def _initial(
-    engine: Engine, ranges: Ranges, config: KMeansConfig, number: int, rng: np.random.Generator, log: Log
+    engine: Engine, ranges: Ranges, config: KMeansConfig, number: int, rng: np.random.Generator, log: RunLog
 ) -> FloatArray:
     """Choose the initial centroids of a start, shape (k, d)."""
     if config.initial is not None:
@@ -158,7 +160,7 @@ def _lloyd(
     ranges: Ranges,
     starts: list[Start],
     config: KMeansConfig,
-    log: Log,
+    log: RunLog,
     checkpoints: Checkpoints,
 ) -> None:
     """Iterate until no centroid moves by more than the tolerance."""
@@ -191,7 +193,7 @@ def _best(
     starts: Sequence[Start],
     measured: Sequence[tuple[LongArray | FloatArray, float]],
     config: KMeansConfig,
-    log: Log,
+    log: RunLog,
 ) -> KMeansResult:
     """Choose among a configuration's starts, whose sizes and inertia are measured."""
     results = []
@@ -212,7 +214,7 @@ def _best(
 
 
 def _doubted(
-    start: Start, result: KMeansResult, ranges: Ranges, config: KMeansConfig, log: Log
+    start: Start, result: KMeansResult, ranges: Ranges, config: KMeansConfig, log: RunLog
 ) -> KMeansResult:
     """Add what makes the result doubtful, and log it."""
     of_tol = doubts_about_tol(ranges.widest, start.shift, start.n_iter, config)
@@ -235,7 +237,7 @@ def _step(
     starts: list[Start],
     iteration: int,
     config: KMeansConfig,
-    log: Log,
+    log: RunLog,
 ) -> dict[Key, FloatArray]:
     """Run one iteration's job; fill clusters without members if the configuration says so.
 
@@ -259,7 +261,7 @@ def _step(
 
 
 def _fill(
-    engine: Engine, ranges: Ranges, start: Start, empty: list[int], iteration: int, log: Log
+    engine: Engine, ranges: Ranges, start: Start, empty: list[int], iteration: int, log: RunLog
 ) -> LongArray:
     """Choose points for empty clusters; return the points' rows and their new keys, shape (2, n).
 
@@ -283,9 +285,14 @@ def _why(result: KMeansResult, config: KMeansConfig) -> str:
     return f"not converged: a centroid still moved more than {config.tol:g}"
 
 
-def _log_centroids(log: Log, start: Start, config: KMeansConfig) -> None:
+def _log_centroids(log: RunLog, start: Start, config: KMeansConfig) -> None:
     """Log a start's centroids for people; as text they would take longer than an iteration without any."""
     if not config.logged:
         return
-    for key, centroid in enumerate(rows_to_print(start.centroids)):
-        log.event(events.Centroid(**start.fields, key=key, value=centroid))
+    fields, centroids = start.fields, start.centroids  # which a later iteration replaces
+
+    def make() -> Iterator[events.Centroid]:
+        for key, centroid in enumerate(rows_to_print(centroids)):
+            yield events.Centroid(**fields, key=key, value=centroid)
+
+    log.later(make)

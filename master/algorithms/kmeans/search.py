@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from common.events.catalogue.kmeans import Clusters, ClustersChosen, ClustersMeasured
-from common.events.log import Log
+from common.events.log import RunLog
 from common.jobs.base import Engine
 from common.model import Input
 from common.records import encode_vectors
@@ -73,7 +73,7 @@ def search(
     engine: Engine,
     rows: int,
     configs: Sequence[KMeansConfig],
-    log: Log,
+    log: RunLog,
     checkpoints: Checkpoints = _NO_CHECKPOINTS,
 ) -> SearchResult:
     """Cluster an input of that many rows by configurations that differ in K, and measure the results."""
@@ -121,7 +121,7 @@ class KMeansChoice(Algorithm[SearchResult]):
         """Raise ValueError unless these are the starts, and one of them has run so many iterations."""
         check_starts(parts, self.configs, points_in(source), iteration)
 
-    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> SearchResult:
+    def run(self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints) -> SearchResult:
         """Run Lloyd's loop from every start of every K, and measure the results."""
         unit = choose_unit(engine, source.rows, points_in(source), self.configs[0])
         found = search(unit.on(engine), source.rows, self.configs, log, checkpoints).in_unit(unit)

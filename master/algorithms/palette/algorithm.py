@@ -7,7 +7,7 @@ import numpy as np
 
 from common.errors import counted
 from common.events.catalogue.palette import PaletteFound
-from common.events.log import Log
+from common.events.log import RunLog
 from common.jobs.base import Engine
 from common.jobs.centroids import FarthestRows, Label
 from common.jobs.rows import FirstDistinctRows
@@ -62,7 +62,7 @@ class PaletteAlgorithm(Algorithm[Palette]):
         used |= {"--input": self.files.input, "--output": self.files.output, "--dither": self.files.dither}
         return {name: str(value) for name, value in used.items()}
 
-    def run(self, engine: Engine, source: Input, log: Log, checkpoints: Checkpoints) -> Palette:
+    def run(self, engine: Engine, source: Input, log: RunLog, checkpoints: Checkpoints) -> Palette:
         """Find the colours, and those of the pixels."""
         if self.given is not None:
             colours, labels = self.given, self._labels_of_given(engine, self.given)
@@ -91,7 +91,7 @@ class PaletteAlgorithm(Algorithm[Palette]):
             ),
         )
 
-    def _find(self, engine: Engine, source: Input, log: Log) -> tuple[FloatArray, int]:
+    def _find(self, engine: Engine, source: Input, log: RunLog) -> tuple[FloatArray, int]:
         """Return colours as points, and how many there shall be: all, if they are few."""
         assert self.options.k is not None
         wanted = self.options.k - int(not self.picture.seen.all())

@@ -83,12 +83,17 @@ def test_the_same_in_another_process() -> None:
     assert ended.stdout == f"{[partition_of(word, 97) for word in words]}\n"
 
 
-@pytest.mark.parametrize("width", [2, 50])
-def test_values_of_each_key_are_added(width: int) -> None:
-    keys = np.array([5, 2, 5, 9, 2, 5], np.int32)
-    values = np.arange(6.0 * width).reshape(6, width)
-    expected = [values[keys == key].sum(axis=0).tolist() for key in (2, 5, 9)]
-    added = add_by_key(Records(keys, values))
-    assert (added.keys.tolist(), added.values.tolist()) == ([2, 5, 9], expected)
+@pytest.mark.parametrize("width", [0, 2, 50])
+@pytest.mark.parametrize(
+    "keys",
+    [[5, 2, 5, 9, 2, 5], [2, 5, 9, 2, 5, 9], [2, 5, 9, 2, 5], [2, 5, 9, 2, 6, 9], [2, 5, 5], [2, 2, 2], [7]],
+)
+def test_values_of_each_key_are_added(keys: list[int], width: int) -> None:
+    given = np.array(keys, np.int32)
+    values = np.arange(1.0 * len(keys) * width).reshape(len(keys), width)
+    known = sorted(set(keys))
+    expected = [values[given == key].sum(axis=0).tolist() for key in known]
+    added = add_by_key(Records(given, values))
+    assert (added.keys.tolist(), added.values.tolist()) == (known, expected)
     again = add_by_key(Records(added.keys[::-1], added.values[::-1]))
-    assert (again.keys.tolist(), again.values.tolist()) == ([2, 5, 9], expected)
+    assert (again.keys.tolist(), again.values.tolist()) == (known, expected)

@@ -20,12 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import master.estimator.kmeans
+from common.events.catalogue.kmeans import BestStart, Stopped
 from common.jobs import apply
 from common.kernels.nearest.distance import nearest
 from common.model import FloatArray
 from master import KMeans
 from tests.master.estimator.samples import POINTS, cloud
 from tests.programs import ROOT, SAMPLE
+from tests.story import story_of
 
 OF_RANDOM_STARTS = dict.fromkeys(
     ["check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"],
@@ -119,6 +121,14 @@ def test_float32_is_float64_of_the_rounded_numbers() -> None:
     assert ours.transform(single).tobytes() == exact.transform(single.astype(float)).tobytes()
     assert ours.labels_.tolist() == exact.predict(single.astype(float)).tolist()
     assert ours.inertia_ == -exact.score(single.astype(float))
+
+
+def test_the_log_measures_the_centroids_that_a_model_keeps(tmp_path: Path) -> None:
+    single = cloud().astype(np.float32)
+    model = KMeans(4, random_state=2, n_init=3, dump=tmp_path / "dump.txt").fit(single)
+    story = story_of(tmp_path)
+    assert min(event.inertia for event in story.of(Stopped)) == model.inertia_
+    assert story.of(BestStart)[0].inertia == model.inertia_
 
 
 @pytest.mark.parametrize("threads", [1, 3])
