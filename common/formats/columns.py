@@ -20,7 +20,7 @@ LABELS = "cluster"
 """The column of labels, in a table of them."""
 _BLOCK_BYTES = 1 << 20
 
-_LARGEST = {
+LARGEST = {
     # What rounds to the greatest float32; half a unit in its last place more rounds to infinity.
     FloatType.FLOAT32: math.nextafter((2 - 2**-24) * 2.0**127, 0),
     FloatType.FLOAT64: LARGEST_MAGNITUDE,
@@ -234,7 +234,7 @@ def problem_with(value: float, dtype: FloatType) -> str | None:
         return "nan is not a number"
     if np.isinf(value):
         return "infinity is not allowed"
-    if abs(value) <= _LARGEST[dtype]:
+    if abs(value) <= LARGEST[dtype]:
         return None
     if dtype is FloatType.FLOAT32:
         return f"{value!r} does not fit a float32"
@@ -251,7 +251,7 @@ def problem_in(source: Input, used: int, value: float) -> str | None:
 
 def are_usable(points: PointArray, dtype: FloatType) -> bool:
     """Tell whether all numbers can be used."""
-    largest, rows = _LARGEST[dtype], max(1, _PIECE_NUMBERS * len(points) // max(1, points.size))
+    largest, rows = LARGEST[dtype], max(1, _PIECE_NUMBERS * len(points) // max(1, points.size))
     pieces = (points[start : start + rows] for start in range(0, len(points), rows) if points.size)
     # Written so that nan fails the comparisons too.
     return all(float(each.max()) <= largest and float(each.min()) >= -largest for each in pieces)
@@ -270,7 +270,7 @@ def usable(points: PointArray, source: Input, row_start: int) -> PointArray:
     """
     if are_usable(points, source.dtype) and are_weighted(points, source):
         return points.astype(source.dtype, copy=False)
-    within = np.abs(points.astype(np.float64)) <= _LARGEST[source.dtype]
+    within = np.abs(points.astype(np.float64)) <= LARGEST[source.dtype]
     if source.keeps_missing:
         within |= np.isnan(points)
         if within.all():

@@ -198,7 +198,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Op
             config = kmeans_config(self, data)
             result = data.fit(config)
             labels = data.labels(result.centroids, result.unit) if self.compute_labels else None
-            scores = data.measures(result.centroids, result.unit) if self.compute_scores else None
+            scores = data.measures(result) if self.compute_scores else None
         for doubt in (*result.doubts, *doubts_about_copies(result)):
             warnings.warn(with_parameters(doubt), ConvergenceWarning, stacklevel=2)
         self._keep(data, config.n_init, result, labels, scores)

@@ -13,8 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from common.engines.vectors import is_masked
 from common.errors import UsageError
-from common.formats.columns import are_usable
-from common.kernels.exact import LARGEST_MAGNITUDE
+from common.formats.columns import LARGEST, are_usable
 from common.kernels.sparse import SparseRows
 from common.machine import cores
 from common.model import FloatArray, FloatType, PointArray
@@ -116,13 +115,13 @@ def _starts(model: Any) -> int:
 def _given(init: Any, k: int, starts: int, seed: int, data: Data) -> FloatArray:
     """Return the centroids to start from: an array's, or what a function returns for each start."""
     if not callable(init):
-        return _centroids(init, k, data.columns)
+        return _centroids(init, k, data)
     if data.points is None:
         raise UsageError("init is a function of the rows, which are at hand only if X is an array")
     random_state = np.random.RandomState(seed % 2**32)
     rows = _as_given(data.points)
     found = [init(rows, k, random_state=random_state) for _ in range(starts)]
-    return np.stack([_centroids(centroids, k, data.columns) for centroids in found])
+    return np.stack([_centroids(centroids, k, data) for centroids in found])
 
 
 def _as_given(points: PointArray | SparseRows) -> Any:
@@ -131,19 +130,20 @@ def _as_given(points: PointArray | SparseRows) -> Any:
     return points
 
 
-def _centroids(init: Any, k: int, columns: int) -> FloatArray:
+def _centroids(init: Any, k: int, data: Data) -> FloatArray:
     if is_masked(init):
         raise UsageError("init holds masked values; fill in numbers")
     centroids: FloatArray = check_array(init, dtype=np.float64, order="C", copy=True, input_name="init")
     for found, expected, what in (
         (len(centroids), k, "number of clusters"),
-        (centroids.shape[1], columns, "number of features of the data"),
+        (centroids.shape[1], data.columns, "number of features of the data"),
     ):
         if found != expected:
             shape = f"The shape of the initial centers {centroids.shape}"
             raise UsageError(f"{shape} does not match the {what} {expected}.")
-    if not are_usable(centroids, FloatType.FLOAT64):
-        raise UsageError(f"init holds a number beyond ±{LARGEST_MAGNITUDE:.3g}")
+    kind = FloatType(np.dtype(data.dtype).name)
+    if not are_usable(centroids, kind):
+        raise UsageError(f"init holds a number beyond ±{LARGEST[kind]:.3g}")
     return centroids
 
 

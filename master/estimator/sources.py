@@ -117,12 +117,11 @@ class Data:
         engine = unit.on(self.engine)
         return score(engine, ranges_of(engine, self.rows, self.weights), [centroids])[0][1]
 
-    def measures(self, centroids: FloatArray, unit: Unit) -> Measures:
-        """Return how good clusters are."""
-        engine = unit.on(self.engine)
+    def measures(self, result: KMeansResult) -> Measures:
+        """Return how good the clusters of a result are."""
+        engine = result.unit.on(self.engine)
         ranges = ranges_of(engine, self.rows, self.weights)
-        ((sizes, _),) = score(engine, ranges, [centroids])
-        return measure(engine, ranges, [(centroids, sizes)])[0]
+        return measure(engine, ranges, [(result.centroids, result.sizes)])[0]
 
 
 @contextmanager

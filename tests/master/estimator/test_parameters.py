@@ -78,6 +78,15 @@ def test_parameters_that_make_no_sense(parameters: dict[str, Any], text: str) ->
         KMeans(**{"n_clusters": 2, **parameters}).fit(POINTS)
 
 
+def test_centroids_to_start_from_that_float32_rows_cannot_keep() -> None:
+    points, init = np.array([[0], [1]], np.float32), [[0.0], [1e39]]
+    with pytest.raises(ValueError, match=re.escape("init holds a number beyond ±3.4e+38")):
+        KMeans(2, init=init, on_empty="keep").fit(points)
+    with pytest.warns(ConvergenceWarning, match="Number of distinct clusters"):
+        model = KMeans(2, init=init, on_empty="keep").fit(points.astype(float))
+    assert model.cluster_centers_[1] == 1e39
+
+
 @pytest.mark.parametrize(
     ("threads", "text"),
     [
