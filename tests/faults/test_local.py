@@ -106,7 +106,7 @@ def test_the_sockets_are_gone_after_the_master_was_killed(tmp_path: Path) -> Non
     gate = Gate(tmp_path, opens(".map_output"))
     with BackgroundRun(tmp_path, *options(), env=environment_with_hook(tmp_path, gate.hook)) as run:
         gate.wait()
-        folder = socket_folder(run)
+        folder, _ = socket_folder(run), processes_of(run)
         run.kill()
     assert not folder.exists()
 
