@@ -1,7 +1,7 @@
 """What happened in a run, as events: what its dump.txt tells, or what a log got."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -67,6 +67,19 @@ class ListLog:
     def of(self, kind: type[Kind]) -> list[Kind]:
         """Return the events of a kind."""
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class ListView:
+    """A view that keeps what it is to show."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+
+    def close(self) -> None:
+        """There is nothing to leave."""
 
 
 def story_of(folder: Path) -> Story:

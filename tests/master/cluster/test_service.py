@@ -1,6 +1,6 @@
 """What workers tell the master over the wire."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,6 @@ import pytest
 from common.errors import StaleAttemptError
 from common.events.catalogue.workers import WorkerUsage
 from common.events.dump import Dump
-from common.events.line import Entry
 from common.rpc.channels import connect
 from common.rpc.credentials import Certificates, PeerRole
 from common.rpc.statuses import error_of
@@ -23,19 +22,10 @@ from protos import mapreduce_pb2 as pb
 from protos.mapreduce_pb2_grpc import MasterStub
 from tests.programs import PATIENCE_S
 from tests.servers import listening, serve_master
+from tests.story import ListView
 
 ADDRESS = "unix:/nowhere"
 A, B = new_token(), new_token()
-
-
-class ListView(Screen):
-    """Keeps what it is to show."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-
-    def show(self, entries: Sequence[Entry]) -> None:
-        self.entries += entries
 
 
 @contextmanager
