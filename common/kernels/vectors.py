@@ -1,7 +1,8 @@
 """Code of vectors, written for the compiler where it makes none of a loop.
 
-A line is 64 bytes of an array: one line of the cache, and one vector of the widest kind. Where a processor
-has narrower ones, the compiler takes several of them. The functions write code with a builder of LLVM.
+A vector is as wide as the processor's widest ones; a line is two of them, side by side in an array, so that
+two computations that do not wait for each other are under way. The functions write code with a builder of
+LLVM.
 """
 
 import math
@@ -16,7 +17,9 @@ from numba.core.registry import cpu_target
 MANY_REGISTERS = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
 """Whether the processor keeps 32 vectors at hand, not 16."""
 
-_LINE_BYTES = 64
+CACHE_LINE_BYTES = 64
+_VECTOR_BYTES = 64 if MANY_REGISTERS else 32
+_LINE_BYTES = 2 * _VECTOR_BYTES
 
 Floats = npt.NDArray[Any]
 """float32 or float64."""
@@ -30,8 +33,8 @@ def lanes_of(dtype: np.dtype[Any]) -> int:
 def empty_lines(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
     """Make an array that begins where a line of the cache begins: a vector across two takes twice as long."""
     size = math.prod(shape) * dtype.itemsize
-    room = np.empty(size + _LINE_BYTES, np.uint8)
-    start = -room.ctypes.data % _LINE_BYTES
+    room = np.empty(size + CACHE_LINE_BYTES, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE_BYTES
     return room[start : start + size].view(dtype).reshape(shape)
 
 
@@ -40,27 +43,31 @@ def line_of(element):  # type: ignore[no-untyped-def]
     return ir.VectorType(element, _LINE_BYTES // (8 if element == ir.DoubleType() else 4))
 
 
-def _line_at(builder, array, start, line):  # type: ignore[no-untyped-def]
-    """Return the address of the line of an array, contiguous, that begins with its number `start`."""
-    return builder.bitcast(builder.gep(array.data, [start]), line.as_pointer())
+def vector_of(element):  # type: ignore[no-untyped-def]
+    """Return LLVM's type of a vector of numbers of a type."""
+    return ir.VectorType(element, line_of(element).count // 2)
 
 
-def load_line(builder, array, start, line):  # type: ignore[no-untyped-def]
-    """Load the line of an array that begins with its number `start`."""
-    return builder.load(_line_at(builder, array, start, line), align=4)
+def load_numbers(builder, array, start, count):  # type: ignore[no-untyped-def]
+    """Load so many numbers of an array, contiguous, from its number `start` on."""
+    kind = ir.VectorType(array.data.type.pointee, count)
+    return builder.load(_address(builder, array, start, kind), align=4)
 
 
-def store_line(builder, value, array, start):  # type: ignore[no-untyped-def]
-    """Store a line to an array, from its number `start` on."""
-    builder.store(value, _line_at(builder, array, start, value.type), align=4)
+def store_numbers(builder, numbers, array, start):  # type: ignore[no-untyped-def]
+    """Store a vector of numbers to an array, contiguous, from its number `start` on."""
+    builder.store(numbers, _address(builder, array, start, numbers.type), align=4)
 
 
-def in_all_lanes(builder, x, line):  # type: ignore[no-untyped-def]
-    """Return a line of which every number is x."""
-    nothing, lane = ir.Constant(line, ir.Undefined), ir.IntType(32)
-    filled = builder.insert_element(nothing, x, ir.Constant(lane, 0))
-    lanes = ir.Constant(ir.VectorType(lane, line.count), [0] * line.count)
-    return builder.shuffle_vector(filled, nothing, lanes)
+def _address(builder, array, start, kind):  # type: ignore[no-untyped-def]
+    return builder.bitcast(builder.gep(array.data, [start]), kind.as_pointer())
+
+
+def in_all_lanes(builder, x, kind):  # type: ignore[no-untyped-def]
+    """Return a vector of a type, of which every number is x."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    filled = builder.insert_element(nothing, x, ir.IntType(32)(0))
+    return _shuffled(builder, filled, nothing, [0] * kind.count)
 
 
 def fetch_ahead(builder, address):  # type: ignore[no-untyped-def]
@@ -72,13 +79,35 @@ def fetch_ahead(builder, address):  # type: ignore[no-untyped-def]
     builder.call(prefetch, [builder.bitcast(address, cgutils.voidptr_t), read, often, data])
 
 
-def line_from(builder, numbers):  # type: ignore[no-untyped-def]
-    """Return a line of some numbers."""
-    numbers = list(numbers)
-    line = ir.Constant(ir.VectorType(numbers[0].type, len(numbers)), ir.Undefined)
-    for lane, number in enumerate(numbers):
-        line = builder.insert_element(line, number, ir.Constant(ir.IntType(32), lane))
-    return line
+def joined(builder, vectors):  # type: ignore[no-untyped-def]
+    """Return some vectors, a power of two, behind each other."""
+    while len(vectors) > 1:
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [_shuffled(builder, a, b, range(2 * a.type.count)) for a, b in pairs]
+    return vectors[0]
+
+
+def turned(builder, vectors):  # type: ignore[no-untyped-def]
+    """Turn blocks: number j of each block of vector i becomes number i of that block of vector j.
+
+    A block has as many numbers as there are vectors, a power of two. Halves of blocks are exchanged between
+    vectors, then quarters, and so on.
+    """
+    step, lanes = len(vectors) // 2, range(vectors[0].type.count)
+    while step:
+        for i in (i for i in range(len(vectors)) if not i & step):
+            a, b = vectors[i], vectors[i + step]
+            low, high = (
+                [lane & ~step | (lane & step and len(lanes)) | of for lane in lanes] for of in (0, step)
+            )
+            vectors[i], vectors[i + step] = _shuffled(builder, a, b, low), _shuffled(builder, a, b, high)
+        step //= 2
+    return vectors
+
+
+def _shuffled(builder, a, b, places):  # type: ignore[no-untyped-def]
+    number = ir.IntType(32)
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(number, len(places)), list(places)))
 
 
 def add_product(builder, total, a, b):  # type: ignore[no-untyped-def]

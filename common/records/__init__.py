@@ -6,7 +6,8 @@ from common.model import Buffer, FloatArray, KeyType, RecordFormat, Records
 from common.records import npy, text
 from common.records.base import Encoder
 
-_MANY_NUMBERS = 5_000
+_MANY_NUMBERS = 500
+"""Text of so many takes longer to write than a file takes in all: about a millisecond."""
 
 
 def encode_results(results: Records, kind: RecordFormat) -> Encoder:

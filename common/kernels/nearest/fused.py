@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from common.kernels.compiling import kernel
 from common.kernels.vectors import (
+    CACHE_LINE_BYTES,
     MANY_REGISTERS,
     Floats,
     add_product,
@@ -24,16 +25,21 @@ from common.kernels.vectors import (
     fetch_ahead,
     in_all_lanes,
     in_loop,
+    joined,
     lanes_of,
-    line_from,
     line_of,
-    load_line,
-    store_line,
+    load_numbers,
+    store_numbers,
+    turned,
+    vector_of,
 )
 from common.model import FloatArray
 
 _AT_ONCE = 8 if MANY_REGISTERS else 4
 """Centroids whose scores grow at once, all in registers."""
+
+_MOST_TURNED = 8
+"""Columns that are turned at once, a power of two; more need more registers."""
 
 _TILE_NUMBERS = 1 << 14
 """Of a tile, if a panel has no more: they stay in the core's nearest caches."""
@@ -87,94 +93,114 @@ def compare(points, rows, frame, tile, table):  # type: ignore[no-untyped-def]
     numbers, least, second, squares, labels = tile
     lanes = numbers.shape[2]
     for panel in range(-(-len(rows) // lanes)):
-        _fill(panel, points, rows[panel * lanes :], frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
-        _compare(panel, numbers, table.factors, table.squares, least, second, squares, labels)
+        for first in (0, lanes // 2):
+            _fill(panel, first, points, rows, frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
+        _compare(  # type: ignore[call-arg]
+            *(panel, points, rows, numbers, table.factors, table.squares, least, second, squares, labels)
+        )
 
 
 @intrinsic
-def _fill(_, panel, points, rows, offset, scale, numbers):  # type: ignore[no-untyped-def]
-    """Copy rows to a panel, less the offset and scaled; the last of them stands in for missing ones."""
-    given = types.int64, points, rows, offset, types.float64, numbers
+def _fill(_, panel, first, points, rows, offset, scale, numbers):  # type: ignore[no-untyped-def]
+    """Copy some rows, less the offset and scaled, to the lanes of a panel from `first` on: half a line."""
+    given = types.int64, types.int64, points, rows, offset, types.float64, numbers
     return types.void(*given), _write_filling
 
 
 def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-def]
     """Write the compiler's code for `_fill`; all arrays are contiguous."""
-    panel = given[0]
+    panel, first, scale = given[0], given[1], given[5]
     points, rows, offset, numbers = (
-        context.make_array(kinds.args[at])(context, builder, given[at]) for at in (1, 2, 3, 5)
+        context.make_array(kinds.args[at])(context, builder, given[at]) for at in (2, 3, 4, 6)
     )
-    line = line_of(context.get_value_type(kinds.args[5].dtype))
-    doubles = ir.VectorType(ir.DoubleType(), line.count)
-    _, columns = cgutils.unpack_tuple(builder, points.shape, 2)
-    none, one, lanes = (ir.Constant(columns.type, number) for number in (0, 1, line.count))
-    (given_rows,) = cgutils.unpack_tuple(builder, rows.shape, 1)
-    last = builder.sub(given_rows, one)
-    panel_start = builder.mul(builder.mul(panel, lanes), columns)
+    vector = vector_of(numbers.data.type.pointee)
+    _, columns, lanes = cgutils.unpack_tuple(builder, numbers.shape, 3)
+    panel_row = builder.mul(panel, lanes)
+    panel_start = builder.add(builder.mul(panel_row, columns), first)
+    first_row = builder.add(panel_row, first)
+    starts = [
+        _row_start(builder, rows, columns, builder.add(first_row, first_row.type(lane)))
+        for lane in range(vector.count)
+    ]
+    doubles = ir.VectorType(ir.DoubleType(), vector.count)
+    scales = in_all_lanes(builder, scale, doubles)
 
-    def start_of(lane):  # type: ignore[no-untyped-def]
-        index = ir.Constant(columns.type, lane)
-        index = builder.select(builder.icmp_signed("<", index, last), index, last)
-        row = builder.load(builder.gep(rows.data, [index]))
-        return builder.mul(builder.zext(row, columns.type), columns)
+    def copy_columns(width, column):  # type: ignore[no-untyped-def]
+        """Copy so many columns: a vector takes a few rows of them, and vectors are turned."""
 
-    starts = [start_of(lane) for lane in range(line.count)]
-    # Ask for the next panel's rows: they come from memory while this one is compared.
-    next_starts = [start_of(lane) for lane in range(line.count, 2 * line.count)]
-    in_line = ir.Constant(columns.type, line_of(points.data.type.pointee).count)
+        def numbers_of(array, start):  # type: ignore[no-untyped-def]
+            return load_numbers(builder, array, builder.add(start, column), width)
 
-    def fetch(line_of_cache, _=()):  # type: ignore[no-untyped-def]
-        column = builder.mul(line_of_cache, in_line)
-        for start in next_starts:
-            fetch_ahead(builder, builder.gep(points.data, [builder.add(start, column)]))
+        middle = joined(builder, [numbers_of(offset, column.type(0))] * (vector.count // width))
+        scaled_middle = builder.fmul(builder.fneg(middle), scales)
+        of_rows = []
+        for some in (starts[i::width] for i in range(width)):
+            x = joined(builder, [numbers_of(points, start) for start in some])
+            wide = x if x.type == doubles else builder.fpext(x, doubles)
+            # The scale is a power of two: only the difference is rounded.
+            moved = add_product(builder, scaled_middle, wide, scales)
+            of_rows.append(moved if vector == doubles else builder.fptrunc(moved, vector))
+        for j, of_column in enumerate(turned(builder, of_rows)):
+            at = builder.mul(builder.add(column, column.type(j)), lanes)
+            store_numbers(builder, of_column, numbers, builder.add(panel_start, at))
+
+    width = min(_MOST_TURNED, vector.count)
+
+    def copy_block(block, _):  # type: ignore[no-untyped-def]
+        copy_columns(width, builder.mul(block, block.type(width)))
         return []
 
-    fetch(none)  # rows are mostly no longer than a line of the cache
-    in_loop(builder, one, builder.add(one, builder.udiv(builder.sub(columns, one), in_line)), [], fetch)
-    scales = in_all_lanes(builder, given[4], doubles)
-
-    def copy_column(column, _):  # type: ignore[no-untyped-def]
-        places = (builder.add(start, column) for start in starts)
-        x = line_from(builder, (builder.load(builder.gep(points.data, [place])) for place in places))
-        wide = x if x.type == doubles else builder.fpext(x, doubles)
-        middle = in_all_lanes(builder, builder.load(builder.gep(offset.data, [column])), doubles)
-        scaled = builder.fmul(builder.fsub(wide, middle), scales)
-        single = scaled if line == doubles else builder.fptrunc(scaled, line)
-        store_line(builder, single, numbers, builder.add(panel_start, builder.mul(column, lanes)))
-        return []
-
-    in_loop(builder, none, columns, [], copy_column)
+    in_loop(builder, columns.type(0), builder.udiv(columns, columns.type(width)), [], copy_block)
+    width //= 2
+    while width:  # what is left of the columns, as a sum of powers of two
+        left = builder.and_(columns, columns.type(width))
+        with builder.if_then(builder.icmp_unsigned("!=", left, left.type(0))):
+            copy_columns(width, builder.and_(columns, columns.type(-2 * width)))
+        width //= 2
     return context.get_dummy_value()
 
 
+def _row_start(builder, rows, columns, index):  # type: ignore[no-untyped-def]
+    """Return where in the points the row is that has an index in `rows`; the last row, if none has."""
+    (given,) = cgutils.unpack_tuple(builder, rows.shape, 1)
+    last = builder.sub(given, given.type(1))
+    index = builder.select(builder.icmp_signed("<", index, last), index, last)
+    row = builder.load(builder.gep(rows.data, [index]))
+    return builder.mul(builder.zext(row, columns.type), columns)
+
+
 @intrinsic
-def _compare(_, panel, numbers, factors, of_centroids, least, second, of_rows, labels):  # type: ignore[no-untyped-def]
+def _compare(_, panel, points, rows, numbers, factors, of_centroids, least, second, of_rows, labels):  # type: ignore[no-untyped-def]
     """Find the nearest centroids of a panel's rows."""
-    given = types.int64, numbers, factors, of_centroids, least, second, of_rows, labels
+    given = types.int64, points, rows, numbers, factors, of_centroids, least, second, of_rows, labels
     return types.void(*given), _write_comparison
 
 
 def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untyped-def]
     """Write the compiler's code for `_compare`; all arrays are contiguous."""
     panel, *arrays = given
-    numbers, factors, of_centroids, *found = (
+    points, rows, numbers, factors, of_centroids, *found = (
         context.make_array(kind)(context, builder, array)
         for kind, array in zip(kinds.args[1:], arrays, strict=True)
     )
-    line = line_of(context.get_value_type(kinds.args[1].dtype))
+    line = line_of(numbers.data.type.pointee)
     groups, columns, at_once = cgutils.unpack_tuple(builder, factors.shape, 3)
-    none, lanes = ir.Constant(columns.type, 0), ir.Constant(columns.type, line.count)
+    none, lanes = columns.type(0), columns.type(line.count)
     row = builder.mul(panel, lanes)
     panel_start = builder.mul(row, columns)
+    fetch_share = _fetching(builder, points, rows, columns, builder.add(row, lanes), line.count, groups)
 
     def in_column(column):  # type: ignore[no-untyped-def]
-        return load_line(builder, numbers, builder.add(panel_start, builder.mul(column, lanes)), line)
+        return load_numbers(
+            builder, numbers, builder.add(panel_start, builder.mul(column, lanes)), line.count
+        )
 
     def of_group(array, start):  # type: ignore[no-untyped-def]
-        places = (builder.add(start, ir.Constant(start.type, j)) for j in range(_AT_ONCE))
+        places = (builder.add(start, start.type(j)) for j in range(_AT_ONCE))
         return [in_all_lanes(builder, builder.load(builder.gep(array.data, [at])), line) for at in places]
 
     def keep_two(group, kept):  # type: ignore[no-untyped-def]
+        fetch_share(group)
         first = builder.mul(group, at_once)
         group_start = builder.mul(first, columns)
 
@@ -187,7 +213,7 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
 
         scores = in_loop(builder, none, columns, of_group(of_centroids, first), add_products)
         for j, score in enumerate(scores):
-            kept = _keep_two(builder, kept, score, builder.add(first, ir.Constant(first.type, j)))
+            kept = _keep_two(builder, kept, score, builder.add(first, first.type(j)))
         return kept
 
     def add_squares(column, totals):  # type: ignore[no-untyped-def]
@@ -199,8 +225,35 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
     least, second, label = in_loop(builder, none, groups, [infinity, infinity, first_label], keep_two)
     squares = in_loop(builder, none, columns, [zeros], add_squares)
     for array, value in zip(found, (least, second, *squares, label), strict=True):
-        store_line(builder, value, array, row)
+        store_numbers(builder, value, array, row)
     return context.get_dummy_value()
+
+
+def _fetching(builder, points, rows, columns, first, lanes, groups):  # type: ignore[no-untyped-def]
+    """Return what begins to fetch the next panel's rows, from an index in `rows` on: a share with each group.
+
+    They come from memory while this panel is compared. All at once would wait for each other.
+    """
+    in_line = CACHE_LINE_BYTES // (8 if points.data.type.pointee == ir.DoubleType() else 4)
+    one = columns.type(1)
+    lines = builder.add(one, builder.udiv(builder.sub(columns, one), columns.type(in_line)))
+    total = builder.mul(lines, columns.type(lanes))
+    share = builder.add(one, builder.udiv(builder.sub(total, one), groups))
+
+    def fetch(number, _):  # type: ignore[no-untyped-def]
+        lane, line = (divide(number, number.type(lanes)) for divide in (builder.urem, builder.udiv))
+        start = _row_start(builder, rows, columns, builder.add(first, lane))
+        column = builder.mul(line, line.type(in_line))
+        fetch_ahead(builder, builder.gep(points.data, [builder.add(start, column)]))
+        return []
+
+    def fetch_share(group):  # type: ignore[no-untyped-def]
+        start = builder.mul(group, share)
+        stop = builder.add(start, share)
+        stop = builder.select(builder.icmp_signed("<", stop, total), stop, total)
+        in_loop(builder, start, stop, [], fetch)
+
+    return fetch_share
 
 
 def _keep_two(builder, kept, score, number):  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """What rounding does to scores, |c|² - 2 x·c, and to the bounds that are made of them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +14,22 @@ _LARGEST = np.float32(3e38)
 class Rounding(NamedTuple):
     """Bounds the rounding errors of a row's squared distances by relative * (|x|² + reach) + absolute.
 
-    It is twice what (|x| + |c|)² asks for, and takes no root.
+    It is at least what (|x| + |c|)² asks for, and takes no root. The numbers have the scores' type.
     """
 
-    reach: float  # the greatest |c|²
-    relative: float
-    absolute: float
+    reach: np.floating[Any]  # the greatest |c|²
+    relative: np.floating[Any]
+    absolute: np.floating[Any]
 
 
 def rounding_of(columns: int, reach: float, dtype: npt.DTypeLike, tiny: float) -> Rounding:
     """Bound the rounding errors of scores in that type; what underflows in a product is less than `tiny`."""
     # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which one product
     # after the other is subtracted, make the difference of two centroids wrong by at most
-    # (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)².
-    relative = 2 * (4 * columns + 16) * float(np.finfo(dtype).eps) / 2
-    return Rounding(reach, relative, (columns + 64) * tiny)
+    # (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)²; and sums of scores, |x|² and
+    # margins, by 4 u (|x| + |c|)².
+    relative = 2 * (4 * columns + 20) * float(np.finfo(dtype).eps) / 2
+    return Rounding(*np.array([reach, relative, (columns + 64) * tiny], dtype))
 
 
 @njit(inline="always")
@@ -56,7 +57,7 @@ def root_below(square):  # type: ignore[no-untyped-def]
 
     A square beyond float32's range has at least the root of the greatest one in it.
     """
-    return below(np.sqrt(np.float32(min(square, 3e38)))) if square > 0.0 else np.float32(0.0)
+    return below(np.sqrt(np.float32(min(square, _LARGEST)))) if square > 0 else np.float32(0.0)
 
 
 @njit(inline="always")

@@ -186,8 +186,7 @@ def _settle(points, rows, prepared, labels):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _in_doubt(tile, r, rounding):  # type: ignore[no-untyped-def]
-    gap = np.float64(tile.second[r]) - np.float64(tile.least[r])
-    return not gap > margin_of(np.float64(tile.squares[r]), rounding)
+    return not tile.second[r] - tile.least[r] > margin_of(tile.squares[r], rounding)
 
 
 @kernel
@@ -206,13 +205,12 @@ def _bound(tile, rounding, labels, upper, lower):  # type: ignore[no-untyped-def
 
     Without a branch, so that the compiler makes vector code of the loop.
     """
-    doubtful = 0
+    doubtful = np.uint32(0)  # as wide as the other numbers: with wider ones vectors would hold half as many
     for r in range(len(labels)):
-        square, least = np.float64(tile.squares[r]), np.float64(tile.least[r])
-        second = np.float64(tile.second[r])
+        square, least, second = tile.squares[r], tile.least[r], tile.second[r]
         margin = margin_of(square, rounding)
         in_doubt = not second - least > margin
-        doubtful += in_doubt
+        doubtful = np.uint32(doubtful + in_doubt)
         labels[r] = tile.labels[r]
         upper[r] = root_above(least + square + margin)
         lower[r] = root_below((least if in_doubt else second) + square - margin)

@@ -56,12 +56,12 @@ def test_numpy_reads_it() -> None:
 
 
 def test_results_of_many_numbers_are_arrays_whatever_the_user_asks_for() -> None:
-    large = make([1] * 50, [[1.0] * 100] * 50)
-    small = make([1] * 50, [[1.0] * 99] * 50)
+    large = make([1] * 50, [[1.0] * 10] * 50)
+    small = make([1] * 50, [[1.0] * 9] * 50)
     for kind in RecordFormat:
         assert encode_results(large, kind).suffix == ".npy"
         assert encode_results(small, kind).suffix == encode(small, kind).suffix != ".npy"
-    words = make_words(["a"] * 50, [[1.0] * 100] * 50)
+    words = make_words(["a"] * 50, [[1.0] * 10] * 50)
     assert encode_results(words, RecordFormat.TEXT).suffix == ".txt"
 
 
