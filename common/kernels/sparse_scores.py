@@ -17,7 +17,7 @@ from common.kernels.compiling import kernel
 from common.kernels.limbs import ANY_ORDER
 from common.kernels.nearest.rounding import Rounding, margin_of
 from common.kernels.sparse import SparseRows
-from common.kernels.vectors import add_product, in_all_lanes, in_loop, load_line, store_line
+from common.kernels.vectors import add_product, in_all_lanes, in_loop, load_numbers, store_numbers
 from common.model import FloatArray, IntArray, LongArray
 
 _LANES = 16
@@ -84,16 +84,15 @@ def _write_products(context, builder, kinds, given):  # type: ignore[no-untyped-
     def add(p, totals):  # type: ignore[no-untyped-def]
         value, column = (builder.load(builder.gep(array.data, [p])) for array in (values, places))
         single = value if value.type == line.element else builder.fptrunc(value, line.element)
-        of_column = load_line(
-            builder, table, start_of(builder.add(above, builder.zext(column, p.type))), line
-        )
+        start = start_of(builder.add(above, builder.zext(column, p.type)))
+        of_column = load_numbers(builder, table, start, line.count)
         return [add_product(builder, totals[0], in_all_lanes(builder, single, line), of_column)]
 
     def start_of(index):  # type: ignore[no-untyped-def]
         return builder.mul(index, ir.Constant(index.type, _LANES))
 
     (total,) = in_loop(builder, first, stop, [ir.Constant(line, [0.0] * _LANES)], add)
-    store_line(builder, total, sums, start_of(block))
+    store_numbers(builder, total, sums, start_of(block))
     return context.get_dummy_value()
 
 

@@ -191,9 +191,8 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
     fetch_share = _fetching(builder, points, rows, columns, builder.add(row, lanes), line.count, groups)
 
     def in_column(column):  # type: ignore[no-untyped-def]
-        return load_numbers(
-            builder, numbers, builder.add(panel_start, builder.mul(column, lanes)), line.count
-        )
+        start = builder.add(panel_start, builder.mul(column, lanes))
+        return load_numbers(builder, numbers, start, line.count)
 
     def of_group(array, start):  # type: ignore[no-untyped-def]
         places = (builder.add(start, start.type(j)) for j in range(_AT_ONCE))
