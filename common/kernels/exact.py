@@ -14,7 +14,7 @@ ExtractVector) and in Demmel and Nguyen's reproducible sums (ARITH 2013).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -75,8 +75,13 @@ class SumGrid:
 
     @classmethod
     def from_array(cls, array: IntArray) -> "SumGrid":
-        """Undo `to_array`."""
-        bits, limbs, *top = array.tolist()
+        """Undo `to_array`; the same grid has what it has computed before."""
+        return cls._from_numbers(tuple(array.tolist()))
+
+    @classmethod
+    @lru_cache(16)  # each task of a run comes with the same one or two
+    def _from_numbers(cls, numbers: tuple[int, ...]) -> "SumGrid":
+        bits, limbs, *top = numbers
         in_range = 1 <= bits <= 48 and 1 <= limbs <= 2200 // bits
         if not in_range or not top or max(map(abs, top)) > -LOWEST_EXPONENT:
             raise ValueError("not a grid that a master makes")
