@@ -75,11 +75,13 @@ class SumGrid:
 
     @classmethod
     def from_array(cls, array: IntArray) -> "SumGrid":
-        """Undo `to_array`; the same grid has what it has computed before."""
+        """Undo `to_array`; equal arrays give the same object, with the arrays that it has made."""
+        if array.ndim != 1 or array.dtype.kind != "i":
+            raise ValueError("not a grid that a master makes")
         return cls._from_numbers(tuple(array.tolist()))
 
     @classmethod
-    @lru_cache(16)  # each task of a run comes with the same one or two
+    @lru_cache(2)  # each task of a run comes with the same one or two
     def _from_numbers(cls, numbers: tuple[int, ...]) -> "SumGrid":
         bits, limbs, *top = numbers
         in_range = 1 <= bits <= 48 and 1 <= limbs <= 2200 // bits

@@ -64,9 +64,9 @@ def _blocks_of(centroids: FloatArray, squares: FloatArray) -> _Blocks:
 
 @intrinsic
 def _add_products(_, values, places, first, stop, table, block, sums):  # type: ignore[no-untyped-def]
-    """Write to sums[block] the numbers of a row, values[first:stop], times the lines of their columns.
+    """Write to sums[block] the numbers of a row, values[first:stop], times the vectors of their columns.
 
-    A line and its sum are one vector, which the compiler does not make of a loop over lanes.
+    The compiler makes no vectors of a loop over lanes.
     """
     kinds = types.void(values, places, types.int64, types.int64, table, types.int64, sums)
     return kinds, _write_products
@@ -78,20 +78,20 @@ def _write_products(context, builder, kinds, given):  # type: ignore[no-untyped-
     values, places, table, sums = (
         context.make_array(kinds.args[at])(context, builder, given[at]) for at in (0, 1, 4, 6)
     )
-    line = ir.VectorType(ir.FloatType(), _LANES)
+    vector = ir.VectorType(ir.FloatType(), _LANES)
     above = builder.mul(block, cgutils.unpack_tuple(builder, table.shape, 3)[1])
 
     def add(p, totals):  # type: ignore[no-untyped-def]
         value, column = (builder.load(builder.gep(array.data, [p])) for array in (values, places))
-        single = value if value.type == line.element else builder.fptrunc(value, line.element)
+        single = value if value.type == vector.element else builder.fptrunc(value, vector.element)
         start = start_of(builder.add(above, builder.zext(column, p.type)))
-        of_column = load_numbers(builder, table, start, line.count)
-        return [add_product(builder, totals[0], in_all_lanes(builder, single, line), of_column)]
+        of_column = load_numbers(builder, table, start, vector.count)
+        return [add_product(builder, totals[0], in_all_lanes(builder, single, vector), of_column)]
 
     def start_of(index):  # type: ignore[no-untyped-def]
         return builder.mul(index, ir.Constant(index.type, _LANES))
 
-    (total,) = in_loop(builder, first, stop, [ir.Constant(line, [0.0] * _LANES)], add)
+    (total,) = in_loop(builder, first, stop, [ir.Constant(vector, [0.0] * _LANES)], add)
     store_numbers(builder, total, sums, start_of(block))
     return context.get_dummy_value()
 

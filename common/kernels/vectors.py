@@ -1,8 +1,8 @@
 """Code of vectors, written for the compiler where it makes none of a loop.
 
-A vector is as wide as the processor's widest ones; a line is two of them, side by side in an array, so that
-two computations that do not wait for each other are under way. The functions write code with a builder of
-LLVM.
+A vector has 64 bytes if the processor has 32 registers of them, else 32; where its own are narrower, the
+compiler takes several. A line is two vectors, side by side in an array, so that two computations that do not
+wait for each other are under way. The functions write code with a builder of LLVM.
 """
 
 import math
@@ -38,14 +38,19 @@ def empty_lines(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
     return room[start : start + size].view(dtype).reshape(shape)
 
 
+def bytes_of(element):  # type: ignore[no-untyped-def]
+    """Return how many bytes a number of LLVM's type has."""
+    return 8 if element == ir.DoubleType() else 4
+
+
 def line_of(element):  # type: ignore[no-untyped-def]
     """Return LLVM's type of a line of numbers of a type."""
-    return ir.VectorType(element, _LINE_BYTES // (8 if element == ir.DoubleType() else 4))
+    return ir.VectorType(element, _LINE_BYTES // bytes_of(element))
 
 
 def vector_of(element):  # type: ignore[no-untyped-def]
     """Return LLVM's type of a vector of numbers of a type."""
-    return ir.VectorType(element, line_of(element).count // 2)
+    return ir.VectorType(element, _VECTOR_BYTES // bytes_of(element))
 
 
 def load_numbers(builder, array, start, count):  # type: ignore[no-untyped-def]
@@ -93,14 +98,14 @@ def turned(builder, vectors):  # type: ignore[no-untyped-def]
     A block has as many numbers as there are vectors, a power of two. Halves of blocks are exchanged between
     vectors, then quarters, and so on.
     """
-    step, lanes = len(vectors) // 2, range(vectors[0].type.count)
+    vectors, count = list(vectors), vectors[0].type.count
+    step = len(vectors) // 2
     while step:
+        low = [count + (lane ^ step) if lane & step else lane for lane in range(count)]
+        high = [count + lane if lane & step else lane ^ step for lane in range(count)]
         for i in (i for i in range(len(vectors)) if not i & step):
-            a, b = vectors[i], vectors[i + step]
-            low, high = (
-                [lane & ~step | (lane & step and len(lanes)) | of for lane in lanes] for of in (0, step)
-            )
-            vectors[i], vectors[i + step] = _shuffled(builder, a, b, low), _shuffled(builder, a, b, high)
+            pair = vectors[i], vectors[i + step]
+            vectors[i], vectors[i + step] = (_shuffled(builder, *pair, places) for places in (low, high))
         step //= 2
     return vectors
 

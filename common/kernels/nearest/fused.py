@@ -1,9 +1,9 @@
 """The two nearest centroids of each row by one fused loop: no array of products is ever written.
 
 Rows are copied to a tile. In a panel of it the rows stand side by side: what they have in a column is one
-line, a vector. A panel stays in the core's nearest cache while all centroids pass by, some at a time. Their
-scores grow in registers, column by column; then the least two of each row are kept, and the label of the
-least. Products of matrices would write their results to memory, to be read again.
+line, two vectors. A panel stays in a near cache while all centroids pass by, some at a time. Their scores
+grow in registers, column by column; then the least two of each row are kept, and the label of the least.
+Products of matrices would write their results to memory, to be read again.
 """
 
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from common.kernels.vectors import (
     MANY_REGISTERS,
     Floats,
     add_product,
+    bytes_of,
     empty_lines,
     fetch_ahead,
     in_all_lanes,
@@ -73,9 +74,11 @@ class Tile(NamedTuple):
 def table_of(centroids: Floats, squares: Floats) -> Table:
     """Arrange centroids, shape (k, d), and their squared lengths, to be compared."""
     k, d = centroids.shape
-    more = -k % _AT_ONCE
-    groups = np.pad(-2 * centroids, ((0, more), (0, 0))).reshape(-1, _AT_ONCE, d).transpose(0, 2, 1)
-    return Table(np.ascontiguousarray(groups), np.pad(squares, (0, more), constant_values=np.inf))
+    places = -(-k // _AT_ONCE) * _AT_ONCE
+    filled, filled_squares = np.zeros((places, d), centroids.dtype), np.full(places, np.inf, squares.dtype)
+    filled[:k], filled_squares[:k] = centroids, squares
+    groups = filled.reshape(-1, _AT_ONCE, d).transpose(0, 2, 1)
+    return Table(np.multiply(groups, -2, order="C"), filled_squares)
 
 
 def empty_tile(columns: int, dtype: np.dtype[Any]) -> Tile:
@@ -89,35 +92,35 @@ def empty_tile(columns: int, dtype: np.dtype[Any]) -> Tile:
 
 @kernel
 def compare(points, rows, frame, tile, table):  # type: ignore[no-untyped-def]
-    """Copy rows, as many as fit or fewer, to a tile, and find their nearest centroids."""
+    """Copy the first of some rows, as many as fit, to a tile, and find their nearest centroids."""
     numbers, least, second, squares, labels = tile
     lanes = numbers.shape[2]
-    for panel in range(-(-len(rows) // lanes)):
-        for first in (0, lanes // 2):
-            _fill(panel, first, points, rows, frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
+    for panel in range(min(len(numbers), -(-len(rows) // lanes))):
+        for lane in (0, lanes // 2):
+            _fill(panel, lane, points, rows, frame.offset, frame.scale, numbers)  # type: ignore[call-arg]
         _compare(  # type: ignore[call-arg]
             *(panel, points, rows, numbers, table.factors, table.squares, least, second, squares, labels)
         )
 
 
 @intrinsic
-def _fill(_, panel, first, points, rows, offset, scale, numbers):  # type: ignore[no-untyped-def]
-    """Copy some rows, less the offset and scaled, to the lanes of a panel from `first` on: half a line."""
+def _fill(_, panel, lane, points, rows, offset, scale, numbers):  # type: ignore[no-untyped-def]
+    """Copy some rows, less the offset and scaled, to half of a panel's lanes, from `lane` on."""
     given = types.int64, types.int64, points, rows, offset, types.float64, numbers
     return types.void(*given), _write_filling
 
 
 def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-def]
     """Write the compiler's code for `_fill`; all arrays are contiguous."""
-    panel, first, scale = given[0], given[1], given[5]
+    panel, first_lane, scale = given[0], given[1], given[5]
     points, rows, offset, numbers = (
         context.make_array(kinds.args[at])(context, builder, given[at]) for at in (2, 3, 4, 6)
     )
     vector = vector_of(numbers.data.type.pointee)
     _, columns, lanes = cgutils.unpack_tuple(builder, numbers.shape, 3)
     panel_row = builder.mul(panel, lanes)
-    panel_start = builder.add(builder.mul(panel_row, columns), first)
-    first_row = builder.add(panel_row, first)
+    panel_start = builder.add(builder.mul(panel_row, columns), first_lane)
+    first_row = builder.add(panel_row, first_lane)
     starts = [
         _row_start(builder, rows, columns, builder.add(first_row, first_row.type(lane)))
         for lane in range(vector.count)
@@ -137,7 +140,7 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
         for some in (starts[i::width] for i in range(width)):
             x = joined(builder, [numbers_of(points, start) for start in some])
             wide = x if x.type == doubles else builder.fpext(x, doubles)
-            # The scale is a power of two: only the difference is rounded.
+            # The scale is a power of two: but for underflow, only the difference is rounded.
             moved = add_product(builder, scaled_middle, wide, scales)
             of_rows.append(moved if vector == doubles else builder.fptrunc(moved, vector))
         for j, of_column in enumerate(turned(builder, of_rows)):
@@ -231,18 +234,17 @@ def _write_comparison(context, builder, kinds, given):  # type: ignore[no-untype
 def _fetching(builder, points, rows, columns, first, lanes, groups):  # type: ignore[no-untyped-def]
     """Return what begins to fetch the next panel's rows, from an index in `rows` on: a share with each group.
 
-    They come from memory while this panel is compared. All at once would wait for each other.
+    They come from memory while this panel is compared. A processor fetches few lines of its cache at a time.
     """
-    in_line = CACHE_LINE_BYTES // (8 if points.data.type.pointee == ir.DoubleType() else 4)
-    one = columns.type(1)
-    lines = builder.add(one, builder.udiv(builder.sub(columns, one), columns.type(in_line)))
+    one, in_line = columns.type(1), columns.type(CACHE_LINE_BYTES // bytes_of(points.data.type.pointee))
+    lines = builder.add(one, builder.udiv(builder.sub(columns, one), in_line))
     total = builder.mul(lines, columns.type(lanes))
     share = builder.add(one, builder.udiv(builder.sub(total, one), groups))
 
-    def fetch(number, _):  # type: ignore[no-untyped-def]
-        lane, line = (divide(number, number.type(lanes)) for divide in (builder.urem, builder.udiv))
-        start = _row_start(builder, rows, columns, builder.add(first, lane))
-        column = builder.mul(line, line.type(in_line))
+    def fetch(line, _):  # type: ignore[no-untyped-def]
+        of_row, row = (divide(line, line.type(lanes)) for divide in (builder.udiv, builder.urem))
+        start = _row_start(builder, rows, columns, builder.add(first, row))
+        column = builder.mul(of_row, in_line)
         fetch_ahead(builder, builder.gep(points.data, [builder.add(start, column)]))
         return []
 

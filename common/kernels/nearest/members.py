@@ -77,10 +77,11 @@ def further(motion: Motion, before: FloatArray, after: FloatArray, scale: float)
 
 
 def _greatest_of_others(numbers: FloatArray) -> FloatArray:
-    """Return, for each number, the greatest of the others; 0 if there is none."""
-    greatest = int(numbers.argmax())
+    """Return, for each number, the greatest of the others; 0 if there is none. None is negative."""
+    greatest, others = int(numbers.argmax()), numbers.copy()
+    others[greatest] = 0.0
     found = np.full(len(numbers), numbers[greatest])
-    found[greatest] = np.delete(numbers, greatest).max(initial=0)
+    found[greatest] = others.max()
     return found
 
 

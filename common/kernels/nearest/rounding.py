@@ -27,8 +27,9 @@ def rounding_of(columns: int, reach: float, dtype: npt.DTypeLike, tiny: float) -
     # With the unit roundoff u, the factors' rounding, the products' and that of |c|², from which one product
     # after the other is subtracted, make the difference of two centroids wrong by at most
     # (2 d + 12) u (|x| + |c|)²; the plain formula, by 2 (d + 2) u (|x| + |c|)²; and sums of scores, |x|² and
-    # margins, by 4 u (|x| + |c|)².
-    relative = 2 * (4 * columns + 20) * float(np.finfo(dtype).eps) / 2
+    # margins, by 4 u (|x| + |c|)². That square is at most 2 (|x|² + |c|²).
+    u = float(np.finfo(dtype).eps) / 2
+    relative = 2 * (4 * columns + 20) * u
     return Rounding(*np.array([reach, relative, (columns + 64) * tiny], dtype))
 
 

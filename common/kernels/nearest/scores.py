@@ -127,7 +127,7 @@ def find_nearest(points, rows, prepared, found):  # type: ignore[no-untyped-def]
         some = rows[start : start + size]
         stop = start + len(some)
         labels, upper, lower = found.labels[start:stop], found.upper[start:stop], found.lower[start:stop]
-        compare(points, some, frame, tile, table)
+        compare(points, rows[start:], frame, tile, table)
         in_doubt = _bound(tile, rounding, labels, upper, lower)
         if in_doubt:
             _settle(points, some, prepared, labels)
@@ -143,18 +143,18 @@ def write_labels(points, start, prepared, labels):  # type: ignore[no-untyped-de
     numbers that it looked at can be used.
     """
     rounding, tile, needs_double, usable = prepared.rounding, prepared.tile, False, True
-    room = np.empty(len(tile.least), np.uint32)
+    size, rows = len(tile.least), np.empty(BLOCK_ROWS, np.uint32)
     while start < len(points) and not needs_double:
         block, doubtful = min(len(points), start + BLOCK_ROWS) - start, 0
-        for first in range(start, start + block, len(room)):
-            rows = room[: start + block - first]
-            for r in range(len(rows)):
-                rows[r] = first + r
-            own = labels[first : first + len(rows)]
-            compare(points, rows, prepared.frame, tile, prepared.table)
+        for r in range(block):
+            rows[r] = start + r
+        for first in range(0, block, size):
+            compare(points, rows[first:block], prepared.frame, tile, prepared.table)
+            some = rows[first : min(block, first + size)]
+            own = labels[start + first : start + first + len(some)]
             in_doubt = _copy_labels(tile, rounding, own)
             if in_doubt:
-                usable &= _settle(points, rows, prepared, own)
+                usable &= _settle(points, some, prepared, own)
             doubtful += in_doubt
         start += block
         needs_double = _are_too_many(doubtful, block, tile)
@@ -191,10 +191,10 @@ def _in_doubt(tile, r, rounding):  # type: ignore[no-untyped-def]
 
 @kernel
 def _copy_labels(tile, rounding, labels):  # type: ignore[no-untyped-def]
-    """Take the labels of a tile's rows; count the rows in doubt, without a branch, as `_bound` does."""
-    doubtful = 0
+    """Take the labels of a tile's rows; count the rows in doubt, as `_bound` does."""
+    doubtful = np.uint32(0)
     for r in range(len(labels)):
-        doubtful += _in_doubt(tile, r, rounding)
+        doubtful = np.uint32(doubtful + _in_doubt(tile, r, rounding))
         labels[r] = tile.labels[r]
     return doubtful
 

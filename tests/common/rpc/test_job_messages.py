@@ -191,3 +191,22 @@ def test_refuses_grids_no_master_makes(grid: list[int]) -> None:
     array.data = np.array(grid, "<i4").tobytes()
     with pytest.raises(BadRequestError, match="not a grid that a master makes"):
         wire.unpack_job(sent(job_with(array, "lloyd")))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pb.Array(name="grid", type=pb.ELEMENT_TYPE_FLOAT64, shape=[3], data=np.array([40, 3, 5.0]).tobytes()),
+        pb.Array(
+            name="grid",
+            type=pb.ELEMENT_TYPE_INT32,
+            shape=[1, 3],
+            data=np.array([[40, 3, 5]], "<i4").tobytes(),
+        ),
+    ],
+    ids=["float64", "matrix"],
+)
+def test_refuses_grids_of_another_form(array: pb.Array) -> None:
+    """A number that equals an integer must not stand for one, now or in what comes after it."""
+    with pytest.raises(BadRequestError, match="not a grid that a master makes"):
+        wire.unpack_job(sent(job_with(array, "lloyd")))

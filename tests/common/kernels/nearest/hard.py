@@ -23,6 +23,10 @@ def hard_points(columns: int) -> Iterator[tuple[FloatArray, FloatArray]]:
     yield np.full((_ROWS, columns), 0.1), rng.normal(size=(_CENTROIDS, columns))
     yield lattice, lattice[:1].copy()
     yield near_ties[:300], near_ties[:300].copy()
+    yield near_ties[:5], near_ties[5:9].copy()
+    far_off = lattice.copy()
+    far_off[::7] *= 1e30
+    yield far_off, lattice[:_CENTROIDS].copy()
 
 
 def plain_labels(points: FloatArray, centroids: FloatArray) -> IntArray:
