@@ -1,6 +1,7 @@
 """Check labels and sums of hard points; run in a process of its own for another processor."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -46,16 +47,16 @@ def check_labels(columns: int) -> None:
 
 
 def check_sums(columns: int) -> None:
-    for points, centroids in hard_points(columns):
+    """Check ties, near-ties and ties far out; each other number of limbs would be compiled anew."""
+    for points, centroids in islice(hard_points(columns), 3):
         for dtype in ("float64", "float32"):
             check(points[:2000], [centroids, centroids[::-1].copy()], dtype=dtype)
 
 
 def main() -> None:
-    for columns in (1, 2, 3, 4, 7, 8, 16, 23, 130):
+    for columns in (1, 2, 3, 4, 7, 8, 16, 23, 40):
         check_labels(columns)
-    for columns in (2, 9):
-        check_sums(columns)
+    check_sums(9)
 
 
 if __name__ == "__main__":
