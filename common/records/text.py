@@ -2,8 +2,8 @@
 
 Numbers are written with as few digits as give the same float64 back, and if all of them are integers,
 as such, which takes a quarter of the time. A key that is a string is quoted, where it must be, as in CSV
-(RFC 4180). Few lines are written and read in plain Python; many by pyarrow, whose import alone costs more
-than a short file.
+(RFC 4180). Few lines are written and read in plain Python; of many, orjson writes the numbers and pyarrow
+does the rest, whose import alone costs more than a short file.
 """
 
 import io
@@ -24,6 +24,7 @@ _SHORT_BYTES = 1 << 16
 _BLOCK_NUMBERS = 1 << 20
 """As many values are made text at a time."""
 _LARGEST_INTEGER = 2.0**53
+_LINE_END = ord("\n")
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|\A\ufeff|\A\Z')
 """A byte order mark, too: pyarrow skips one at the beginning of a file."""
 _LINE = re.compile(rb'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]++))((?:,[^",\r\n_]*+)*+)\n')
@@ -105,7 +106,7 @@ def write_values(values: FloatArray, lines: Sink, starts: Sink) -> None:
     starts.write(np.int64(0).tobytes())
     rows = max(1, _BLOCK_NUMBERS // max(1, values.shape[1]))
     for start in range(0, len(values), rows):
-        text, ends = _lines_of(values[start : start + rows])
+        text, ends = _lines_of(_shortest(values[start : start + rows]))
         lines.write(text)
         starts.write((ends + end).data)
         end += len(text)
@@ -178,7 +179,7 @@ def _decode_long(text: Buffer, key_type: KeyType) -> Records:
 
 
 def rows_to_print(values: FloatArray) -> list[str]:
-    """Return each row as text, its numbers separated by commas; of many numbers, integers are such."""
+    """Return each row as text, its numbers separated by commas."""
     if values.size < _SHORT_NUMBERS:
         return [",".join(map(repr, row)) for row in values.tolist()]
     return str(_lines_of(values)[0], "ascii").split("\n")[:-1]
@@ -200,19 +201,17 @@ def _quoted(keys: Sequence[Any]) -> Sequence[Any]:
     return ['"' + word.replace('"', '""') + '"' if _NEEDS_QUOTES.search(word) else word for word in keys]
 
 
-def _lines_of(values: FloatArray) -> tuple[Buffer, LongArray]:
-    """Return rows of values as lines, and where each line ends."""
-    import pyarrow
-    import pyarrow.compute
+def _lines_of(numbers: FloatArray | LongArray) -> tuple[Buffer, LongArray]:
+    """Return rows of numbers as lines, and where each line ends."""
+    if not numbers.size:
+        return b"\n" * len(numbers), np.arange(1, len(numbers) + 1)
+    if np.isfinite(numbers).all():
+        import orjson
 
-    from common.records.conversion import bytes_of, to_arrow, to_arrow_bytes
-
-    n, width = values.shape
-    if not width:
-        return b"\n" * n, np.arange(1, n + 1)
-    numbers = _shortest(np.ascontiguousarray(values, np.float64)).ravel()
-    row_starts = to_arrow(np.arange(0, numbers.size + 1, width, dtype=np.int32))
-    fields = pyarrow.ListArray.from_arrays(row_starts, to_arrow(numbers).cast(pyarrow.large_string()))
-    comma, nothing, line_end = to_arrow_bytes([b",", b"", b"\n"], pyarrow.large_string())
-    rows = pyarrow.compute.binary_join(fields, comma)
-    return bytes_of(pyarrow.compute.binary_join_element_wise(rows, nothing, line_end))
+        rows = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].replace(
+            b"],[", b"\n"
+        )
+    else:  # JSON knows no infinity
+        rows = "\n".join(",".join(map(repr, row)) for row in numbers.tolist()).encode()
+    lines = rows + b"\n"
+    return lines, np.flatnonzero(np.frombuffer(lines, np.uint8) == _LINE_END) + 1

@@ -238,11 +238,10 @@ def test_rows_to_print_are_the_same_numbers_if_they_are_many(monkeypatch: pytest
     def numbers() -> list[list[float]]:
         return [[float(word) for word in row.split(",")] for row in text.rows_to_print(vectors)]
 
-    assert text.rows_to_print(vectors)[0] == f"1.0,-0.5,{1 / 3!r}"
-    assert numbers() == vectors.tolist()
-    monkeypatch.setattr(text, "_SHORT_NUMBERS", 0)
-    assert text.rows_to_print(vectors)[0] == f"1,-0.5,{1 / 3!r}"
-    assert numbers() == vectors.tolist()
+    for least_to_be_many in (text._SHORT_NUMBERS, 0):
+        monkeypatch.setattr(text, "_SHORT_NUMBERS", least_to_be_many)
+        assert text.rows_to_print(vectors)[0] == f"1.0,-0.5,{1 / 3!r}"
+        assert numbers() == vectors.tolist()
 
 
 def test_checksum_is_crc32() -> None:
