@@ -64,7 +64,7 @@ def kernels_loading(rows: int, columns: int, dtype: FloatType, *, of_table: bool
         if of_table:
             make_tables_ready(dtype)
         else:
-            make_ready(dtype, columns)
+            make_ready(dtype)
 
     loading = threading.Thread(target=load, daemon=True)
     loading.start()

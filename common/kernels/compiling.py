@@ -9,7 +9,6 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-import numpy as np
 from numba import njit
 from numba.core.caching import IndexDataCacheFile
 
@@ -27,18 +26,6 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: bool | set[s
         compiled.enable_caching()
         _tie_to_all_kernels(compiled)
     return compiled
-
-
-def written_kernel(
-    name: str, source: str, file: str, *, fastmath: bool | set[str] = False, **names: Any
-) -> Any:
-    """Compile a function whose source a program has written, because its loops depend on some number.
-
-    The name tells apart what is kept for the functions of one file; `names` are what the source may use.
-    """
-    everything: dict[str, Any] = {"__name__": "common.kernels.compiling", "np": np} | names
-    exec(compile(source, file, "exec"), everything)  # noqa: S102  our own, and only numbers vary in it
-    return kernel(everything[name], fastmath=fastmath)
 
 
 def _tie_to_all_kernels(compiled: Any) -> None:

@@ -1,14 +1,27 @@
 """What compiled kernels share: the plain formula, additions to exact sums, and how arrays are passed."""
 
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from common.kernels.compiling import kernel, written_kernel
+from common.kernels.compiling import kernel
 from common.kernels.exact import HALVING
+from common.kernels.vectors import (
+    for_columns,
+    in_all_lanes,
+    in_loop,
+    load_numbers,
+    store_numbers,
+    vector_of,
+)
+
+_USUAL_CUTS = 2
+"""Of a number into limbs, nearly always: a loop over so few costs more than they do."""
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -36,35 +49,74 @@ def squared_distance(points, i, centroids, k):  # type: ignore[no-untyped-def]
     return total
 
 
-@cache
-def row_mover(columns: int, limbs: int) -> Any:
-    """Return the compiled function that moves rows of so many columns from sum to sum.
+@kernel
+def move_rows(points, rows, old, new, constants, sums):  # type: ignore[no-untyped-def]
+    """Move rows from sum to sum: cut them as `SumGrid.cut` does, add the limbs to sums[new].
 
-    move(points, rows, old, new, constants, sums): cut the rows as `SumGrid.cut` does, add the limbs to
-    sums[new] and subtract them from sums[old], if there are such sums. `constants` has shape (limbs - 1,
-    d), from `SumGrid.constants`; `sums` has shape (k, limbs * d). With both numbers known, the loop over
-    columns becomes vector code without a remainder; one loop that writes to two sums would take longer than
-    two.
+    They are subtracted from sums[old], if there are such sums. `constants` has shape (limbs - 1, d), from
+    `SumGrid.constants`; `sums` has shape (k, limbs * d).
     """
-    add = "\n".join(
-        f"""
-                high = (rest + constants[{limb}, c]) - constants[{limb}, c]
-                sums[key, {limb * columns} + c] += high
-                rest -= high"""
-        for limb in range(limbs - 1)
-    )
-    source = f"""
-def move_{columns}_{limbs}(points, rows, old, new, constants, sums):
     for sign, keys in ((1.0, new), (-1.0, old)):
         for r in range(len(rows)):
-            i, key = rows[r], keys[r]
-            if key >= len(sums):
-                continue
-            for c in range({columns}):
-                rest = sign * points[i, c]{add}
-                sums[key, {(limbs - 1) * columns} + c] += rest
-"""
-    return written_kernel(f"move_{columns}_{limbs}", source, __file__)
+            if keys[r] < len(sums):
+                _add_limbs(points, rows[r], sign, constants, sums, keys[r])  # type: ignore[call-arg]
+
+
+@intrinsic
+def _add_limbs(_, points, row, sign, constants, sums, key):  # type: ignore[no-untyped-def]
+    """Add the limbs of a row times a sign to sums[key]."""
+    given = points, types.int64, types.float64, constants, sums, types.int64
+    return types.void(*given), _write_adding
+
+
+def _write_adding(context, builder, kinds, given):  # type: ignore[no-untyped-def]
+    """Write the compiler's code for `_add_limbs`; all arrays are contiguous."""
+    points, row, sign, constants, sums, key = (
+        context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+        for kind, value in zip(kinds.args, given, strict=True)
+    )
+    cuts, columns = cgutils.unpack_tuple(builder, constants.shape, 2)
+    _, sum_width = cgutils.unpack_tuple(builder, sums.shape, 2)
+    row_start, sum_start = builder.mul(row, columns), builder.mul(key, sum_width)
+
+    def in_all_cuts(cut_off, x):  # type: ignore[no-untyped-def]
+        return in_loop(builder, cuts.type(0), cuts, [x], lambda limb, rest: [cut_off(limb, *rest)])[0]
+
+    def in_usual_cuts(cut_off, x):  # type: ignore[no-untyped-def]
+        for limb in range(_USUAL_CUTS):
+            x = cut_off(cuts.type(limb), x)
+        return x
+
+    def add_row(in_cuts):  # type: ignore[no-untyped-def]
+        def add_columns(width, column):  # type: ignore[no-untyped-def]
+            def place_of(limb, start):  # type: ignore[no-untyped-def]
+                return builder.add(builder.add(start, builder.mul(limb, columns)), column)
+
+            def add_limb(limb, numbers):  # type: ignore[no-untyped-def]
+                place = place_of(limb, sum_start)
+                before = load_numbers(builder, sums, place, width)
+                store_numbers(builder, builder.fadd(before, numbers), sums, place)
+
+            def cut_off(limb, rest):  # type: ignore[no-untyped-def]
+                """Add a limb to its sum; return what is left."""
+                constant = load_numbers(builder, constants, place_of(limb, cuts.type(0)), width)
+                high = builder.fsub(builder.fadd(rest, constant), constant)
+                add_limb(limb, high)
+                return builder.fsub(rest, high)
+
+            doubles = ir.VectorType(ir.DoubleType(), width)
+            x = load_numbers(builder, points, builder.add(row_start, column), width)
+            x = x if x.type == doubles else builder.fpext(x, doubles)
+            add_limb(cuts, in_cuts(cut_off, builder.fmul(x, in_all_lanes(builder, sign, doubles))))
+
+        for_columns(builder, columns, vector_of(ir.DoubleType()).count, add_columns)
+
+    with builder.if_else(builder.icmp_unsigned("==", cuts, cuts.type(_USUAL_CUTS))) as (usual, others):
+        with usual:
+            add_row(in_usual_cuts)
+        with others:
+            add_row(in_all_cuts)
+    return context.get_dummy_value()
 
 
 @njit(inline="always")

@@ -127,3 +127,22 @@ def in_loop(builder, start, stop, values, step):  # type: ignore[no-untyped-def]
         for value, place in zip(step(index, [builder.load(each) for each in kept]), kept, strict=True):
             builder.store(value, place)
     return [builder.load(each) for each in kept]
+
+
+def for_columns(builder, columns, width, work):  # type: ignore[no-untyped-def]
+    """Let work(width, column) write code for so many columns, a power of two, until all have theirs.
+
+    What is left after the last whole block is a sum of lesser powers of two.
+    """
+
+    def work_on_block(block, _):  # type: ignore[no-untyped-def]
+        work(width, builder.mul(block, block.type(width)))
+        return []
+
+    in_loop(builder, columns.type(0), builder.udiv(columns, columns.type(width)), [], work_on_block)
+    narrow = width // 2
+    while narrow:
+        left = builder.and_(columns, columns.type(narrow))
+        with builder.if_then(builder.icmp_unsigned("!=", left, left.type(0))):
+            work(narrow, builder.and_(columns, columns.type(-2 * narrow)))
+        narrow //= 2

@@ -91,9 +91,10 @@ def _our_model(task: Task) -> Any:
     from common.kernels.__main__ import make_ready
     from master import KMeans
 
-    k, columns = task.initial.shape
-    make_ready(task.points.dtype.name, columns)  # the little fit is too little for compiled code
-    return KMeans(k, init=task.initial, n_init=1, max_iter=task.iterations, tol=0, threads=task.threads)
+    make_ready(task.points.dtype.name)  # the little fit is too little for compiled code
+    return KMeans(
+        len(task.initial), init=task.initial, n_init=1, max_iter=task.iterations, tol=0, threads=task.threads
+    )
 
 
 def _fit(model: Any, task: Task) -> Fit:

@@ -17,7 +17,7 @@ from tests.programs import PATIENCE_S, ROOT
 pytestmark = pytest.mark.slow
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
-FOR_THREE_COLUMNS = "from common.kernels.__main__ import make_ready; make_ready('float64', 3)"
+FOR_FLOAT64 = "from common.kernels.__main__ import make_ready; make_ready('float64')"
 """Of what `python -m common.kernels` compiles; all of it takes most of a minute, and make does it."""
 
 NO_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
@@ -69,7 +69,7 @@ def test_kernels_that_were_compiled_at_the_build_are_used(site: Path, tmp_path: 
     """And what cannot be written to compiles for itself, to the same result."""
     kernels = tmp_path / "kernels"
     kernels.mkdir()
-    made = run(site, Path("/"), "-c", FOR_THREE_COLUMNS, NUMBA_CACHE_DIR=str(kernels))
+    made = run(site, Path("/"), "-c", FOR_FLOAT64, NUMBA_CACHE_DIR=str(kernels))
     assert (made.returncode, made.stderr) == (0, "")
     before = {path: path.stat().st_mtime_ns for path in kernels.rglob("*.nb?")}
     assert len(before) > 10

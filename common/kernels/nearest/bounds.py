@@ -20,10 +20,11 @@ import numpy as np
 
 from common.kernels.compiling import kernel
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import read_only, row_mover
+from common.kernels.limbs import move_rows, read_only
 from common.kernels.nearest.members import (
     Members,
     Motion,
+    Room,
     further,
     list_unsettled,
     no_members,
@@ -33,11 +34,11 @@ from common.kernels.nearest.members import (
 from common.kernels.nearest.scores import Scores, find_nearest
 from common.model import FloatArray, IntArray, LongArray, PointArray
 
-_CHUNK_ROWS = 1 << 13
-"""Rows whose bounds stay in a core's second cache while they are looked at, and found anew."""
+_LOOK_ROWS = 1 << 10
+"""Rows whose bounds are looked at, one after the other, before the unsettled ones among them are counted."""
 
-_BLOCK_BYTES = 1 << 21
-"""So many have the rows of a call, if they are not wide: some are moved while they are still in a cache."""
+_ENOUGH_ROWS = 1 << 11
+"""So many unsettled rows are assigned and moved: they, and their bounds, stay in a core's second cache."""
 
 _MOST_CLOSING = 4.0
 """If gaps have closed by more, in units of the data's range, float32 keeps too few digits of them."""
@@ -53,11 +54,8 @@ class BoundsIndex:
         self.grid = grid
         self._points = read_only(points if points.flags.c_contiguous else points.copy())
         self._constants = grid.constants
-        self._move = row_mover(grid.columns, grid.limbs)
         self._offset = points[: 1 << 10].mean(axis=0, dtype=np.float64)
-        self._unsettled = np.empty(_CHUNK_ROWS, np.uint32)
-        block_rows = max(_CHUNK_ROWS, _BLOCK_BYTES // (self._points.itemsize * grid.columns))
-        self._moves = np.empty((3, min(block_rows, len(points))), np.uint32)
+        self._room = Room(*np.empty((4, _ENOUGH_ROWS + _LOOK_ROWS), np.uint32))
         self._ways: dict[int, _Way] = {}
 
     def cluster_sums(self, centroids: FloatArray, start: int = 0) -> tuple[LongArray, FloatArray]:
@@ -86,7 +84,7 @@ class BoundsIndex:
         old, new = self._ways[start].members.labels[rows], keys.astype(np.uint32)
         np.subtract.at(counts, old, 1)
         np.add.at(counts, new, 1)
-        self._move(self._points, rows.astype(np.uint32), old, new, self._constants, sums)
+        move_rows(self._points, rows.astype(np.uint32), old, new, self._constants, sums)
 
     def _members_at(self, centroids: FloatArray, start: int) -> Members:
         """Let a way go on to centroids, or begin there."""
@@ -117,38 +115,35 @@ class BoundsIndex:
 
     def _assign(self, way: "_Way", *, every_row: bool) -> None:
         """Find labels and bounds anew of rows that are not settled; move rows from sum to sum."""
-        members, scores, start = way.members, way.scores, 0
+        scores, start = way.scores, 0
         while start < len(self._points):
-            start, moved, needs_double = _reassign(
-                *(self._points, start, every_row, members, way.motion),
-                *(scores.prepared, scores.found, self._unsettled, self._moves),
+            start, needs_double = _reassign(
+                *(self._points, start, every_row, way.members, way.motion),
+                *(scores.prepared, scores.found, self._room, self._constants),
             )
-            if moved:
-                self._move(self._points, *self._moves[:, :moved], self._constants, members.sums)
             if needs_double:
                 scores.take_double()
 
 
 @kernel
-def _reassign(points, start, every_row, members, motion, prepared, found, unsettled, moves):  # type: ignore[no-untyped-def]
-    """Go on with a step from the row `start`, chunk by chunk, without Python's lock.
+def _reassign(points, start, every_row, members, motion, prepared, found, room, constants):  # type: ignore[no-untyped-def]
+    """Go on with a step from the row `start`, without Python's lock.
 
-    Return where it stopped, how many rows are to be moved, which `moves` lists, and whether float32 leaves
-    too many rows in doubt. It stops after such a chunk, or when the list may be full.
+    Return where it stopped, and whether float32 leaves too many rows in doubt: it stops when that is so.
     """
-    moved, needs_double, last = 0, False, min(len(points), start + moves.shape[1])
-    while start < last and not needs_double:
-        stop = min(last, start + len(unsettled))
-        if every_row:
-            rows = unsettled[: stop - start]
-            for r in range(len(rows)):
-                rows[r] = start + r
-        else:
-            rows = unsettled[: list_unsettled(members, motion, start, stop, unsettled)]
+    needs_double = False
+    while start < len(points) and not needs_double:
+        unsettled = 0
+        while start < len(points) and unsettled < _ENOUGH_ROWS:
+            stop = min(len(points), start + _LOOK_ROWS)
+            listed = room.unsettled[unsettled:]
+            unsettled += list_unsettled(members, motion, start, stop, every_row, listed)
+            start = stop
+        rows = room.unsettled[:unsettled]
         needs_double = find_nearest(points, rows, prepared, found)
-        moved += take_over(rows, found, members, motion, moves[:, moved:])
-        start = stop
-    return start, moved, needs_double
+        moved = take_over(rows, found, members, motion, room)
+        move_rows(points, room.moved[:moved], room.old[:moved], room.new[:moved], constants, members.sums)
+    return start, needs_double
 
 
 @dataclass

@@ -24,6 +24,7 @@ from common.kernels.vectors import (
     bytes_of,
     empty_lines,
     fetch_ahead,
+    for_columns,
     in_all_lanes,
     in_loop,
     joined,
@@ -147,19 +148,7 @@ def _write_filling(context, builder, kinds, given):  # type: ignore[no-untyped-d
             at = builder.mul(builder.add(column, column.type(j)), lanes)
             store_numbers(builder, of_column, numbers, builder.add(panel_start, at))
 
-    width = min(_MOST_TURNED, vector.count)
-
-    def copy_block(block, _):  # type: ignore[no-untyped-def]
-        copy_columns(width, builder.mul(block, block.type(width)))
-        return []
-
-    in_loop(builder, columns.type(0), builder.udiv(columns, columns.type(width)), [], copy_block)
-    width //= 2
-    while width:  # what is left of the columns, as a sum of powers of two
-        left = builder.and_(columns, columns.type(width))
-        with builder.if_then(builder.icmp_unsigned("!=", left, left.type(0))):
-            copy_columns(width, builder.and_(columns, columns.type(-2 * width)))
-        width //= 2
+    for_columns(builder, columns, min(_MOST_TURNED, vector.count), copy_columns)
     return context.get_dummy_value()
 
 

@@ -56,6 +56,15 @@ def no_motion(k: int) -> Motion:
     return Motion(np.zeros(k), np.zeros(k), nothing, nothing)
 
 
+class Room(NamedTuple):
+    """Memory for rows of one step, used again for the next ones; all have the same shape."""
+
+    unsettled: npt.NDArray[np.uint32]  # rows whose bounds do not tell that their labels stand
+    moved: npt.NDArray[np.uint32]  # rows whose label has changed
+    old: npt.NDArray[np.uint32]  # their labels before
+    new: npt.NDArray[np.uint32]  # and now
+
+
 def further(motion: Motion, before: FloatArray, after: FloatArray, scale: float) -> Motion:
     """Add the motion between two positions of centroids, shape (k, d).
 
@@ -98,27 +107,24 @@ def _halve_gaps(centroids, scale, half_gaps):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def list_unsettled(members, motion, start, stop, unsettled):  # type: ignore[no-untyped-def]
-    """List, and count, the rows of a chunk whose bounds do not tell that their labels stand."""
+def list_unsettled(members, motion, start, stop, every_row, unsettled):  # type: ignore[no-untyped-def]
+    """List, and count, those rows from one to another whose bounds do not tell that their labels stand."""
     labels, uppers, gaps = members.labels[start:stop], members.uppers[start:stop], members.gaps[start:stop]
     enough, near = motion.enough, motion.near
-    open_rows = np.empty(len(labels), np.uint8)
+    is_open = np.empty(len(labels), np.uint8)
     for i in range(len(labels)):  # without a branch, so that the compiler makes vector code of it
         label = labels[i]
-        open_rows[i] = not ((gaps[i] > enough[label]) | (uppers[i] < near[label]))
+        is_open[i] = every_row or not ((gaps[i] > enough[label]) | (uppers[i] < near[label]))
     found = 0
     for i in range(len(labels)):
         unsettled[found] = start + i
-        found += open_rows[i]
+        found += is_open[i]
     return found
 
 
 @kernel
-def take_over(rows, found, members, motion, moves):  # type: ignore[no-untyped-def]
-    """Keep the rows' new labels and bounds; list, and count, the rows with another label.
-
-    `moves`, shape (3, at least n), gets each such row, its old label and its new one.
-    """
+def take_over(rows, found, members, motion, room):  # type: ignore[no-untyped-def]
+    """Keep the rows' new labels and bounds; list, and count, the rows with another label."""
     labels, uppers, gaps, counts = members.labels, members.uppers, members.gaps, members.counts
     n = 0
     for r in range(len(rows)):
@@ -128,10 +134,10 @@ def take_over(rows, found, members, motion, moves):  # type: ignore[no-untyped-d
         uppers[i] = above(np.float32(upper - motion.drifts[new]))
         gaps[i] = below(np.float32(lower - upper + motion.closings[new]))
         labels[i] = new
-        moves[0, n], moves[1, n], moves[2, n] = i, old, new
+        room.moved[n], room.old[n], room.new[n] = i, old, new
         n += old != new
     for r in range(n):
-        if moves[1, r] < len(counts):
-            counts[moves[1, r]] -= 1
-        counts[moves[2, r]] += 1
+        if room.old[r] < len(counts):
+            counts[room.old[r]] -= 1
+        counts[room.new[r]] += 1
     return n

@@ -36,7 +36,7 @@ def save(path: Path) -> None:
 def test_reading_takes_little_memory(tmp_path: Path, suffix: str, dtype: FloatType) -> None:
     path = tmp_path / f"points.{suffix}"
     save(path)
-    make_ready(dtype, COLUMNS)  # compiled code is loaded meanwhile, and is no part of reading
+    make_ready(dtype)  # compiled code is loaded meanwhile, and is no part of reading
     pool, usual = pyarrow.proxy_memory_pool(pyarrow.default_memory_pool()), pyarrow.default_memory_pool()
     pyarrow.set_memory_pool(pool)
     tracemalloc.start()

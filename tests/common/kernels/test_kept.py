@@ -11,13 +11,13 @@ USE = """
 import sys
 import numpy as np
 from common.kernels.exact import SumGrid
-from common.kernels.limbs import row_mover
+from common.kernels.limbs import move_rows
 for kind in sys.argv[1:]:
     points = np.ones((2, 2), kind)
     points.flags.writeable = False
     sums, one = np.zeros((1, 4)), np.zeros(2, np.uint32)
     grid = SumGrid((3, 3), 40, 2)
-    row_mover(2, 2)(points, np.arange(2, dtype=np.uint32), one + 1, one, grid.constants, sums)
+    move_rows(points, np.arange(2, dtype=np.uint32), one + 1, one, grid.constants, sums)
     print(kind, sums[0].tolist())
 """
 RESULT = "[2.0, 2.0, 0.0, 0.0]"

@@ -27,14 +27,13 @@ def compiled() -> dict[str, list[Any]]:
         for name, value in vars(module).items()
         if isinstance(value, CPUDispatcher)
     }
-    functions |= {f"move {columns}": limbs.row_mover(columns, 3) for columns in (2, 40)}
     return {name: list(function.signatures) for name, function in functions.items()}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("columns", [2, 40])
 def test_nothing_is_left_to_compile(dtype: str, columns: int) -> None:
-    make_ready(dtype, columns)
+    make_ready(dtype)
     before = compiled()
     points = read_only(np.random.default_rng(0).normal(size=(30_000, columns)).astype(dtype))
     ranges = [8.0] * columns, [2.0**-60] * columns

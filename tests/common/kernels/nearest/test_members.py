@@ -11,6 +11,7 @@ from common.kernels.nearest.distance import distances
 from common.kernels.nearest.members import (
     Members,
     Motion,
+    Room,
     further,
     list_unsettled,
     no_members,
@@ -21,6 +22,10 @@ from common.kernels.nearest.scores import Found
 from common.model import FloatArray
 
 
+def room_for(rows: int) -> Room:
+    return Room(*np.empty((4, rows), np.uint32))
+
+
 def known(points: FloatArray, centroids: FloatArray, motion: Motion) -> Members:
     """Return what is known of points once they were assigned."""
     ranked = np.sort(distances(points, centroids), axis=1).astype(np.float32)
@@ -28,7 +33,7 @@ def known(points: FloatArray, centroids: FloatArray, motion: Motion) -> Members:
     labels = distances(points, centroids).argmin(axis=1).astype(np.uint32)
     found = Found(labels, ranked[:, 0] * np.float32(1 + 1e-6), ranked[:, 1] * np.float32(1 - 1e-6))
     rows = np.arange(len(points), dtype=np.uint32)
-    take_over(rows, found, members, motion, np.empty((3, len(points)), np.uint32))
+    take_over(rows, found, members, motion, room_for(len(points)))
     return members
 
 
@@ -42,7 +47,7 @@ def test_bounds_hold_after_motions_and_labels_of_settled_rows_stand(seed: int, e
         before, centroids = centroids, centroids + rng.normal(scale=0.1, size=(4, 2))
         motion = further(motion, before, centroids, 1.0)
     unsettled = np.empty(60, np.uint32)
-    rows = unsettled[: list_unsettled(members, motion, 0, 60, unsettled)]
+    rows = unsettled[: list_unsettled(members, motion, 0, 60, False, unsettled)]
     found = distances(points, centroids)
     for i, label in enumerate(members.labels.tolist()):
         nearest_other = np.delete(found[i], label).min()
@@ -59,7 +64,7 @@ def test_rows_are_settled_by_gaps_that_are_left_or_by_a_near_centroid() -> None:
     for after, left in (([[0.0], [9.9]], []), ([[0.0], [9.0]], [1]), ([[-1.0], [2.0]], [0, 1, 2])):
         motion = further(motion, centroids, np.array(after), 1.0)
         centroids = np.array(after)
-        assert unsettled[: list_unsettled(members, motion, 0, 3, unsettled)].tolist() == left
+        assert unsettled[: list_unsettled(members, motion, 0, 3, False, unsettled)].tolist() == left
 
 
 def test_a_chunk_is_looked_at_alone() -> None:
@@ -68,8 +73,8 @@ def test_a_chunk_is_looked_at_alone() -> None:
     members = known(points, centroids, no_motion(4))
     motion = further(no_motion(4), centroids, centroids + 0.5, 1.0)
     every, some = np.empty((2, 60), np.uint32)
-    rows = every[: list_unsettled(members, motion, 0, 60, every)].tolist()
-    found = some[: list_unsettled(members, motion, 20, 40, some)].tolist()
+    rows = every[: list_unsettled(members, motion, 0, 60, False, every)].tolist()
+    found = some[: list_unsettled(members, motion, 20, 40, False, some)].tolist()
     assert found == [row for row in rows if 20 <= row < 40]
     assert len(rows) > len(found) > 0
 
@@ -79,7 +84,7 @@ def test_infinite_motion_settles_no_row_of_its_centroid() -> None:
     members = known(points, centroids, no_motion(2))
     motion = further(no_motion(2), centroids, np.array([[0.0], [1e200]]), 1.0)
     unsettled = np.empty(2, np.uint32)
-    assert unsettled[: list_unsettled(members, motion, 0, 2, unsettled)].tolist() == [1]
+    assert unsettled[: list_unsettled(members, motion, 0, 2, False, unsettled)].tolist() == [1]
 
 
 def test_rows_with_another_label_are_counted_and_listed() -> None:
@@ -88,9 +93,9 @@ def test_rows_with_another_label_are_counted_and_listed() -> None:
     rows = np.array([0, 1, 2], np.uint32)
     bounds = np.array([[2.0, 3.0, 0.0], [4.0, 0.0, 1.0]], np.float32)
     found = Found(np.array([0, 0, 1], np.uint32), *bounds)
-    moves = np.empty((3, 3), np.uint32)
-    moved = take_over(rows, found, members, no_motion(2), moves)
-    assert moves[:, :moved].tolist() == [[1, 2], [1, 2], [0, 1]]
+    room = room_for(3)
+    moved = take_over(rows, found, members, no_motion(2), room)
+    assert [listed[:moved].tolist() for listed in room[1:]] == [[1, 2], [1, 2], [0, 1]]
     assert members.counts.tolist() == [2, 2]
     assert members.labels.tolist() == [0, 0, 1, 1]
     assert members.uppers[:3].round(5).tolist() == [2.0, 3.0, 0.0]
