@@ -21,7 +21,7 @@ from common.kernels.vectors import (
 )
 
 _USUAL_CUTS = 2
-"""Of a number into limbs, nearly always: a loop over so few costs more than they do."""
+"""Of a number into limbs, nearly always: a loop costs more than two of them."""
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -51,10 +51,10 @@ def squared_distance(points, i, centroids, k):  # type: ignore[no-untyped-def]
 
 @kernel
 def move_rows(points, rows, old, new, constants, sums):  # type: ignore[no-untyped-def]
-    """Move rows from sum to sum: cut them as `SumGrid.cut` does, add the limbs to sums[new].
+    """Move rows from sums[old] to sums[new], cut as `SumGrid.cut` does; a key beyond the sums is no cluster.
 
-    They are subtracted from sums[old], if there are such sums. `constants` has shape (limbs - 1, d), from
-    `SumGrid.constants`; `sums` has shape (k, limbs * d).
+    `constants` has shape (limbs - 1, d), from `SumGrid.constants`; `sums` has shape (k, limbs * d). They and
+    the points are contiguous.
     """
     for sign, keys in ((1.0, new), (-1.0, old)):
         for r in range(len(rows)):

@@ -130,9 +130,10 @@ def in_loop(builder, start, stop, values, step):  # type: ignore[no-untyped-def]
 
 
 def for_columns(builder, columns, width, work):  # type: ignore[no-untyped-def]
-    """Let work(width, column) write code for so many columns, a power of two, until all have theirs.
+    """Write a loop over blocks of `width` columns, a power of two, and what follows for the columns left.
 
-    What is left after the last whole block is a sum of lesser powers of two.
+    work(width, column) writes the code for so many columns from one on. The columns left, a sum of lesser
+    powers of two, get narrower code.
     """
 
     def work_on_block(block, _):  # type: ignore[no-untyped-def]

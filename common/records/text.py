@@ -205,13 +205,13 @@ def _lines_of(numbers: FloatArray | LongArray) -> tuple[Buffer, LongArray]:
     """Return rows of numbers as lines, and where each line ends."""
     if not numbers.size:
         return b"\n" * len(numbers), np.arange(1, len(numbers) + 1)
+    if numbers.dtype.kind == "f":
+        numbers = np.asarray(numbers, np.float64)  # in float32 orjson would leave digits out
     if np.isfinite(numbers).all():
         import orjson
 
-        rows = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].replace(
-            b"],[", b"\n"
-        )
-    else:  # JSON knows no infinity
-        rows = "\n".join(",".join(map(repr, row)) for row in numbers.tolist()).encode()
-    lines = rows + b"\n"
+        rows = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
+        lines = rows[2:-2].replace(b"],[", b"\n") + b"\n"
+    else:  # rare, and JSON knows no infinity
+        lines = "".join([f"{','.join(map(repr, row))}\n" for row in numbers.tolist()]).encode()
     return lines, np.flatnonzero(np.frombuffer(lines, np.uint8) == _LINE_END) + 1

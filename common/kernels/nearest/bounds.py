@@ -38,7 +38,7 @@ _LOOK_ROWS = 1 << 10
 """Rows whose bounds are looked at, one after the other, before the unsettled ones among them are counted."""
 
 _ENOUGH_ROWS = 1 << 11
-"""So many unsettled rows are assigned and moved: they, and their bounds, stay in a core's second cache."""
+"""So many unsettled rows, or nearly `_LOOK_ROWS` more, are a batch: they stay in a core's second cache."""
 
 _MOST_CLOSING = 4.0
 """If gaps have closed by more, in units of the data's range, float32 keeps too few digits of them."""
@@ -127,19 +127,18 @@ class BoundsIndex:
 
 @kernel
 def _reassign(points, start, every_row, members, motion, prepared, found, room, constants):  # type: ignore[no-untyped-def]
-    """Go on with a step from the row `start`, without Python's lock.
+    """Go on with a step from the row `start`, batch by batch, without Python's lock.
 
     Return where it stopped, and whether float32 leaves too many rows in doubt: it stops when that is so.
     """
     needs_double = False
     while start < len(points) and not needs_double:
-        unsettled = 0
-        while start < len(points) and unsettled < _ENOUGH_ROWS:
+        count = 0
+        while start < len(points) and count < _ENOUGH_ROWS:
             stop = min(len(points), start + _LOOK_ROWS)
-            listed = room.unsettled[unsettled:]
-            unsettled += list_unsettled(members, motion, start, stop, every_row, listed)
+            count += list_unsettled(members, motion, start, stop, every_row, room.unsettled[count:])
             start = stop
-        rows = room.unsettled[:unsettled]
+        rows = room.unsettled[:count]
         needs_double = find_nearest(points, rows, prepared, found)
         moved = take_over(rows, found, members, motion, room)
         move_rows(points, room.moved[:moved], room.old[:moved], room.new[:moved], constants, members.sums)

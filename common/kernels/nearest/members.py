@@ -57,7 +57,7 @@ def no_motion(k: int) -> Motion:
 
 
 class Room(NamedTuple):
-    """Memory for rows of one step, used again for the next ones; all have the same shape."""
+    """Memory for a batch of rows, used again for the next one; all have the same shape."""
 
     unsettled: npt.NDArray[np.uint32]  # rows whose bounds do not tell that their labels stand
     moved: npt.NDArray[np.uint32]  # rows whose label has changed
@@ -112,7 +112,7 @@ def list_unsettled(members, motion, start, stop, every_row, unsettled):  # type:
     labels, uppers, gaps = members.labels[start:stop], members.uppers[start:stop], members.gaps[start:stop]
     enough, near = motion.enough, motion.near
     is_open = np.empty(len(labels), np.uint8)
-    for i in range(len(labels)):  # without a branch, so that the compiler makes vector code of it
+    for i in range(len(labels)):  # without a branch
         label = labels[i]
         is_open[i] = every_row or not ((gaps[i] > enough[label]) | (uppers[i] < near[label]))
     found = 0

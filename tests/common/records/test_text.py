@@ -26,7 +26,7 @@ from tests.common.records.samples import (
     same,
 )
 
-PATHS = {"python": (20_000, 1 << 19), "pyarrow": (0, 0)}
+PATHS = {"short": (20_000, 1 << 19), "long": (0, 0)}
 """SHORT_LINES and _SHORT_BYTES."""
 
 CORRUPT = {
@@ -69,8 +69,16 @@ def written(lines: Encoder, positions: list[int] | None = None) -> bytes:
 @pytest.mark.parametrize(("keys", "values"), MANY.values(), ids=MANY)
 def test_decode_undoes_encode(path: str, keys: Sequence[int], values: Sequence[Sequence[float]]) -> None:
     lines = encode(make(keys, values))
-    assert isinstance(lines, ShortLines if path == "python" else LongLines)
+    assert isinstance(lines, ShortLines if path == "short" else LongLines)
     assert same(decode(written(lines)), make(keys, values))
+
+
+@pytest.mark.usefixtures("path")
+def test_numbers_in_float32_are_written_as_float64() -> None:
+    """With all their digits: fewer name the same float32, but another float64."""
+    single = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    whole = Records(np.arange(50, dtype=np.int32), single)  # type: ignore[arg-type]
+    assert np.array_equal(decode(written(encode(whole))).values, single.astype(np.float64))
 
 
 @pytest.mark.parametrize("writer", PATHS)
@@ -150,7 +158,7 @@ def test_integers_are_written_as_such_if_all_numbers_are() -> None:
 
 @pytest.mark.parametrize("content", [b"1,2,3\n2,3\n4,5,6,7\n", b"1,2\n2,3", b"1,2\r2,3\n", b"1e2,3\n"])
 def test_what_are_no_lines_of_numbers_is_refused(content: bytes) -> None:
-    with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
+    with using("long"), pytest.raises(ValueError):  # noqa: PT011
         decode(content)
 
 
@@ -170,7 +178,7 @@ def test_writes_records_by_position(positions: list[int]) -> None:
 
 @pytest.mark.parametrize("positions", POSITIONS.values(), ids=POSITIONS)
 def test_blocks_follow_each_other(monkeypatch: pytest.MonkeyPatch, positions: list[int]) -> None:
-    with using("pyarrow"):
+    with using("long"):
         whole = encode(make(*SMALL))
         expected = written(whole), written(whole, positions)
         monkeypatch.setattr(text, "_BLOCK_NUMBERS", 4)
@@ -195,7 +203,7 @@ def test_ready_values_are_the_same_as_encoded(name: str) -> None:
     values, starts = io.BytesIO(), io.BytesIO()
     write_values(whole.values, values, starts)
     lines = LongLines(whole, values.getvalue(), np.frombuffer(starts.getvalue(), np.int64))
-    with using("pyarrow"):
+    with using("long"):
         assert written(lines) == written(encode(whole))
     assert same(decode(written(lines)), whole)
 
@@ -209,13 +217,13 @@ def test_corrupt_text_is_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize("key", [b"2147483648", b"-2147483649", b"99999999999999999999"])
 def test_keys_beyond_int32_are_refused_by_python(key: bytes) -> None:
-    with using("python"), pytest.raises(ValueError):  # noqa: PT011
+    with using("short"), pytest.raises(ValueError):  # noqa: PT011
         decode(key + b",1\n")
 
 
 @pytest.mark.parametrize("content", [b"\n", b"1,2\n\n2,3\n", b"\xef\xbb\xbf1,2\n"])
 def test_what_python_refuses_is_refused_by_pyarrow(content: bytes) -> None:
-    with using("pyarrow"), pytest.raises(ValueError):  # noqa: PT011
+    with using("long"), pytest.raises(ValueError):  # noqa: PT011
         decode(content)
 
 

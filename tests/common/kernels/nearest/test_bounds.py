@@ -10,8 +10,8 @@ from common.kernels.nearest import bounds
 from tests.common.kernels.nearest.walks import check, walk
 
 
-def test_float32_ceases_to_do_while_whole_chunks_are_assigned() -> None:
-    """A jump puts the first chunks in doubt as a whole; only in a later one are there near-ties."""
+def test_float32_ceases_to_do_while_whole_batches_are_assigned() -> None:
+    """A jump puts the first batches in doubt as a whole; only in a later one are there near-ties."""
     rng = np.random.default_rng(1)
     points = rng.normal(size=(40_000, 6))
     points[25_000:30_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(5_000, 6))
@@ -22,7 +22,7 @@ def test_float32_ceases_to_do_while_whole_chunks_are_assigned() -> None:
 
 
 def test_rows_that_float32_cannot_tell_apart_come_late() -> None:
-    """Most of a later block is in doubt, which the first ones do not show."""
+    """Most of a later batch is in doubt, which the first ones do not show."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(12_000, 6))
     points[9_000:11_000] = 1.0 + 1e-9 * rng.integers(0, 3, size=(2_000, 6))
@@ -54,7 +54,7 @@ def test_a_centroid_comes_back_from_where_squares_overflow_float32(far: float) -
     check(points, [away, back, back])
 
 
-def test_an_iteration_makes_few_calls_of_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_iteration_is_one_call_of_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes Python's lock, for which other threads wait."""
     points = np.random.default_rng(0).normal(size=(300_000, 4))
     index = bounds.BoundsIndex(points, SumGrid.covering([8.0] * 4, [2.0**-60] * 4, len(points)))

@@ -67,7 +67,7 @@ def test_rows_are_settled_by_gaps_that_are_left_or_by_a_near_centroid() -> None:
         assert unsettled[: list_unsettled(members, motion, 0, 3, False, unsettled)].tolist() == left
 
 
-def test_a_chunk_is_looked_at_alone() -> None:
+def test_some_rows_are_looked_at_alone() -> None:
     rng = np.random.default_rng(0)
     points, centroids = rng.normal(size=(60, 2)), rng.normal(size=(4, 2))
     members = known(points, centroids, no_motion(4))
