@@ -274,3 +274,6 @@ def main() -> None:
     except click.ClickException as error:
         click.echo(f"Error: {printable(error.format_message())} (--help lists the options)", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # in what click itself does: it writes help
+        click.echo(f"Error: standard output: {error.strerror}", err=True)
+        sys.exit(1)

@@ -47,15 +47,25 @@ def test_labels_are_appended_to_what_standard_output_has(tmp_path: Path) -> None
     [(">&-", "--labels -: standard output is closed"), (">/dev/full", "--labels -: No space left on device")],
 )
 def test_labels_that_standard_output_does_not_take(tmp_path: Path, redirection: str, error: str) -> None:
-    ended = subprocess.run(
-        f"{shlex.join(command(*options(), '--labels', '-', '--quiet'))} {redirection}",
+    ended = run_redirected(tmp_path, redirection, *options(), "--labels", "-", "--quiet")
+    assert ended.returncode in (1, 2)
+    assert ended.stderr.startswith(f"Error: {error}")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["certs", "--help"], ["--version"], ["help"]])
+def test_help_that_standard_output_does_not_take(tmp_path: Path, arguments: list[str]) -> None:
+    ended = run_redirected(tmp_path, ">/dev/full", *arguments)
+    assert (ended.returncode, ended.stderr) == (1, "Error: standard output: No space left on device\n")
+
+
+def run_redirected(folder: Path, redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        f"{shlex.join(command(*arguments))} {redirection}",
         shell=True,
-        cwd=tmp_path,
+        cwd=folder,
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
         timeout=PATIENCE_S,
     )
-    assert ended.returncode in (1, 2)
-    assert ended.stderr.startswith(f"Error: {error}")
-    assert ended.stderr.count("\n") == 1
