@@ -262,7 +262,8 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
 def main() -> None:
     """Run the command line; a wrong option is one line, as any other error."""
     try:
-        command_line(commands_for(sys.argv[1:]), execute).main(standalone_mode=False)
+        with refusals_in_one_line():  # standard output may refuse help
+            command_line(commands_for(sys.argv[1:]), execute).main(standalone_mode=False)
     except click.Abort:
         sys.exit(130)
     except click.exceptions.NoArgsIsHelpError as nothing_typed:
@@ -274,6 +275,3 @@ def main() -> None:
     except click.ClickException as error:
         click.echo(f"Error: {printable(error.format_message())} (--help lists the options)", err=True)
         sys.exit(error.exit_code)
-    except OSError as error:  # in what click itself does: it writes help
-        click.echo(f"Error: standard output: {error.strerror}", err=True)
-        sys.exit(1)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.programs import PATIENCE_S, SAMPLE, SAMPLE_CENTROIDS, command, environment, options, run_master
 
+NO_SPACE = "No space left on device; free some space, or choose another folder"
+
 
 def labels_of_sample(folder: Path) -> str:
     assert run_master(folder, *options(), "--labels", "labels.txt").returncode == 0
@@ -56,7 +58,7 @@ def test_labels_that_standard_output_does_not_take(tmp_path: Path, redirection: 
 @pytest.mark.parametrize("arguments", [["--help"], ["certs", "--help"], ["--version"], ["help"]])
 def test_help_that_standard_output_does_not_take(tmp_path: Path, arguments: list[str]) -> None:
     ended = run_redirected(tmp_path, ">/dev/full", *arguments)
-    assert (ended.returncode, ended.stderr) == (1, "Error: standard output: No space left on device\n")
+    assert (ended.returncode, ended.stderr) == (1, f"Error: {NO_SPACE}\n")
 
 
 def run_redirected(folder: Path, redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
