@@ -11,9 +11,7 @@ keep_to_our_own()
 import atexit
 import signal
 from contextlib import suppress
-from functools import partial
 from types import FrameType
-from typing import cast
 
 from common.errors import InterruptedRunError
 
@@ -29,18 +27,25 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 def start() -> None:
     """Run the command line, and end the process with its exit code."""
     codes: list[int] = []
-    atexit.register(partial(_end_at_once, codes))  # the first one, so that Python calls it last
+    atexit.register(_end_at_once, codes)  # the first of all that a run registers: Python calls it last
     codes.append(_exit_code())
     sys.exit(codes[0])
 
 
 def _end_at_once(codes: list[int]) -> None:
-    """Leave the memory to the system: Python frees one object after the other, a tenth of a small run."""
-    if codes:
-        with suppress(OSError):  # Python says what is wrong with a stream, and has an exit code for that
-            for stream in filter(None, (sys.stdout, sys.stderr)):
-                stream.flush()
-            os._exit(codes[0])
+    """Leave the memory to the system.
+
+    Python would free one object after the other, which takes a tenth of the time of a small run.
+    """
+    if not codes:
+        return
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except (OSError, ValueError):
+        if not codes[0]:  # nothing was said of it: Python says it, and has an exit code for that
+            return
+    os._exit(codes[0])
 
 
 def _exit_code() -> int:
@@ -58,7 +63,9 @@ def _exit_code() -> int:
 
         main()
     except SystemExit as end:
-        return cast(int, end.code)
+        if not isinstance(end.code, int):  # from a package of other people: Python knows what it means
+            raise
+        return end.code
     except InterruptedRunError as error:
         with suppress(OSError):  # the terminal is closed
             print(f"Error: {error}", file=sys.stderr)  # noqa: T201

@@ -22,6 +22,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # What tests start would compile all modules anew each time: a fifth of the time of a short run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# People's shells do not set it, and with it nothing stays in a buffer until a process ends.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # Spark's own process takes half the time so.
 os.environ |= {"SPARK_LAUNCHER_OPTS": quick_start.OPTIONS, "SPARK_SUBMIT_OPTS": quick_start.driver_options()}
 

@@ -7,6 +7,7 @@ import click
 
 from common.errors import UsageError
 from common.rpc.credentials import PeerRole
+from master.views.terminal import PlainScreen
 
 
 @click.command(
@@ -26,7 +27,10 @@ def certs(out: Path, days: int, forget_ca_key: bool) -> None:
         raise UsageError(f"{out} is there already; remove it first, or choose another --out") from None
     except OSError as error:
         raise UsageError(f"{error.filename or out}: {error.strerror}") from None
-    for role in PeerRole:
-        click.echo(f"copy {out / role} to each {role}'s host, and start it there with --certs {role}")
+    lines = [
+        f"copy {out / role} to each {role}'s host, and start it there with --certs {role}"
+        for role in PeerRole
+    ]
     if not forget_ca_key:
-        click.echo(f"keep {out / 'ca.key'} off those hosts: whoever has it can take any role")
+        lines.append(f"keep {out / 'ca.key'} off those hosts: whoever has it can take any role")
+    PlainScreen().say(lines)

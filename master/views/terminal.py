@@ -85,9 +85,8 @@ class PlainScreen(WarningScreen):
     def say(self, lines: Sequence[str]) -> None:
         """Print lines; if nobody reads any more, as behind `| head`, the run goes on without output."""
         try:
-            for line in lines:
-                print(_safe(line))  # noqa: T201
-            sys.stdout.flush()
+            if lines:
+                print(*map(_safe, lines), sep="\n", flush=True)  # noqa: T201
         except (OSError, ValueError):
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 

@@ -61,6 +61,15 @@ def test_help_that_standard_output_does_not_take(tmp_path: Path, arguments: list
     assert (ended.returncode, ended.stderr) == (1, f"Error: {NO_SPACE}\n")
 
 
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_what_a_command_says_beside_its_work_may_be_lost(tmp_path: Path, redirection: str) -> None:
+    assert run_master(tmp_path, *options(), "--quiet").returncode == 0
+    for arguments in (["certs"], ["verify"], ["explain", "--row", 2]):
+        ended = run_redirected(tmp_path, redirection, *arguments)
+        assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "certs" / "ca.key").is_file()
+
+
 def run_redirected(folder: Path, redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         f"{shlex.join(command(*arguments))} {redirection}",
